@@ -1,0 +1,110 @@
+# Everything a machine needs is Python >= 3.11 with venv, make, and PyPI. `make` lists the targets.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+PY := .venv/bin/python
+UV := .venv/bin/python -m uv
+SAM := .venv-sam/bin/python -m samcli
+
+# The installed packages must be the locked ones, whatever the caller's shell has set.
+unexport VIRTUAL_ENV
+unexport UV_PROJECT_ENVIRONMENT
+export SAM_CLI_TELEMETRY := 0
+
+PORT ?= 8086
+BIND ?= 127.0.0.1
+DEMO ?= 1
+STAGE ?= local
+
+export PORT BIND DEMO
+
+.PHONY: help
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: setup
+setup: .venv/.ready ## install the locked packages into .venv (every other target does it when needed)
+
+# -- running ------------------------------------------------------------------
+
+.PHONY: run
+run: .venv/.ready ## the whole service on http://localhost:8086, and its main job shown (DEMO=0, PORT=, BIND=)
+	@exec $(PY) -m localstack run
+
+.PHONY: demo
+demo: .venv/.ready ## the show again, against a running stack
+	@exec $(PY) -m localstack.demo
+
+.PHONY: token
+token: .venv/.ready ## a JWT: USER_ID=123 [STAGE=dev] [SCOPE="webhooks admin"] [WORKSPACE_IDS=1,2] [HOURS=1]
+	@$(PY) -m localstack.token --stage "$(STAGE)" --user-id "$(USER_ID)" \
+		$(if $(SCOPE),--scope "$(SCOPE)") $(if $(WORKSPACE_IDS),--workspace-ids "$(WORKSPACE_IDS)") $(if $(HOURS),--hours "$(HOURS)")
+
+# -- checking -----------------------------------------------------------------
+
+.PHONY: test
+test: .venv/.ready ## all tests (ARGS="-k name" for some)
+	@$(PY) -m pytest $(ARGS)
+
+.PHONY: check
+check: .venv/.ready .venv-sam/.ready ## format, lint, types, import rules, template, OpenAPI, lock
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m basedpyright
+	.venv/bin/lint-imports
+	$(PY) -m cfnlint template.yaml
+	AWS_DEFAULT_REGION=eu-west-1 $(SAM) validate --lint --template template.yaml
+	$(PY) functions/api/openapi.py --check
+	@$(MAKE) lock-check
+
+.PHONY: fmt
+fmt: .venv/.ready ## format and fix what can be fixed
+	$(PY) -m ruff check --fix-only --quiet .
+	$(PY) -m ruff format .
+
+.PHONY: openapi
+openapi: .venv/.ready ## write docs/openapi.json anew
+	$(PY) functions/api/openapi.py
+
+# -- packages -----------------------------------------------------------------
+
+EXPORT := export --quiet --frozen --no-header --no-annotate --no-emit-project
+LAYER_EXPORT := $(EXPORT) --no-default-groups
+BOOTSTRAP_EXPORT := $(EXPORT) --only-group bootstrap
+
+.PHONY: lock
+lock: .venv/.ready ## resolve anew within pyproject.toml's bounds (UPGRADE=1 takes newer versions) and export
+	$(UV) lock $(if $(UPGRADE),--upgrade)
+	$(UV) $(LAYER_EXPORT) --output-file layers/dependencies/requirements.txt
+	$(UV) $(BOOTSTRAP_EXPORT) --output-file requirements/uv.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		$(if $(UPGRADE),--upgrade) requirements/sam.in --output-file requirements/sam.txt
+
+.PHONY: lock-check
+lock-check: .venv/.ready # uv.lock fits pyproject.toml, and what is exported from it is up to date
+	$(UV) lock --check --quiet
+	@$(UV) $(LAYER_EXPORT) | diff - layers/dependencies/requirements.txt \
+		&& $(UV) $(BOOTSTRAP_EXPORT) | diff - requirements/uv.txt \
+		|| { echo 'The exported requirements are not those of uv.lock: run `make lock`.' >&2; exit 1; }
+
+.PHONY: clean
+clean: ## remove environments, caches and the local stack's data
+	rm -rf .venv .venv-sam .local .aws-sam .hypothesis .import_linter_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.ready: pyproject.toml uv.lock requirements/uv.txt
+	@[ -n "$(PYTHON)" ] || { echo 'Python 3.11 or newer with venv is needed (Debian: apt install python3-venv). Name another with `make PYTHON=/path/to/python3`.' >&2; exit 1; }
+	@[ -x $(PY) ] && $(PY) -c '' 2>/dev/null || { echo 'Setting up .venv' && rm -rf .venv && $(PYTHON) -m venv .venv; }
+	@$(PY) -m uv --version 2>/dev/null | grep -q "^uv $$(sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements/uv.txt) *" \
+		|| $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(UV) sync --frozen --quiet --python $(PY)
+	@touch $@
+
+.venv-sam/.ready: requirements/sam.txt .venv/.ready
+	@echo 'Setting up .venv-sam (sam-cli)'
+	@$(UV) venv --quiet --clear --python $(PY) .venv-sam
+	@$(UV) pip sync --quiet --require-hashes --python .venv-sam/bin/python requirements/sam.txt
+	@touch $@

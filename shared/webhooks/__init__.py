@@ -1,0 +1,1 @@
+"""Outbound webhooks: matching, signing, delivering, retrying, recording and replaying."""

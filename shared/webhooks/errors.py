@@ -1,0 +1,105 @@
+"""Everything this package raises on purpose.
+
+    WebhooksError
+    ├── BadInput                the caller must change something (HTTP 4xx)
+    │   ├── Invalid             a field is wrong: carries `field_errors`
+    │   │   ├── InvalidFilter
+    │   │   ├── InvalidSecret
+    │   │   ├── InvalidHeaders
+    │   │   ├── InvalidCursor
+    │   │   └── RefusedDestination    a URL or address we never send to: carries `code`
+    │   ├── NotAllowed          known caller, but not for this (403)
+    │   ├── NotFound            missing, or another tenant's (404)
+    │   ├── Conflict            the state does not allow it (409)
+    │   ├── VersionConflict     If-Match did not hold (412)
+    │   └── TooLarge            (413)
+    ├── PoisonMessage           a queue message that no retry can make readable
+    └── Unavailable             AWS did not do it now: ours to retry (HTTP 503)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong field: `field` is a dotted path into the input, `message` says what would be right."""
+
+    field: str
+    message: str
+
+
+class WebhooksError(Exception):
+    """Base of every error raised on purpose. `str()` is safe to show to the caller."""
+
+
+class BadInput(WebhooksError):
+    """The caller sent something that cannot be done as asked."""
+
+
+class Invalid(BadInput):
+    """One or more fields are wrong."""
+
+    def __init__(self, message: str, field_errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(message)
+        self.field_errors = tuple(field_errors)
+
+    @classmethod
+    def at(cls, field: str, message: str) -> "Invalid":
+        """The common case of a single wrong field."""
+        return cls(f"{field}: {message}", [FieldError(field, message)])
+
+
+class InvalidFilter(Invalid):
+    """A subscription's filter cannot be compiled."""
+
+
+class InvalidSecret(Invalid):
+    """A signing secret is too short, too long or holds characters that a header cannot carry."""
+
+
+class InvalidHeaders(Invalid):
+    """A webhook's own headers hold a name or a value that may not be sent."""
+
+
+class InvalidCursor(Invalid):
+    """A paging cursor is damaged, or belongs to another caller or list."""
+
+
+class RefusedDestination(Invalid):
+    """A URL or a resolved address that deliveries never go to.
+
+    `code` is stable: scheme, host, port, userinfo, chars, ip, name, dns, loop.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message, [FieldError("url", message)])
+        self.code = code
+
+
+class NotAllowed(BadInput):
+    """The caller is known but may not do this."""
+
+
+class NotFound(BadInput):
+    """It does not exist, or it is another tenant's: the two look alike."""
+
+
+class Conflict(BadInput):
+    """The present state does not allow it."""
+
+
+class VersionConflict(BadInput):
+    """Somebody changed it since the version named in If-Match."""
+
+
+class TooLarge(BadInput):
+    """More bytes than the service takes."""
+
+
+class PoisonMessage(WebhooksError):
+    """A queue message that will not become readable by receiving it again."""
+
+
+class Unavailable(WebhooksError):
+    """A dependency did not do its part now; trying again is right and harmless."""

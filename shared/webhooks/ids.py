@@ -1,0 +1,63 @@
+"""Ids: a prefix and 26 characters of 0-9A-Za-z that sort by time.
+
+The first 8 characters are the milliseconds since 1970 in base 62 (good until the year 8888), the other 18 are random or,
+for a delivery, derived. The alphabet is in ASCII order, so plain string order is time order.
+"""
+
+import hashlib
+import re
+import secrets
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+TIME_CHARACTERS = 8
+TAIL_CHARACTERS = 18
+EVENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # no dots: they would make signatures ambiguous
+HISTORY_SHARDS = 4  # partition keys a webhook's history is spread over: 1,000 write units a second each
+
+
+def new_id(prefix: str, now_ms: int) -> str:
+    """A fresh id such as `wh_1QkzT0a4...`, unguessable (107 random bits)."""
+    return f"{prefix}_{_base62(now_ms, TIME_CHARACTERS)}{_base62(secrets.randbits(120), TAIL_CHARACTERS)}"
+
+
+def derived_id(prefix: str, time_ms: int, *parts: str) -> str:
+    """The same id for the same time and parts, so that doing something twice makes one thing."""
+    digest = hashlib.sha256("\0".join(parts).encode()).digest()
+    return f"{prefix}_{_base62(time_ms, TIME_CHARACTERS)}{_base62(int.from_bytes(digest[:15]), TAIL_CHARACTERS)}"
+
+
+def delivery_id(accepted_ms: int, scope: str, event_id: str, webhook_id: str) -> str:
+    """One event can never become two deliveries to one webhook, and the key is known without a read."""
+    return derived_id("dlv", accepted_ms, scope, event_id, webhook_id)
+
+
+def time_of(identifier: str) -> int:
+    """Milliseconds since 1970 that an id was made with."""
+    value = 0
+    for character in identifier.partition("_")[2][:TIME_CHARACTERS]:
+        value = value * 62 + ALPHABET.index(character)
+    return value
+
+
+def first_of(prefix: str, time_ms: int) -> str:
+    """A string that sorts at or before every id of this prefix and time: the lower end of a range."""
+    return f"{prefix}_{_base62(time_ms, TIME_CHARACTERS)}"
+
+
+def is_id(prefix: str, value: str) -> bool:
+    """Whether `value` has the form of an id with this prefix."""
+    head, _, tail = value.partition("_")
+    return head == prefix and len(tail) == TIME_CHARACTERS + TAIL_CHARACTERS and tail.isascii() and tail.isalnum()
+
+
+def history_shard(delivery_id: str) -> int:
+    """Which of the webhook's history partitions holds this delivery."""
+    return ALPHABET.index(delivery_id[-1]) % HISTORY_SHARDS
+
+
+def _base62(value: int, width: int) -> str:
+    characters: list[str] = []
+    for _ in range(width):
+        value, digit = divmod(value, 62)
+        characters.append(ALPHABET[digit])
+    return "".join(reversed(characters))

@@ -1,0 +1,127 @@
+"""What travels on our queues, each with its own type.
+
+A delivery message's body is exactly what the receiver gets; all else rides in one attribute, so that the sender never
+parses the body. SQS limits: 10 entries and 1 MiB a batch, MessageGroupId 128 ASCII characters
+(Amazon SQS Developer Guide, "Amazon SQS message quotas").
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar, cast
+
+from webhooks.errors import PoisonMessage
+from webhooks.models.delivery import DeliveryRecord
+
+META_ATTRIBUTE = "meta"
+M = TypeVar("M")
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryMessage:
+    """One live message of a delivery. `group` is the hash of the webhook's owner, for SQS fair queues.
+
+    `reserved`: release has already taken this message's place in the webhook's rate.
+    `reason` is set on the dead-letter queue only: why the delivery was given up.
+    """
+
+    delivery_id: str
+    webhook_id: str
+    event_id: str
+    event_type: str
+    scope: str
+    group: str
+    body: str
+    generation: int = 1
+    cycle_started_at_ms: int = 0
+    attempts_before_cycle: int = 0
+    reserved: bool = False
+    reason: str | None = None
+
+    def meta(self) -> str:
+        """Everything but the body, compact."""
+        meta: dict[str, object] = {
+            "d": self.delivery_id,
+            "w": self.webhook_id,
+            "e": self.event_id,
+            "t": self.event_type,
+            "s": self.scope,
+            "o": self.group,
+            "g": self.generation,
+            "c": self.cycle_started_at_ms,
+        }
+        if self.attempts_before_cycle:
+            meta["b"] = self.attempts_before_cycle
+        if self.reserved:
+            meta["r"] = 1
+        if self.reason is not None:
+            meta["x"] = self.reason
+        return json.dumps(meta, separators=(",", ":"))
+
+    @classmethod
+    def parse(cls, body: str, meta: str | None) -> "DeliveryMessage":
+        """Raises PoisonMessage when the attribute is missing or damaged."""
+        if meta is None:
+            raise PoisonMessage(f"the message has no attribute {META_ATTRIBUTE!r}")
+        try:
+            parsed = cast("dict[str, Any]", json.loads(meta))
+            return cls(
+                delivery_id=_text(parsed, "d"),
+                webhook_id=_text(parsed, "w"),
+                event_id=_text(parsed, "e"),
+                event_type=_text(parsed, "t"),
+                scope=_text(parsed, "s"),
+                group=_text(parsed, "o"),
+                body=body,
+                generation=int(parsed["g"]),
+                cycle_started_at_ms=int(parsed["c"]),
+                attempts_before_cycle=int(parsed.get("b", 0)),
+                reserved=bool(parsed.get("r")),
+                reason=parsed.get("x"),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+            raise PoisonMessage(f"the attribute {META_ATTRIBUTE!r} is damaged: {exc!r}") from exc
+
+    def given_up(self, reason: str) -> "DeliveryMessage":
+        """The same message as it goes to the dead-letter queue."""
+        return replace(self, reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Generic[M]):
+    """A message as SQS handed it over."""
+
+    message: M
+    message_id: str
+    receipt_handle: str
+    receive_count: int
+    sent_at_ms: int
+
+
+def message_of(record: DeliveryRecord, group: str, body: str, **changes: Any) -> DeliveryMessage:  # noqa: ANN401
+    """The message that carries a stored delivery on; `changes` name what differs (generation, reserved, ...)."""
+    message = DeliveryMessage(
+        delivery_id=record.delivery_id,
+        webhook_id=record.webhook_id,
+        event_id=record.event_id,
+        event_type=record.event_type,
+        scope=record.scope,
+        group=group,
+        body=body,
+        generation=record.generation,
+        cycle_started_at_ms=record.cycle_started_at_ms,
+        attempts_before_cycle=record.attempts_before_cycle,
+    )
+    return replace(message, **changes)
+
+
+def group_of(owner: str) -> str:
+    """The MessageGroupId of an owner: fair queues keep one tenant's backlog from delaying the others."""
+    return hashlib.sha256(owner.encode()).hexdigest()[:32]
+
+
+def _text(parsed: dict[str, Any], key: str) -> str:
+    value = parsed[key]
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{key!r} must be a non-empty string")
+    return value

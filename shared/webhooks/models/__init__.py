@@ -1,0 +1,1 @@
+"""What the service talks about: webhooks, subscriptions, events, deliveries, dead letters, replays."""

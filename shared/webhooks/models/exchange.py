@@ -1,0 +1,44 @@
+"""One HTTP exchange with a receiver, as the transport saw it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """What is to be sent. `timeout_seconds` bounds the whole exchange: DNS, connect, TLS, write, headers, body."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Milliseconds by phase; None where the phase did not happen (a kept-alive connection has no dns, connect, tls)."""
+
+    dns_ms: int | None = None
+    connect_ms: int | None = None  # TCP and TLS together where the client cannot tell them apart
+    tls_ms: int | None = None
+    wait_ms: int | None = None  # from the request's last byte to the response's first
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What came of one request. Exactly one of `status_code` and `error_code` is set.
+
+    error_code is stable: dns, refused_address, connect_refused, connect_reset, connect_timeout, tls, timeout,
+    protocol, response_too_large. `error_message` is one plain sentence for the webhook's owner;
+    `internal_detail` is exact, for our own logs only.
+    """
+
+    started_at_ms: int
+    duration_ms: int
+    status_code: int | None = None
+    response_headers: tuple[tuple[str, str], ...] = ()
+    response_body: bytes = b""  # the first 4 KiB as received, not decoded
+    error_code: str | None = None
+    error_message: str | None = None
+    internal_detail: str | None = None
+    timings: Timings = field(default_factory=Timings)

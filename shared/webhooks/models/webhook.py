@@ -1,0 +1,65 @@
+"""A registered endpoint, as the service keeps it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+WebhookStatus = Literal["active", "paused", "inactive", "failed", "deleted"]
+
+
+def scope_of(user_id: str | int | None, workspace_id: str | int | None) -> str:
+    """Where events and webhooks meet: the workspace, else the user. Ids compare by their string form."""
+    return f"user:{user_id}" if workspace_id is None else f"ws:{workspace_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Everything the sender and the API know of a webhook save its live state.
+
+    `sealed` holds the signing secrets and the values of the owner's headers (`Sealed`), encrypted; `sealed_version`
+    is bound into it. A deleted webhook stays as a tombstone without url and sealed until its history has expired.
+    """
+
+    webhook_id: str
+    user_id: str | int
+    workspace_id: str | int | None
+    name: str
+    url: str
+    description: str
+    metadata: Mapping[str, object]
+    header_names: tuple[str, ...]
+    sealed: bytes
+    sealed_version: int
+    max_retries: int
+    timeout_seconds: int
+    rate_limit_rps: float | None
+    status: WebhookStatus
+    status_reason: str | None
+    version: int
+    created_at_ms: int
+    updated_at_ms: int
+
+    @property
+    def owner(self) -> str:
+        """The owner by the string form of its id."""
+        return str(self.user_id)
+
+    @property
+    def scope(self) -> str:
+        """The scope whose events reach this webhook."""
+        return scope_of(self.user_id, self.workspace_id)
+
+    @property
+    def sealed_context(self) -> str:
+        """What the ciphertext is bound to: it opens for this owner, webhook and version only."""
+        return f"{self.owner}|{self.webhook_id}|{self.sealed_version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The secret part of a webhook. `previous` signs too until `previous_until_ms` (rotation with overlap)."""
+
+    secret: str
+    previous: str | None = None
+    previous_until_ms: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])

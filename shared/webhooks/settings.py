@@ -1,0 +1,129 @@
+"""Each function's environment, validated once at start and frozen.
+
+Variables are the upper-case field names; README has the table of what each means.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from webhooks.event_types import DEFAULT_EVENT_TYPES
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+CommaSeparated = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+class Settings(BaseModel):
+    """What every function has."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    stage: str = "local"
+    log_level: str = "INFO"
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Self:
+        """Raises pydantic.ValidationError naming each variable that is missing or wrong."""
+        names = cls.model_fields
+        return cls.model_validate({name: environ[name.upper()] for name in names if environ.get(name.upper()) not in (None, "")})
+
+
+class EgressSettings(Settings):
+    """Where deliveries may go. The last two open doors that only the local stage may open."""
+
+    egress_ports: str = "443,8443"
+    own_hosts: CommaSeparated = ()
+    egress_allow_http: bool = False
+    egress_allowed_networks: CommaSeparated = ()
+
+
+class RetentionSettings(Settings):
+    """How long finished things are kept."""
+
+    retention_days: int = Field(30, ge=1, le=3650)
+
+    @property
+    def retention_ms(self) -> int:
+        """The same in milliseconds."""
+        return self.retention_days * 86_400_000
+
+
+class IngestSettings(RetentionSettings):
+    """functions/ingest"""
+
+    table_name: str
+    ingest_queue_url: str
+    ingest_dead_letter_queue_url: str
+    delivery_queue_url: str
+    event_types: CommaSeparated = DEFAULT_EVENT_TYPES
+    event_source: str = "pyairtable"
+
+
+class SenderSettings(EgressSettings, RetentionSettings):
+    """functions/sender"""
+
+    table_name: str
+    delivery_queue_url: str
+    dead_letter_queue_url: str
+    event_bus_name: str
+    event_source: str = "pyairtable"
+    data_key_id: str
+    header_prefix: str = "X-PyAirtable"
+    user_agent: str = "PyAirtable-Webhooks/1.0"
+    max_wait_days: int = Field(14, ge=1, le=365)
+    retry_base_seconds: float = Field(5, gt=0, le=3600)
+
+
+class ReplaySettings(RetentionSettings):
+    """functions/replay"""
+
+    table_name: str
+    delivery_queue_url: str
+    jobs_queue_url: str
+    event_bus_name: str
+    event_source: str = "pyairtable"
+
+
+class ReleaseSettings(RetentionSettings):
+    """functions/release"""
+
+    table_name: str
+    delivery_queue_url: str
+
+
+class RollupSettings(RetentionSettings):
+    """functions/rollup"""
+
+    table_name: str
+
+
+class ApiSettings(EgressSettings, RetentionSettings):
+    """functions/api"""
+
+    table_name: str
+    ingest_queue_url: str
+    delivery_queue_url: str
+    dead_letter_queue_url: str
+    jobs_queue_url: str
+    sender_function_name: str
+    data_key_id: str
+    event_types: CommaSeparated = DEFAULT_EVENT_TYPES
+    header_prefix: str = "X-PyAirtable"
+    auth_mode: Literal["jwt", "header"] = "jwt"
+    cors_allowed_origins: CommaSeparated = ("*",)
+
+
+class AuthorizerSettings(Settings):
+    """functions/authorizer"""
+
+    auth_mode: Literal["jwt", "header"] = "jwt"
+    jwt_secret_arn: str | None = None
+    jwt_algorithms: CommaSeparated = ("HS256",)
+    jwt_issuer: str = "pyairtable"
+    jwt_audience: str = "pyairtable-webhooks"
+    jwt_jwks_url: str | None = None

@@ -1,0 +1,144 @@
+"""The one place that knows the table's keys and attribute names.
+
+| item              | pk                        | sk                      | listing                         | overview        |
+|-------------------|---------------------------|-------------------------|---------------------------------|-----------------|
+| webhook           | wh_                       | webhook                 | webhooks|owner / wh_            | webhooks / wh_  |
+| webhook state     | wh_                       | state                   |                                 |                 |
+| subscription      | wh_                       | sub#sub_                |                                 |                 |
+| route             | route|scope|pattern       | wh_                     |                                 |                 |
+| route versions    | scope|scope               | versions                |                                 |                 |
+| event             | event|event id            | scope, scope|page       | missed|scope|shard / time, id   |                 |
+| delivery          | wh_|shard                 | dlv#dlv_                | wh_|status|shard / dlv_         |                 |
+| attempt's detail  | wh_|shard                 | att#dlv_#0001           |                                 |                 |
+| dead letter       | wh_|shard                 | dead#dlv_               | dead|owner|shard / dlv_         | dead|shard / dlv_ |
+| replay job        | rpl_                      | job                     |                                 |                 |
+| idempotency key   | idem|caller|key           | idem                    |                                 |                 |
+| wrapped data key  | datakey                   | datakey                 |                                 |                 |
+| unreadable message| unreadable                | time, message id        |                                 |                 |
+| statistics        | stat|wh_                  | stat#hour               |                                 |                 |
+| counters          | count#name                | count#shard             |                                 |                 |
+
+All three indexes are sparse and hold keys only: what is delivered at the first try is written once, at one write unit,
+and stands in none of them. `waiting` serves both waits outside SQS: due|shard / time, id for what falls due by time
+(deliveries, and webhook states to wake), and room|wh_|shard / dlv_ for a webhook's waiting room.
+"""
+
+from webhooks.ids import HISTORY_SHARDS, history_shard
+
+PK = "pk"
+SK = "sk"
+EXPIRES_AT = "expires_at"  # TTL, epoch seconds
+WAITING_INDEX, WAITING_KEY, WAITING_AT = "waiting", "waiting_key", "waiting_at"
+LISTING_INDEX, LISTING_KEY, LISTING_AT = "listing", "listing_key", "listing_at"
+OVERVIEW_INDEX, OVERVIEW_KEY, OVERVIEW_AT = "overview", "overview_key", "overview_at"
+
+WEBHOOK_SK = "webhook"
+STATE_SK = "state"
+SUBSCRIPTION_PREFIX = "sub#"
+VERSIONS_SK = "versions"
+DELIVERY_PREFIX = "dlv#"
+ATTEMPT_PREFIX = "att#"
+DEAD_PREFIX = "dead#"
+JOB_SK = "job"
+IDEMPOTENCY_SK = "idem"
+DATA_KEY_PK = DATA_KEY_SK = "datakey"
+UNREADABLE_PK = "unreadable"
+STATISTICS_PREFIX = "stat#"
+WEBHOOKS_OVERVIEW = "webhooks"
+
+DUE_SHARDS = 16  # due keys take 16 x 1,000 writes a second; release asks each once a run
+
+
+def history_pk(webhook_id: str, delivery_id: str) -> str:
+    """Partition of a delivery, its attempts' details and its dead letter."""
+    return f"{webhook_id}|{history_shard(delivery_id)}"
+
+
+def history_pks(webhook_id: str) -> tuple[str, ...]:
+    """All partitions of a webhook's history."""
+    return tuple(f"{webhook_id}|{shard}" for shard in range(HISTORY_SHARDS))
+
+
+def delivery_sk(delivery_id: str) -> str:
+    """Sort key of a delivery."""
+    return f"{DELIVERY_PREFIX}{delivery_id}"
+
+
+def attempt_sk(delivery_id: str, position: int) -> str:
+    """Sort key of the detail of the attempt at this position (from 0) of the delivery's list."""
+    return f"{ATTEMPT_PREFIX}{delivery_id}#{position:04d}"
+
+
+def dead_sk(delivery_id: str) -> str:
+    """Sort key of a dead letter."""
+    return f"{DEAD_PREFIX}{delivery_id}"
+
+
+def route_pk(scope: str, pattern: str) -> str:
+    """Partition of all routes of a scope for one pattern of event types."""
+    return f"route|{scope}|{pattern}"
+
+
+def versions_pk(scope: str) -> str:
+    """Partition of the item that counts the changes of a scope's routes, one attribute a pattern."""
+    return f"scope|{scope}"
+
+
+def event_pk(event_id: str) -> str:
+    """Partition of an event, and of its namesakes in other scopes."""
+    return f"event|{event_id}"
+
+
+def event_sk(scope: str, page: int = 0) -> str:
+    """Sort key of an event, or of a continuation page of its fan-out."""
+    return scope if page == 0 else f"{scope}|{page:06d}"
+
+
+def due_key(shard: int) -> str:
+    """Index key of what falls due by time."""
+    return f"due|{shard % DUE_SHARDS}"
+
+
+def due_at(time_ms: int, identifier: str = "") -> str:
+    """Index sort key of what falls due; with no identifier, the bound that sorts before all of that time."""
+    return f"{time_ms:014d}|{identifier}"
+
+
+def room_key(webhook_id: str, shard: int) -> str:
+    """Index key of one shard of a webhook's waiting room."""
+    return f"room|{webhook_id}|{shard}"
+
+
+def webhooks_listing(owner: str) -> str:
+    """Index key of an owner's webhooks."""
+    return f"webhooks|{owner}"
+
+
+def status_listing(webhook_id: str, status: str, shard: int) -> str:
+    """Index key of a webhook's deliveries of one status other than delivered."""
+    return f"{webhook_id}|{status}|{shard}"
+
+
+def dead_listing(owner: str, shard: int) -> str:
+    """Index key of an owner's dead letters."""
+    return f"dead|{owner}|{shard}"
+
+
+def dead_overview(shard: int) -> str:
+    """Index key of everybody's dead letters."""
+    return f"dead|{shard}"
+
+
+def missed_listing(scope: str, shard: int) -> str:
+    """Index key of events that some webhook missed for its status."""
+    return f"missed|{scope}|{shard}"
+
+
+def idempotency_pk(caller: str, key: str) -> str:
+    """Partition of one caller's idempotency key."""
+    return f"idem|{caller}|{key}"
+
+
+def statistics_pk(webhook_id: str) -> str:
+    """Partition of a webhook's hourly statistics."""
+    return f"stat|{webhook_id}"

@@ -1,0 +1,82 @@
+"""What counts as an event: the one check that both doors, HTTP and EventBridge, use."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from webhooks.errors import FieldError, Invalid
+from webhooks.ids import EVENT_ID
+from webhooks.models.event import Event
+from webhooks.models.webhook import scope_of
+
+FIELDS = ("id", "type", "resource_id", "workspace_id", "user_id", "timestamp", "data", "metadata")
+MAX_ID_CHARACTERS = 128  # of user, workspace and resource ids
+
+
+def normalise(raw: object, *, default_id: str, default_timestamp: str) -> Event:
+    """The event in the shape that receivers get, its fields in the documented order.
+
+    `type` and at least one of `workspace_id` and `user_id` are required; a missing id or timestamp becomes the default,
+    missing data and metadata become empty objects. User, workspace and resource ids are kept as given.
+    Raises Invalid with a field error for everything that is wrong, not only the first.
+    """
+    if not isinstance(raw, Mapping):
+        raise Invalid.at("", "an event is a JSON object")
+    given: Mapping[str, object] = raw
+    wrong = [FieldError(str(name), f"unknown field; an event has {', '.join(FIELDS)}") for name in given if name not in FIELDS]
+    payload: dict[str, object] = {
+        "id": default_id if given.get("id") is None else given["id"],
+        "type": given.get("type"),
+        "resource_id": given.get("resource_id"),
+        "workspace_id": given.get("workspace_id"),
+        "user_id": given.get("user_id"),
+        "timestamp": default_timestamp if given.get("timestamp") is None else given["timestamp"],
+        "data": {} if given.get("data") is None else given["data"],
+        "metadata": {} if given.get("metadata") is None else given["metadata"],
+    }
+    wrong += [FieldError(name, message) for name, message in _faults(payload)]
+    if wrong:
+        raise Invalid(f"{wrong[0].field}: {wrong[0].message}", wrong)
+    user_id, workspace_id = payload["user_id"], payload["workspace_id"]
+    assert isinstance(user_id, str | int | None)
+    assert isinstance(workspace_id, str | int | None)
+    return Event(
+        event_id=str(payload["id"]),
+        event_type=str(payload["type"]),
+        scope=scope_of(user_id, workspace_id),
+        user_scope=None if user_id is None else scope_of(user_id, None),
+        payload=payload,
+    )
+
+
+def _faults(payload: Mapping[str, object]) -> list[tuple[str, str]]:
+    faults: list[tuple[str, str]] = []
+    if not (isinstance(payload["id"], str) and EVENT_ID.fullmatch(payload["id"])):
+        faults.append(("id", "must be 1 to 64 of A-Z a-z 0-9 _ -"))
+    if not (isinstance(payload["type"], str) and 0 < len(payload["type"]) <= MAX_ID_CHARACTERS):
+        faults.append(("type", "must be an event type such as record.created"))
+    faults += [
+        (name, f"must be a string of 1 to {MAX_ID_CHARACTERS} printable characters, or an integer")
+        for name in ("resource_id", "workspace_id", "user_id")
+        if not _is_foreign_id(payload[name])
+    ]
+    if payload["workspace_id"] is None and payload["user_id"] is None:
+        faults.append(("workspace_id", "give workspace_id, user_id, or both: they decide which webhooks hear of it"))
+    if not _is_rfc3339(payload["timestamp"]):
+        faults.append(("timestamp", "must be an RFC 3339 time with a zone, such as 2024-01-01T12:00:00Z"))
+    faults += [(name, "must be a JSON object") for name in ("data", "metadata") if not isinstance(payload[name], Mapping)]
+    return faults
+
+
+def _is_foreign_id(value: object) -> bool:
+    if isinstance(value, str):
+        return 0 < len(value) <= MAX_ID_CHARACTERS and value.isprintable() and "|" not in value
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63)
+
+
+def _is_rfc3339(value: object) -> bool:
+    if not isinstance(value, str) or len(value) > 64 or "T" not in value.upper():
+        return False
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False

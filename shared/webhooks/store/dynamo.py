@@ -1,0 +1,216 @@
+"""DynamoDB as the hot path uses it: batched, with every part of a batch that AWS left undone tried again.
+
+boto3's client without parameter validation; pynamodb would cost three times the CPU per item. Items are in DynamoDB's
+own JSON; `schema` names their attributes.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from webhooks.errors import Unavailable
+from webhooks.store.schema import PK, SK
+
+T = TypeVar("T")
+Item = dict[str, Any]
+Key = tuple[str, str]
+StatementResult = Literal["done", "exists", "conflict"]
+
+BATCH_GET_KEYS = 100  # AWS limits: DynamoDB API Reference, BatchGetItem and BatchExecuteStatement
+BATCH_STATEMENTS = 25
+ROUNDS = 5
+# BatchStatementError.Code (DynamoDB API Reference): ours to retry, the statement was not carried out
+RETRYABLE = frozenset(
+    {"ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded", "InternalServerError", "TransactionConflict"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A PartiQL write of one item. `key` is the item's, so that one batch never names an item twice."""
+
+    text: str
+    parameters: tuple[Mapping[str, Any], ...]
+    key: Key
+
+
+class DynamoTable:
+    """One table through a boto3 client. Raises Unavailable for whatever AWS does not do after a few rounds."""
+
+    def __init__(self, client: Any, name: str, *, sleep: Callable[[float], None] = time.sleep) -> None:  # noqa: ANN401
+        self._client = client
+        self.name = name
+        self._sleep = sleep
+
+    def get_many(self, keys: Sequence[Key]) -> dict[Key, Item]:
+        """Consistent reads; missing items are absent from the answer."""
+        found: dict[Key, Item] = {}
+        for chunk in chunks(list(dict.fromkeys(keys)), BATCH_GET_KEYS):
+            pending: list[Item] = [key_of(key) for key in chunk]
+            for _ in self._rounds("BatchGetItem"):
+                answer = self._call(
+                    self._client.batch_get_item, RequestItems={self.name: {"Keys": pending, "ConsistentRead": True}}
+                )
+                for item in answer["Responses"].get(self.name, ()):
+                    found[(item[PK]["S"], item[SK]["S"])] = item
+                pending = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
+                if not pending:
+                    break
+        return found
+
+    def execute(self, statements: Sequence[Statement]) -> list[StatementResult]:
+        """Carry out writes that do not depend on each other; the answers stand in the same order.
+
+        "exists": an INSERT found its key taken. "conflict": the condition of an UPDATE or DELETE did not hold, which
+        may be because this very write was done before and its answer was lost: re-read and compare.
+        """
+        results: list[StatementResult | None] = [None] * len(statements)
+        pending = list(range(len(statements)))
+        for _ in self._rounds("BatchExecuteStatement"):
+            left: list[int] = []
+            for chunk in _distinct_chunks(pending, statements):
+                answer = self._call(
+                    self._client.batch_execute_statement,
+                    Statements=[{"Statement": statements[i].text, "Parameters": statements[i].parameters} for i in chunk],
+                )
+                for index, response in zip(chunk, answer["Responses"], strict=True):
+                    result = _result(response.get("Error"))
+                    if result is None:
+                        left.append(index)
+                    else:
+                        results[index] = result
+            pending = left
+            if not pending:
+                break
+        return [result for result in results if result is not None]
+
+    def query(self, *, limit: int | None = None, forward: bool = True, **request: Any) -> Iterator[Item]:  # noqa: ANN401
+        """All items of a query, page by page as they are consumed; at most `limit`."""
+        start: Item | None = None
+        taken = 0
+        while True:
+            page = {"Limit": min(limit - taken, 1000)} if limit is not None else {}
+            following = {"ExclusiveStartKey": start} if start else {}
+            answer = self._call(
+                self._client.query, TableName=self.name, ScanIndexForward=forward, **request, **page, **following
+            )
+            yield from answer["Items"]
+            taken += len(answer["Items"])
+            start = answer.get("LastEvaluatedKey")
+            if not start or (limit is not None and taken >= limit):
+                return
+
+    def put(self, item: Item, *, condition: str | None = None, names: Mapping[str, str] | None = None,
+            values: Mapping[str, Any] | None = None) -> bool:  # fmt: skip
+        """Put one item; False when the condition did not hold."""
+        request: dict[str, Any] = {"TableName": self.name, "Item": item}
+        return self._conditional(self._client.put_item, request, condition, names, values)
+
+    def update(self, key: Key, expression: str, *, values: Mapping[str, Any] | None = None,
+               names: Mapping[str, str] | None = None, condition: str | None = None) -> bool:  # fmt: skip
+        """Update (or make) one item; False when the condition did not hold."""
+        request: dict[str, Any] = {"TableName": self.name, "Key": key_of(key), "UpdateExpression": expression}
+        return self._conditional(self._client.update_item, request, condition, names, values)
+
+    def transact(self, actions: Sequence[Mapping[str, Any]]) -> bool:
+        """All or nothing; False when a condition did not hold. Each action lacks only its TableName."""
+        named = [{kind: {"TableName": self.name, **body} for kind, body in action.items()} for action in actions]
+        try:
+            self._call(self._client.transact_write_items, TransactItems=named)
+        except _Cancelled:
+            return False
+        return True
+
+    def _conditional(
+        self,
+        call: Callable[..., Any],
+        request: dict[str, Any],
+        condition: str | None,
+        names: Mapping[str, str] | None,
+        values: Mapping[str, Any] | None,
+    ) -> bool:
+        if condition is not None:
+            request["ConditionExpression"] = condition
+        if names:
+            request["ExpressionAttributeNames"] = names
+        if values:
+            request["ExpressionAttributeValues"] = values
+        try:
+            self._call(call, **request)
+        except _ConditionFailed:
+            return False
+        return True
+
+    def _call(self, call: Callable[..., Any], **request: Any) -> Any:  # noqa: ANN401
+        try:
+            return call(**request)
+        except ClientError as exc:
+            code = exc.response.get("Error", {}).get("Code", "")
+            if code == "ConditionalCheckFailedException":
+                raise _ConditionFailed from exc
+            if code == "TransactionCanceledException" and _only_conditions(exc):
+                raise _Cancelled from exc
+            raise Unavailable(f"DynamoDB: {code}") from exc
+        except BotoCoreError as exc:
+            raise Unavailable(f"DynamoDB: {type(exc).__name__}") from exc
+
+    def _rounds(self, operation: str) -> Iterator[int]:
+        for turn in range(ROUNDS):
+            if turn:
+                self._sleep(0.05 * 2**turn)
+            yield turn
+        raise Unavailable(f"DynamoDB left parts of a {operation} undone {ROUNDS} times")
+
+
+class _ConditionFailed(Exception):
+    pass
+
+
+class _Cancelled(Exception):
+    pass
+
+
+def key_of(key: Key) -> Item:
+    """A primary key in DynamoDB's JSON."""
+    return {PK: {"S": key[0]}, SK: {"S": key[1]}}
+
+
+def chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Slices of at most `size`."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def _distinct_chunks(pending: Sequence[int], statements: Sequence[Statement]) -> Iterator[list[int]]:
+    chunk: list[int] = []
+    keys: set[Key] = set()
+    for index in pending:
+        if len(chunk) == BATCH_STATEMENTS or statements[index].key in keys:
+            yield chunk
+            chunk, keys = [], set()
+        chunk.append(index)
+        keys.add(statements[index].key)
+    if chunk:
+        yield chunk
+
+
+def _result(error: Mapping[str, str] | None) -> StatementResult | None:
+    if error is None:
+        return "done"
+    code = error.get("Code", "")
+    if code == "DuplicateItem":
+        return "exists"
+    if code in ("ConditionalCheckFailed", "ConditionalCheckFailedException"):
+        return "conflict"
+    if code in RETRYABLE:
+        return None
+    raise Unavailable(f"DynamoDB refused a statement: {code} {error.get('Message', '')}")
+
+
+def _only_conditions(exc: ClientError) -> bool:
+    reasons = exc.response.get("CancellationReasons", [])  # type: ignore[typeddict-item]
+    codes = {reason.get("Code") for reason in reasons} - {None, "None"}
+    return codes == {"ConditionalCheckFailed"}

@@ -14,6 +14,7 @@
     │   ├── VersionConflict     If-Match did not hold (412)
     │   └── TooLarge            (413)
     ├── PoisonMessage           a queue message that no retry can make readable
+    ├── Undecryptable           a sealed secret that is damaged, or was sealed for something else
     └── Unavailable             AWS did not do it now: ours to retry (HTTP 503)
 """
 
@@ -70,11 +71,13 @@ class RefusedDestination(Invalid):
     """A URL or a resolved address that deliveries never go to.
 
     `code` is stable: scheme, host, port, userinfo, chars, ip, name, dns, loop.
+    `detail` is exact (it may hold what a name resolved to) and for our own logs only.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, detail: str = "") -> None:
         super().__init__(message, [FieldError("url", message)])
         self.code = code
+        self.detail = detail or message
 
 
 class NotAllowed(BadInput):
@@ -99,6 +102,10 @@ class TooLarge(BadInput):
 
 class PoisonMessage(WebhooksError):
     """A queue message that will not become readable by receiving it again."""
+
+
+class Undecryptable(WebhooksError):
+    """A sealed secret does not open: it is damaged, or was sealed for another webhook, tenant or version."""
 
 
 class Unavailable(WebhooksError):

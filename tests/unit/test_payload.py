@@ -1,0 +1,126 @@
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webhooks.errors import Invalid, TooLarge
+from webhooks.payload import MAX_EVENT_BYTES, parse_json, serialise
+
+_scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+_values = st.recursive(_scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
+
+
+def parse(text: str | bytes, **limits: int) -> object:
+    return parse_json(text, **({"max_bytes": MAX_EVENT_BYTES} | limits))
+
+
+def sqs_takes(text: str) -> bool:
+    return all(
+        c in "\t\n\r" or "\x20" <= c <= "\ud7ff" or "\ue000" <= c <= "\ufffd" or "\U00010000" <= c <= "\U0010ffff"
+        for c in text
+    )
+
+
+@given(st.dictionaries(st.text(), _values))
+def test_what_is_serialised_reads_back_the_same_and_holds_only_characters_that_sqs_takes(
+    payload: dict[str, object],
+) -> None:
+    body = serialise(payload)
+    assert parse(body) == payload
+    assert sqs_takes(body.decode())
+
+
+@pytest.mark.parametrize(
+    "character", ["\ufffe", "\uffff", "\x00", "\x1f", "\x7f", "\ud7ff", "\U0001f600", "\U0001ffff"]
+)
+def test_the_odd_characters_survive(character: str) -> None:
+    body = serialise({"a" + character: [character]})
+    assert sqs_takes(body.decode())
+    assert json.loads(body) == {"a" + character: [character]}
+
+
+def test_the_body_is_compact_and_keeps_the_order_and_the_letters() -> None:
+    assert serialise({"b": 1, "a": ["é", None, True]}) == '{"b":1,"a":["é",null,true]}'.encode()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", {"\udfff": 1}])
+def test_what_json_cannot_carry_is_not_serialised(value: object) -> None:
+    with pytest.raises(Invalid):
+        serialise({"value": value})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "{'a': 1}",
+        "[1,]",
+        "[1] 2",
+        '"a\nb"',
+        "\ufeff{}",
+        "NaN",
+        "[Infinity]",
+        "-Infinity",
+        "1e400",
+        "[-1e999]",
+        "9" * 4_301,
+        '"\\ud800"',
+        '{"\\uDFFF": 1}',
+        '["\ud800"]',
+        b"\xff",
+        b'"\xed\xa0\x80"',
+        "{}".encode("utf-16"),
+    ],
+)
+def test_what_is_not_strict_json_is_refused(text: str | bytes) -> None:
+    with pytest.raises(Invalid):
+        parse(text)
+
+
+def test_an_error_says_where() -> None:
+    with pytest.raises(Invalid, match="line 2, column 3"):
+        parse("{\n  1: 2}")
+
+
+@pytest.mark.parametrize("text", ['"\\ud83d\\ude00"', '"\\\\ud800"', '"\\ufffe"', "1E5", "-0", " [ ] "])
+def test_unusual_but_valid_json_is_taken(text: str | bytes) -> None:
+    assert parse(text) == json.loads(text)
+
+
+def test_of_a_repeated_key_the_last_one_counts() -> None:
+    assert parse('{"a": 1, "a": 2}') == {"a": 2}
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_nesting_may_be_32_deep_and_no_deeper(opening: str, closing: str) -> None:
+    assert parse(opening * 32 + "1" + closing * 32)
+    with pytest.raises(Invalid, match="32 deep"):
+        parse(opening * 33 + "1" + closing * 33)
+
+
+def test_an_empty_container_counts_as_a_level() -> None:
+    with pytest.raises(Invalid, match="32 deep"):
+        parse("[" * 33 + "]" * 33)
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"a":' * 50_000, "[" * 100_000 + "]" * 100_000])
+def test_extreme_nesting_is_refused_and_does_not_exhaust_the_stack(text: str | bytes) -> None:
+    with pytest.raises(Invalid):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["[" + "1," * 10 + "1]", '"' + "é" * 10 + '"', ('"' + "é" * 10 + '"').encode()])
+def test_size_is_counted_in_bytes(text: str | bytes) -> None:
+    size = len(text if isinstance(text, bytes) else text.encode())
+    assert parse(text, max_bytes=size)
+    with pytest.raises(TooLarge):
+        parse(text, max_bytes=size - 1)
+
+
+@given(st.text() | st.binary())
+def test_any_other_input_is_refused_and_never_crashes(raw: str | bytes) -> None:
+    with contextlib.suppress(Invalid):
+        parse(raw)

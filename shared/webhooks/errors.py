@@ -8,6 +8,7 @@
     │   │   ├── InvalidHeaders
     │   │   ├── InvalidCursor
     │   │   └── RefusedDestination    a URL or address we never send to: carries `code`
+    │   ├── Unauthenticated     no caller, or a token that has expired (401)
     │   ├── NotAllowed          known caller, but not for this (403)
     │   ├── NotFound            missing, or another tenant's (404)
     │   ├── Conflict            the state does not allow it (409)
@@ -78,6 +79,10 @@ class RefusedDestination(Invalid):
         super().__init__(message, [FieldError("url", message)])
         self.code = code
         self.detail = detail or message
+
+
+class Unauthenticated(BadInput):
+    """There is no caller, or the caller's token has expired."""
 
 
 class NotAllowed(BadInput):

@@ -18,6 +18,8 @@ class Webhook:
 
     `sealed` holds the signing secrets and the values of the owner's headers (`Sealed`), encrypted; `sealed_version`
     is bound into it. A deleted webhook stays as a tombstone without url and sealed until its history has expired.
+    `version` counts what its owner can see change (If-Match); `routes_version` counts changes of its subscriptions,
+    so that whoever rewrites its route rows can tell that the subscriptions it read are still all of them.
     """
 
     webhook_id: str
@@ -38,6 +40,8 @@ class Webhook:
     version: int
     created_at_ms: int
     updated_at_ms: int
+    routes_version: int = 0
+    previous_secret_until_ms: int = 0  # the end of a rotation's overlap; repeated from `Sealed` to be shown unopened
 
     @property
     def owner(self) -> str:

@@ -32,7 +32,7 @@ setup: .venv/.ready ## install the locked packages into .venv (every other targe
 
 .PHONY: run
 run: .venv/.ready ## the whole service on http://localhost:8086, and its main job shown (DEMO=0, PORT=, BIND=)
-	@exec $(PY) -m localstack run
+	@exec $(PY) -m localstack
 
 .PHONY: demo
 demo: .venv/.ready ## the show again, against a running stack

@@ -1,0 +1,15 @@
+"""The local stack: the real template.yaml on an AWS emulator of this machine, behind http://localhost:8086.
+
+    stack.py             composes the rest; `with LocalStack() as stack` is how tests use it
+    emulator.py          starts and stops the emulator's process; its folders, its environment
+    emulator_process.py  what runs in that process
+    gaps.py              every way in which the emulator differs from AWS, and what we do about it
+    cloudformation.py    template.yaml read as data; parameters set
+    package.py           each function and the shared layer as a zip
+    deploy.py            zips and template to the emulator; what came of it
+    front.py             the address users see: plain paths, no stage, no API id
+    function_logs.py     what the functions log, for the terminal
+    token.py             JWTs for the local stack and for deployed ones (`make token`)
+
+Nothing here runs on AWS.
+"""

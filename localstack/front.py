@@ -1,0 +1,109 @@
+"""The address that users see: http://localhost:8086/api/v1/... instead of the emulator's path with API id and stage."""
+
+import asyncio
+import socket
+import threading
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from localstack.emulator import LocalStackError
+
+MAX_BODY_BYTES = 10 * 1024 * 1024  # API Gateway's own limit
+# These belong to one connection (RFC 9110, 7.6.1) or are set by whoever sends the message on.
+HOP_BY_HOP = {
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+}
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises LocalStackError, naming what to do, when the port is taken or not allowed."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise LocalStackError(
+            f"Port {port} of {host} cannot be used: {error.strerror}. "
+            f"Stop what listens there, or take another port: make run PORT={port + 1}"
+        ) from None
+    return listener
+
+
+class Front:
+    """A reverse proxy in a thread of its own. `target` is where requests go, and may change while it runs."""
+
+    def __init__(self, listener: socket.socket, target: str) -> None:
+        self.target = target.rstrip("/")
+        self._listener = listener
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="front", daemon=True)
+
+    def start(self) -> None:
+        """Returns when it serves."""
+        self._thread.start()
+        self._started.wait()
+
+    def stop(self) -> None:
+        """Closes the port."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._serve())
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        connector = aiohttp.TCPConnector(limit=0)
+        timeout = aiohttp.ClientTimeout(total=60)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
+
+            async def forward(request: web.Request) -> web.Response:
+                return await self._forward(session, request)
+
+            application = web.Application(client_max_size=MAX_BODY_BYTES)
+            application.router.add_route("*", "/{path:.*}", forward)
+            runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+            await runner.setup()
+            await web.SockSite(runner, self._listener).start()
+            self._started.set()
+            await self._stop.wait()
+            await runner.cleanup()
+
+    async def _forward(self, session: aiohttp.ClientSession, request: web.Request) -> web.Response:
+        url = URL(self.target + request.raw_path, encoded=True)
+        headers = [(name, value) for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP]
+        try:
+            body = await request.read()
+            async with session.request(
+                request.method,
+                url,
+                headers=headers,
+                data=body or None,
+                allow_redirects=False,
+                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            ) as answer:
+                content = await answer.read()
+        except aiohttp.ClientError as error:
+            return web.json_response({"message": f"The emulator does not answer: {error}"}, status=502)
+        response = web.Response(status=answer.status, reason=answer.reason, body=content)
+        for name, value in answer.headers.items():
+            if name.lower() not in HOP_BY_HOP | {"content-length", "date", "server"}:
+                if name.lower() == "content-type":
+                    response.headers[name] = value
+                else:
+                    response.headers.add(name, value)
+        return response

@@ -1,0 +1,132 @@
+"""Every way in which the pinned emulator differs from AWS, and what the local stack does about it.
+
+Known and left alone, because nothing of ours needs them there: a method ANY answers 403 (the template names its verbs);
+StartMessageMoveTask is missing; batching windows, the dead-letter queues and retries of EventBridge targets, fair queues
+and SQS metrics are ignored; a visibility timeout above 12 hours is accepted; a slow stream handler holds up the polling of
+queues. tests/infrastructure pins the AWS rules that follow from these. What is mended inside the emulator's own process is
+in emulator_process.py.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from mypy_boto3_dynamodb import DynamoDBClient
+
+Template = dict[str, Any]
+
+# The emulator rejects a whole template for one type it does not know.
+UNKNOWN_TYPES = frozenset(
+    {
+        "AWS::CloudWatch::AnomalyDetector",
+        "AWS::CloudWatch::CompositeAlarm",
+        "AWS::Events::Archive",
+        "AWS::Logs::QueryDefinition",
+    }
+)
+
+
+def environment(port: int) -> dict[str, str]:
+    """What keeps the emulator on loopback and away from Docker. Functions inherit this environment."""
+    return {
+        "BIND_HOST": "127.0.0.1",
+        "IOT_MTLS_ENABLED": "0",  # opens a port on all addresses
+        "SFTP_ENABLED": "0",
+        "DOCKER_HOST": "unix:///nowhere",
+        "LAMBDA_EXECUTOR": "local",
+        # Queue URLs hold this port and are part of the saved state, so it stays the same on whichever port the emulator
+        # listens; the functions find it by AWS_ENDPOINT_URL.
+        "GATEWAY_PORT": "4566",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+    }
+
+
+def without_unknown_resources(template: Template) -> Template:
+    """The template less the resources whose type the emulator does not know, and less the outputs that name them."""
+    resources = cast("Mapping[str, Template]", template["Resources"])
+    dropped = {name for name, resource in resources.items() if resource["Type"] in UNKNOWN_TYPES}
+    outputs = cast("Mapping[str, Template]", template.get("Outputs", {}))
+    return template | {
+        "Resources": {name: resource for name, resource in resources.items() if name not in dropped},
+        "Outputs": {name: output for name, output in outputs.items() if not dropped & set(_names(output))},
+    }
+
+
+def without_layer(template: Template, logical_id: str) -> Template:
+    """The template less one layer: third-party packages come from the emulator's own environment, because it would
+    unpack the layer anew for each worker (5 s and more)."""
+
+    def prune(node: Any) -> Any:
+        if isinstance(node, list):
+            return [prune(item) for item in cast("list[Any]", node) if item != {"Ref": logical_id}]
+        if isinstance(node, dict):
+            return {key: prune(value) for key, value in cast("Template", node).items()}
+        return node
+
+    resources = {name: resource for name, resource in template["Resources"].items() if name != logical_id}
+    outputs = {
+        name: output for name, output in template.get("Outputs", {}).items() if logical_id not in set(_names(output))
+    }
+    return cast("Template", prune(template | {"Resources": resources, "Outputs": outputs}))
+
+
+def with_plain_concurrency(template: Template) -> Template:
+    """A mapping's MaximumConcurrency that refers to a parameter becomes that parameter's default as a number: the
+    emulator compares it as the string that a parameter is, and polls no queue at all then."""
+    parameters = cast("Mapping[str, Template]", template.get("Parameters", {}))
+    resources = dict(cast("Mapping[str, Template]", template["Resources"]))
+    for name, resource in resources.items():
+        scaling = resource.get("Properties", {}).get("ScalingConfig", {})
+        reference = scaling.get("MaximumConcurrency")
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping" and isinstance(reference, dict):
+            parameter = cast("dict[str, str]", reference)["Ref"]
+            plain = {"MaximumConcurrency": int(parameters[parameter]["Default"])}
+            resources[name] = resource | {"Properties": resource["Properties"] | {"ScalingConfig": plain}}
+    return template | {"Resources": resources}
+
+
+def enable_ttl(dynamodb: DynamoDBClient, template: Template, physical_id: Callable[[str], str]) -> None:
+    """TTL in a template is ignored: set it by the API call."""
+    for logical_id, resource in cast("Mapping[str, Template]", template["Resources"]).items():
+        ttl = resource.get("Properties", {}).get("TimeToLiveSpecification")
+        if resource["Type"] != "AWS::DynamoDB::Table" or not ttl or not ttl.get("Enabled"):
+            continue
+        table = physical_id(logical_id)
+        current = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+        if current.get("TimeToLiveStatus") != "ENABLED":
+            attribute = cast("str", ttl["AttributeName"])
+            dynamodb.update_time_to_live(
+                TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": attribute}
+            )
+
+
+def forget_stream_positions(state_dir: Path) -> None:
+    """Stream records are not saved, but the positions in them are: after a restart a mapping would wait for records
+    that never come. Without a position it starts over with what the stream holds then."""
+    path = state_dir / "lambda.json"
+    if not path.exists():
+        return
+    state = json.loads(path.read_text())
+    if state.get("payload", {}).get("dynamodb_stream_positions"):
+        state["payload"]["dynamodb_stream_positions"] = {}
+        path.write_text(json.dumps(state))
+
+
+def _names(node: Any) -> list[str]:
+    """The logical ids that an output refers to by Ref or GetAtt, and every word of its Fn::Sub."""
+    if isinstance(node, list):
+        return [name for item in cast("list[Any]", node) for name in _names(item)]
+    if not isinstance(node, dict):
+        return []
+    names: list[str] = []
+    for key, value in cast("Template", node).items():
+        if key == "Ref":
+            names.append(value)
+        elif key == "Fn::GetAtt":
+            names.append(value[0])
+        elif key == "Fn::Sub" and isinstance(value, str):
+            names.extend(part.split("}")[0].split(".")[0] for part in value.split("${")[1:])
+        else:
+            names.extend(_names(value))
+    return names

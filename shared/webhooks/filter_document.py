@@ -1,0 +1,227 @@
+"""The filter document of a subscription: what may be written. What it means is in `filters`."""
+
+import math
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from webhooks.errors import FieldError, InvalidFilter
+
+MAX_NODES = 100  # rules, groups and `fields` entries
+MAX_DEPTH = 8  # groups within groups
+MAX_SEARCHES = 16  # contains and not_contains: each may read the whole event
+MAX_VALUES = 1_000  # of one list
+MAX_STRING = 1_024
+MAX_NAME = 256
+MAX_ERRORS = 20
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_LONGEST_TIME = 64
+
+
+def parse_time(value: object) -> datetime | None:
+    """The moment that an RFC 3339 time names, to the microsecond; None for anything else."""
+    if not isinstance(value, str) or len(value) > _LONGEST_TIME or not _RFC_3339.fullmatch(value):
+        return None
+    try:
+        return datetime.fromisoformat(value.upper())
+    except ValueError:
+        return None
+
+
+def _is_scalar(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= MAX_STRING
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, (bool, int))
+
+
+def _scalar(value: object) -> object:
+    if not _is_scalar(value):
+        raise PydanticCustomError("scalar", "must be a number, a boolean, null or a string of at most 1,024 characters")
+    return value
+
+
+def _user_id(value: object) -> object:
+    if not _is_scalar(value) or not isinstance(value, (int, str)) or isinstance(value, bool):
+        raise PydanticCustomError("user_id", "must be an integer or a string")
+    return value
+
+
+def _time(value: str) -> str:
+    if parse_time(value) is None:
+        raise PydanticCustomError("time", "must be an RFC 3339 time with its offset, like 2024-01-01T00:00:00Z")
+    return value
+
+
+Scalar = Annotated[object, AfterValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})]
+UserId = Annotated[object, AfterValidator(_user_id), WithJsonSchema({"type": ["string", "integer"]})]
+Time = Annotated[str, AfterValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
+Operator = Literal[
+    "equals",
+    "not_equals",
+    "greater_than",
+    "greater_than_or_equal",
+    "less_than",
+    "less_than_or_equal",
+    "in",
+    "not_in",
+    "contains",
+    "not_contains",
+    "starts_with",
+    "ends_with",
+    "exists",
+    "not_exists",
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Rule(_Strict):
+    """One comparison of one field. exists and not_exists take no value, in and not_in a list."""
+
+    field: Name
+    operator: Operator
+    value: Annotated[Any, WithJsonSchema({})] = None
+
+    @model_validator(mode="after")
+    def _value_fits(self) -> Self:
+        wanted = _misfit(self.operator, self.value, given="value" in self.model_fields_set)
+        if wanted is not None:
+            raise PydanticCustomError(
+                "operand", "{operator} takes {wanted}", {"operator": self.operator, "wanted": wanted}
+            )
+        return self
+
+
+def _kind(value: object) -> str:
+    return "group" if isinstance(value, Group) or (isinstance(value, dict) and "rules" in value) else "rule"
+
+
+class Group(_Strict):
+    """Rules joined: every one (and), at least one (or), none (not) of them holds."""
+
+    operator: Literal["and", "or", "not"]
+    rules: Annotated[
+        list[Annotated[Annotated[Rule, Tag("rule")] | Annotated["Group", Tag("group")], Discriminator(_kind)]],
+        Field(min_length=1),
+    ]
+
+
+class TimeRange(_Strict):
+    """Bounds of the event's own timestamp, both inclusive; at least one is given."""
+
+    start: Time | None = None
+    end: Time | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        start, end = parse_time(self.start), parse_time(self.end)
+        if start is None and end is None:
+            raise PydanticCustomError("time_range", "needs a start, an end or both")
+        if start is not None and end is not None and end < start:
+            raise PydanticCustomError("time_range", "ends before it starts")
+        return self
+
+
+class Filters(_Strict):
+    """The filter document of a subscription; what is absent restricts nothing."""
+
+    fields: dict[Name, Scalar] | None = None
+    conditions: Group | None = None
+    user_id: Annotated[list[UserId], Field(min_length=1, max_length=MAX_VALUES)] | None = None
+    time_range: TimeRange | None = None
+
+
+def parse_filters(document: object, *, at: str = "filters") -> Filters:
+    """The document checked; raises `InvalidFilter` with the path of each fault, below `at`."""
+    try:
+        _check_size(document, at)
+        return Filters.model_validate(document)
+    except ValidationError as exc:
+        faults = exc.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERRORS]
+        errors = [FieldError(_path(at, fault["loc"]), fault["msg"]) for fault in faults]
+        raise InvalidFilter(f"{errors[0].field}: {errors[0].message}", errors) from None
+
+
+def _misfit(operation: Operator, value: object, *, given: bool) -> str | None:
+    """What the operator takes, when that is not what it got."""
+    match operation:
+        case "exists" | "not_exists":
+            return "no value" if given and value is not None else None
+        case "in" | "not_in":
+            items = cast("list[object]", value) if isinstance(value, list) else []
+            fits = 0 < len(items) <= MAX_VALUES and all(map(_is_scalar, items))
+            return None if fits else f"a list of 1 to {MAX_VALUES:,} strings, numbers, booleans or nulls"
+        case "starts_with" | "ends_with":
+            return (
+                None
+                if isinstance(value, str) and _is_scalar(value)
+                else f"a string of at most {MAX_STRING:,} characters"
+            )
+        case "equals" | "not_equals" | "contains" | "not_contains":
+            return None if given and _is_scalar(value) else "a string, a number, a boolean or null"
+        case _:
+            fits = _is_scalar(value) and isinstance(value, (str, int, float)) and not isinstance(value, bool)
+            return None if fits else f"a number or a string of at most {MAX_STRING:,} characters"
+
+
+def _check_size(document: object, at: str) -> None:
+    """Before the models see it, so that no document costs more than its limits."""
+    root = cast("dict[str, object]", document) if isinstance(document, dict) else {}
+    fields = root.get("fields")
+    nodes = len(cast("dict[str, object]", fields)) if isinstance(fields, dict) else 0
+    searches = depth = 0
+    level = [root["conditions"]] if root.get("conditions") is not None else []
+    while level:
+        groups = [rules for node in level if (rules := _rules_of(node)) is not None]
+        depth += bool(groups)
+        nodes += len(level)
+        searches += sum(_searches(node) for node in level)
+        if nodes > MAX_NODES or depth > MAX_DEPTH or searches > MAX_SEARCHES:
+            break
+        level = [rule for rules in groups for rule in rules]
+    for excess, message in (
+        (nodes > MAX_NODES, f"has at most {MAX_NODES} rules, groups and fields"),
+        (depth > MAX_DEPTH, f"nests groups at most {MAX_DEPTH} deep"),
+        (searches > MAX_SEARCHES, f"has at most {MAX_SEARCHES} rules with contains or not_contains"),
+    ):
+        if excess:
+            raise InvalidFilter(f"{at}: {message}", [FieldError(at, message)])
+
+
+def _rules_of(node: object) -> list[object] | None:
+    rules = cast("dict[str, object]", node).get("rules") if isinstance(node, dict) else None
+    return cast("list[object]", rules) if isinstance(rules, list) else None
+
+
+def _searches(node: object) -> bool:
+    return isinstance(node, dict) and cast("dict[str, object]", node).get("operator") in ("contains", "not_contains")
+
+
+def _path(at: str, location: Sequence[int | str]) -> str:
+    """The fault's place as the writer of the document sees it: without the tags of the union."""
+    parts = [at]
+    for before, part in zip((None, *location), location, strict=False):
+        if not (isinstance(before, int) and part in ("rule", "group")):
+            parts.append(str(part)[:MAX_NAME])
+    return ".".join(parts)

@@ -1,0 +1,211 @@
+"""Webhooks and subscriptions in DynamoDB, through pynamodb."""
+
+import random
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any
+
+from botocore.exceptions import BotoCoreError
+from pynamodb.connection import Connection
+from pynamodb.exceptions import PynamoDBException, TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.operand import Path
+from pynamodb.transactions import TransactWrite
+
+from webhooks.errors import Unavailable
+from webhooks.management import Change, Remembered
+from webhooks.models.subscription import Subscription
+from webhooks.models.webhook import Webhook
+from webhooks.routes import RouteRow
+from webhooks.store import schema
+from webhooks.store.models import (
+    IdempotencyItem,
+    ListingIndex,
+    Models,
+    OverviewIndex,
+    RouteItem,
+    SubscriptionItem,
+    VersionsItem,
+    WebhookItem,
+)
+
+ROUNDS = 5
+_WEBHOOK_FIELDS = tuple(field.name for field in fields(Webhook) if field.name != "webhook_id")
+_SUBSCRIPTION_FIELDS = tuple(
+    field.name for field in fields(Subscription) if field.name not in ("subscription_id", "webhook_id")
+)
+
+
+class DynamoManagementStore:
+    """The management use cases' store. Raises Unavailable for whatever AWS does not do."""
+
+    def __init__(self, models: Models, connection: Connection, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._models = models
+        self._connection = connection
+        self._sleep = sleep
+
+    def webhook(self, webhook_id: str) -> Webhook | None:
+        """See ManagementStore."""
+        with _translated():
+            found = list(self._models.webhook.batch_get([(webhook_id, schema.WEBHOOK_SK)], consistent_read=True))
+        return _webhook(found[0]) if found else None
+
+    def webhooks(self, owner: str | None, *, after: str | None, limit: int) -> tuple[Sequence[Webhook], str | None]:
+        """See ManagementStore."""
+        with _translated():
+            order = self._newest(owner, after, limit + 1)
+            wanted = [(webhook_id, schema.WEBHOOK_SK) for webhook_id in order[:limit]]
+            found = {item.pk: item for item in self._models.webhook.batch_get(wanted, consistent_read=True)}
+        items = [found[webhook_id] for webhook_id in order[:limit] if webhook_id in found]
+        # the index lags: what was deleted a moment ago may still stand in it
+        present = [_webhook(item) for item in items if item.status != "deleted"]
+        return present, order[limit - 1] if len(order) > limit else None
+
+    def _newest(self, owner: str | None, after: str | None, limit: int) -> list[str]:
+        model = self._models.webhook
+        if owner is None:
+            older = None if after is None else OverviewIndex.overview_at < after
+            keys = model.overview.query(
+                schema.WEBHOOKS_OVERVIEW, range_key_condition=older, scan_index_forward=False, limit=limit
+            )
+        else:
+            older = None if after is None else ListingIndex.listing_at < after
+            keys = model.listing.query(
+                schema.webhooks_listing(owner), range_key_condition=older, scan_index_forward=False, limit=limit
+            )
+        return [key.pk for key in keys]
+
+    def subscriptions(self, webhook_id: str) -> Sequence[Subscription]:
+        """See ManagementStore."""
+        model = self._models.subscription
+        with _translated():
+            items = model.query(webhook_id, model.sk.startswith(schema.SUBSCRIPTION_PREFIX), consistent_read=True)
+            return [_subscription(item) for item in items]
+
+    def remembered(self, caller: str, key: str, now_ms: int) -> Remembered | None:
+        """See ManagementStore."""
+        place = (schema.idempotency_pk(caller, key), schema.IDEMPOTENCY_SK)
+        with _translated():
+            found = list(self._models.idempotency.batch_get([place], consistent_read=True))
+        if not found or found[0].expires_at_ms <= now_ms:
+            return None
+        return Remembered(caller, key, found[0].fingerprint, found[0].webhook_id, int(found[0].expires_at_ms))
+
+    def commit(self, change: Change, now_ms: int) -> bool:
+        """See ManagementStore. One TransactWriteItems, which the SDK may repeat: its token makes that harmless."""
+        for turn in range(ROUNDS):
+            if turn:
+                self._sleep(random.uniform(0.5, 1) * 0.05 * 2**turn)  # noqa: S311 - spreads load, guards nothing
+            try:
+                with _translated(), TransactWrite(connection=self._connection) as transaction:
+                    self._write(transaction, change, now_ms)
+                return True
+            except _Cancelled as cancelled:
+                if cancelled.condition_failed:
+                    return False
+        raise Unavailable(f"DynamoDB: other transactions got in the way {ROUNDS} times")
+
+    def _write(self, transaction: TransactWrite, change: Change, now_ms: int) -> None:
+        webhook = change.webhook
+        transaction.save(_webhook_item(self._models.webhook, change), condition=_unchanged(self._models, change.before))
+        for subscription in change.put:
+            transaction.save(_subscription_item(self._models.subscription, subscription))
+        for subscription_id in change.delete:
+            place = webhook.webhook_id, schema.SUBSCRIPTION_PREFIX + subscription_id
+            transaction.delete(self._models.subscription(*place))
+        for row in change.routes.put:
+            transaction.save(_route_item(self._models.route, row))
+        for row in change.routes.delete:
+            transaction.delete(self._models.route(schema.route_pk(row.scope, row.pattern), row.webhook_id))
+        if change.routes.patterns:
+            versions: VersionsItem = self._models.versions(schema.versions_pk(webhook.scope), schema.VERSIONS_SK)
+            # a list is one name with dots in it, a string would be a path
+            transaction.update(versions, actions=[Path([pattern]).add(1) for pattern in change.routes.patterns])
+        if change.remember is not None:
+            model = self._models.idempotency
+            unused = model.pk.does_not_exist() | (model.expires_at_ms <= now_ms)
+            transaction.save(_idempotency_item(model, change.remember), condition=unused)
+
+
+class _Cancelled(Exception):
+    def __init__(self, condition_failed: bool) -> None:
+        super().__init__()
+        self.condition_failed = condition_failed
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    try:
+        yield
+    except TransactWriteError as exc:
+        if exc.cause_response_code != "TransactionCanceledException":
+            raise Unavailable(f"DynamoDB: {exc.cause_response_code}") from exc
+        codes = {reason.code for reason in exc.cancellation_reasons if reason is not None}
+        if "ConditionalCheckFailed" in codes:
+            raise _Cancelled(condition_failed=True) from exc
+        if codes <= {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}:
+            raise _Cancelled(condition_failed=False) from exc
+        raise Unavailable(f"DynamoDB: {', '.join(sorted(codes))}") from exc
+    except PynamoDBException as exc:
+        raise Unavailable(f"DynamoDB: {exc.cause_response_code or type(exc).__name__}") from exc
+    except BotoCoreError as exc:
+        raise Unavailable(f"DynamoDB: {type(exc).__name__}") from exc
+
+
+def _unchanged(models: Models, before: Webhook | None) -> Condition:
+    model = models.webhook
+    if before is None:
+        return model.pk.does_not_exist()
+    same_routes = model.routes_version == before.routes_version
+    if before.routes_version == 0:
+        same_routes |= model.routes_version.does_not_exist()
+    return (model.version == before.version) & same_routes
+
+
+def _webhook_item(model: type[WebhookItem], change: Change) -> WebhookItem:
+    webhook = change.webhook
+    values: dict[str, Any] = {name: getattr(webhook, name) for name in _WEBHOOK_FIELDS}
+    values["metadata"] = dict(webhook.metadata)
+    values["header_names"] = list(webhook.header_names)
+    if webhook.status == "deleted":
+        values["expires_at"] = None if change.expires_at_ms is None else change.expires_at_ms // 1000
+    else:
+        values["listing_key"] = schema.webhooks_listing(webhook.owner)
+        values["overview_key"] = schema.WEBHOOKS_OVERVIEW
+        values["listing_at"] = values["overview_at"] = webhook.webhook_id
+    return model(webhook.webhook_id, schema.WEBHOOK_SK, **values)
+
+
+def _webhook(item: WebhookItem) -> Webhook:
+    values: dict[str, Any] = {name: getattr(item, name) for name in _WEBHOOK_FIELDS}
+    values["header_names"] = tuple(values["header_names"])
+    return Webhook(webhook_id=item.pk, **values)
+
+
+def _subscription_item(model: type[SubscriptionItem], subscription: Subscription) -> SubscriptionItem:
+    values: dict[str, Any] = {name: getattr(subscription, name) for name in _SUBSCRIPTION_FIELDS}
+    return model(subscription.webhook_id, schema.SUBSCRIPTION_PREFIX + subscription.subscription_id, **values)
+
+
+def _subscription(item: SubscriptionItem) -> Subscription:
+    values: dict[str, Any] = {name: getattr(item, name) for name in _SUBSCRIPTION_FIELDS}
+    identifier = item.sk.removeprefix(schema.SUBSCRIPTION_PREFIX)
+    return Subscription(subscription_id=identifier, webhook_id=item.pk, **values)
+
+
+def _route_item(model: type[RouteItem], row: RouteRow) -> RouteItem:
+    place = schema.route_pk(row.scope, row.pattern), row.webhook_id
+    return model(*place, owner=row.owner, status=row.status, subscriptions=row.subscriptions)
+
+
+def _idempotency_item(model: type[IdempotencyItem], remember: Remembered) -> IdempotencyItem:
+    return model(
+        schema.idempotency_pk(remember.caller, remember.key),
+        schema.IDEMPOTENCY_SK,
+        fingerprint=remember.fingerprint,
+        webhook_id=remember.webhook_id,
+        expires_at_ms=remember.expires_at_ms,
+        expires_at=remember.expires_at_ms // 1000,
+    )

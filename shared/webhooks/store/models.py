@@ -1,0 +1,185 @@
+"""The items that the management side reads and writes, as pynamodb models.
+
+Attributes are named like the fields of the dataclasses that they store. The models name no table: `bound` makes one of
+them speak to a table of a client's choice, so that importing this module reads no environment.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar, cast
+
+from pynamodb.attributes import (
+    Attribute,
+    BinaryAttribute,
+    BooleanAttribute,
+    JSONAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+)
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.models import Model
+
+from webhooks.store import schema
+
+CONNECT_TIMEOUT_SECONDS = 2
+READ_TIMEOUT_SECONDS = 5
+
+M = TypeVar("M", bound=Model)
+
+
+class ForeignIdAttribute(Attribute[str | int]):
+    """A platform's id as it was given: a string or an integer, each in DynamoDB's own type."""
+
+    attr_type = "S"
+
+    def serialize(self, value: str | int) -> str:
+        """Text; the item gives integers their type."""
+        return str(value)
+
+    def get_value(self, value: dict[str, Any]) -> str | int:
+        """Whichever of the two it is."""
+        return value["S"] if "S" in value else int(value["N"])
+
+    def deserialize(self, value: str | int) -> str | int:
+        """Nothing is left to do."""
+        return value
+
+
+class _Item(Model):
+    """What all items have."""
+
+    foreign_ids: ClassVar[tuple[str, ...]] = ()
+
+    pk = UnicodeAttribute(hash_key=True, attr_name=schema.PK)
+    sk = UnicodeAttribute(range_key=True, attr_name=schema.SK)
+
+    def _container_serialize(self, null_check: bool = True) -> dict[str, dict[str, Any]]:
+        """pynamodb takes an attribute's type from its class; a foreign id's depends on the value."""
+        values = super()._container_serialize(null_check)
+        for name in self.foreign_ids:
+            if isinstance(getattr(self, name), int):
+                values[name]["N"] = values[name].pop("S")
+        return values
+
+
+class ListingIndex(GlobalSecondaryIndex["WebhookItem"]):
+    """One owner's webhooks."""
+
+    class Meta:
+        index_name = schema.LISTING_INDEX
+        projection = KeysOnlyProjection()
+
+    listing_key = UnicodeAttribute(hash_key=True, attr_name=schema.LISTING_KEY)
+    listing_at = UnicodeAttribute(range_key=True, attr_name=schema.LISTING_AT)
+
+
+class OverviewIndex(GlobalSecondaryIndex["WebhookItem"]):
+    """Everybody's webhooks."""
+
+    class Meta:
+        index_name = schema.OVERVIEW_INDEX
+        projection = KeysOnlyProjection()
+
+    overview_key = UnicodeAttribute(hash_key=True, attr_name=schema.OVERVIEW_KEY)
+    overview_at = UnicodeAttribute(range_key=True, attr_name=schema.OVERVIEW_AT)
+
+
+class WebhookItem(_Item):
+    """A webhook, or the tombstone of one."""
+
+    foreign_ids = ("user_id", "workspace_id")
+
+    listing: ClassVar[ListingIndex] = ListingIndex()
+    overview: ClassVar[OverviewIndex] = OverviewIndex()
+    listing_key = UnicodeAttribute(null=True, attr_name=schema.LISTING_KEY)
+    listing_at = UnicodeAttribute(null=True, attr_name=schema.LISTING_AT)
+    overview_key = UnicodeAttribute(null=True, attr_name=schema.OVERVIEW_KEY)
+    overview_at = UnicodeAttribute(null=True, attr_name=schema.OVERVIEW_AT)
+    expires_at = NumberAttribute(null=True, attr_name=schema.EXPIRES_AT)
+
+    user_id = ForeignIdAttribute()
+    workspace_id = ForeignIdAttribute(null=True)
+    name = UnicodeAttribute()
+    url = UnicodeAttribute()
+    description = UnicodeAttribute()
+    metadata = JSONAttribute()
+    header_names = JSONAttribute()
+    sealed = BinaryAttribute(legacy_encoding=False)
+    sealed_version = NumberAttribute()
+    max_retries = NumberAttribute()
+    timeout_seconds = NumberAttribute()
+    rate_limit_rps = NumberAttribute(null=True)
+    status = UnicodeAttribute()
+    status_reason = UnicodeAttribute(null=True)
+    version = NumberAttribute()
+    routes_version = NumberAttribute(default=0)
+    previous_secret_until_ms = NumberAttribute(default=0)
+    created_at_ms = NumberAttribute()
+    updated_at_ms = NumberAttribute()
+
+
+class SubscriptionItem(_Item):
+    """A subscription, beside its webhook."""
+
+    event_type = UnicodeAttribute()
+    resource_id = UnicodeAttribute(null=True)
+    is_active = BooleanAttribute()
+    filters = JSONAttribute(null=True)
+    version = NumberAttribute()
+    created_at_ms = NumberAttribute()
+    updated_at_ms = NumberAttribute()
+
+
+class RouteItem(_Item):
+    """All of a webhook's subscriptions to one pattern."""
+
+    owner = UnicodeAttribute()
+    status = UnicodeAttribute()
+    subscriptions = UnicodeAttribute()
+
+
+class VersionsItem(_Item):
+    """Counts changes of a scope's routes, in one attribute a pattern."""
+
+
+class IdempotencyItem(_Item):
+    """What an idempotency key was used for."""
+
+    fingerprint = UnicodeAttribute()
+    webhook_id = UnicodeAttribute()
+    expires_at_ms = NumberAttribute()
+    expires_at = NumberAttribute(attr_name=schema.EXPIRES_AT)
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models, bound to one table."""
+
+    webhook: type[WebhookItem]
+    subscription: type[SubscriptionItem]
+    route: type[RouteItem]
+    versions: type[VersionsItem]
+    idempotency: type[IdempotencyItem]
+
+
+def bind(table_name: str, region: str, host: str | None = None) -> Models:
+    """Models that speak to this table; `host` is another endpoint than AWS's."""
+    meta = {
+        "table_name": table_name,
+        "region": region,
+        "host": host,
+        "connect_timeout_seconds": CONNECT_TIMEOUT_SECONDS,
+        "read_timeout_seconds": READ_TIMEOUT_SECONDS,
+    }
+    return Models(
+        webhook=_bound(WebhookItem, meta),
+        subscription=_bound(SubscriptionItem, meta),
+        route=_bound(RouteItem, meta),
+        versions=_bound(VersionsItem, meta),
+        idempotency=_bound(IdempotencyItem, meta),
+    )
+
+
+def _bound(model: type[M], meta: Mapping[str, object]) -> type[M]:
+    namespace = {"Meta": type("Meta", (), dict(meta)), "__module__": __name__}
+    return cast("type[M]", type(model)(model.__name__, (model,), namespace))

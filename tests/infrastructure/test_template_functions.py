@@ -1,0 +1,186 @@
+"""Functions, the table and the stream: limits of AWS, and what template and code must agree on."""
+
+import json
+
+import pytest
+
+from tests.infrastructure.template_document import PROJECT, Node, Template, attribute_of
+from webhooks import settings
+from webhooks.store import schema
+
+SETTINGS = {
+    "ApiFunction": settings.ApiSettings,
+    "AuthorizerFunction": settings.AuthorizerSettings,
+    "IngestFunction": settings.IngestSettings,
+    "SenderFunction": settings.SenderSettings,
+    "ReplayFunction": settings.ReplaySettings,
+    "ReleaseFunction": settings.ReleaseSettings,
+    "RollupFunction": settings.RollupSettings,
+}
+
+
+def test_every_function_has_its_settings_listed_here(template: Template) -> None:
+    assert set(template.functions) == set(SETTINGS)
+
+
+@pytest.mark.parametrize("function", SETTINGS)
+def test_a_function_gets_exactly_the_variables_that_its_settings_read(template: Template, function: str) -> None:
+    given = {name for name in template.variables(function) if not name.startswith("POWERTOOLS_")}
+    assert given == {name.upper() for name in SETTINGS[function].model_fields}
+
+
+@pytest.mark.parametrize("function", SETTINGS)
+def test_the_defaults_of_the_parameters_are_valid_settings(template: Template, function: str) -> None:
+    def default(value: Node) -> str:
+        parameter = template.parameters.get(value["Ref"]) if isinstance(value, dict) and "Ref" in value else None
+        return str(parameter["Default"]) if parameter else "something"
+
+    SETTINGS[function].read({name: default(value) for name, value in template.variables(function).items()})
+
+
+def test_the_defaults_of_the_parameters_are_those_of_the_settings(template: Template) -> None:
+    for function, model in SETTINGS.items():
+        read = model.read(
+            {
+                name: str(template.parameters[value["Ref"]]["Default"])
+                for name, value in template.variables(function).items()
+                if isinstance(value, dict) and value.get("Ref") in template.parameters
+            }
+            | {name.upper(): "something" for name, field in model.model_fields.items() if field.is_required()}
+        )
+        for name, field in model.model_fields.items():
+            if not field.is_required() and name != "stage":
+                assert getattr(read, name) == field.default, (function, name)
+
+
+def test_variables_fit_into_what_lambda_takes(template: Template) -> None:
+    """Lambda Developer Guide, "Lambda quotas": 4 KB for all environment variables of a function. Half is left for
+    more."""
+    for function in template.functions:
+        variables = template.variables(function)
+        size = sum(
+            len(name) + len(str(template.parameters[value["Ref"]]["Default"]))
+            if isinstance(value, dict) and value.get("Ref") in template.parameters
+            else len(name) + 120
+            for name, value in variables.items()
+        )
+        assert size <= 2_600, function
+
+
+def test_each_function_has_a_folder_and_a_log_group_of_its_own_that_expires(template: Template) -> None:
+    """Lambda Developer Guide, "Configuring CloudWatch log groups": a group that Lambda makes by itself never
+    expires."""
+    groups: set[str] = set()
+    for name, function in template.functions.items():
+        short = name.removesuffix("Function").lower()
+        assert function["CodeUri"] == f"functions/{short}/"
+        assert function["Handler"] == "app.handler"
+        group = function["LoggingConfig"]["LogGroup"]["Ref"]
+        assert template.properties(group)["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+        assert template.properties(group)["LogGroupName"]["Fn::Sub"].endswith(f"-{short}")
+        groups.add(group)
+    assert len(groups) == len(template.functions)
+
+
+def test_functions_have_the_names_that_the_api_calls_them_by(template: Template) -> None:
+    for name, function in template.functions.items():
+        short = name.removesuffix("Function").lower()
+        assert function["FunctionName"] == {"Fn::Sub": f"${{AWS::StackName}}-{short}"}
+    assert (
+        template.variables("ApiFunction")["SENDER_FUNCTION_NAME"]
+        == template.functions["SenderFunction"]["FunctionName"]
+    )
+
+
+def test_nobody_waits_longer_than_api_gateway_does(template: Template) -> None:
+    """API Gateway Developer Guide, "Amazon API Gateway quotas and important notes": 29 s for an integration, and
+    for an authorizer before it."""
+    assert template.functions["ApiFunction"]["Timeout"] <= 29
+    assert template.functions["AuthorizerFunction"]["Timeout"] <= 29
+
+
+def test_a_run_of_release_ends_before_the_next_begins(template: Template) -> None:
+    """Lambda Developer Guide, "Configuring error handling for asynchronous invocation": by default a failed run is
+    tried twice more, beside the next minute's."""
+    release = template.functions["ReleaseFunction"]
+    assert release["Events"]["EachMinute"]["Properties"]["Schedule"] == "rate(1 minute)"
+    assert release["Timeout"] < 60
+    assert release["EventInvokeConfig"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+
+
+def test_layers_are_built_for_the_runtime_that_runs_them(template: Template) -> None:
+    """SAM Developer Guide, "Building Lambda layers in AWS SAM": a layer built for another Python or processor
+    imports nothing compiled. A build method takes no parameter, so the two are written twice."""
+    for name, layer in template.resources.items():
+        if layer["Type"] == "AWS::Serverless::LayerVersion":
+            assert layer["Metadata"]["BuildMethod"] == template.parameters["PythonRuntime"]["Default"], name
+            assert layer["Metadata"]["BuildArchitecture"] == template.parameters["Architecture"]["Default"], name
+            assert (PROJECT / layer["Properties"]["ContentUri"]).is_dir(), name
+
+
+def test_the_table_is_the_one_that_the_code_knows(template: Template) -> None:
+    table = template.properties("Table")
+    assert [key["AttributeName"] for key in table["KeySchema"]] == [schema.PK, schema.SK]
+    indexes = {
+        index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]]
+        for index in table["GlobalSecondaryIndexes"]
+    }
+    assert indexes == {
+        schema.WAITING_INDEX: [schema.WAITING_KEY, schema.WAITING_AT],
+        schema.LISTING_INDEX: [schema.LISTING_KEY, schema.LISTING_AT],
+        schema.OVERVIEW_INDEX: [schema.OVERVIEW_KEY, schema.OVERVIEW_AT],
+    }
+    assert {index["Projection"]["ProjectionType"] for index in table["GlobalSecondaryIndexes"]} == {"KEYS_ONLY"}
+
+
+def test_finished_things_expire_by_the_attribute_that_the_code_writes(template: Template) -> None:
+    """DynamoDB Developer Guide, "Using time to live (TTL) in DynamoDB": one attribute a table, epoch seconds."""
+    assert template.properties("Table")["TimeToLiveSpecification"] == {
+        "AttributeName": schema.EXPIRES_AT,
+        "Enabled": True,
+    }
+
+
+def test_the_table_can_be_restored_and_outlives_its_stack(template: Template) -> None:
+    """DynamoDB Developer Guide, "Point-in-time backups for DynamoDB"; CloudFormation User Guide, "DeletionPolicy
+    attribute"."""
+    table = template.properties("Table")
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["DeletionProtectionEnabled"] == {"Fn::If": ["IsProd", True, False]}
+    for logical_id in ("Table", "DataKey"):
+        assert template.resources[logical_id]["DeletionPolicy"] == "RetainExceptOnCreate"
+        assert template.resources[logical_id]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_stream_shows_what_was_and_what_is(template: Template) -> None:
+    """DynamoDB API Reference, StreamSpecification: rollup counts changes of status, so it needs both images."""
+    assert template.properties("Table")["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+
+
+def test_rollup_never_sees_what_it_writes_itself(template: Template) -> None:
+    """Lambda Developer Guide, "Using event filtering with a DynamoDB event source": patterns look at `dynamodb`
+    only. Without the filter every statistic written would call rollup again, without end."""
+    filters = template.properties("RollupMapping")["FilterCriteria"]["Filters"]
+    assert len(filters) == 1
+    keys = json.loads(filters[0]["Pattern"])["dynamodb"]["Keys"]
+    assert set(keys) == {schema.SK}
+    accepted = keys[schema.SK]["S"]
+    assert accepted == [
+        {"prefix": schema.DELIVERY_PREFIX},
+        {"prefix": schema.DEAD_PREFIX},
+        schema.WEBHOOK_SK,
+        schema.STATE_SK,
+    ]
+    prefixes = tuple(rule["prefix"] if isinstance(rule, dict) else rule for rule in accepted)
+    assert not schema.STATISTICS_PREFIX.startswith(prefixes)
+    assert not "count#0".startswith(prefixes)
+
+
+def test_a_stream_record_that_cannot_be_counted_stops_nothing(template: Template) -> None:
+    """Lambda Developer Guide, "Retain discarded records for a DynamoDB event source in Lambda": by default a
+    failing batch is tried until its records are a day old, and its shard stands still."""
+    mapping = template.properties("RollupMapping")
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert 0 <= mapping["MaximumRetryAttempts"] <= 100
+    assert attribute_of(mapping["DestinationConfig"]["OnFailure"]["Destination"])[0] == "StreamFailuresQueue"
+    assert mapping.get("ParallelizationFactor", 1) == 1, "statistics keep one last sequence number a shard"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from botocore.exceptions import WaiterError
+from botocore.exceptions import ClientError, WaiterError
 
 from localstack import cloudformation, gaps
 from localstack.emulator import LocalStackError
@@ -85,17 +85,19 @@ def _apply_change_set(cfn: "CloudFormationClient", s3: "S3Client", template: Tem
     s3.put_object(Bucket=BUCKET, Key="template.json", Body=json.dumps(template).encode())
     exists = _exists(cfn)
     name = f"deploy-{time.time_ns()}"
-    cfn.create_change_set(
-        StackName=STACK_NAME,
-        ChangeSetName=name,
-        ChangeSetType="UPDATE" if exists else "CREATE",
-        TemplateURL=f"https://s3.amazonaws.com/{BUCKET}/template.json",
-        Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
-    )
     try:
+        cfn.create_change_set(
+            StackName=STACK_NAME,
+            ChangeSetName=name,
+            ChangeSetType="UPDATE" if exists else "CREATE",
+            TemplateURL=f"https://s3.amazonaws.com/{BUCKET}/template.json",
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )
         cfn.get_waiter("change_set_create_complete").wait(
             StackName=STACK_NAME, ChangeSetName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
         )
+    except ClientError as error:
+        raise LocalStackError(f"The emulator refused template.yaml: {error}") from error
     except WaiterError:
         reason = cfn.describe_change_set(StackName=STACK_NAME, ChangeSetName=name).get("StatusReason", "")
         cfn.delete_change_set(StackName=STACK_NAME, ChangeSetName=name)

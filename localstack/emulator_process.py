@@ -1,7 +1,7 @@
 """What runs in the emulator's process: `python -m localstack.emulator_process PORT FUNCTION_LOG`.
 
-It ends, saving its state, on SIGTERM or when standard input closes; so it never outlives whoever started it, not even one
-that was killed.
+It ends, saving its state, on SIGTERM or when standard input closes; so it never outlives whoever started it, not even
+one that was killed.
 """
 
 # pyright: basic
@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ from ministack.services import lambda_svc
 
 
 def log_functions_to(path: Path) -> None:
-    """Function output goes to a file, a JSON object per invocation, instead of CloudWatch Logs, where the emulator keeps
-    a stream for each invocation for good."""
+    """Function output goes to a file, a JSON object per invocation, instead of CloudWatch Logs, where the emulator
+    keeps a stream for each invocation for good."""
     file = path.open("a", encoding="utf-8")
     lock = threading.Lock()
 
@@ -59,9 +60,8 @@ def log_functions_to(path: Path) -> None:
 def do_not_wait_for_silent_handlers() -> None:
     """The emulator gives each invocation 50 ms to log its first line; the authorizer has nothing to say."""
     drain = lambda_runtime.Worker._drain_stderr_bounded
-    lambda_runtime.Worker._drain_stderr_bounded = lambda worker: drain(
-        worker, first_line_wait=0.002, idle_confirm=0.001
-    )
+    shorter = partialmethod(drain, first_line_wait=0.002, idle_confirm=0.001)
+    setattr(lambda_runtime.Worker, drain.__name__, shorter)
 
 
 async def run(port: int) -> None:

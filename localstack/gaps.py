@@ -1,10 +1,10 @@
 """Every way in which the pinned emulator differs from AWS, and what the local stack does about it.
 
 Known and left alone, because nothing of ours needs them there: a method ANY answers 403 (the template names its verbs);
-StartMessageMoveTask is missing; batching windows, the dead-letter queues and retries of EventBridge targets, fair queues
-and SQS metrics are ignored; a visibility timeout above 12 hours is accepted; a slow stream handler holds up the polling of
-queues. tests/infrastructure pins the AWS rules that follow from these. What is mended inside the emulator's own process is
-in emulator_process.py.
+StartMessageMoveTask is missing; batching windows, the dead-letter queues and retries of EventBridge targets, fair
+queues and SQS metrics are ignored; a visibility timeout above 12 hours is accepted; a slow stream handler holds up the
+polling of queues. tests/infrastructure pins the AWS rules that follow from these. What is mended inside the emulator's
+own process is in emulator_process.py.
 """
 
 import json

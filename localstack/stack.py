@@ -21,7 +21,7 @@ from localstack.function_logs import Invocation
 from localstack.running import Running
 from localstack.token import DEFAULT_SCOPE, issuer_of
 
-# Callers may name themselves, and receivers on this machine may be delivered to: the template allows it for Stage=local.
+# Callers may name themselves and receivers on this machine are delivered to: the template allows it for Stage=local.
 LOCAL_PARAMETERS = {
     "Stage": "local",
     "AuthMode": "header",
@@ -39,7 +39,8 @@ class LocalStack:
     """The whole service on this machine. `start` or `with` deploys template.yaml of the working tree.
 
     `state_dir` keeps the data from one start to the next; without it, everything goes at the end. `port` 0 takes a free
-    one. `parameters` are the template's, over LOCAL_PARAMETERS. `enforce_iam` holds each function to its role's policies.
+    one. `parameters` are the template's, over LOCAL_PARAMETERS. `enforce_iam` holds each function to its role's
+    policies.
     """
 
     def __init__(

@@ -1,0 +1,264 @@
+"""The wrapper itself, on a small project of the real template and functions that do next to nothing."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from localstack.emulator import PROJECT, LocalStackError
+from localstack.stack import LocalStack
+from localstack.token import local_issuer
+
+FUNCTIONS = ("api", "authorizer", "ingest", "sender", "replay", "release", "rollup")
+API = """
+    import json, os
+    import webhooks
+    def handler(event, context):
+        print(json.dumps({"level": "INFO", "message": "request", "path": event["path"]}))
+        body = {"event": event, "environment": dict(os.environ), "webhooks": webhooks.__file__}
+        return {"statusCode": 200, "headers": {"X-Seen": "yes"}, "body": json.dumps(body)}
+    """
+AUTHORIZER = """
+    def handler(event, context):
+        resource = event["methodArn"].split("/")[0] + "/*"
+        statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": resource}
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        return {"principalId": "1", "policyDocument": policy, "context": {}}
+    """
+OTHER = """
+    def handler(event, context):
+        print("ran", len(event.get("Records", [])))
+        return {}
+    """
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Named with a space, as a user's folder may be."""
+    folder = tmp_path_factory.mktemp("small project")
+    shutil.copy(PROJECT / "template.yaml", folder)
+    (folder / "shared" / "webhooks").mkdir(parents=True)
+    (folder / "shared" / "webhooks" / "__init__.py").write_text("")
+    for name in FUNCTIONS:
+        (folder / "functions" / name).mkdir(parents=True)
+        source = {"api": API, "authorizer": AUTHORIZER}.get(name, OTHER)
+        (folder / "functions" / name / "app.py").write_text(textwrap.dedent(source))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small(project: Path) -> Iterator[LocalStack]:
+    with LocalStack(project=project) as stack:
+        yield stack
+
+
+def get(url: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
+    request = urllib.request.Request(url, headers=headers or {})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.headers["X-Seen"] == "yes"
+        return json.loads(answer.read())
+
+
+def children(pid: int) -> list[int]:
+    """Processes that this process started, and those that they started."""
+    parents = {
+        int(folder.name): int(folder.joinpath("stat").read_text().rsplit(")", 1)[1].split()[1])
+        for folder in Path("/proc").glob("[0-9]*")
+        if folder.joinpath("stat").exists()
+    }
+    own = [child for child, parent in parents.items() if parent == pid]
+    return own + [descendant for child in own for descendant in children(child)]
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        assert time.monotonic() < deadline, "processes are left"
+        time.sleep(0.05)
+
+
+def test_paths_have_no_stage_and_arrive_as_they_were_sent(small: LocalStack) -> None:
+    event = get(f"{small.base_url}/api/v1/webhooks?a=1&a=%2F&b=x%20y", {"X-User-ID": "7"})["event"]
+    assert event["path"] == "/api/v1/webhooks"
+    assert event["multiValueQueryStringParameters"] == {"a": ["1", "/"], "b": ["x y"]}
+    assert event["headers"]["x-user-id"] == "7"
+
+
+def test_functions_run_the_code_of_the_layer(small: LocalStack) -> None:
+    assert "/layer_" in get(f"{small.base_url}/health")["webhooks"]
+
+
+def test_functions_see_nothing_of_the_callers_environment(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_PASSWORD", "hunter2")
+    with LocalStack(project=project) as stack:
+        environment = get(f"{stack.base_url}/health")["environment"]
+    assert "MY_PASSWORD" not in environment
+    assert environment["STAGE"] == "local"
+    assert Path(environment["TMPDIR"]) != Path(tempfile.gettempdir())
+
+
+def test_what_the_template_asks_for_and_the_emulator_ignores_is_set(small: LocalStack) -> None:
+    ttl = small.client("dynamodb").describe_time_to_live(TableName=small.outputs["TableName"])["TimeToLiveDescription"]
+    assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+
+
+def test_a_published_event_reaches_a_function(small: LocalStack) -> None:
+    entry = {"Source": "pyairtable", "DetailType": "x", "Detail": "{}", "EventBusName": small.outputs["EventBusName"]}
+    small.client("events").put_events(Entries=[entry])
+    deadline = time.monotonic() + 15
+    while not any(i.function.endswith("-ingest") and i.lines == ["ran 1"] for i in small.invocations()):
+        assert time.monotonic() < deadline, small.logs()
+        time.sleep(0.05)
+
+
+def test_a_token_is_signed_with_the_stacks_secret(small: LocalStack) -> None:
+    secret = small.client("secretsmanager").get_secret_value(SecretId=small.outputs["JwtSecretArn"])["SecretString"]
+    token = small.token(5, workspace_ids=[1, "b"], scope="webhooks admin")
+    claims = jwt.decode(token, secret, ["HS256"], issuer="pyairtable", audience="pyairtable-webhooks")
+    assert (claims["sub"], claims["workspace_ids"], claims["scope"]) == ("5", ["1", "b"], "webhooks admin")
+
+
+def test_everything_listens_on_loopback_only(small: LocalStack) -> None:
+    rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    listening = {row[9]: row[1].split(":")[0] for row in rows if row[3] == "0A"}
+    for pid in [os.getpid(), small.emulator_pid, *children(small.emulator_pid)]:
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            target = str(link.readlink()) if link.is_symlink() else ""
+            if target.startswith("socket:["):
+                address = listening.get(target[8:-1])
+                assert address in {None, "0100007F", "00000000000000000000000001000000"}, (pid, address)
+
+
+def test_a_stop_leaves_no_process_and_no_file(project: Path) -> None:
+    before = set(Path(tempfile.gettempdir()).glob("webhooks-local-*"))
+    stack = LocalStack(project=project)
+    with stack:
+        pids = [stack.emulator_pid, *children(stack.emulator_pid)]
+        assert len(pids) > 1
+        assert set(Path(tempfile.gettempdir()).glob("webhooks-local-*")) > before
+    wait_until_gone(pids)
+    assert set(Path(tempfile.gettempdir()).glob("webhooks-local-*")) == before
+
+
+def test_data_is_there_at_the_next_start(project: Path, tmp_path: Path) -> None:
+    key = {"pk": {"S": "a"}, "sk": {"S": "webhook"}}
+    with LocalStack(project=project, state_dir=tmp_path) as stack:
+        table = stack.outputs["TableName"]
+        stack.client("dynamodb").put_item(TableName=table, Item=key)
+        queue = stack.outputs["JobsDeadLetterQueueUrl"]
+        stack.client("sqs").send_message(QueueUrl=queue, MessageBody="kept")
+        token = stack.token(1)
+    with LocalStack(project=project, state_dir=tmp_path) as stack:
+        assert stack.client("dynamodb").get_item(TableName=table, Key=key)["Item"] == key
+        assert stack.client("sqs").receive_message(QueueUrl=queue)["Messages"][0]["Body"] == "kept"
+        secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.outputs["JwtSecretArn"])["SecretString"]
+        jwt.decode(token, secret, ["HS256"], audience="pyairtable-webhooks")
+        # written after the restart, so the stream goes on from where it is
+        stack.client("dynamodb").put_item(TableName=table, Item=key | {"n": {"N": "2"}})
+        deadline = time.monotonic() + 15
+        while not any(i.function.endswith("-rollup") for i in stack.invocations()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_changed_code_runs_at_the_next_start(project: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "project"
+    shutil.copytree(project, changed)
+    state = tmp_path / "state"
+    with LocalStack(project=changed, state_dir=state) as stack:
+        get(f"{stack.base_url}/health")
+    app = changed / "functions" / "api" / "app.py"
+    app.write_text(app.read_text().replace('"environment": dict(os.environ)', '"changed": True'))
+    with LocalStack(project=changed, state_dir=state) as stack:
+        assert get(f"{stack.base_url}/health")["changed"] is True
+        app.write_text(app.read_text().replace('"changed": True', '"changed": "again"'))
+        stack.redeploy()
+        assert get(f"{stack.base_url}/health")["changed"] == "again"
+
+
+def test_a_second_stack_on_the_same_data_is_refused(project: Path, tmp_path: Path) -> None:
+    with LocalStack(project=project, state_dir=tmp_path) as first:
+        with pytest.raises(LocalStackError, match=f"running already.*{os.getpid()}"):
+            LocalStack(project=project, state_dir=tmp_path).start()
+        get(f"{first.base_url}/health")
+        assert local_issuer(tmp_path).issuer == "pyairtable"
+    with pytest.raises(LocalStackError, match="make run"):
+        local_issuer(tmp_path)
+
+
+def test_a_taken_port_names_the_fix(project: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(LocalStackError, match=f"make run PORT={port + 1}"):
+            LocalStack(project=project, port=port).start()
+
+
+def test_an_unknown_parameter_is_named(project: Path) -> None:
+    with pytest.raises(LocalStackError, match="no parameter Nope"):
+        LocalStack(project=project, parameters={"Nope": "1"}).start()
+
+
+def test_a_template_that_the_emulator_refuses_says_why_and_leaves_nothing(project: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "project"
+    shutil.copytree(project, broken)
+    template = broken / "template.yaml"
+    template.write_text(template.read_text().replace("Type: AWS::KMS::Alias", "Type: AWS::KMS::Alia"))
+    before = set(Path(tempfile.gettempdir()).glob("webhooks-local-*"))
+    with pytest.raises(LocalStackError, match="AWS::KMS::Alia"):
+        LocalStack(project=broken).start()
+    assert set(Path(tempfile.gettempdir()).glob("webhooks-local-*")) == before
+
+
+COMMAND = """
+import sys, time
+from pathlib import Path
+from localstack import __main__ as command
+command.DATA = Path(sys.argv[1])
+start = command.LocalStack
+command.LocalStack = lambda **arguments: start(project=Path(sys.argv[2]), **arguments)
+sys.exit(command.main())
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_command_ends_with_nothing_left(project: Path, tmp_path: Path, end: signal.Signals) -> None:
+    """Also when it is killed outright: the emulator sees that its starter is gone."""
+    arguments = [sys.executable, "-c", COMMAND, str(tmp_path / "data"), str(project)]
+    environment = os.environ | {"PORT": "0", "DEMO": "0"}
+    with subprocess.Popen(arguments, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        killer = threading.Timer(60, process.kill)
+        killer.start()
+        printed: list[str] = []
+        while "/api/v1/webhooks" not in "".join(printed[-1:]):
+            printed.append(process.stdout.readline())
+            assert printed[-1] or process.poll() is None, "".join(printed)
+        pids = children(process.pid)
+        process.send_signal(end)
+        process.communicate(timeout=30)
+        killer.cancel()
+    assert process.returncode == (-signal.SIGKILL if end is signal.SIGKILL else 0)
+    wait_until_gone(pids)
+    text = "".join(printed)
+    assert text.count("  curl ") == 3
+    assert "TOKEN=" in text
+    assert (tmp_path / "data" / "emulator" / "dynamodb.json").exists()
+    if end is not signal.SIGKILL:
+        assert not (tmp_path / "data" / "tmp").exists()
+        assert not (tmp_path / "data" / "running.json").exists()

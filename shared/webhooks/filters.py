@@ -14,7 +14,6 @@ so holds for a field that is missing or of another type. `and`: every rule holds
 """
 
 import json
-import operator
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, cast
@@ -40,12 +39,7 @@ USER = ""  # under this name a Subject has its user; no field has an empty name
 
 _TOP_LEVEL = frozenset(("id", "type", "resource_id", "workspace_id", "user_id", "timestamp", "data", "metadata"))
 _MISSING = object()
-_ORDER: dict[str, Callable[[Any, Any], bool]] = {
-    "greater_than": operator.gt,
-    "greater_than_or_equal": operator.ge,
-    "less_than": operator.lt,
-    "less_than_or_equal": operator.le,
-}
+_NUMBER, _STRING = frozenset((int, float)), frozenset((str,))  # exact types: bool is no number
 _SHOWN = 80  # characters of a rule's value in an explanation
 
 
@@ -186,6 +180,8 @@ def _walk(container: object, path: str) -> object:
 
 
 def _all(tests: list[Predicate]) -> Predicate:
+    if not tests:
+        return lambda subject: True
     if len(tests) == 1:
         return tests[0]
 
@@ -251,7 +247,7 @@ def _rule(rule: Rule) -> Predicate:
         case "ends_with":
             return lambda subject: isinstance(text := subject[path], str) and text.endswith(value)
         case _:
-            return _ordered(path, _ORDER[rule.operator], value)
+            return _ordered(rule)
 
 
 def _equals(path: str, value: object) -> Predicate:
@@ -279,15 +275,20 @@ def _contains(path: str, value: object) -> Predicate:
     return contains
 
 
-def _ordered(path: str, compare: Callable[[Any, Any], bool], value: object) -> Predicate:
-    if isinstance(value, str):
-        return lambda subject: isinstance(found := subject[path], str) and compare(found, value)
-
-    def number_compares(subject: Subject) -> bool:
-        kind = type(found := subject[path])
-        return (kind is int or kind is float) and compare(found, value)
-
-    return number_compares
+def _ordered(rule: Rule) -> Predicate:
+    # One lambda each: no index finds a range, so these run for every subscription that has one.
+    path, value = rule.field, rule.value
+    kinds: frozenset[type] = _STRING if isinstance(value, str) else _NUMBER
+    limit: Any = value
+    match rule.operator:
+        case "greater_than":
+            return lambda subject: type(found := subject[path]) in kinds and limit < found
+        case "greater_than_or_equal":
+            return lambda subject: type(found := subject[path]) in kinds and limit <= found
+        case "less_than":
+            return lambda subject: type(found := subject[path]) in kinds and limit > found
+        case _:
+            return lambda subject: type(found := subject[path]) in kinds and limit >= found
 
 
 def _user(users: list[object]) -> Predicate:

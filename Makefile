@@ -50,15 +50,29 @@ test: .venv/.ready ## all tests (ARGS="-k name" for some)
 	@$(PY) -m pytest $(ARGS)
 
 .PHONY: check
-check: .venv/.ready .venv-sam/.ready ## format, lint, types, import rules, template, OpenAPI, lock
+check: lint types imports template openapi-check lock-check ## all checks (make -k check goes on after one that fails)
+
+.PHONY: lint
+lint: .venv/.ready # format and style
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
+
+.PHONY: types
+types: .venv/.ready # strict
 	$(PY) -m basedpyright
+
+.PHONY: imports
+imports: .venv/.ready # who may import whom: pyproject.toml, tool.importlinter
 	.venv/bin/lint-imports
-	$(PY) -m cfnlint template.yaml
-	AWS_DEFAULT_REGION=eu-west-1 $(SAM) validate --lint --template template.yaml
+
+.PHONY: template
+template: .venv/.ready .venv-sam/.ready # template.yaml by cfn-lint and by SAM itself; no AWS account is asked
+	.venv/bin/cfn-lint template.yaml
+	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint --template template.yaml
+
+.PHONY: openapi-check
+openapi-check: .venv/.ready # docs/openapi.json is what the api's code says
 	$(PY) functions/api/openapi.py --check
-	@$(MAKE) lock-check
 
 .PHONY: fmt
 fmt: .venv/.ready ## format and fix what can be fixed

@@ -6,7 +6,6 @@ The deployed stack says where its secret is; reading it takes AWS credentials th
 import argparse
 import os
 import sys
-import time
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
-import jwt
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localstack.emulator import PROJECT, LocalStackError
 from localstack.running import Running
+from webhooks.tokens import mint
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -32,7 +31,6 @@ class Issuer:
     """What a deployment accepts tokens by."""
 
     secret: str
-    algorithm: str
     issuer: str
     audience: str
 
@@ -40,17 +38,9 @@ class Issuer:
         self, user_id: str, *, scope: str = DEFAULT_SCOPE, workspace_ids: Sequence[str] = (), seconds: int = 3600
     ) -> str:
         """A token for this user, good from now on for so many seconds."""
-        now = int(time.time())
-        claims = {
-            "sub": user_id,
-            "iss": self.issuer,
-            "aud": self.audience,
-            "iat": now,
-            "exp": now + seconds,
-            "scope": scope,
-            "workspace_ids": list(workspace_ids),
-        }
-        return jwt.encode(claims, self.secret, self.algorithm)
+        return mint(
+            self.secret, user_id, scope.split(), workspace_ids, seconds, issuer=self.issuer, audience=self.audience
+        )
 
 
 def issuer_of(outputs: Mapping[str, str], secrets: "SecretsManagerClient") -> Issuer:
@@ -60,7 +50,7 @@ def issuer_of(outputs: Mapping[str, str], secrets: "SecretsManagerClient") -> Is
             "This stack checks tokens by the public keys at JwtJwksUrl: only their issuer can make one."
         )
     secret = secrets.get_secret_value(SecretId=outputs["JwtSecretArn"])["SecretString"]
-    return Issuer(secret, outputs["JwtAlgorithms"].split(",")[0], outputs["JwtIssuer"], outputs["JwtAudience"])
+    return Issuer(secret, outputs["JwtIssuer"], outputs["JwtAudience"])
 
 
 def deployed_issuer(stage: str, samconfig: Path = PROJECT / "samconfig.toml") -> Issuer:

@@ -1,4 +1,4 @@
-"""The fixture `stack`: one deployed local stack for a whole test run; each folder that uses it has it from its conftest.py.
+"""The fixture `stack`: one deployed local stack for a whole test run, which a folder has from its own conftest.py.
 
 Tests share it: make users, workspaces and webhooks of your own, and leave other tests' alone.
 """

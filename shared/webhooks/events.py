@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import cast
 
 from webhooks.errors import FieldError, Invalid
 from webhooks.ids import EVENT_ID
@@ -21,8 +22,12 @@ def normalise(raw: object, *, default_id: str, default_timestamp: str) -> Event:
     """
     if not isinstance(raw, Mapping):
         raise Invalid.at("", "an event is a JSON object")
-    given: Mapping[str, object] = raw
-    wrong = [FieldError(str(name), f"unknown field; an event has {', '.join(FIELDS)}") for name in given if name not in FIELDS]
+    given = cast("Mapping[str, object]", raw)
+    wrong = [
+        FieldError(str(name), f"unknown field; an event has {', '.join(FIELDS)}")
+        for name in given
+        if name not in FIELDS
+    ]
     payload: dict[str, object] = {
         "id": default_id if given.get("id") is None else given["id"],
         "type": given.get("type"),
@@ -36,9 +41,7 @@ def normalise(raw: object, *, default_id: str, default_timestamp: str) -> Event:
     wrong += [FieldError(name, message) for name, message in _faults(payload)]
     if wrong:
         raise Invalid(f"{wrong[0].field}: {wrong[0].message}", wrong)
-    user_id, workspace_id = payload["user_id"], payload["workspace_id"]
-    assert isinstance(user_id, str | int | None)
-    assert isinstance(workspace_id, str | int | None)
+    user_id, workspace_id = (cast("str | int | None", payload[name]) for name in ("user_id", "workspace_id"))
     return Event(
         event_id=str(payload["id"]),
         event_type=str(payload["type"]),
@@ -63,7 +66,9 @@ def _faults(payload: Mapping[str, object]) -> list[tuple[str, str]]:
         faults.append(("workspace_id", "give workspace_id, user_id, or both: they decide which webhooks hear of it"))
     if not _is_rfc3339(payload["timestamp"]):
         faults.append(("timestamp", "must be an RFC 3339 time with a zone, such as 2024-01-01T12:00:00Z"))
-    faults += [(name, "must be a JSON object") for name in ("data", "metadata") if not isinstance(payload[name], Mapping)]
+    faults += [
+        (name, "must be a JSON object") for name in ("data", "metadata") if not isinstance(payload[name], Mapping)
+    ]
     return faults
 
 

@@ -7,6 +7,7 @@ parses the body. SQS limits: 10 entries and 1 MiB a batch, MessageGroupId 128 AS
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, cast
 
@@ -98,6 +99,58 @@ class Received(Generic[M]):
     sent_at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message that is none of ours, or damaged; `record` is as Lambda got it from SQS."""
+
+    record: Mapping[str, Any]
+    reason: str
+
+    @property
+    def message_id(self) -> str:
+        """Its SQS id."""
+        return self.record["messageId"]
+
+    @property
+    def meta(self) -> str | None:
+        """The attribute that should have told what it is."""
+        return _meta(self.record)
+
+
+def received_text(record: Mapping[str, Any]) -> Received[str]:
+    """A record of Lambda's SQS event, its body unread."""
+    attributes = record["attributes"]
+    return Received(
+        message=record["body"],
+        message_id=record["messageId"],
+        receipt_handle=record["receiptHandle"],
+        receive_count=int(attributes["ApproximateReceiveCount"]),
+        sent_at_ms=int(attributes["SentTimestamp"]),
+    )
+
+
+def received_deliveries(
+    records: Sequence[Mapping[str, Any]],
+) -> tuple[list[Received[DeliveryMessage]], list[Unreadable]]:
+    """The delivery messages of Lambda's SQS event, and what is none."""
+    readable: list[Received[DeliveryMessage]] = []
+    unreadable: list[Unreadable] = []
+    for record in records:
+        text = received_text(record)
+        try:
+            message = DeliveryMessage.parse(text.message, _meta(record))
+        except PoisonMessage as exc:
+            unreadable.append(Unreadable(record, str(exc)))
+            continue
+        readable.append(Received(message, text.message_id, text.receipt_handle, text.receive_count, text.sent_at_ms))
+    return readable, unreadable
+
+
+def failures(message_ids: Iterable[str]) -> dict[str, list[dict[str, str]]]:
+    """The answer that leaves these messages in the queue (AWS Lambda Developer Guide, "partial batch responses")."""
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in sorted(message_ids)]}
+
+
 def message_of(record: DeliveryRecord, group: str, body: str, **changes: Any) -> DeliveryMessage:  # noqa: ANN401
     """The message that carries a stored delivery on; `changes` name what differs (generation, reserved, ...)."""
     message = DeliveryMessage(
@@ -118,6 +171,11 @@ def message_of(record: DeliveryRecord, group: str, body: str, **changes: Any) ->
 def group_of(owner: str) -> str:
     """The MessageGroupId of an owner: fair queues keep one tenant's backlog from delaying the others."""
     return hashlib.sha256(owner.encode()).hexdigest()[:32]
+
+
+def _meta(record: Mapping[str, Any]) -> str | None:
+    attribute = record.get("messageAttributes", {}).get(META_ATTRIBUTE)
+    return None if attribute is None else attribute.get("stringValue")
 
 
 def _text(parsed: dict[str, Any], key: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from webhooks.errors import Unavailable
-from webhooks.messages import META_ATTRIBUTE, DeliveryMessage, group_of
+from webhooks.messages import META_ATTRIBUTE, DeliveryMessage, Unreadable, group_of
 from webhooks.models.event import Event
 
 BATCH_ENTRIES = 10
@@ -36,7 +36,11 @@ class Outgoing:
     def size_bytes(self) -> int:
         """What it counts towards SQS's size limits."""
         attributes = self.attributes or {}
-        return len(self.body.encode()) + sum(len(k) + len(v.encode()) for k, v in attributes.items()) + ENTRY_OVERHEAD_BYTES
+        return (
+            len(self.body.encode())
+            + sum(len(k) + len(v.encode()) for k, v in attributes.items())
+            + ENTRY_OVERHEAD_BYTES
+        )
 
     def entry(self, entry_id: str) -> dict[str, Any]:
         """The same as a SendMessageBatch entry."""
@@ -61,7 +65,7 @@ class Queue:
         self._sleep = sleep
 
     def send(self, messages: Sequence[Outgoing]) -> None:
-        """Send all. Raises Unavailable when some could not be sent; others may have been, so repeating must be harmless."""
+        """Send all. Raises Unavailable when some could not be sent; others may have been: repeating must be harmless."""
         for batch in _batches(messages):
             pending = {str(i): message for i, message in enumerate(batch)}
             for turn in range(ROUNDS):
@@ -106,6 +110,15 @@ class SqsDeliveries:
             ]
         )
 
+    def pass_on(self, unreadable: Sequence[Unreadable]) -> None:
+        """Send messages that nobody can read on as they are. Raises Unavailable."""
+        self._queue.send(
+            [
+                Outgoing(each.record["body"], None, {} if each.meta is None else {META_ATTRIBUTE: each.meta})
+                for each in unreadable
+            ]
+        )
+
     def postpone(self, delays: Sequence[tuple[str, int]]) -> None:
         """See Queue.postpone."""
         self._queue.postpone(delays)
@@ -139,6 +152,17 @@ class SqsIngest:
     def refuse(self, body: str, reason: str) -> None:
         """Put a message that cannot be read on this queue with the reason beside it."""
         self._queue.send([Outgoing(body, None, {"reason": reason[:1000]})])
+
+
+class SqsJobs:
+    """The jobs queue."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+
+    def go_on(self, job_id: str, delay_seconds: int = 0) -> None:
+        """Have a job run, or run on. Raises Unavailable."""
+        self._queue.send([Outgoing(json.dumps({"job_id": job_id}), None, None, delay_seconds)])
 
 
 def _by_size(events: Sequence[Event]) -> Iterator[tuple[int, list[Event]]]:

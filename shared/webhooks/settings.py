@@ -30,7 +30,9 @@ class Settings(BaseModel):
     def read(cls, environ: Mapping[str, str]) -> Self:
         """Raises pydantic.ValidationError naming each variable that is missing or wrong."""
         names = cls.model_fields
-        return cls.model_validate({name: environ[name.upper()] for name in names if environ.get(name.upper()) not in (None, "")})
+        return cls.model_validate(
+            {name: environ[name.upper()] for name in names if environ.get(name.upper()) not in (None, "")}
+        )
 
 
 class EgressSettings(Settings):

@@ -53,7 +53,7 @@ class DeliveryRecord:
     seen: tuple[tuple[str, int], ...] = ()
     waiting: Waiting | None = None
     body: bytes | None = None  # only while it waits outside SQS
-    first_response: bytes | None = None  # packed detail of a first-try success
+    response: bytes | None = None  # packed detail of the successful attempt
 
     @property
     def attempt_count(self) -> int:

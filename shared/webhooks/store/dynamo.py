@@ -24,7 +24,13 @@ BATCH_STATEMENTS = 25
 ROUNDS = 5
 # BatchStatementError.Code (DynamoDB API Reference): ours to retry, the statement was not carried out
 RETRYABLE = frozenset(
-    {"ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded", "InternalServerError", "TransactionConflict"}
+    {
+        "ThrottlingError",
+        "ProvisionedThroughputExceeded",
+        "RequestLimitExceeded",
+        "InternalServerError",
+        "TransactionConflict",
+    }
 )
 
 
@@ -74,7 +80,9 @@ class DynamoTable:
             for chunk in _distinct_chunks(pending, statements):
                 answer = self._call(
                     self._client.batch_execute_statement,
-                    Statements=[{"Statement": statements[i].text, "Parameters": statements[i].parameters} for i in chunk],
+                    Statements=[
+                        {"Statement": statements[i].text, "Parameters": statements[i].parameters} for i in chunk
+                    ],
                 )
                 for index, response in zip(chunk, answer["Responses"], strict=True):
                     result = _result(response.get("Error"))

@@ -1,22 +1,22 @@
 """The one place that knows the table's keys and attribute names.
 
-| item              | pk                        | sk                      | listing                         | overview        |
-|-------------------|---------------------------|-------------------------|---------------------------------|-----------------|
-| webhook           | wh_                       | webhook                 | webhooks|owner / wh_            | webhooks / wh_  |
-| webhook state     | wh_                       | state                   |                                 |                 |
-| subscription      | wh_                       | sub#sub_                |                                 |                 |
-| route             | route|scope|pattern       | wh_                     |                                 |                 |
-| route versions    | scope|scope               | versions                |                                 |                 |
-| event             | event|event id            | scope, scope|page       | missed|scope|shard / time, id   |                 |
-| delivery          | wh_|shard                 | dlv#dlv_                | wh_|status|shard / dlv_         |                 |
-| attempt's detail  | wh_|shard                 | att#dlv_#0001           |                                 |                 |
-| dead letter       | wh_|shard                 | dead#dlv_               | dead|owner|shard / dlv_         | dead|shard / dlv_ |
-| replay job        | rpl_                      | job                     |                                 |                 |
-| idempotency key   | idem|caller|key           | idem                    |                                 |                 |
-| wrapped data key  | datakey                   | datakey                 |                                 |                 |
-| unreadable message| unreadable                | time, message id        |                                 |                 |
-| statistics        | stat|wh_                  | stat#hour               |                                 |                 |
-| counters          | count#name                | count#shard             |                                 |                 |
+| item               | pk                   | sk                | listing                     | overview          |
+|--------------------|----------------------|-------------------|-----------------------------|-------------------|
+| webhook            | wh_                  | webhook           | webhooks|owner / wh_        | webhooks / wh_    |
+| webhook state      | wh_                  | state             |                             |                   |
+| subscription       | wh_                  | sub#sub_          |                             |                   |
+| route              | route|scope|pattern  | wh_               |                             |                   |
+| route versions     | scope|scope          | versions          |                             |                   |
+| event              | event|event id       | scope, scope|page | missed|scope|shard / time   |                   |
+| delivery           | wh_|shard            | dlv#dlv_          | wh_|status|shard / dlv_     |                   |
+| attempt's detail   | wh_|shard            | att#dlv_#started  |                             |                   |
+| dead letter        | wh_|shard            | dead#dlv_         | dead|owner|shard / dlv_     | dead|shard / dlv_ |
+| replay job         | rpl_                 | job               |                             |                   |
+| idempotency key    | idem|caller|key      | idem              |                             |                   |
+| wrapped data key   | datakey              | datakey           |                             |                   |
+| unreadable message | unreadable           | time, message id  |                             |                   |
+| statistics         | stat|wh_             | stat#hour         |                             |                   |
+| counters           | count#name           | count#shard       |                             |                   |
 
 All three indexes are sparse and hold keys only: what is delivered at the first try is written once, at one write unit,
 and stands in none of them. `waiting` serves both waits outside SQS: due|shard / time, id for what falls due by time
@@ -64,9 +64,9 @@ def delivery_sk(delivery_id: str) -> str:
     return f"{DELIVERY_PREFIX}{delivery_id}"
 
 
-def attempt_sk(delivery_id: str, position: int) -> str:
-    """Sort key of the detail of the attempt at this position (from 0) of the delivery's list."""
-    return f"{ATTEMPT_PREFIX}{delivery_id}#{position:04d}"
+def attempt_sk(delivery_id: str, started_at_ms: int) -> str:
+    """Sort key of the detail of the attempt that started then."""
+    return f"{ATTEMPT_PREFIX}{delivery_id}#{started_at_ms:014d}"
 
 
 def dead_sk(delivery_id: str) -> str:

@@ -1,0 +1,82 @@
+"""Lambda: messages of the dead-letter queue become dead letters; replay jobs send dead letters again."""
+
+import json
+import os
+import time
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from webhooks.announcements import EventBus
+from webhooks.aws import client
+from webhooks.errors import Unavailable
+from webhooks.messages import failures, received_deliveries
+from webhooks.queue import Queue, SqsDeliveries, SqsJobs
+from webhooks.replay import Replayer, ReplayJobs, Undertaker
+from webhooks.settings import ReplaySettings
+from webhooks.store.dead_letters import DeadLetterStore
+from webhooks.store.dynamo import DynamoTable
+from webhooks.store.replay_jobs import ReplayJobStore
+from webhooks.store.sending import SendingStore
+
+MARGIN_MS = 15_000  # left of the function's timeout when a job stops and goes on in the next invocation
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+settings = ReplaySettings.read(os.environ)
+logger = Logger(service="webhooks", level=settings.log_level)
+sqs = client("sqs")
+table = DynamoTable(client("dynamodb"), settings.table_name)
+store = SendingStore(table, settings.retention_ms, now_ms)
+letters = DeadLetterStore(table, settings.retention_ms, now_ms)
+announcer = EventBus(client("events"), settings.event_bus_name, settings.event_source)
+undertaker = Undertaker(store, letters, announcer, now_ms=now_ms)
+jobs = ReplayJobs(
+    ReplayJobStore(table, settings.retention_ms, now_ms),
+    letters,
+    Replayer(store, letters, SqsDeliveries(Queue(sqs, settings.delivery_queue_url)), now_ms=now_ms),
+    SqsJobs(Queue(sqs, settings.jobs_queue_url)),
+    now_ms=now_ms,
+)
+jobs_queue_name = settings.jobs_queue_url.rsplit("/", 1)[-1]
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's own class
+    """SQS batch of either queue in, ids of the messages to receive again out."""
+    records: list[dict[str, Any]] = event["Records"]
+    if records[0]["eventSourceARN"].rsplit(":", 1)[-1] == jobs_queue_name:
+        return failures(_run_jobs(records, now_ms() + context.get_remaining_time_in_millis() - MARGIN_MS))
+    return failures(_bury(records))
+
+
+def _run_jobs(records: list[dict[str, Any]], deadline_ms: int) -> list[str]:
+    failed: list[str] = []
+    for record in records:
+        try:
+            job = jobs.run(json.loads(record["body"])["job_id"], deadline_ms)
+        except (Unavailable, ValueError, KeyError, TypeError):
+            logger.exception("job message stays in the queue", extra={"message_id": record["messageId"]})
+            failed.append(record["messageId"])
+            continue
+        if job is not None:
+            progress = {"replayed": job.replayed, "total": job.total, "status": job.status}
+            logger.info("replay job", extra={"job_id": job.job_id, **progress})
+    return failed
+
+
+def _bury(records: list[dict[str, Any]]) -> list[str]:
+    batch, unreadable = received_deliveries(records)
+    try:
+        for each in unreadable:
+            logger.error("unreadable message", extra={"message_id": each.message_id, "reason": each.reason})
+            letters.keep_unreadable(each.message_id, each.record["body"], each.meta, each.reason)
+        buried = undertaker.bury(batch)
+    except Unavailable:
+        logger.exception("batch returned to the queue")
+        return [record["messageId"] for record in records]
+    logger.info("dead letters kept", extra={"received": len(records), "buried": buried, "unreadable": len(unreadable)})
+    return []

@@ -1,0 +1,92 @@
+"""Lambda: delivery messages become HTTP requests, and their outcomes are recorded. Also makes test deliveries."""
+
+import asyncio
+import os
+import random
+import time
+from dataclasses import asdict
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from webhooks import circuit_breaker
+from webhooks.announcements import EventBus
+from webhooks.aws import client
+from webhooks.delivery import Sender, SenderPolicy
+from webhooks.egress import EgressPolicy
+from webhooks.errors import Unavailable
+from webhooks.messages import failures, received_deliveries
+from webhooks.queue import Queue, SqsDeliveries
+from webhooks.secrets import KmsSecretBox
+from webhooks.settings import SenderSettings
+from webhooks.signed_request import RequestSigner
+from webhooks.store.data_key import DataKeyStore
+from webhooks.store.dynamo import DynamoTable
+from webhooks.store.sending import SendingStore
+from webhooks.store.states import StateStore
+from webhooks.store.switch import WebhookSwitch
+from webhooks.transport import HttpTransport
+from webhooks.trial_delivery import TrialSender
+from webhooks.webhook_health import HealthKeeper
+
+DAY_MS = 86_400_000
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+settings = SenderSettings.read(os.environ)
+logger = Logger(service="webhooks", level=settings.log_level)
+sqs = client("sqs")
+table = DynamoTable(client("dynamodb"), settings.table_name)
+store = SendingStore(table, settings.retention_ms, now_ms)
+states = StateStore(table)
+data_keys = DataKeyStore(table)
+box = KmsSecretBox(client("kms"), data_keys.load, data_keys.store_if_absent, settings.data_key_id)
+signer = RequestSigner(box, prefix=settings.header_prefix, user_agent=settings.user_agent)
+transport = HttpTransport(
+    EgressPolicy.from_settings(
+        ports=settings.egress_ports,
+        allow_http=settings.egress_allow_http,
+        networks=settings.egress_allowed_networks,
+        own_hosts=settings.own_hosts,
+    )
+)
+dead_letters = SqsDeliveries(Queue(sqs, settings.dead_letter_queue_url))
+sender = Sender(
+    store,
+    states,
+    SqsDeliveries(Queue(sqs, settings.delivery_queue_url)),
+    dead_letters,
+    transport,
+    signer,
+    HealthKeeper(states, WebhookSwitch(table), circuit_breaker.Policy()),
+    EventBus(client("events"), settings.event_bus_name, settings.event_source),
+    SenderPolicy(settings.retry_base_seconds, settings.max_wait_days * DAY_MS),
+    now_ms=now_ms,
+    random=random.random,
+)
+trials = TrialSender(store, transport, signer, now_ms=now_ms)
+loop = asyncio.new_event_loop()  # one for the life of the process: the connection pool lives in it
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """SQS batch in, ids of the messages that stay out; or {"test": {"webhook_id", "event"}} in, a Trial out."""
+    if "test" in event:
+        test = event["test"]
+        trial = loop.run_until_complete(trials.try_out(test["webhook_id"], test["event"]))
+        logger.info("test delivery", extra={"webhook_id": test["webhook_id"], "succeeded": trial.succeeded})
+        return trial.model_dump(mode="json")
+    batch, unreadable = received_deliveries(event["Records"])
+    report = loop.run_until_complete(sender.deliver(batch))
+    for each in unreadable:
+        logger.error("unreadable message", extra={"message_id": each.message_id, "reason": each.reason})
+    try:
+        dead_letters.pass_on(unreadable)
+    except Unavailable:
+        logger.exception("unreadable messages stay in the queue")
+        report.again.update(each.message_id for each in unreadable)
+    logger.info("batch sent", extra={**asdict(report), "again": len(report.again), "unreadable": len(unreadable)})
+    return failures(report.again)

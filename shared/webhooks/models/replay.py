@@ -1,0 +1,38 @@
+"""A replay job: dead letters of one webhook sent again, page by page."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+JobStatus = Literal["pending", "running", "completed", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaySelection:
+    """Which dead letters: all of the webhook, or only those that every given part admits."""
+
+    delivery_ids: tuple[str, ...] = ()
+    reason: str | None = None
+    event_type: str | None = None
+    from_ms: int | None = None  # when the delivery was accepted, both ends inclusive
+    to_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayJob:
+    """A job and how far it has come. `step` counts its checkpoints; `shard` and `after` say where it goes on."""
+
+    job_id: str
+    webhook_id: str
+    owner: str
+    selection: ReplaySelection
+    rate_per_second: float
+    created_at_ms: int
+    updated_at_ms: int
+    status: JobStatus = "pending"
+    step: int = 0
+    shard: int = 0
+    after: str | None = None
+    total: int | None = None  # known once the job has begun
+    replayed: int = 0
+    skipped: int = 0
+    error: str | None = None

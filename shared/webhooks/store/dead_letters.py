@@ -1,0 +1,139 @@
+"""Dead letters: what was given up, with its body, until it is replayed or its retention ends."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from webhooks.ids import history_shard
+from webhooks.models.delivery import DeadLetter
+from webhooks.packing import pack, unpack
+from webhooks.store import schema
+from webhooks.store.attributes import binary, number, read_bytes, read_int, read_text, text
+from webhooks.store.dynamo import DynamoTable, Item, Key
+
+
+def dead_key(webhook_id: str, delivery_id: str) -> Key:
+    """Primary key of a dead letter; it has its delivery's id."""
+    return schema.history_pk(webhook_id, delivery_id), schema.dead_sk(delivery_id)
+
+
+class DeadLetterStore:
+    """Dead letters by delivery."""
+
+    def __init__(self, table: DynamoTable, retention_ms: int, now_ms: Callable[[], int]) -> None:
+        self._table = table
+        self._retention_ms = retention_ms
+        self._now_ms = now_ms
+
+    def bury(self, letter: DeadLetter) -> bool:
+        """Keep a dead letter; False when this generation of it, or a later one, is here already. Raises Unavailable."""
+        return self._table.put(
+            self._item(letter),
+            condition="attribute_not_exists(pk) OR generation < :g",
+            values={":g": number(letter.generation)},
+        )
+
+    def get(self, ids: Sequence[tuple[str, str]]) -> dict[str, DeadLetter]:
+        """Consistent reads by (webhook id, delivery id), keyed by delivery id; expired ones are absent."""
+        found = self._table.get_many([dead_key(*each) for each in ids])
+        letters = (dead_letter_of(item) for item in found.values() if self._is_kept(item))
+        return {letter.delivery_id: letter for letter in letters}
+
+    def page(self, webhook_id: str, shard: int, after: str | None, limit: int) -> list[DeadLetter]:
+        """A webhook's dead letters of one shard in order of time, those after delivery id `after`."""
+        start = schema.dead_sk(after) + "!" if after else schema.DEAD_PREFIX
+        items = self._table.query(
+            limit=limit,
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :a AND :z",
+            ExpressionAttributeValues={
+                ":pk": text(schema.history_pks(webhook_id)[shard]),
+                ":a": text(start),
+                ":z": text(schema.DEAD_PREFIX + "~"),
+            },
+            ConsistentRead=True,
+        )
+        return [dead_letter_of(item) for item in items if self._is_kept(item)]
+
+    def mark_processed(self, letter: DeadLetter, by: str) -> bool:
+        """Note that it was sent again; False when it has died once more since."""
+        key = dead_key(letter.webhook_id, letter.delivery_id)
+        return self._table.update(
+            key,
+            "SET is_processed = :t, processed_at = :n, processed_by = :b",
+            values={
+                ":t": {"BOOL": True},
+                ":n": number(self._now_ms()),
+                ":b": text(by),
+                ":g": number(letter.generation),
+            },
+            condition="generation = :g",
+        )
+
+    def keep_unreadable(self, message_id: str, body: str, meta: str | None, reason: str) -> None:
+        """Keep a message that nobody can read where an operator finds it: partition `unreadable` of the table."""
+        now_ms = self._now_ms()
+        item: Item = {
+            schema.PK: text(schema.UNREADABLE_PK),
+            schema.SK: text(schema.due_at(now_ms, message_id)),
+            "body": binary(pack(body.encode())),
+            "reason": text(reason),
+            schema.EXPIRES_AT: number((now_ms + self._retention_ms) // 1000),
+        }
+        if meta is not None:
+            item["meta"] = text(meta)
+        self._table.put(item)
+
+    def _is_kept(self, item: Item) -> bool:
+        return read_int(item, schema.EXPIRES_AT) * 1000 > self._now_ms()
+
+    def _item(self, letter: DeadLetter) -> Item:
+        pk, sk = dead_key(letter.webhook_id, letter.delivery_id)
+        shard = history_shard(letter.delivery_id)
+        item: Item = {
+            schema.PK: text(pk),
+            schema.SK: text(sk),
+            schema.LISTING_KEY: text(schema.dead_listing(letter.owner, shard)),
+            schema.LISTING_AT: text(letter.delivery_id),
+            schema.OVERVIEW_KEY: text(schema.dead_overview(shard)),
+            schema.OVERVIEW_AT: text(letter.delivery_id),
+            schema.EXPIRES_AT: number((letter.dead_at_ms + self._retention_ms) // 1000),
+            "owner": text(letter.owner),
+            "event_id": text(letter.event_id),
+            "event_type": text(letter.event_type),
+            "scope": text(letter.scope),
+            "generation": number(letter.generation),
+            "status": text(letter.status),
+            "failure_reason": text(letter.failure_reason),
+            "attempt_count": number(letter.attempt_count),
+            "dead_at": number(letter.dead_at_ms),
+            "payload": binary(pack(letter.body)),
+            "is_processed": {"BOOL": False},
+        }
+        if letter.last_status_code is not None:
+            item["last_status_code"] = number(letter.last_status_code)
+        if letter.last_error_code is not None:
+            item["last_error_code"] = text(letter.last_error_code)
+        return item
+
+
+def dead_letter_of(item: Item) -> DeadLetter:
+    """The dead letter that an item holds."""
+    processed: Any = item["is_processed"]
+    return DeadLetter(
+        delivery_id=item[schema.SK]["S"].removeprefix(schema.DEAD_PREFIX),
+        webhook_id=item[schema.PK]["S"].partition("|")[0],
+        owner=item["owner"]["S"],
+        event_id=item["event_id"]["S"],
+        event_type=item["event_type"]["S"],
+        scope=item["scope"]["S"],
+        generation=read_int(item, "generation"),
+        status=item["status"]["S"],
+        failure_reason=item["failure_reason"]["S"],
+        attempt_count=read_int(item, "attempt_count"),
+        last_status_code=read_int(item, "last_status_code") if "last_status_code" in item else None,
+        last_error_code=read_text(item, "last_error_code"),
+        dead_at_ms=read_int(item, "dead_at"),
+        body=unpack(read_bytes(item, "payload") or b""),
+        is_processed=bool(processed["BOOL"]),
+        processed_at_ms=read_int(item, "processed_at") if "processed_at" in item else None,
+        processed_by=read_text(item, "processed_by"),
+    )

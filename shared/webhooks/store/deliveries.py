@@ -1,0 +1,64 @@
+"""Deliveries in the table: every write is a batched statement that holds only for the revision it was made from."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from webhooks.attempt_detail import AttemptDetail
+from webhooks.models.delivery import DeliveryRecord
+from webhooks.store import schema
+from webhooks.store.attributes import binary, number, text
+from webhooks.store.delivery_items import delivery_item, delivery_key, delivery_of
+from webhooks.store.dynamo import DynamoTable, Item, Key, Statement
+
+Change = tuple[DeliveryRecord | None, DeliveryRecord]  # (as read or None, as it shall be)
+
+
+class DeliveryStore:
+    """Delivery records by revision."""
+
+    def __init__(self, table: DynamoTable, retention_ms: int, now_ms: Callable[[], int]) -> None:
+        self._table = table
+        self._retention_ms = retention_ms
+        self._now_ms = now_ms
+
+    def get(self, ids: Sequence[tuple[str, str]]) -> dict[str, DeliveryRecord]:
+        """Consistent reads by (webhook id, delivery id); keyed by delivery id. Raises Unavailable."""
+        found = self._table.get_many([delivery_key(*each) for each in ids])
+        return {record.delivery_id: record for record in map(delivery_of, found.values())}
+
+    def save(self, changes: Sequence[Change], details: Sequence[AttemptDetail] = ()) -> list[bool]:
+        """Write all; False where the stored revision is another than the one the change was made from.
+
+        That may also be this very change, written before an answer got lost: re-read and compare. Raises Unavailable.
+        """
+        statements = [self._statement(before, after) for before, after in changes]
+        statements += [self._detail(detail) for detail in details]
+        results = self._table.execute(statements)
+        return [result == "done" for result in results[: len(changes)]]
+
+    def _statement(self, before: DeliveryRecord | None, after: DeliveryRecord) -> Statement:
+        key = delivery_key(after.webhook_id, after.delivery_id)
+        item = delivery_item(after, self._expiry())
+        if before is None or before.revision == 0:
+            return self._insert(key, item)
+        removed = delivery_item(before, 0).keys() - item.keys()
+        clauses = [f'SET "{name}"=?' for name in item] + [f'REMOVE "{name}"' for name in sorted(removed)]
+        return Statement(
+            f'UPDATE "{self._table.name}" {" ".join(clauses)} WHERE pk=? AND sk=? AND "revision"=?',
+            (*item.values(), text(key[0]), text(key[1]), number(before.revision)),
+            key,
+        )
+
+    def _detail(self, detail: AttemptDetail) -> Statement:
+        key = (
+            schema.history_pk(detail.webhook_id, detail.delivery_id),
+            schema.attempt_sk(detail.delivery_id, detail.started_at_ms),
+        )
+        return self._insert(key, {"detail": binary(detail.packed), schema.EXPIRES_AT: number(self._expiry())})
+
+    def _insert(self, key: Key, item: Mapping[str, Item]) -> Statement:
+        full: Item = {schema.PK: text(key[0]), schema.SK: text(key[1]), **item}
+        fields = ", ".join(f"'{name}': ?" for name in full)
+        return Statement(f'INSERT INTO "{self._table.name}" VALUE {{{fields}}}', tuple(full.values()), key)
+
+    def _expiry(self) -> int:
+        return (self._now_ms() + self._retention_ms) // 1000

@@ -1,0 +1,140 @@
+"""Event items: one conditional insert an event, never changed afterwards."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from webhooks.ids import HISTORY_SHARDS
+from webhooks.models.event import EventRecord
+from webhooks.packing import pack, unpack
+from webhooks.store import schema
+from webhooks.store.attributes import (
+    binary,
+    foreign_id,
+    number,
+    read_bytes,
+    read_foreign_id,
+    read_int,
+    read_text,
+    text,
+)
+from webhooks.store.dynamo import DynamoTable, Item, Key, Statement
+
+_ID_CHARACTERS = 26  # of a webhook id without its prefix: the queued ids are stored as one string
+
+
+class EventStore:
+    """Events and the decisions taken for them."""
+
+    def __init__(self, table: DynamoTable, retention_ms: int) -> None:
+        self._table = table
+        self._retention_ms = retention_ms
+
+    def insert(self, records: Sequence[EventRecord]) -> list[Literal["inserted", "exists"]]:
+        """Insert all; "exists" where the event (of this page) was there before. Raises Unavailable."""
+        results = self._table.execute([self._insertion(record) for record in records])
+        return ["inserted" if result == "done" else "exists" for result in results]
+
+    def get(self, keys: Sequence[tuple[str, str, int]], now_ms: int) -> dict[tuple[str, str, int], EventRecord]:
+        """Events by (event id, scope, page); expired ones are absent. Raises Unavailable."""
+        found = self._table.get_many([_key(*key) for key in keys])
+        return {
+            key: event_of(item)
+            for key in keys
+            if (item := found.get(_key(*key))) and read_int(item, schema.EXPIRES_AT) * 1000 > now_ms
+        }
+
+    def named(self, event_id: str, now_ms: int) -> list[EventRecord]:
+        """Every page of every event of this id, in whatever scope; the caller filters by what it may see."""
+        items = self._table.query(
+            KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": text(schema.event_pk(event_id))}
+        )
+        return [event_of(item) for item in items if read_int(item, schema.EXPIRES_AT) * 1000 > now_ms]
+
+    def remove_expired(self, records: Sequence[EventRecord], now_ms: int) -> None:
+        """Remove namesakes whose retention is over and that TTL has not collected yet."""
+        self._table.execute(
+            [
+                Statement(
+                    f'DELETE FROM "{self._table.name}" WHERE pk=? AND sk=? AND expires_at<=?',  # noqa: S608 - our own names
+                    (text(key[0]), text(key[1]), number(now_ms // 1000)),
+                    key,
+                )
+                for key in (_key(record.event_id, record.scope, record.page) for record in records)
+            ]
+        )
+
+    def _insertion(self, record: EventRecord) -> Statement:
+        item = _item(record, (record.accepted_at_ms + self._retention_ms) // 1000)
+        fields = ", ".join(f"'{name}': ?" for name in item)
+        return Statement(
+            f'INSERT INTO "{self._table.name}" VALUE {{{fields}}}',
+            tuple(item.values()),
+            (item[schema.PK]["S"], item[schema.SK]["S"]),
+        )
+
+
+def _key(event_id: str, scope: str, page: int) -> Key:
+    return schema.event_pk(event_id), schema.event_sk(scope, page)
+
+
+def _item(record: EventRecord, expires_at: int) -> Item:
+    item: Item = {
+        schema.PK: text(schema.event_pk(record.event_id)),
+        schema.SK: text(schema.event_sk(record.scope, record.page)),
+        "scope": text(record.scope),
+        "token": text(record.token),
+        "event_type": text(record.event_type),
+        "accepted_at": number(record.accepted_at_ms),
+        schema.EXPIRES_AT: number(expires_at),
+    }
+    if record.page:
+        item["page"] = number(record.page)
+    if record.body:
+        item["body"] = binary(pack(record.body))
+    if record.user_id is not None:
+        item["user_id"] = foreign_id(record.user_id)
+    if record.workspace_id is not None:
+        item["workspace_id"] = foreign_id(record.workspace_id)
+    if record.queued:
+        item["queued"] = text("".join(webhook_id.partition("_")[2] for webhook_id in record.queued))
+    if record.skipped_counts:
+        item["skipped"] = text(_json([dict(record.skipped_counts), record.skipped_first]))
+    if record.continues_after is not None:
+        item["continues_after"] = text(record.continues_after)
+    if record.missed:
+        item["missed"] = text(_json(record.missed))
+        shard = sum(record.event_id.encode()) % HISTORY_SHARDS
+        item[schema.LISTING_KEY] = text(schema.missed_listing(record.scope, shard))
+        item[schema.LISTING_AT] = text(schema.due_at(record.accepted_at_ms, f"{record.event_id}|{record.page}"))
+    return item
+
+
+def event_of(item: Item) -> EventRecord:
+    """The record that an event item holds."""
+    queued = read_text(item, "queued") or ""
+    counts, first = json.loads(read_text(item, "skipped") or "[{}, []]")
+    return EventRecord(
+        event_id=item[schema.PK]["S"].partition("|")[2],
+        scope=item["scope"]["S"],
+        page=read_int(item, "page"),
+        token=item["token"]["S"],
+        event_type=item["event_type"]["S"],
+        user_id=read_foreign_id(item, "user_id"),
+        workspace_id=read_foreign_id(item, "workspace_id"),
+        accepted_at_ms=read_int(item, "accepted_at"),
+        body=unpack(read_bytes(item, "body") or b""),
+        queued=tuple(f"wh_{queued[i : i + _ID_CHARACTERS]}" for i in range(0, len(queued), _ID_CHARACTERS)),
+        missed=_pairs(json.loads(read_text(item, "missed") or "[]")),
+        skipped_counts=counts,
+        skipped_first=_pairs(first),
+        continues_after=read_text(item, "continues_after"),
+    )
+
+
+def _pairs(values: list[Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((webhook_id, reason) for webhook_id, reason in values)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,46 @@
+"""Route rows: which webhooks of a scope listen to a pattern of event types."""
+
+import json
+from collections.abc import Sequence
+
+from webhooks.matching import Route, RouteSubscription
+from webhooks.store import schema
+from webhooks.store.attributes import read_int, text
+from webhooks.store.dynamo import DynamoTable, Item
+
+
+class RouteStore:
+    """Routes as ingest reads them."""
+
+    def __init__(self, table: DynamoTable) -> None:
+        self._table = table
+
+    def versions(self, scopes: Sequence[str]) -> dict[str, dict[str, int]]:
+        """How often each pattern's routes have changed, by scope. Consistent: a change answered before is counted."""
+        items = self._table.get_many([(schema.versions_pk(scope), schema.VERSIONS_SK) for scope in scopes])
+        return {
+            scope: {name: read_int(item, name) for name in item if name not in (schema.PK, schema.SK)}
+            for scope in scopes
+            if (item := items.get((schema.versions_pk(scope), schema.VERSIONS_SK)))
+        }
+
+    def load(self, scope: str, pattern: str) -> list[tuple[Route, str]]:
+        """All routes of a scope for one pattern, each with its webhook's owner; consistent."""
+        items = self._table.query(
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": text(schema.route_pk(scope, pattern))},
+            ConsistentRead=True,
+        )
+        return [(_route(item, pattern), item["owner"]["S"]) for item in items]
+
+
+def _route(item: Item, pattern: str) -> Route:
+    subscriptions = json.loads(item["subscriptions"]["S"])
+    return Route(
+        webhook_id=item[schema.SK]["S"],
+        status=item["status"]["S"],
+        subscriptions=tuple(
+            RouteSubscription(subscription_id, pattern, resource_id, filters)
+            for subscription_id, resource_id, filters in subscriptions
+        ),
+    )

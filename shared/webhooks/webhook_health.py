@@ -1,0 +1,119 @@
+"""What a batch's attempts do to their webhook: circuit, slow-down, and disabling after 410 or five dead days."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from webhooks import circuit_breaker
+from webhooks.announcements import Announcement, AnnouncementType
+from webhooks.gate import GENTLE_MS, SLOW_MS
+from webhooks.models.webhook import Webhook
+from webhooks.webhook_state import WebhookState
+
+RACES = 5  # writers of one webhook's state; a count lost after so many lost races changes nothing that lasts
+
+
+class HealthStore(Protocol):
+    """Webhook states, and the switch that disables a webhook."""
+
+    def get(self, webhook_id: str) -> WebhookState:
+        """Consistent read. Raises Unavailable."""
+        ...
+
+    def save_health(self, webhook_id: str, before: WebhookState, after: WebhookState) -> bool:
+        """False when somebody else changed it since `before`."""
+        ...
+
+    def wake(self, webhook_id: str, at_ms: int, now_ms: int) -> None:
+        """Have release look at the waiting room."""
+        ...
+
+
+class WebhookSwitch(Protocol):
+    """Changes a webhook's status together with its routes."""
+
+    def disable(self, webhook: Webhook, reason: str, now_ms: int) -> bool:
+        """Status failed, with the reason; False when it was not active any more, or changed meanwhile."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a batch's attempts at one webhook came to. `slow_ms`: how long its receiver asked to be left alone."""
+
+    successes: int = 0
+    failures: int = 0
+    probe: bool = False
+    slow_ms: int = 0
+    gone: bool = False
+    silent: bool = False  # only operational events were delivered: announce nothing, or they would feed themselves
+
+
+class HealthKeeper:
+    """Writes nothing for a webhook that only succeeds."""
+
+    def __init__(self, states: HealthStore, switch: WebhookSwitch, policy: circuit_breaker.Policy) -> None:
+        self._states = states
+        self._switch = switch
+        self._policy = policy
+
+    def note(self, webhook: Webhook, state: WebhookState, tally: Tally, now_ms: int) -> list[Announcement]:
+        """Bring the webhook's state up to date; returns what is to be announced. Raises Unavailable."""
+        before = state
+        for _ in range(RACES):
+            after = self._after(before, tally, now_ms)
+            if after is before or self._states.save_health(webhook.webhook_id, before, after):
+                return self._follow_up(webhook, before, after, tally, now_ms)
+            before = self._states.get(webhook.webhook_id)
+        return []
+
+    def _after(self, state: WebhookState, tally: Tally, now_ms: int) -> WebhookState:
+        circuit = state.circuit
+        if tally.probe and circuit.state == "half_open":
+            circuit = circuit_breaker.probe_result(circuit, tally.failures == 0, now_ms, self._policy)
+        elif tally.successes or tally.failures:
+            circuit = circuit_breaker.record(
+                circuit, successes=tally.successes, failures=tally.failures, now_ms=now_ms, policy=self._policy
+            )
+        action = circuit_breaker.streak_action(circuit, now_ms)
+        if action in ("warn_24h", "warn_96h"):
+            circuit = circuit_breaker.warned(circuit, action)
+        slow_until_ms = max(state.slow_until_ms, now_ms + tally.slow_ms) if tally.slow_ms else state.slow_until_ms
+        if circuit is state.circuit and slow_until_ms == state.slow_until_ms:
+            return state
+        gentle_until_ms = slow_until_ms + GENTLE_MS if tally.slow_ms else state.gentle_until_ms
+        return replace(state, circuit=circuit, slow_until_ms=slow_until_ms, gentle_until_ms=gentle_until_ms)
+
+    def _follow_up(
+        self, webhook: Webhook, before: WebhookState, after: WebhookState, tally: Tally, now_ms: int
+    ) -> list[Announcement]:
+        announcements: list[Announcement] = []
+
+        def tell(event_type: AnnouncementType, **data: object) -> None:
+            if not tally.silent:
+                announcements.append(
+                    Announcement(event_type, webhook.webhook_id, webhook.user_id, webhook.workspace_id, dict(data))
+                )
+
+        was, now = before.circuit.state, after.circuit.state
+        if now == "open" and was != "open":
+            tell("webhook.circuit_opened", open_until_ms=after.circuit.open_until_ms)
+        if now == "closed" and was != "closed":
+            self._states.wake(webhook.webhook_id, now_ms, now_ms)
+            tell("webhook.recovered")
+        reason = "gone" if tally.gone else None
+        if reason is None and circuit_breaker.streak_action(after.circuit, now_ms) == "disable":
+            reason = "failing_for_five_days"
+        if reason is not None and self._switch.disable(webhook, reason, now_ms):
+            tell("webhook.disabled", reason=reason)
+        return announcements
+
+
+def tally_of(outcomes: list[tuple[bool, int]], **flags: bool) -> Tally:
+    """From (succeeded, slow milliseconds or 0 or -1 for overload without a wish) of each attempt that reached out."""
+    successes = sum(1 for succeeded, _ in outcomes if succeeded)
+    failures = len(outcomes) - successes
+    asked = max((slow for _, slow in outcomes), default=0)
+    overloads = sum(1 for _, slow in outcomes if slow)
+    mostly = overloads >= 3 and overloads * 2 >= len(outcomes)
+    slow_ms = asked if asked > 0 else SLOW_MS if mostly else 0
+    return Tally(successes, failures, slow_ms=slow_ms, **flags)

@@ -1,4 +1,4 @@
-"""The part of the import rules that import-linter cannot see: functions are no package, each folder is a root of its own."""
+"""What import-linter cannot see of the import rules: functions are no package, each folder is a root of its own."""
 
 import ast
 from pathlib import Path

@@ -60,7 +60,7 @@ def test_an_authorizers_answer_is_cached_by_its_token_or_not_at_all(template: Te
     assert authorizer["type"] == "request"
     assert authorizer["identitySource"]["Fn::If"] == [
         "TrustsHeaders",
-        {"Ref": "AWS::NoValue"},
+        "",
         "method.request.header.Authorization",
     ]
     assert authorizer["authorizerResultTtlInSeconds"]["Fn::If"] == ["TrustsHeaders", 0, 300]

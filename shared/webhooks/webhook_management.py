@@ -27,8 +27,8 @@ HOUR_MS = 3_600_000
 class Waker(Protocol):
     """Wakes what waits for a webhook outside the queues."""
 
-    def wake_room(self, webhook_id: str) -> None:
-        """Look at the webhook's waiting room at the next minute. Raises Unavailable; repeating is harmless."""
+    def wake(self, webhook_id: str, at_ms: int, now_ms: int) -> None:
+        """Look at the webhook's waiting room at `at_ms`. Raises Unavailable; repeating is harmless."""
         ...
 
 
@@ -107,7 +107,7 @@ class WebhookManagement:
         if (
             "status" in wanted.model_fields_set
         ):  # also when it was so before: a lost answer may hide that nobody woke it
-            self.waker.wake_room(webhook_id)
+            self.waker.wake(webhook_id, now_ms, now_ms)
         return done.webhook
 
     def delete(self, caller: Caller, webhook_id: str, if_match: Versions | None) -> None:
@@ -125,7 +125,7 @@ class WebhookManagement:
             )
 
         change(self.store, caller, webhook_id, decide, now_ms)
-        self.waker.wake_room(webhook_id)
+        self.waker.wake(webhook_id, now_ms, now_ms)
 
     def regenerate_secret(
         self, caller: Caller, webhook_id: str, overlap_hours: int, if_match: Versions | None

@@ -13,15 +13,13 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    GetJsonSchemaHandler,
     JsonValue,
     StringConstraints,
+    WithJsonSchema,
 )
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
 from webhooks.callers import MAX_ID_CHARACTERS
-from webhooks.filter_document import Filters
 
 MAX_SUBSCRIPTIONS = 48  # of a webhook: they, a route row each, and three more items make one transaction of at most 100
 MAX_FILTER_BYTES = 200 * 1024  # of a webhook's subscriptions together: a route row may hold all of them (items: 400 KB)
@@ -47,14 +45,8 @@ def _foreign(value: str | int) -> str | int:
     return value
 
 
-class _LikeFilters:
-    """Described as a filter document, and kept as it was written: `parse_filters` checks it once its size is judged."""
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return handler(Filters.__pydantic_core_schema__)
-
-
-FilterDocument = Annotated[dict[str, JsonValue], _LikeFilters()]
+# Kept as it was written; `parse_filters` checks it. The OpenAPI document has `filter_document.Filters` under this name.
+FilterDocument = Annotated[dict[str, JsonValue], WithJsonSchema({"$ref": "#/components/schemas/Filters"})]
 ForeignId = Annotated[
     Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_CHARACTERS)]
     | Annotated[int, Field(gt=-(2**63), lt=2**63)],

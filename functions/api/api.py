@@ -1,0 +1,121 @@
+"""The API put together: routers, errors, CORS, and its own description."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cache
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import (
+    RequestUnsupportedContentType,
+    RequestValidationError,
+)
+
+import problems
+import routes_events
+import routes_subscriptions
+import routes_system
+import routes_webhooks
+from openapi import openapi_text
+from reading import StrictRequests
+from webhooks.cursors import Cursors
+from webhooks.errors import WebhooksError
+from webhooks.publishing import Publishing
+from webhooks.readiness import Checks
+from webhooks.subscription_management import SubscriptionManagement
+from webhooks.trials import Trials
+from webhooks.webhook_management import WebhookManagement
+
+PREFIX = "/api/v1"
+OWN_HEADERS = ["Idempotency-Key", "If-Match", "X-User-ID", "X-Workspace-ID"]
+
+logger = Logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseCases:
+    """Everything that the routes call."""
+
+    webhooks: WebhookManagement
+    subscriptions: SubscriptionManagement
+    publishing: Publishing
+    trials: Trials
+    cursors: Cursors
+    checks: Checks
+    event_types: Collection[str]
+
+
+class Api(APIGatewayRestResolver):
+    """The resolver with strict requests, and with RFC 9457 for every error."""
+
+    def __init__(self, cors_allowed_origins: Collection[str]) -> None:
+        origins = list(cors_allowed_origins) or [""]
+        cors = CORSConfig(
+            allow_origin=origins[0],
+            extra_origins=origins[1:],
+            allow_headers=OWN_HEADERS,
+            expose_headers=["ETag", "Location", "Retry-After"],
+            max_age=600,
+        )
+        super().__init__(enable_validation=True, cors=cors)
+        self._request_validation_middleware = StrictRequests()
+        self.exception_handler(WebhooksError)(self._error)
+        self.exception_handler(problems.Refused)(self._refused)
+        self.exception_handler(RequestValidationError)(self._invalid)
+        self.exception_handler(RequestUnsupportedContentType)(self._unsupported)
+        self.exception_handler(Exception)(self._unexpected)
+        self.not_found(self._unknown_route)
+
+    @property
+    def request_id(self) -> str:
+        """API Gateway's id of this request."""
+        return str(self.current_event.raw_event["requestContext"].get("requestId", ""))
+
+    def _error(self, error: WebhooksError) -> Response[str]:
+        answer = problems.of_error(error, self.request_id)
+        if answer.status_code >= 500:
+            logger.error("request failed", exc_info=error, request_id=self.request_id)
+        return answer
+
+    def _refused(self, error: problems.Refused) -> Response[str]:
+        return problems.problem(error.kind, str(error), request_id=self.request_id, headers=error.headers)
+
+    def _invalid(self, error: RequestValidationError) -> Response[str]:
+        return problems.of_validation(error, self.request_id)
+
+    def _unsupported(self, _: RequestUnsupportedContentType) -> Response[str]:
+        detail = "The body must be JSON: Content-Type: application/json"
+        return problems.problem(problems.UNSUPPORTED_MEDIA_TYPE, detail, request_id=self.request_id)
+
+    def _unexpected(self, error: Exception) -> Response[str]:
+        logger.error("request failed", exc_info=error, request_id=self.request_id)
+        return problems.internal(self.request_id)
+
+    def _unknown_route(self, _: NotFoundError) -> Response[str]:
+        path = self.current_event.path
+        allowed = sorted(
+            {route.method for route in self._static_routes + self._dynamic_routes if route.rule.match(path)}
+        )
+        if allowed:
+            return problems.problem(
+                problems.METHOD_NOT_ALLOWED,
+                f"This route takes {', '.join(allowed)}.",
+                request_id=self.request_id,
+                headers={"Allow": ", ".join(allowed)},
+            )
+        return problems.problem(problems.NOT_FOUND, "There is no such route.", request_id=self.request_id)
+
+
+def create(use_cases: UseCases, cors_allowed_origins: Collection[str]) -> Api:
+    """The API over these use cases."""
+    api = Api(cors_allowed_origins)
+    document = cache(lambda: openapi_text(api))
+    api.include_router(routes_system.routes(use_cases.checks, document))
+    for router in (
+        routes_webhooks.routes(use_cases.webhooks, use_cases.trials, use_cases.cursors),
+        routes_subscriptions.routes(use_cases.subscriptions, use_cases.cursors),
+        routes_events.routes(use_cases.publishing, use_cases.event_types),
+    ):
+        api.include_router(router, prefix=PREFIX)
+    return api

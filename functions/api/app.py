@@ -1,0 +1,92 @@
+"""Lambda: the REST API."""
+
+import os
+import time
+from typing import Any
+
+from api import UseCases, create, logger
+from probes import queue_check, table_check
+from webhooks.aws import client
+from webhooks.cursors import Cursors
+from webhooks.egress import EgressPolicy
+from webhooks.invocation import READ_TIMEOUT_SECONDS, LambdaSender
+from webhooks.publishing import Publishing
+from webhooks.queue import Queue, SqsIngest
+from webhooks.secrets import KmsSecretBox
+from webhooks.settings import ApiSettings
+from webhooks.store.data_key import DataKeyStore
+from webhooks.store.dynamo import DynamoTable
+from webhooks.store.management import DynamoManagementStore
+from webhooks.store.models import bind
+from webhooks.store.states import StateStore
+from webhooks.subscription_management import SubscriptionManagement
+from webhooks.trials import Trials
+from webhooks.webhook_management import WebhookManagement
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+settings = ApiSettings.read(os.environ)
+logger.setLevel(settings.log_level)
+sqs = client("sqs")
+dynamodb = client("dynamodb")
+table = DynamoTable(dynamodb, settings.table_name)
+data_key = DataKeyStore(table)
+box = KmsSecretBox(client("kms"), data_key.load, data_key.store_if_absent, settings.data_key_id)
+store = DynamoManagementStore(
+    bind(settings.table_name, boto3.session.Session().region_name, os.environ.get("AWS_ENDPOINT_URL"))
+)
+sender = LambdaSender(
+    client("lambda", read_timeout=READ_TIMEOUT_SECONDS, retries={"total_max_attempts": 1}),
+    settings.sender_function_name,
+)
+queues = {
+    "ingest_queue": settings.ingest_queue_url,
+    "delivery_queue": settings.delivery_queue_url,
+    "dead_letter_queue": settings.dead_letter_queue_url,
+    "jobs_queue": settings.jobs_queue_url,
+}
+api = create(
+    UseCases(
+        webhooks=WebhookManagement(
+            store=store,
+            box=box,
+            waker=StateStore(table),
+            policy=EgressPolicy.from_settings(
+                ports=settings.egress_ports,
+                allow_http=settings.egress_allow_http,
+                networks=settings.egress_allowed_networks,
+                own_hosts=settings.own_hosts,
+            ),
+            event_types=settings.event_types,
+            header_prefix=settings.header_prefix,
+            retention_ms=settings.retention_ms,
+            now_ms=now_ms,
+        ),
+        subscriptions=SubscriptionManagement(store=store, event_types=settings.event_types, now_ms=now_ms),
+        publishing=Publishing(
+            queue=SqsIngest(Queue(sqs, settings.ingest_queue_url)), event_types=settings.event_types, now_ms=now_ms
+        ),
+        trials=Trials(
+            store=store,
+            sender=LambdaSender(once, settings.sender_function_name),
+            event_types=settings.event_types,
+            now_ms=now_ms,
+        ),
+        cursors=Cursors(box),
+        checks={
+            "table": table_check(dynamodb, settings.table_name),
+            **{name: queue_check(sqs, url) for name, url in queues.items()},
+        },
+        event_types=settings.event_types,
+    ),
+    settings.cors_allowed_origins,
+)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401
+    """An API Gateway proxy request in, its response out."""
+    return api.resolve(event, context)

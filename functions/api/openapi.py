@@ -1,0 +1,144 @@
+"""The OpenAPI document, made from the code. Run as a program it writes docs/openapi.json, or checks it with --check."""
+
+import argparse
+import json
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer, Server
+
+from webhooks.filter_document import Filters
+from webhooks.models.responses import AcceptedEvents, Problem
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+
+VERSION = "1.0.0"
+DESCRIPTION = (
+    "Outbound webhooks for the PyAirtable platform: register endpoints, subscribe them to events, publish events, "
+    "and see what became of every delivery. Errors are RFC 9457 problems; lists are paged by opaque cursors."
+)
+PATH = Path(__file__).parents[2] / "docs" / "openapi.json"
+_REF = "#/components/schemas/"
+_EVENT: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["type"],
+    "properties": {
+        "id": {
+            "type": "string",
+            "pattern": "^[A-Za-z0-9_-]{1,64}$",
+            "description": "unique within its scope; made if absent",
+        },
+        "type": {"type": "string", "maxLength": 128},
+        "resource_id": {"type": ["string", "integer", "null"]},
+        "workspace_id": {"type": ["string", "integer", "null"]},
+        "user_id": {"type": ["string", "integer", "null"]},
+        "timestamp": {"type": ["string", "null"], "format": "date-time", "description": "the present if absent"},
+        "data": {"type": ["object", "null"]},
+        "metadata": {"type": ["object", "null"]},
+    },
+    "examples": [
+        {
+            "id": "evt_1234567890",
+            "type": "record.created",
+            "resource_id": "rec123",
+            "workspace_id": 456,
+            "user_id": 789,
+            "timestamp": "2024-01-01T12:00:00Z",
+            "data": {"id": "rec123", "fields": {"name": "John Doe", "email": "john@example.com"}},
+            "metadata": {"source": "api", "version": "v1"},
+        }
+    ],
+}
+_EVENTS = {"type": "array", "items": {"$ref": f"{_REF}Event"}, "minItems": 1, "maxItems": 100}
+_EVENT_LIST = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["events"],
+    "properties": {"events": _EVENTS},
+}
+
+
+def openapi_text(api: "APIGatewayRestResolver") -> str:
+    """The document as JSON."""
+    return json.dumps(openapi_document(api), indent=2, ensure_ascii=False) + "\n"
+
+
+def openapi_document(api: "APIGatewayRestResolver") -> dict[str, Any]:
+    """What Powertools makes of the routes and models, with the errors and the events that it does not see."""
+    text = api.get_openapi_json_schema(
+        title="PyAirtable Webhooks",
+        version=VERSION,
+        description=DESCRIPTION,
+        servers=[Server(url="/", description="relative to this document")],
+        security_schemes={"bearer": HTTPBearer(bearerFormat="JWT")},
+        security=[{"bearer": []}],
+    )
+    document = cast("dict[str, Any]", json.loads(text))
+    schemas = document["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError", "ResponseValidationError"):
+        schemas.pop(name, None)
+    schemas["Event"] = _EVENT
+    for model in (Problem, AcceptedEvents, Filters):
+        schema = model.model_json_schema(ref_template=_REF + "{model}")
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
+    for path in document["paths"].values():
+        for operation in path.values():
+            _describe_errors(operation)
+    _describe_publishing(document["paths"]["/api/v1/events"]["post"])
+    document["components"]["schemas"] = dict(sorted(schemas.items()))
+    return document
+
+
+def _describe_errors(operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    responses.pop("422", None)
+    for status, response in responses.items():
+        if status == "204":
+            response.pop("content", None)
+    responses["default"] = {
+        "description": "A problem (RFC 9457)",
+        "content": {"application/problem+json": {"schema": {"$ref": f"{_REF}Problem"}}},
+    }
+
+
+def _describe_publishing(operation: dict[str, Any]) -> None:
+    operation["parameters"] = [
+        {
+            "in": "header",
+            "name": "idempotency-key",
+            "description": "repeating a request does it once",
+            "schema": {"type": "string", "pattern": "^[!-{}~]{1,255}$"},
+        }
+    ]
+    operation["requestBody"] = {
+        "required": True,
+        "content": {"application/json": {"schema": {"anyOf": [{"$ref": f"{_REF}Event"}, _EVENT_LIST, _EVENTS]}}},
+    }
+    operation["responses"]["202"]["content"] = {"application/json": {"schema": {"$ref": f"{_REF}AcceptedEvents"}}}
+
+
+def main() -> int:
+    """Write the document, or tell whether it is up to date."""
+    from api import UseCases, create  # which needs this module
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; fail when the document is not up to date")
+    uncalled: dict[str, Any] = {field.name: None for field in fields(UseCases)}  # a description calls no use case
+    text = openapi_text(create(UseCases(**uncalled), cors_allowed_origins=()))
+    if not parser.parse_args().check:
+        PATH.parent.mkdir(exist_ok=True)
+        PATH.write_text(text, encoding="utf-8")
+        return 0
+    if PATH.is_file() and PATH.read_text(encoding="utf-8") == text:
+        return 0
+    print("docs/openapi.json is not what the code says: run `make openapi`.", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

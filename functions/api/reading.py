@@ -1,0 +1,102 @@
+"""What handlers take out of a request besides what its model says."""
+
+import re
+import time
+from typing import Annotated, Any, cast
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import ApiGatewayResolver, Route, Router
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+from aws_lambda_powertools.event_handler.middlewares.openapi_validation import OpenAPIRequestValidationMiddleware
+from aws_lambda_powertools.event_handler.openapi.params import Header
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+
+from problems import BAD_REQUEST, UNSUPPORTED_MEDIA_TYPE, Refused
+from webhooks import callers
+from webhooks.errors import Invalid
+from webhooks.management import Versions
+from webhooks.models.caller import Caller, Scope
+from webhooks.payload import parse_json
+
+IfMatch = Annotated[str | None, Header(alias="if-match", description="do it only if this is still the version")]
+IdempotencyKey = Annotated[str | None, Header(alias="idempotency-key", description="repeating a request does it once")]
+MAX_BODY_BYTES = 256 * 1024
+_ETAG = re.compile(r'\s*(?:W/)?"?(\d{1,15})"?\s*')
+
+
+def caller_of(router: Router, scope: Scope) -> Caller:
+    """Who asks. Raises Unauthenticated, and NotAllowed for a caller without the scope.
+
+    The authorizer's answer is cached for all routes, so scope and expiry are checked here again.
+    """
+    event = cast("APIGatewayProxyEvent", router.current_event)
+    context = cast("dict[str, Any]", event.raw_event.get("requestContext", {}))
+    caller = callers.from_context(context.get("authorizer") or {}, time.time())
+    caller.require(scope)
+    return caller
+
+
+def versions(if_match: str | None) -> Versions | None:
+    """The versions that an If-Match header names; one that we never gave names none."""
+    if if_match is None:
+        return None
+    if if_match.strip() == "*":
+        return Versions(any=True)
+    found = (_ETAG.fullmatch(part) for part in if_match.split(","))
+    return Versions(frozenset(int(match[1]) for match in found if match))
+
+
+def etag(version: int) -> dict[str, str]:
+    """The header that names a version."""
+    return {"ETag": f'"{version}"'}
+
+
+def check_content_type(event: APIGatewayProxyEvent) -> None:
+    """Raises Refused for a body that is said to be something other than JSON."""
+    given = event.headers.get("content-type") or "application/json"
+    media_type = given.partition(";")[0].strip().lower()
+    if media_type != "application/json" and not (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    ):
+        raise Refused(UNSUPPORTED_MEDIA_TYPE, "The body must be JSON: Content-Type: application/json")
+
+
+class StrictRequests(OpenAPIRequestValidationMiddleware):
+    """Powertools' validation without its guesses: forms, lists for objects, query parameters that nobody reads."""
+
+    def handler(self, app: ApiGatewayResolver, next_middleware: NextMiddleware) -> Response[Any]:  # type: ignore[override]
+        """Refuse unknown query parameters, then validate."""
+        event = cast("APIGatewayProxyEvent", app.current_event)
+        route = cast("Route", app.context["_route"])
+        known = {parameter.alias for parameter in route.dependant.query_params}
+        for name in event.query_string_parameters:
+            if name not in known:
+                raise Invalid.at(name[:64], "is no query parameter here")
+        return cast("Response[Any]", super().handler(app, next_middleware))
+
+    def _get_body(self, app: ApiGatewayResolver) -> dict[str, Any] | None:  # type: ignore[override]
+        event = cast("APIGatewayProxyEvent", app.current_event)
+        if not event.body:
+            return None
+        check_content_type(event)
+        document = read_json(event, MAX_BODY_BYTES)
+        if not isinstance(document, dict):
+            raise Invalid.at("body", "must be a JSON object")
+        return cast("dict[str, Any]", document)
+
+
+def read_body(event: APIGatewayProxyEvent) -> str | bytes:
+    """The body as it was sent."""
+    try:
+        return event.decoded_body or ""
+    except ValueError as exc:
+        raise Refused(BAD_REQUEST, "The body is not valid UTF-8") from exc
+
+
+def read_json(event: APIGatewayProxyEvent, max_bytes: int) -> object:
+    """The body's JSON. Raises TooLarge, and Refused for what is no JSON."""
+    raw = read_body(event)
+    try:
+        return parse_json(raw, max_bytes=max_bytes)
+    except Invalid as exc:
+        raise Refused(BAD_REQUEST, f"The body: {exc}") from exc

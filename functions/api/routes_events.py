@@ -1,0 +1,53 @@
+"""/events and /event-types: publishing, and what can be subscribed to."""
+
+import json
+from collections.abc import Collection
+from typing import TYPE_CHECKING, cast
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from reading import caller_of, check_content_type, read_json
+from webhooks.event_catalogue import catalogue
+from webhooks.models.responses import EventTypeAnswer, EventTypes
+from webhooks.publishing import MAX_BODY_BYTES, Publishing
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+
+TAGS = ["events"]
+
+
+def routes(publishing: Publishing, event_types: Collection[str]) -> Router:
+    """The router of these use cases."""
+    router = Router()
+
+    # Validation by models costs 190 us a call, which only management can afford; `normalise` checks events by hand.
+    @router.post(
+        "/events",
+        summary="Publish an event, or up to 100",
+        status_code=202,
+        tags=TAGS,
+        enable_validation=False,
+        operation_id="publishEvents",
+    )
+    def publish_events() -> Response[str]:
+        event = cast("APIGatewayProxyEvent", router.current_event)
+        caller = caller_of(router, "events:write")
+        check_content_type(event)
+        document = read_json(event, MAX_BODY_BYTES)
+        accepted = publishing.publish(caller, document, event.headers.get("idempotency-key"))
+        body = {"accepted": len(accepted), "events": [{"id": each.event_id} for each in accepted]}
+        return Response(202, "application/json", json.dumps(body, separators=(",", ":")))
+
+    @router.get("/event-types", summary="List event types", tags=TAGS, operation_id="listEventTypes")
+    def list_event_types() -> EventTypes:
+        caller_of(router, "webhooks")
+        return EventTypes(
+            items=[
+                EventTypeAnswer(name=each.name, description=each.description, covered_by=list(each.covered_by))
+                for each in catalogue(event_types)
+            ]
+        )
+
+    return router

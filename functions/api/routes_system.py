@@ -1,0 +1,39 @@
+"""/health, /ready and /openapi.json: for machines, without a caller."""
+
+from collections.abc import Callable
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from webhooks.models.responses import Health, Readiness
+from webhooks.readiness import Checks, failures
+
+TAGS = ["system"]
+
+
+def routes(checks: Checks, document: Callable[[], str]) -> Router:
+    """The router of these use cases. `document` is the OpenAPI document's text."""
+    router = Router()
+
+    @router.get("/health", summary="Whether the API answers", tags=TAGS, security=[], operation_id="health")
+    def health() -> Health:
+        return Health()
+
+    @router.get(
+        "/ready",
+        summary="Whether everything that the service stands on answers",
+        tags=TAGS,
+        security=[],
+        operation_id="ready",
+    )
+    def ready() -> Response[Readiness]:
+        failed = failures(checks)
+        report = {name: failed.get(name, "ok") for name in checks}
+        answer = Readiness(status="unavailable" if failed else "ok", checks=report)
+        return Response(503 if failed else 200, "application/json", answer, headers={"Cache-Control": "no-store"})
+
+    @router.get("/openapi.json", summary="This description", tags=TAGS, security=[], include_in_schema=False)
+    def openapi() -> Response[str]:
+        return Response(200, "application/json", document(), headers={"Cache-Control": "public, max-age=300"})
+
+    return router

@@ -1,0 +1,109 @@
+"""/webhooks: registering, reading, changing and deleting them, their secrets and test deliveries."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
+
+from paging import DEFAULT_LIMIT, Cursor, Limit, Pages
+from reading import IdempotencyKey, IfMatch, caller_of, etag, versions
+from webhooks.cursors import Cursors
+from webhooks.models.requests import RegenerateSecret, SendTest, WebhookChange, WebhookRequest
+from webhooks.models.responses import (
+    NO_SUBSCRIPTIONS,
+    RegisteredWebhook,
+    SubscriptionAnswer,
+    WebhookAnswer,
+    WebhookPage,
+    WebhookWithSecret,
+)
+from webhooks.models.trial import Trial
+from webhooks.trials import Trials
+from webhooks.webhook_management import WebhookManagement
+
+TAGS = ["webhooks"]
+JSON = "application/json"
+
+
+def routes(management: WebhookManagement, trials: Trials, cursors: Cursors) -> Router:
+    """The router of these use cases."""
+    router = Router()
+
+    @router.post("/webhooks", summary="Register a webhook", status_code=201, tags=TAGS, operation_id="createWebhook")
+    def create_webhook(
+        request: Annotated[WebhookRequest, Body()], idempotency_key: IdempotencyKey = None
+    ) -> Response[RegisteredWebhook]:
+        done = management.create(caller_of(router, "webhooks"), request, idempotency_key)
+        answer = RegisteredWebhook.of(
+            done.webhook,
+            management.now_ms(),
+            secret=done.secret,
+            subscriptions=[SubscriptionAnswer.of(each) for each in done.subscriptions],
+            notice=None if done.subscriptions else NO_SUBSCRIPTIONS,
+        )
+        location = {"Location": f"/api/v1/webhooks/{done.webhook.webhook_id}"}
+        return Response(201, JSON, answer, headers={**etag(done.webhook.version), **location})
+
+    @router.get("/webhooks", summary="List webhooks", tags=TAGS, operation_id="listWebhooks")
+    def list_webhooks(
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+        user_id: Annotated[str | None, Query(max_length=128, description="one owner's; for admins")] = None,
+    ) -> WebhookPage:
+        caller = caller_of(router, "webhooks")
+        pages = Pages(cursors, caller, f"webhooks|{user_id}")
+        found, last = management.page(caller, user_id, after=pages.position(cursor), limit=limit)
+        now_ms = management.now_ms()
+        return WebhookPage(items=[WebhookAnswer.of(each, now_ms) for each in found], next_cursor=pages.cursor(last))
+
+    @router.get("/webhooks/<webhook_id>", summary="Get a webhook", tags=TAGS, operation_id="getWebhook")
+    def get_webhook(webhook_id: str) -> Response[WebhookAnswer]:
+        found = management.get(caller_of(router, "webhooks"), webhook_id)
+        return Response(200, JSON, WebhookAnswer.of(found, management.now_ms()), headers=etag(found.version))
+
+    @router.put(
+        "/webhooks/<webhook_id>",
+        summary="Change the given fields of a webhook",
+        tags=TAGS,
+        operation_id="changeWebhook",
+    )
+    def change_webhook(
+        webhook_id: str, request: Annotated[WebhookChange, Body()], if_match: IfMatch = None
+    ) -> Response[WebhookAnswer]:
+        caller = caller_of(router, "webhooks")
+        done = management.change(caller, webhook_id, request, versions(if_match))
+        return Response(200, JSON, WebhookAnswer.of(done, management.now_ms()), headers=etag(done.version))
+
+    @router.delete(
+        "/webhooks/<webhook_id>", summary="Delete a webhook", status_code=204, tags=TAGS, operation_id="deleteWebhook"
+    )
+    def delete_webhook(webhook_id: str, if_match: IfMatch = None) -> Response[None]:
+        management.delete(caller_of(router, "webhooks"), webhook_id, versions(if_match))
+        return Response(204)
+
+    @router.post(
+        "/webhooks/<webhook_id>/regenerate-secret",
+        summary="Give a webhook a new secret",
+        tags=TAGS,
+        operation_id="regenerateSecret",
+    )
+    def regenerate_secret(
+        webhook_id: str, request: Annotated[RegenerateSecret | None, Body()] = None, if_match: IfMatch = None
+    ) -> Response[WebhookWithSecret]:
+        overlap_hours = (request or RegenerateSecret()).overlap_hours
+        caller = caller_of(router, "webhooks")
+        done, secret = management.regenerate_secret(caller, webhook_id, overlap_hours, versions(if_match))
+        answer = WebhookWithSecret.of(done, management.now_ms(), secret=secret)
+        return Response(200, JSON, answer, headers=etag(done.version))
+
+    @router.post(
+        "/webhooks/<webhook_id>/test",
+        summary="Send a test delivery and wait for its result",
+        tags=TAGS,
+        operation_id="testWebhook",
+    )
+    def test_webhook(webhook_id: str, request: Annotated[SendTest | None, Body()] = None) -> Trial:
+        return trials.send(caller_of(router, "webhooks"), webhook_id, request or SendTest())
+
+    return router

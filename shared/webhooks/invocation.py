@@ -1,0 +1,37 @@
+"""The sender as a Lambda function that is invoked and waited for."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import ValidationError
+
+from webhooks.errors import Unavailable
+from webhooks.models.trial import Trial
+
+# For the client that is given to LambdaSender: a trial takes up to 20 s, and repeating one would send it twice.
+READ_TIMEOUT_SECONDS = 25
+
+
+class LambdaSender:
+    """Speaks to the sender function. `client` is boto3's for Lambda, and does not retry."""
+
+    def __init__(self, client: Any, function_name: str) -> None:  # noqa: ANN401
+        self._client = client
+        self._function_name = function_name
+
+    def try_out(self, webhook_id: str, payload: Mapping[str, object]) -> Trial:
+        """Send one event to the webhook at once. Raises Unavailable."""
+        request = {"test": {"webhook_id": webhook_id, "event": payload}}
+        try:
+            answer = self._client.invoke(FunctionName=self._function_name, Payload=json.dumps(request).encode())
+            if "FunctionError" in answer:
+                raise Unavailable("the sender failed at the test delivery")
+            return Trial.model_validate_json(answer["Payload"].read())
+        except ClientError as exc:
+            raise Unavailable(f"Lambda: {exc.response.get('Error', {}).get('Code', '')}") from exc
+        except BotoCoreError as exc:
+            raise Unavailable(f"Lambda: {type(exc).__name__}") from exc
+        except ValidationError as exc:
+            raise Unavailable("the sender answered something that is no test delivery") from exc

@@ -1,0 +1,38 @@
+"""What a webhook's test call brought: the sender makes the request at once, and answers with this."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class SentRequest(BaseModel):
+    """What the receiver was sent. The values of the owner's own headers are masked: they may be credentials."""
+
+    model_config = ConfigDict(frozen=True)
+
+    headers: dict[str, str]
+    body: str
+
+
+class SeenResponse(BaseModel):
+    """What came back: the start of the body as far as it is text."""
+
+    model_config = ConfigDict(frozen=True)
+
+    headers: list[tuple[str, str]]
+    body: str
+
+
+class Trial(BaseModel):
+    """One test delivery. Exactly one of `status_code` and `error_code` is set; no trial is recorded or retried."""
+
+    model_config = ConfigDict(frozen=True)
+
+    succeeded: Annotated[bool, Field(description="whether the receiver answered with 2xx")]
+    status_code: int | None = None
+    error_code: Annotated[str | None, Field(description="dns, refused_address, timeout, tls, ...")] = None
+    error_message: str | None = None
+    duration_ms: int
+    event_id: str
+    request: SentRequest
+    response: SeenResponse | None = None

@@ -1,0 +1,268 @@
+"""The management store against moto: what is written together, and what stops it."""
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from webhooks.ids import new_id
+from webhooks.management import Change, Remembered, with_subscriptions
+from webhooks.models.subscription import Subscription
+from webhooks.models.webhook import Webhook
+from webhooks.routes import RouteChanges, route_changes, route_rows
+from webhooks.store import schema
+from webhooks.store.management import DynamoManagementStore
+from webhooks.store.models import bind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_dynamodb.service_resource import Table
+
+NOW = 1_760_000_000_000
+REGION = "us-east-1"
+
+
+@pytest.fixture
+def table() -> "Iterator[Table]":
+    with mock_aws():
+        resource = boto3.resource("dynamodb", region_name=REGION)
+        indexes = ("waiting", "listing", "overview")
+        yield resource.create_table(
+            TableName="webhooks",
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": "S"}
+                for name in ("pk", "sk", *(f"{index}_{part}" for index in indexes for part in ("key", "at")))
+            ],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": index,
+                    "KeySchema": [
+                        {"AttributeName": f"{index}_key", "KeyType": "HASH"},
+                        {"AttributeName": f"{index}_at", "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                }
+                for index in indexes
+            ],
+        )
+
+
+@pytest.fixture
+def store(table: "Table") -> DynamoManagementStore:
+    return DynamoManagementStore(bind("webhooks"), sleep=lambda seconds: None)
+
+
+def webhook(user_id: str | int = 7, workspace_id: str | int | None = None, at: int = NOW, **changes: object) -> Webhook:
+    return Webhook(
+        webhook_id=new_id("wh", at),
+        user_id=user_id,
+        workspace_id=workspace_id,
+        name="n",
+        url="https://example.com/",
+        description="",
+        metadata={"environment": "production", "nested": {"a": [1, None]}},
+        header_names=("Authorization",),
+        sealed=b"\x01\x00sealed",
+        sealed_version=1,
+        max_retries=9,
+        timeout_seconds=15,
+        rate_limit_rps=None,
+        status="active",
+        status_reason=None,
+        version=1,
+        created_at_ms=at,
+        updated_at_ms=at,
+        **changes,
+    )
+
+
+def subscription(owner: Webhook, event_type: str = "record.created", **changes: object) -> Subscription:
+    fresh = Subscription(new_id("sub", NOW), owner.webhook_id, event_type, None, True, None, 1, NOW, NOW)
+    return replace(fresh, **changes)
+
+
+def create(store: DynamoManagementStore, made: Webhook, *subscriptions: Subscription) -> Webhook:
+    routes = RouteChanges(put=tuple(route_rows(made, subscriptions)))
+    assert store.commit(Change(made, None, routes, subscriptions), NOW)
+    return made
+
+
+def versions_of(table: "Table", scope: str) -> dict[str, int]:
+    item = table.get_item(Key={"pk": schema.versions_pk(scope), "sk": schema.VERSIONS_SK}).get("Item", {})
+    return {name: int(value) for name, value in item.items() if name not in ("pk", "sk")}
+
+
+def route_of(table: "Table", scope: str, pattern: str, webhook_id: str) -> dict[str, Any] | None:
+    return table.get_item(Key={"pk": schema.route_pk(scope, pattern), "sk": webhook_id}).get("Item")
+
+
+@pytest.mark.parametrize(
+    ("user_id", "workspace_id", "rate"), [(7, 456, 10), ("u-7", "ws-4", 0.5), (2**62, None, None), ("7", "456", 10_000)]
+)
+def test_a_webhook_comes_back_as_it_was_written(
+    store: DynamoManagementStore, user_id: str | int, workspace_id: str | int | None, rate: float | None
+) -> None:
+    made = replace(
+        webhook(user_id, workspace_id), rate_limit_rps=rate, status_reason="why", previous_secret_until_ms=NOW
+    )
+    create(store, made)
+    assert store.webhook(made.webhook_id) == made
+
+
+def test_ids_are_stored_in_the_type_they_came_in(store: DynamoManagementStore, table: "Table") -> None:
+    made = create(store, webhook(7, "ws"))
+    client = table.meta.client
+    raw = boto3.client("dynamodb", region_name=REGION).get_item(
+        TableName="webhooks", Key={"pk": {"S": made.webhook_id}, "sk": {"S": "webhook"}}
+    )["Item"]
+    assert client.meta.region_name == REGION
+    assert raw["user_id"] == {"N": "7"}
+    assert raw["workspace_id"] == {"S": "ws"}
+    assert json.loads(raw["metadata"]["S"]) == made.metadata
+    assert raw["sealed"] == {"B": made.sealed}
+    assert "expires_at" not in raw
+
+
+def test_an_unknown_webhook_is_none(store: DynamoManagementStore) -> None:
+    assert store.webhook(new_id("wh", NOW)) is None
+
+
+def test_creating_writes_subscriptions_routes_and_versions(store: DynamoManagementStore, table: "Table") -> None:
+    made = webhook(7, 456)
+    filters = {"fields": {"status": "completed"}}
+    wanted = [
+        subscription(made, filters=filters),
+        subscription(made, "record.*"),
+        subscription(made, "*", is_active=False),
+    ]
+    create(store, made, *wanted)
+    assert sorted(store.subscriptions(made.webhook_id), key=lambda s: s.event_type) == sorted(
+        wanted, key=lambda s: s.event_type
+    )
+    row = route_of(table, "ws:456", "record.created", made.webhook_id)
+    assert row is not None
+    assert (row["owner"], row["status"]) == ("7", "active")
+    assert json.loads(row["subscriptions"]) == [[wanted[0].subscription_id, None, filters]]
+    assert route_of(table, "ws:456", "*", made.webhook_id) is None
+    assert versions_of(table, "ws:456") == {"record.created": 1, "record.*": 1}
+
+
+def test_the_same_webhook_is_not_created_twice(store: DynamoManagementStore) -> None:
+    made = create(store, webhook())
+    assert not store.commit(Change(replace(made, name="other"), None), NOW)
+    found = store.webhook(made.webhook_id)
+    assert found is not None
+    assert found.name == "n"
+
+
+def test_a_change_of_an_older_version_writes_nothing(store: DynamoManagementStore, table: "Table") -> None:
+    made = create(store, webhook())
+    newer = replace(made, name="newer", version=2)
+    assert store.commit(Change(newer, made), NOW)
+    late = replace(made, name="late", status="paused", version=2)
+    added = subscription(made)
+    routes = RouteChanges(put=tuple(route_rows(late, [added])))
+    assert not store.commit(Change(late, made, routes, (added,)), NOW)
+    assert store.webhook(made.webhook_id) == newer
+    assert not store.subscriptions(made.webhook_id)
+    assert versions_of(table, made.scope) == {}
+
+
+def test_of_two_subscriptions_added_at_once_one_has_to_look_again(store: DynamoManagementStore, table: "Table") -> None:
+    made = create(store, webhook())
+    first, second = subscription(made), subscription(made)
+    assert store.commit(with_subscriptions(made, [], [first]), NOW)
+    assert not store.commit(with_subscriptions(made, [], [second]), NOW)
+    again = store.webhook(made.webhook_id)
+    assert again is not None
+    assert store.commit(with_subscriptions(again, [first], [first, second]), NOW)
+    row = route_of(table, made.scope, "record.created", made.webhook_id)
+    assert row is not None
+    assert {entry[0] for entry in json.loads(row["subscriptions"])} == {first.subscription_id, second.subscription_id}
+    assert versions_of(table, made.scope) == {"record.created": 2}
+
+
+def test_a_new_status_reaches_every_route(store: DynamoManagementStore, table: "Table") -> None:
+    made = webhook()
+    present = [subscription(made), subscription(made, "*")]
+    create(store, made, *present)
+    paused = replace(made, status="paused", version=2)
+    changes = route_changes(route_rows(made, present), route_rows(paused, present))
+    assert store.commit(Change(paused, made, changes), NOW)
+    for pattern in ("record.created", "*"):
+        row = route_of(table, made.scope, pattern, made.webhook_id)
+        assert row is not None
+        assert row["status"] == "paused"
+
+
+def test_deleting_leaves_a_tombstone_that_expires_and_no_list_shows(
+    store: DynamoManagementStore, table: "Table"
+) -> None:
+    made = webhook()
+    present = subscription(made)
+    create(store, made, present)
+    tombstone = replace(made, status="deleted", url="", sealed=b"", version=2, routes_version=1)
+    change = Change(
+        tombstone,
+        made,
+        RouteChanges(delete=tuple(route_rows(made, [present]))),
+        delete=(present.subscription_id,),
+        expires_at_ms=NOW + 5_000,
+    )
+    assert store.commit(change, NOW)
+    found = store.webhook(made.webhook_id)
+    assert found is not None
+    assert (found.status, found.sealed) == ("deleted", b"")
+    assert not store.subscriptions(made.webhook_id)
+    assert route_of(table, made.scope, "record.created", made.webhook_id) is None
+    assert versions_of(table, made.scope) == {"record.created": 2}
+    assert store.webhooks("7", after=None, limit=10) == ([], None)
+    assert store.webhooks(None, after=None, limit=10) == ([], None)
+    raw = table.get_item(Key={"pk": made.webhook_id, "sk": "webhook"})["Item"]
+    assert int(raw["expires_at"]) == (NOW + 5_000) // 1000
+
+
+def test_pages_are_complete_newest_first_and_of_one_owner(store: DynamoManagementStore) -> None:
+    mine = [create(store, webhook(7, at=NOW + n)) for n in range(5)]
+    other = create(store, webhook("8", at=NOW + 9))
+    seen: list[Webhook] = []
+    after: str | None = None
+    for expected in (2, 2, 1):
+        page, after = store.webhooks("7", after=after, limit=2)
+        assert len(page) == expected
+        seen += page
+    assert after is None
+    assert seen == mine[::-1]
+    everybody, after = store.webhooks(None, after=None, limit=6)
+    assert everybody == [other, *mine[::-1]]
+    assert after is None
+
+
+def test_an_idempotency_key_is_used_once_until_it_expires(store: DynamoManagementStore) -> None:
+    made, second = webhook(), webhook()
+    remember = Remembered("7", "key", "trace", made.webhook_id, NOW + 1_000)
+    assert store.commit(Change(made, None, remember=remember), NOW)
+    assert store.remembered("7", "key", NOW) == remember
+    assert store.remembered("8", "key", NOW) is None
+    again = replace(remember, webhook_id=second.webhook_id, expires_at_ms=NOW + 9_000)
+    assert not store.commit(Change(second, None, remember=again), NOW + 999)
+    assert store.webhook(second.webhook_id) is None
+    assert store.remembered("7", "key", NOW + 1_000) is None
+    assert store.commit(Change(second, None, remember=again), NOW + 1_000)
+    assert store.remembered("7", "key", NOW + 1_000) == again
+
+
+def test_the_largest_change_fits_one_transaction(store: DynamoManagementStore, table: "Table") -> None:
+    made = webhook()
+    present = [subscription(made, f"type.n{n}") for n in range(48)]
+    routes = RouteChanges(put=tuple(route_rows(made, present)))
+    remember = Remembered("7", "key", "trace", made.webhook_id, NOW + 1_000)
+    assert store.commit(Change(made, None, routes, tuple(present), remember=remember), NOW)
+    assert len(store.subscriptions(made.webhook_id)) == 48
+    assert len(versions_of(table, made.scope)) == 48

@@ -36,13 +36,8 @@ dynamodb = client("dynamodb")
 table = DynamoTable(dynamodb, settings.table_name)
 data_key = DataKeyStore(table)
 box = KmsSecretBox(client("kms"), data_key.load, data_key.store_if_absent, settings.data_key_id)
-store = DynamoManagementStore(
-    bind(settings.table_name, boto3.session.Session().region_name, os.environ.get("AWS_ENDPOINT_URL"))
-)
-sender = LambdaSender(
-    client("lambda", read_timeout=READ_TIMEOUT_SECONDS, retries={"total_max_attempts": 1}),
-    settings.sender_function_name,
-)
+store = DynamoManagementStore(bind(settings.table_name))
+once = client("lambda", read_timeout=READ_TIMEOUT_SECONDS, retries={"total_max_attempts": 1})
 queues = {
     "ingest_queue": settings.ingest_queue_url,
     "delivery_queue": settings.delivery_queue_url,

@@ -8,7 +8,6 @@ from dataclasses import fields
 from typing import Any
 
 from botocore.exceptions import BotoCoreError
-from pynamodb.connection import Connection
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
@@ -41,9 +40,9 @@ _SUBSCRIPTION_FIELDS = tuple(
 class DynamoManagementStore:
     """The management use cases' store. Raises Unavailable for whatever AWS does not do."""
 
-    def __init__(self, models: Models, connection: Connection, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, models: Models, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._models = models
-        self._connection = connection
+        self._connection = models.webhook.connection()
         self._sleep = sleep
 
     def webhook(self, webhook_id: str) -> Webhook | None:

@@ -6,18 +6,34 @@ import sys
 import time
 from collections.abc import Mapping
 
+from localstack.demo import Show
 from localstack.emulator import PROJECT, LocalStackError
 from localstack.function_logs import for_terminal
+from localstack.receiver import Receiver
 from localstack.stack import LocalStack
 
 DATA = PROJECT / ".local"
 USER_ID = "123"
 
 
+# The show's first webhook and its receiver stay: whatever this user publishes is seen to arrive.
+AFTER_THE_SHOW = """
+That was the show. Stack and receiver stay up; publish an event and see it arrive:
+
+  curl -X POST {url}/api/v1/events -H "X-User-ID: 123" -H "Content-Type: application/json" \\
+    -d '{{"type": "record.created", "resource_id": "rec1", "data": {{"fields": {{"priority": "high"}}}}}}'
+
+What the functions log follows. Ctrl-C stops everything.
+"""
+
+
 def parameters(environ: Mapping[str, str]) -> dict[str, str]:
     """Template parameters that the environment sets, for trying things out."""
-    names = {"RETRY_BASE_SECONDS": "RetryBaseSeconds", "LOG_LEVEL": "LogLevel"}
-    return {parameter: environ[name] for name, parameter in names.items() if environ.get(name)}
+    # Retries one and six seconds apart can be watched; the template's own five and thirty take patience.
+    return {
+        "RetryBaseSeconds": environ.get("RETRY_BASE_SECONDS") or "1",
+        "LogLevel": environ.get("LOG_LEVEL", "").upper() or "INFO",
+    }
 
 
 def port(environ: Mapping[str, str]) -> int:
@@ -50,6 +66,13 @@ A token for user {USER_ID}, good for a day (another: make token USER_ID=...):
 """
 
 
+def follow(stack: LocalStack) -> None:
+    """Show what the functions log, without end."""
+    for invocation in stack.follow():
+        for line in for_terminal(invocation):
+            print(line, flush=True)
+
+
 def run(environ: Mapping[str, str]) -> None:
     """Start, greet, show what the functions log, and stop at Ctrl-C or SIGTERM."""
     started = time.monotonic()
@@ -61,9 +84,14 @@ def run(environ: Mapping[str, str]) -> None:
         print("Starting the emulator and deploying template.yaml ...", flush=True)
         stack.start()
         print(greeting(stack, time.monotonic() - started), flush=True)
-        for invocation in stack.follow():
-            for line in for_terminal(invocation):
-                print(line, flush=True)
+        if environ.get("DEMO") == "0":
+            follow(stack)
+        with Receiver() as receiver:
+            show = Show(stack.running, receiver)
+            receiver.on_arrival = show.describe
+            show.perform()
+            print(AFTER_THE_SHOW.format(url=stack.base_url, receiver=receiver.url), flush=True)
+            follow(stack)
     except KeyboardInterrupt:
         print("\nStopping ...", flush=True)
     finally:

@@ -73,7 +73,7 @@ class LocalStack:
             self._front.start()
             self._wait_until_ready()
             if self._state_dir is not None:
-                Running(self.base_url, self.endpoint_url, dict(self.outputs)).write(self._state_dir)
+                self.running.write(self._state_dir)
         except BaseException:
             listener.close()
             self.stop()
@@ -107,6 +107,11 @@ class LocalStack:
     def endpoint_url(self) -> str:
         """Where the emulated AWS services are."""
         return self._emulator.endpoint_url
+
+    @property
+    def running(self) -> Running:
+        """Where it listens, for those who only call it."""
+        return Running(self.base_url, self.endpoint_url, dict(self.outputs))
 
     @property
     def emulator_pid(self) -> int:

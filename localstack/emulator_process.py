@@ -10,6 +10,7 @@ one that was killed.
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -26,11 +27,43 @@ from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
 
-def log_functions_to(path: Path) -> None:
-    """Function output goes to a file, a JSON object per invocation, instead of CloudWatch Logs, where the emulator
-    keeps a stream for each invocation for good."""
-    file = path.open("a", encoding="utf-8")
-    lock = threading.Lock()
+class FunctionLog:
+    """A JSON object per invocation; see function_logs.py for its reader."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", encoding="utf-8")
+        self._lock = threading.Lock()
+
+    def write(self, function: str, request_id: str, lines: list[str], *, error: bool, duration_ms: int) -> None:
+        """One entry, whole."""
+        entry = {
+            "at": time.time(),
+            "function": function,
+            "request_id": request_id,
+            "error": error,
+            "duration_ms": duration_ms,
+            "lines": lines,
+        }
+        with self._lock:
+            self._file.write(json.dumps(entry) + "\n")
+            self._file.flush()
+
+
+class Complaints(logging.Handler):
+    """The emulator's own errors, such as a function that does not even start, stand among what the functions log."""
+
+    def __init__(self, log: FunctionLog) -> None:
+        super().__init__(logging.ERROR)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """A record of the emulator's logging."""
+        self._log.write("emulator", "", record.getMessage().splitlines(), error=True, duration_ms=0)
+
+
+def log_functions_to(log: FunctionLog) -> None:
+    """Function output goes to our file instead of CloudWatch Logs, where the emulator keeps a stream for each
+    invocation for good."""
 
     def emit(
         func: dict[str, Any],
@@ -42,17 +75,7 @@ def log_functions_to(path: Path) -> None:
         log_source: str | None = None,
     ) -> None:
         name = (func.get("config") or func).get("FunctionName", "")
-        entry = {
-            "at": time.time(),
-            "function": name,
-            "request_id": request_id,
-            "error": error,
-            "duration_ms": duration_ms,
-            "lines": (log_text or "").splitlines(),
-        }
-        with lock:
-            file.write(json.dumps(entry) + "\n")
-            file.flush()
+        log.write(name, request_id, (log_text or "").splitlines(), error=error, duration_ms=duration_ms)
 
     lambda_svc._emit_lambda_logs = emit
 
@@ -88,8 +111,9 @@ async def run(port: int) -> None:
 
 def main() -> None:
     """Entry point."""
-    port, function_log = int(sys.argv[1]), Path(sys.argv[2])
-    log_functions_to(function_log)
+    port, log = int(sys.argv[1]), FunctionLog(Path(sys.argv[2]))
+    log_functions_to(log)
+    logging.getLogger().addHandler(Complaints(log))
     do_not_wait_for_silent_handlers()
     try:
         asyncio.run(run(port))

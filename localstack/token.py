@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from localstack.emulator import PROJECT, LocalStackError
 from localstack.running import Running
@@ -90,6 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(issuer.token(given.user_id, scope=given.scope, workspace_ids=workspaces, seconds=int(given.hours * 3600)))
     except (LocalStackError, BotoCoreError, ClientError, OSError) as error:
         print(error, file=sys.stderr)
+        if isinstance(error, NoRegionError):
+            print("Set AWS_REGION, or a region in samconfig.toml or your AWS profile.", file=sys.stderr)
         return 1
     return 0
 

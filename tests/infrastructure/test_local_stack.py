@@ -11,6 +11,7 @@ import tempfile
 import textwrap
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ import pytest
 
 from localstack.emulator import PROJECT, LocalStackError
 from localstack.stack import LocalStack
-from localstack.token import local_issuer
+from localstack.token import deployed_issuer, local_issuer
 
 FUNCTIONS = ("api", "authorizer", "ingest", "sender", "replay", "release", "rollup")
 API = """
@@ -130,6 +131,30 @@ def test_a_token_is_signed_with_the_stacks_secret(small: LocalStack) -> None:
     token = small.token(5, workspace_ids=[1, "b"], scope="webhooks admin")
     claims = jwt.decode(token, secret, ["HS256"], issuer="pyairtable", audience="pyairtable-webhooks")
     assert (claims["sub"], claims["workspace_ids"], claims["scope"]) == ("5", ["1", "b"], "webhooks admin")
+
+
+def test_a_token_for_a_deployed_stage_is_signed_with_what_its_stack_names(
+    small: LocalStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", small.endpoint_url)
+    samconfig = tmp_path / "samconfig.toml"
+    samconfig.write_text(
+        '[dev.global.parameters]\nstack_name = "webhooks-local"\n[dev.deploy.parameters]\nregion = "us-east-1"'
+    )
+    secret = small.client("secretsmanager").get_secret_value(SecretId=small.outputs["JwtSecretArn"])["SecretString"]
+    assert deployed_issuer("dev", samconfig).secret == secret
+    with pytest.raises(LocalStackError, match="no stage prod"):
+        deployed_issuer("prod", samconfig)
+
+
+def test_a_function_that_does_not_start_is_told_of(project: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "project"
+    shutil.copytree(project, broken)
+    (broken / "functions" / "authorizer" / "app.py").write_text("import nonexistent")
+    with LocalStack(project=broken) as stack:
+        with pytest.raises(urllib.error.HTTPError):
+            get(f"{stack.base_url}/api/v1/webhooks")
+        assert any("No module named 'nonexistent'" in line for line in stack.logs())
 
 
 def test_everything_listens_on_loopback_only(small: LocalStack) -> None:

@@ -1,0 +1,127 @@
+"""The API without a network: requests as API Gateway hands them over, use cases over fakes."""
+
+import json
+import sys
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.management_fakes import EchoSender, MemoryIngest, MemoryManagementStore, PlainBox, Wakes
+from webhooks.cursors import Cursors
+from webhooks.egress import EgressPolicy
+from webhooks.event_types import DEFAULT_EVENT_TYPES
+from webhooks.publishing import Publishing
+from webhooks.subscription_management import SubscriptionManagement
+from webhooks.trials import Trials
+from webhooks.webhook_management import WebhookManagement
+
+sys.path.append(str(Path(__file__).parents[1] / "functions" / "api"))
+
+NOW = 1_760_000_000_000
+DAY_MS = 86_400_000
+USER_SCOPES = ("webhooks", "events:write", "metrics:read")
+
+
+@dataclass
+class Answered:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def body(self) -> Any:  # noqa: ANN401
+        return json.loads(self.text)
+
+
+@dataclass
+class ApiClient:
+    """An API of its own, and what stands behind it."""
+
+    cors: Collection[str] = ("*",)
+    now_ms: int = NOW
+    store: MemoryManagementStore = field(default_factory=MemoryManagementStore)
+    wakes: Wakes = field(default_factory=Wakes)
+    ingest: MemoryIngest = field(default_factory=MemoryIngest)
+    sender: EchoSender = field(default_factory=EchoSender)
+    checks: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        from api import UseCases, create
+
+        box = PlainBox()
+        common: dict[str, Any] = {"event_types": DEFAULT_EVENT_TYPES, "now_ms": lambda: self.now_ms}
+        self.management = WebhookManagement(
+            store=self.store,
+            box=box,
+            waker=self.wakes,
+            policy=EgressPolicy.from_settings(),
+            header_prefix="X-PyAirtable",
+            retention_ms=30 * DAY_MS,
+            **common,
+        )
+        use_cases = UseCases(
+            webhooks=self.management,
+            subscriptions=SubscriptionManagement(store=self.store, **common),
+            publishing=Publishing(queue=self.ingest, **common),
+            trials=Trials(store=self.store, sender=self.sender, **common),
+            cursors=Cursors(box),
+            checks=self.checks,
+            event_types=DEFAULT_EVENT_TYPES,
+        )
+        self.api = create(use_cases, self.cors)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        user_id: str | None = "123",
+        scopes: Sequence[str] = USER_SCOPES,
+        workspaces: Sequence[str] = (),
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        expires_in: float | None = None,
+    ) -> Answered:
+        """A request; `body` is text as it is, or becomes JSON. Paths begin behind /api/v1 unless they begin with //."""
+        text = body if isinstance(body, str) or body is None else json.dumps(body)
+        sent = {"Content-Type": "application/json"} if text is not None else {}
+        sent.update(headers or {})
+        authorizer: dict[str, str] = {}
+        if user_id is not None:
+            authorizer = {
+                "principalId": user_id,
+                "user_id": user_id,
+                "scopes": " ".join(scopes),
+                "workspace_ids": json.dumps(list(workspaces)),
+            }
+        if expires_in is not None:
+            authorizer["expires_at"] = str(int(time.time() + expires_in))
+        event = {
+            "httpMethod": method,
+            "path": path[1:] if path.startswith("//") else f"/api/v1{path}",
+            "resource": "/{proxy+}",
+            "headers": sent,
+            "multiValueHeaders": {name: [value] for name, value in sent.items()},
+            "queryStringParameters": dict(query) if query else None,
+            "multiValueQueryStringParameters": {k: [v] for k, v in query.items()} if query else None,
+            "body": text,
+            "isBase64Encoded": False,
+            "requestContext": {"requestId": "req-1", "stage": "test", "path": path, "authorizer": authorizer},
+        }
+        answer = self.api.resolve(event, None)
+        flat = {name.lower(): ",".join(values) for name, values in answer["multiValueHeaders"].items()}
+        return Answered(answer["statusCode"], flat, answer["body"] or "")
+
+    def register(self, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
+        """A registered webhook's answer."""
+        caller = {name: changes.pop(name) for name in ("user_id", "workspaces", "scopes") if name in changes}
+        answer = self.call(
+            "POST", "/webhooks", {"name": "mine", "url": "https://example.com/hook", **changes}, **caller
+        )
+        assert answer.status == 201, answer.text
+        return answer.body

@@ -6,10 +6,10 @@ import sys
 import time
 from collections.abc import Mapping
 
-from localstack.demo import Show
+from localstack.demo.receiver import Receiver
+from localstack.demo.show import Show
 from localstack.emulator import PROJECT, LocalStackError
 from localstack.function_logs import for_terminal
-from localstack.receiver import Receiver
 from localstack.stack import LocalStack
 
 DATA = PROJECT / ".local"
@@ -18,7 +18,7 @@ USER_ID = "123"
 
 # The show's first webhook and its receiver stay: whatever this user publishes is seen to arrive.
 AFTER_THE_SHOW = """
-That was the show. Stack and receiver stay up; publish an event and see it arrive:
+Stack and receiver stay up; publish an event and see it arrive:
 
   curl -X POST {url}/api/v1/events -H "X-User-ID: 123" -H "Content-Type: application/json" \\
     -d '{{"type": "record.created", "resource_id": "rec1", "data": {{"fields": {{"priority": "high"}}}}}}'
@@ -87,10 +87,8 @@ def run(environ: Mapping[str, str]) -> None:
         if environ.get("DEMO") == "0":
             follow(stack)
         with Receiver() as receiver:
-            show = Show(stack.running, receiver)
-            receiver.on_arrival = show.describe
-            show.perform()
-            print(AFTER_THE_SHOW.format(url=stack.base_url, receiver=receiver.url), flush=True)
+            Show(stack.running, receiver).perform()
+            print(AFTER_THE_SHOW.format(url=stack.base_url), flush=True)
             follow(stack)
     except KeyboardInterrupt:
         print("\nStopping ...", flush=True)

@@ -10,9 +10,11 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from webhooks import circuit_breaker
+from webhooks.admission import Admission, SenderPolicy
 from webhooks.announcements import EventBus
 from webhooks.aws import client
-from webhooks.delivery import Sender, SenderPolicy
+from webhooks.conclusion import Conclusion
+from webhooks.delivery import Sender
 from webhooks.egress import EgressPolicy
 from webhooks.errors import Unavailable
 from webhooks.messages import failures, received_deliveries
@@ -55,16 +57,23 @@ transport = HttpTransport(
     )
 )
 dead_letters = SqsDeliveries(Queue(sqs, settings.dead_letter_queue_url))
-sender = Sender(
+policy = SenderPolicy(settings.retry_base_seconds, settings.max_wait_days * DAY_MS)
+conclusion = Conclusion(
     store,
     states,
     SqsDeliveries(Queue(sqs, settings.delivery_queue_url)),
     dead_letters,
-    transport,
-    signer,
     HealthKeeper(states, WebhookSwitch(table), circuit_breaker.Policy()),
     EventBus(client("events"), settings.event_bus_name, settings.event_source),
-    SenderPolicy(settings.retry_base_seconds, settings.max_wait_days * DAY_MS),
+    now_ms=now_ms,
+)
+sender = Sender(
+    store,
+    Admission(states, policy, now_ms=now_ms),
+    transport,
+    signer,
+    conclusion,
+    policy,
     now_ms=now_ms,
     random=random.random,
 )

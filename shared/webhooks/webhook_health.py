@@ -1,5 +1,6 @@
 """What a batch's attempts do to their webhook: circuit, slow-down, and disabling after 410 or five dead days."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -108,12 +109,22 @@ class HealthKeeper:
         return announcements
 
 
-def tally_of(outcomes: list[tuple[bool, int]], **flags: bool) -> Tally:
-    """From (succeeded, slow milliseconds or 0 or -1 for overload without a wish) of each attempt that reached out."""
-    successes = sum(1 for succeeded, _ in outcomes if succeeded)
-    failures = len(outcomes) - successes
-    asked = max((slow for _, slow in outcomes), default=0)
-    overloads = sum(1 for _, slow in outcomes if slow)
-    mostly = overloads >= 3 and overloads * 2 >= len(outcomes)
-    slow_ms = asked if asked > 0 else SLOW_MS if mostly else 0
-    return Tally(successes, failures, slow_ms=slow_ms, **flags)
+@dataclass(frozen=True, slots=True)
+class AttemptOutcome:
+    """What one attempt that reached out says about its receiver. `asked_ms`: its Retry-After."""
+
+    succeeded: bool
+    overloaded: bool = False
+    too_many: bool = False
+    asked_ms: int | None = None
+
+
+def tally_of(outcomes: Sequence[AttemptOutcome], *, probe: bool, gone: bool, silent: bool) -> Tally:
+    """A single 429, or overload in half of at least three attempts, slows the webhook down."""
+    successes = sum(outcome.succeeded for outcome in outcomes)
+    overloads = [outcome for outcome in outcomes if outcome.overloaded]
+    slow = any(outcome.too_many for outcome in overloads) or (
+        len(overloads) >= 3 and 2 * len(overloads) >= len(outcomes)
+    )
+    slow_ms = max((outcome.asked_ms or SLOW_MS for outcome in overloads), default=0) if slow else 0
+    return Tally(successes, len(outcomes) - successes, probe, slow_ms, gone, silent)

@@ -42,3 +42,7 @@ class Exchange:
     error_message: str | None = None
     internal_detail: str | None = None
     timings: Timings = field(default_factory=Timings)
+
+    def header(self, name: str) -> str | None:
+        """A response header by its lower-case name."""
+        return next((value for key, value in self.response_headers if key.lower() == name), None)

@@ -101,10 +101,14 @@ class Sender:
             request = self._signer.request(
                 webhook, job.message, attempt=number, now_ms=now_ms, timeout_seconds=webhook.timeout_seconds
             )
+            exchange = await self._transport.send(request, webhook.owner)
         except WebhooksError as exc:
             report.give_back([job.received], exc)
             return
-        exchange = await self._transport.send(request, webhook.owner)
+        except Exception as exc:  # a fault of ours that one receiver brings out must not cost the others anything
+            logger.exception("delivery %s could not be attempted", job.message.delivery_id)
+            report.give_back([job.received], exc)
+            return
         delay_ms = retry.next_delay_ms(
             take_up(job.base, job.received, now_ms).attempts_in_cycle + 1,
             retry.retry_after_ms(exchange.header("retry-after"), self._now_ms()),

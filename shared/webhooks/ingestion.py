@@ -123,8 +123,13 @@ class Ingestion:
             return report
         try:
             route_sets = self._routes.for_events([each.event for each in pending])
-            records = [self._decide(each, routes) for each, routes in zip(pending, route_sets, strict=True)]
-            self._fan_out(pending, self._settle(records, report), route_sets, report)
+            decided = [
+                (each, route_set, record)
+                for each, route_set in zip(pending, route_sets, strict=True)
+                if (record := self._decide_alone(each, route_set, report)) is not None
+            ]
+            settled = self._settle([record for _, _, record in decided], report)
+            self._fan_out([(e, r, s) for (e, r, _), s in zip(decided, settled, strict=True) if s is not None], report)
         except Unavailable as exc:
             logger.warning("batch returned to the queue: %s", exc)
             report.failed.update(each.message_id for each in pending)
@@ -184,6 +189,14 @@ class Ingestion:
         self._refused.refuse(body, str(cause))
         report.refused += 1
 
+    def _decide_alone(self, each: _Pending, route_set: RouteSet, report: IngestReport) -> EventRecord | None:
+        try:
+            return self._decide(each, route_set)
+        except Exception:  # a fault of ours that one event brings out must not cost its neighbours anything
+            logger.exception("event %s could not be matched", each.event.event_id)
+            report.failed.add(each.message_id)
+            return None
+
     def _decide(self, each: _Pending, route_set: RouteSet) -> EventRecord:
         event = each.event
         record = EventRecord(
@@ -234,25 +247,17 @@ class Ingestion:
         report.events += len(results) - len(taken)
         return settled
 
-    def _fan_out(
-        self,
-        pending: Sequence[_Pending],
-        settled: Sequence[EventRecord | None],
-        route_sets: Sequence[RouteSet],
-        report: IngestReport,
-    ) -> None:
+    def _fan_out(self, settled: Sequence[tuple[_Pending, RouteSet, EventRecord]], report: IngestReport) -> None:
         outgoing: list[tuple[DeliveryMessage, int]] = []
-        for each, record, route_set in zip(pending, settled, route_sets, strict=True):
-            if record is None:
-                continue
+        for each, route_set, record in settled:
             outgoing += [(_message(each, record, webhook_id, route_set), 0) for webhook_id in record.queued]
             report.queued += len(record.queued)
             report.missed += len(record.missed)
             report.skipped += sum(record.skipped_counts.values())
             report.unknown_type += record.skipped_counts.get("unknown_event_type", 0)
         self._deliveries.send(outgoing)
-        for record in settled:
-            if record is not None and record.continues_after is not None:
+        for _, _, record in settled:
+            if record.continues_after is not None:
                 following = {"event_id": record.event_id, "scope": record.scope, "page": record.page + 1}
                 self._ingest_queue.continue_fan_out(
                     [{**following, "after": record.continues_after}], group_of(record.scope)

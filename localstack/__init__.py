@@ -4,11 +4,14 @@
     emulator.py          starts and stops the emulator's process; its folders, its environment
     emulator_process.py  what runs in that process
     gaps.py              every way in which the emulator differs from AWS, and what we do about it
+    gaps_inside.py       the part of it that happens in the emulator's process
     cloudformation.py    template.yaml read as data; parameters set
     package.py           each function and the shared layer as a zip
     deploy.py            zips and template to the emulator; what came of it
     front.py             the address users see: plain paths, no stage, no API id
     function_logs.py     what the functions log, for the terminal
+    demo/                the show: the service's main job, seen from outside (`make demo`)
+    running.py           where the stack listens, for other processes
     token.py             JWTs for the local stack and for deployed ones (`make token`)
 
 Nothing here runs on AWS.

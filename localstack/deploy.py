@@ -49,6 +49,7 @@ def deploy(clients: Clients, project: Path, parameters: Mapping[str, str]) -> De
     template = gaps.without_layer(template, DEPENDENCIES_LAYER)
     template = gaps.without_unknown_resources(template)
     template = gaps.with_plain_concurrency(template)
+    template = gaps.with_secret_arns(template)
     template = _with_code(s3, project, template)
     cfn = cast("CloudFormationClient", clients.client("cloudformation"))
     _apply_change_set(cfn, s3, template)

@@ -13,7 +13,7 @@ LINE_WIDTH = 220
 # Said elsewhere in the line, or the same in every one.
 LEFT_OUT = {
     "level", "message", "location", "timestamp", "service", "cold_start", "function_name", "function_memory_size",
-    "function_arn", "function_request_id", "xray_trace_id",
+    "function_arn", "function_request_id", "xray_trace_id", "exception", "exception_name", "stack_trace",
 }  # fmt: skip
 QUIET_PATHS = {"/health", "/ready"}
 
@@ -79,7 +79,8 @@ def _brief(line: str) -> str:
         if key not in LEFT_OUT and value not in (None, "", [], {})
     )
     level = "" if fields.get("level") == "INFO" else f"{fields.get('level')} "
-    return f"{level}{_short(fields.get('message', ''))} {details}".strip()[:LINE_WIDTH]
+    brief = f"{level}{_short(fields.get('message', ''))} {details}".strip()[:LINE_WIDTH]
+    return brief + (f"\n{_short(fields['exception'])}" if "exception" in fields else "")
 
 
 def _short(value: object) -> str:

@@ -3,8 +3,8 @@
 Known and left alone, because nothing of ours needs them there: a method ANY answers 403 (the template names its verbs);
 StartMessageMoveTask is missing; batching windows, the dead-letter queues and retries of EventBridge targets, fair
 queues and SQS metrics are ignored; a visibility timeout above 12 hours is accepted; a slow stream handler holds up the
-polling of queues. tests/infrastructure pins the AWS rules that follow from these. What is mended inside the emulator's
-own process is in emulator_process.py.
+polling of queues. tests/infrastructure pins the AWS rules that follow from these. What only the emulator's own process
+can mend is in gaps_inside.py.
 """
 
 import json
@@ -56,19 +56,29 @@ def without_unknown_resources(template: Template) -> Template:
 def without_layer(template: Template, logical_id: str) -> Template:
     """The template less one layer: third-party packages come from the emulator's own environment, because it would
     unpack the layer anew for each worker (5 s and more)."""
-
-    def prune(node: Any) -> Any:
-        if isinstance(node, list):
-            return [prune(item) for item in cast("list[Any]", node) if item != {"Ref": logical_id}]
-        if isinstance(node, dict):
-            return {key: prune(value) for key, value in cast("Template", node).items()}
-        return node
-
     resources = {name: resource for name, resource in template["Resources"].items() if name != logical_id}
     outputs = {
         name: output for name, output in template.get("Outputs", {}).items() if logical_id not in set(_names(output))
     }
-    return cast("Template", prune(template | {"Resources": resources, "Outputs": outputs}))
+    return _without_item(template | {"Resources": resources, "Outputs": outputs}, {"Ref": logical_id})
+
+
+def with_secret_arns(template: Template) -> Template:
+    """A reference to a secret is its ARN; in the emulator it is the name, which no policy's resource matches."""
+    resources = cast("Mapping[str, Template]", template["Resources"])
+    secrets = {name for name, resource in resources.items() if resource["Type"] == "AWS::SecretsManager::Secret"}
+
+    def arns(node: Any) -> Any:
+        if isinstance(node, list):
+            return [arns(item) for item in cast("list[Any]", node)]
+        if not isinstance(node, dict):
+            return node
+        mapping = cast("Template", node)
+        if mapping.keys() == {"Ref"} and mapping["Ref"] in secrets:
+            return {"Fn::GetAtt": [mapping["Ref"], "Id"]}
+        return {key: arns(value) for key, value in mapping.items()}
+
+    return cast("Template", arns(template))
 
 
 def with_plain_concurrency(template: Template) -> Template:
@@ -111,6 +121,14 @@ def forget_stream_positions(state_dir: Path) -> None:
     if state.get("payload", {}).get("dynamodb_stream_positions"):
         state["payload"]["dynamodb_stream_positions"] = {}
         path.write_text(json.dumps(state))
+
+
+def _without_item(node: Any, dropped: Template) -> Any:
+    if isinstance(node, list):
+        return [_without_item(item, dropped) for item in cast("list[Any]", node) if item != dropped]
+    if isinstance(node, dict):
+        return {key: _without_item(value, dropped) for key, value in cast("Template", node).items()}
+    return node
 
 
 def _names(node: Any) -> list[str]:

@@ -1,0 +1,117 @@
+"""The differences from AWS that only the emulator's own process can mend; imported nowhere else.
+
+Private functions of the pinned version are replaced: tests/infrastructure/test_local_stack.py notices when a new
+version has others.
+"""
+
+# pyright: basic
+# The emulator has no types to speak of.
+
+import json
+import logging
+import re
+import threading
+import time
+from functools import partialmethod
+from pathlib import Path
+from typing import Any
+
+from ministack.core import iam_actions, lambda_runtime
+from ministack.services import lambda_svc
+
+
+def mend(function_log: Path) -> None:
+    """All of them. What functions log goes to `function_log`."""
+    log = FunctionLog(function_log)
+    _log_functions_to(log)
+    logging.getLogger().addHandler(Complaints(log))
+    _do_not_wait_for_silent_handlers()
+    _authorise_batches_as_what_they_hold()
+
+
+class FunctionLog:
+    """A JSON object per invocation; see function_logs.py for its reader."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", encoding="utf-8")
+        self._lock = threading.Lock()
+
+    def write(self, function: str, request_id: str, lines: list[str], *, error: bool, duration_ms: int) -> None:
+        """One entry, whole."""
+        entry = {
+            "at": time.time(),
+            "function": function,
+            "request_id": request_id,
+            "error": error,
+            "duration_ms": duration_ms,
+            "lines": lines,
+        }
+        with self._lock:
+            self._file.write(json.dumps(entry) + "\n")
+            self._file.flush()
+
+
+class Complaints(logging.Handler):
+    """The emulator's own errors, such as a function that does not even start, stand among what the functions log."""
+
+    def __init__(self, log: FunctionLog) -> None:
+        super().__init__(logging.ERROR)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """A record of the emulator's logging."""
+        self._log.write("emulator", "", record.getMessage().splitlines(), error=True, duration_ms=0)
+
+
+def _log_functions_to(log: FunctionLog) -> None:
+    """Function output goes to our file instead of CloudWatch Logs, where the emulator keeps a stream for each
+    invocation for good."""
+
+    def emit(
+        func: dict[str, Any],
+        request_id: str,
+        log_text: str,
+        error: bool,
+        duration_ms: int,
+        *,
+        log_source: str | None = None,
+    ) -> None:
+        name = (func.get("config") or func).get("FunctionName", "")
+        log.write(name, request_id, (log_text or "").splitlines(), error=error, duration_ms=duration_ms)
+
+    lambda_svc._emit_lambda_logs = emit
+
+
+def _do_not_wait_for_silent_handlers() -> None:
+    """The emulator gives each invocation 50 ms to log its first line; the authorizer has nothing to say."""
+    drain = lambda_runtime.Worker._drain_stderr_bounded
+    shorter = partialmethod(drain, first_line_wait=0.002, idle_confirm=0.001)
+    setattr(lambda_runtime.Worker, drain.__name__, shorter)
+
+
+def _authorise_batches_as_what_they_hold() -> None:
+    """IAM has no action for a batch of messages or of PartiQL statements: each entry takes the action of one alone."""
+    action_of, checks_of = iam_actions.extract_iam_action, iam_actions.dynamodb_transaction_checks
+
+    def extract_iam_action(*request: Any) -> str | None:
+        action = action_of(*request)
+        return action.removesuffix("Batch") if action and action.startswith("sqs:") else action
+
+    def dynamodb_transaction_checks(action: str, body: bytes, region: str, account_id: str) -> list[tuple[str, str]]:
+        if action not in {"dynamodb:BatchExecuteStatement", "dynamodb:ExecuteStatement"}:
+            return checks_of(action, body, region, account_id)
+        request = json.loads(body)
+        statements = [each["Statement"] for each in request.get("Statements", [request])]
+        return [_partiql_check(statement, region, account_id) for statement in statements]
+
+    iam_actions.extract_iam_action = extract_iam_action
+    iam_actions.dynamodb_transaction_checks = dynamodb_transaction_checks
+
+
+def _partiql_check(statement: str, region: str, account_id: str) -> tuple[str, str]:
+    """The action and the resource that a statement takes."""
+    verb = statement.split(None, 1)[0].title()
+    names = re.search(r'(?:FROM|INTO|UPDATE)\s+"([^"]+)"(?:\."([^"]+)")?', statement, re.IGNORECASE)
+    table, index = names.groups() if names else ("*", None)
+    resource = f"arn:aws:dynamodb:{region}:{account_id}:table/{table}" + (f"/index/{index}" if index else "")
+    return f"dynamodb:PartiQL{verb}", resource

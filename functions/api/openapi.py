@@ -21,6 +21,7 @@ DESCRIPTION = (
     "and see what became of every delivery. Errors are RFC 9457 problems; lists are paged by opaque cursors."
 )
 PATH = Path(__file__).parents[2] / "docs" / "openapi.json"
+_PUBLIC = ("/health", "/ready")
 _REF = "#/components/schemas/"
 _EVENT: dict[str, Any] = {
     "type": "object",
@@ -86,9 +87,11 @@ def openapi_document(api: "APIGatewayRestResolver") -> dict[str, Any]:
         schema = model.model_json_schema(ref_template=_REF + "{model}")
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
-    for path in document["paths"].values():
-        for operation in path.values():
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
             _describe_errors(operation)
+            if path in _PUBLIC:
+                operation["security"] = []
     _describe_publishing(document["paths"]["/api/v1/events"]["post"])
     document["components"]["schemas"] = dict(sorted(schemas.items()))
     return document

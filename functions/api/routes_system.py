@@ -15,7 +15,7 @@ def routes(checks: Checks, document: Callable[[], str]) -> Router:
     """The router of these use cases. `document` is the OpenAPI document's text."""
     router = Router()
 
-    @router.get("/health", summary="Whether the API answers", tags=TAGS, security=[], operation_id="health")
+    @router.get("/health", summary="Whether the API answers", tags=TAGS, operation_id="health")
     def health() -> Health:
         return Health()
 
@@ -23,7 +23,6 @@ def routes(checks: Checks, document: Callable[[], str]) -> Router:
         "/ready",
         summary="Whether everything that the service stands on answers",
         tags=TAGS,
-        security=[],
         operation_id="ready",
     )
     def ready() -> Response[Readiness]:
@@ -32,7 +31,7 @@ def routes(checks: Checks, document: Callable[[], str]) -> Router:
         answer = Readiness(status="unavailable" if failed else "ok", checks=report)
         return Response(503 if failed else 200, "application/json", answer, headers={"Cache-Control": "no-store"})
 
-    @router.get("/openapi.json", summary="This description", tags=TAGS, security=[], include_in_schema=False)
+    @router.get("/openapi.json", summary="This description", tags=TAGS, include_in_schema=False)
     def openapi() -> Response[str]:
         return Response(200, "application/json", document(), headers={"Cache-Control": "public, max-age=300"})
 

@@ -21,7 +21,7 @@ class Cursors:
     def seal(self, position: str, *, caller: str, listing: str) -> str:
         """A cursor for going on after `position`. `listing` names the list with everything that selects its items."""
         sealed = self._box.seal(position, context=_context(caller, listing))
-        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        return _text(sealed)
 
     def open(self, cursor: str | None, *, caller: str, listing: str) -> str | None:
         """The position that a cursor stands for, None for no cursor.
@@ -34,9 +34,15 @@ class Cursors:
             if len(cursor) > MAX_CHARACTERS:
                 raise _invalid()
             sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            if _text(sealed) != cursor:  # the last character has bits that count for nothing
+                raise _invalid()
             return self._box.open(sealed, context=_context(caller, listing))
         except (binascii.Error, ValueError, Undecryptable) as exc:
             raise _invalid() from exc
+
+
+def _text(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
 
 def _context(caller: str, listing: str) -> str:

@@ -1,0 +1,1 @@
+"""What import_webhooks.py is made of."""

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
 from moto import mock_aws
 
+from tests.management_fakes import MemoryManagementStore
+from webhooks.errors import Unavailable
 from webhooks.ids import new_id
-from webhooks.management import Change, Remembered, with_subscriptions
+from webhooks.management import Change, ManagementStore, Remembered, with_subscriptions
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Webhook
 from webhooks.routes import RouteChanges, route_changes, route_rows
@@ -58,6 +61,12 @@ def store(table: "Table") -> DynamoManagementStore:
     return DynamoManagementStore(bind("webhooks"), sleep=lambda seconds: None)
 
 
+@pytest.fixture(params=["dynamodb", "memory"])
+def either(request: pytest.FixtureRequest) -> ManagementStore:
+    """The real store and the fake that other tests stand on: both keep the same promises."""
+    return request.getfixturevalue("store") if request.param == "dynamodb" else MemoryManagementStore()
+
+
 def webhook(user_id: str | int = 7, workspace_id: str | int | None = None, at: int = NOW, **changes: object) -> Webhook:
     return Webhook(
         webhook_id=new_id("wh", at),
@@ -87,7 +96,7 @@ def subscription(owner: Webhook, event_type: str = "record.created", **changes: 
     return replace(fresh, **changes)
 
 
-def create(store: DynamoManagementStore, made: Webhook, *subscriptions: Subscription) -> Webhook:
+def create(store: ManagementStore, made: Webhook, *subscriptions: Subscription) -> Webhook:
     routes = RouteChanges(put=tuple(route_rows(made, subscriptions)))
     assert store.commit(Change(made, None, routes, subscriptions), NOW)
     return made
@@ -106,13 +115,13 @@ def route_of(table: "Table", scope: str, pattern: str, webhook_id: str) -> dict[
     ("user_id", "workspace_id", "rate"), [(7, 456, 10), ("u-7", "ws-4", 0.5), (2**62, None, None), ("7", "456", 10_000)]
 )
 def test_a_webhook_comes_back_as_it_was_written(
-    store: DynamoManagementStore, user_id: str | int, workspace_id: str | int | None, rate: float | None
+    either: ManagementStore, user_id: str | int, workspace_id: str | int | None, rate: float | None
 ) -> None:
     made = replace(
         webhook(user_id, workspace_id), rate_limit_rps=rate, status_reason="why", previous_secret_until_ms=NOW
     )
-    create(store, made)
-    assert store.webhook(made.webhook_id) == made
+    create(either, made)
+    assert either.webhook(made.webhook_id) == made
 
 
 def test_ids_are_stored_in_the_type_they_came_in(store: DynamoManagementStore, table: "Table") -> None:
@@ -129,8 +138,8 @@ def test_ids_are_stored_in_the_type_they_came_in(store: DynamoManagementStore, t
     assert "expires_at" not in raw
 
 
-def test_an_unknown_webhook_is_none(store: DynamoManagementStore) -> None:
-    assert store.webhook(new_id("wh", NOW)) is None
+def test_an_unknown_webhook_is_none(either: ManagementStore) -> None:
+    assert either.webhook(new_id("wh", NOW)) is None
 
 
 def test_creating_writes_subscriptions_routes_and_versions(store: DynamoManagementStore, table: "Table") -> None:
@@ -153,10 +162,10 @@ def test_creating_writes_subscriptions_routes_and_versions(store: DynamoManageme
     assert versions_of(table, "ws:456") == {"record.created": 1, "record.*": 1}
 
 
-def test_the_same_webhook_is_not_created_twice(store: DynamoManagementStore) -> None:
-    made = create(store, webhook())
-    assert not store.commit(Change(replace(made, name="other"), None), NOW)
-    found = store.webhook(made.webhook_id)
+def test_the_same_webhook_is_not_created_twice(either: ManagementStore) -> None:
+    made = create(either, webhook())
+    assert not either.commit(Change(replace(made, name="other"), None), NOW)
+    found = either.webhook(made.webhook_id)
     assert found is not None
     assert found.name == "n"
 
@@ -228,34 +237,34 @@ def test_deleting_leaves_a_tombstone_that_expires_and_no_list_shows(
     assert int(raw["expires_at"]) == (NOW + 5_000) // 1000
 
 
-def test_pages_are_complete_newest_first_and_of_one_owner(store: DynamoManagementStore) -> None:
-    mine = [create(store, webhook(7, at=NOW + n)) for n in range(5)]
-    other = create(store, webhook("8", at=NOW + 9))
+def test_pages_are_complete_newest_first_and_of_one_owner(either: ManagementStore) -> None:
+    mine = [create(either, webhook(7, at=NOW + n)) for n in range(5)]
+    other = create(either, webhook("8", at=NOW + 9))
     seen: list[Webhook] = []
     after: str | None = None
     for expected in (2, 2, 1):
-        page, after = store.webhooks("7", after=after, limit=2)
+        page, after = either.webhooks("7", after=after, limit=2)
         assert len(page) == expected
         seen += page
     assert after is None
     assert seen == mine[::-1]
-    everybody, after = store.webhooks(None, after=None, limit=6)
+    everybody, after = either.webhooks(None, after=None, limit=6)
     assert everybody == [other, *mine[::-1]]
     assert after is None
 
 
-def test_an_idempotency_key_is_used_once_until_it_expires(store: DynamoManagementStore) -> None:
+def test_an_idempotency_key_is_used_once_until_it_expires(either: ManagementStore) -> None:
     made, second = webhook(), webhook()
     remember = Remembered("7", "key", "trace", made.webhook_id, NOW + 1_000)
-    assert store.commit(Change(made, None, remember=remember), NOW)
-    assert store.remembered("7", "key", NOW) == remember
-    assert store.remembered("8", "key", NOW) is None
+    assert either.commit(Change(made, None, remember=remember), NOW)
+    assert either.remembered("7", "key", NOW) == remember
+    assert either.remembered("8", "key", NOW) is None
     again = replace(remember, webhook_id=second.webhook_id, expires_at_ms=NOW + 9_000)
-    assert not store.commit(Change(second, None, remember=again), NOW + 999)
-    assert store.webhook(second.webhook_id) is None
-    assert store.remembered("7", "key", NOW + 1_000) is None
-    assert store.commit(Change(second, None, remember=again), NOW + 1_000)
-    assert store.remembered("7", "key", NOW + 1_000) == again
+    assert not either.commit(Change(second, None, remember=again), NOW + 999)
+    assert either.webhook(second.webhook_id) is None
+    assert either.remembered("7", "key", NOW + 1_000) is None
+    assert either.commit(Change(second, None, remember=again), NOW + 1_000)
+    assert either.remembered("7", "key", NOW + 1_000) == again
 
 
 def test_the_largest_change_fits_one_transaction(store: DynamoManagementStore, table: "Table") -> None:
@@ -266,3 +275,76 @@ def test_the_largest_change_fits_one_transaction(store: DynamoManagementStore, t
     assert store.commit(Change(made, None, routes, tuple(present), remember=remember), NOW)
     assert len(store.subscriptions(made.webhook_id)) == 48
     assert len(versions_of(table, made.scope)) == 48
+
+
+def test_what_an_older_reader_would_undo_is_refused(either: ManagementStore) -> None:
+    made = create(either, webhook())
+    first, second = subscription(made), subscription(made, "user.joined")
+    assert either.commit(with_subscriptions(made, [], [first]), NOW)
+    assert not either.commit(with_subscriptions(made, [], [second]), NOW)
+    again = either.webhook(made.webhook_id)
+    assert again is not None
+    assert either.commit(with_subscriptions(again, [first], [second]), NOW)
+    assert list(either.subscriptions(made.webhook_id)) == [second]
+
+
+class Answers:
+    """Stands in front of AWS: the first answers are these errors."""
+
+    def __init__(self, *errors: dict[str, object]) -> None:
+        self.errors = list(errors)
+
+    def __call__(self, **_: object) -> tuple[AWSResponse, dict[str, object]] | None:
+        return (AWSResponse("https://dynamodb", 400, {}, None), self.errors.pop(0)) if self.errors else None
+
+
+def cancelled(*codes: str) -> dict[str, object]:
+    return {
+        "Error": {"Code": "TransactionCanceledException"},
+        "CancellationReasons": [{"Code": code} for code in codes],
+    }
+
+
+def answer_first(store: DynamoManagementStore, *errors: dict[str, object]) -> None:
+    connection = store._models.webhook.connection()
+    connection.client.meta.events.register("before-call.dynamodb", Answers(*errors))
+
+
+def test_transactions_that_get_in_each_others_way_are_tried_again(store: DynamoManagementStore) -> None:
+    answer_first(store, *[cancelled("None", "TransactionConflict")] * 4)
+    made = webhook()
+    assert store.commit(Change(made, None), NOW)
+    assert store.webhook(made.webhook_id) == made
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        [cancelled("TransactionConflict")] * 5,
+        [cancelled("ValidationError")],
+        [{"Error": {"Code": "AccessDeniedException"}}],
+    ],
+)
+def test_what_dynamodb_does_not_do_is_ours_to_repeat(
+    store: DynamoManagementStore, errors: list[dict[str, object]]
+) -> None:
+    answer_first(store, *errors)
+    with pytest.raises(Unavailable):
+        store.commit(Change(webhook(), None), NOW)
+
+
+def test_a_failed_condition_beside_a_conflict_is_a_failed_condition(store: DynamoManagementStore) -> None:
+    answer_first(store, cancelled("ConditionalCheckFailed", "TransactionConflict"))
+    assert not store.commit(Change(webhook(), None), NOW)
+
+
+def test_reads_that_fail_are_ours_to_repeat(store: DynamoManagementStore) -> None:
+    answer_first(store, *[{"Error": {"Code": "AccessDeniedException"}}] * 4)
+    for read in (
+        lambda: store.webhook("wh_1"),
+        lambda: store.subscriptions("wh_1"),
+        lambda: store.webhooks("7", after=None, limit=1),
+        lambda: store.remembered("7", "k", NOW),
+    ):
+        with pytest.raises(Unavailable):
+            read()

@@ -14,6 +14,7 @@ from localstack.emulator import LocalStackError
 from localstack.package import Package, package
 
 if TYPE_CHECKING:
+    from mypy_boto3_apigateway import APIGatewayClient
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
@@ -55,6 +56,8 @@ def deploy(clients: Clients, project: Path, parameters: Mapping[str, str]) -> De
     _apply_change_set(cfn, s3, template)
     deployment = _describe(cfn)
     dynamodb = cast("DynamoDBClient", clients.client("dynamodb"))
+    apigateway = cast("APIGatewayClient", clients.client("apigateway"))
+    gaps.set_gateway_responses(apigateway, template, deployment.api_id, deployment.api_stage)
     gaps.enable_ttl(dynamodb, template, lambda logical_id: deployment.resources[logical_id])
     return deployment
 

@@ -1,6 +1,7 @@
 """The address that users see: http://localhost:8086/api/v1/... instead of the emulator's path with API id and stage."""
 
 import asyncio
+import json
 import socket
 import threading
 
@@ -88,6 +89,9 @@ class Front:
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP]
         try:
             body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return _problem(413, "too-large", "Too large", "The request is larger than 10 MB.")
+        try:
             async with session.request(
                 request.method,
                 url,
@@ -98,7 +102,7 @@ class Front:
             ) as answer:
                 content = await answer.read()
         except aiohttp.ClientError as error:
-            return web.json_response({"message": f"The emulator does not answer: {error}"}, status=502)
+            return _problem(503, "unavailable", "Unavailable", f"The emulator does not answer: {error}")
         response = web.Response(status=answer.status, reason=answer.reason, body=content)
         for name, value in answer.headers.items():
             if name.lower() not in HOP_BY_HOP | {"content-length", "date", "server"}:
@@ -107,3 +111,9 @@ class Front:
                 else:
                     response.headers.add(name, value)
         return response
+
+
+def _problem(status: int, kind: str, title: str, detail: str) -> web.Response:
+    """An error as API Gateway answers it by the template's gateway responses."""
+    document = {"type": f"/problems/{kind}", "title": title, "status": status, "detail": detail}
+    return web.Response(status=status, body=json.dumps(document).encode(), content_type="application/problem+json")

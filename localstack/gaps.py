@@ -10,9 +10,11 @@ can mend is in gaps_inside.py.
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from mypy_boto3_dynamodb import DynamoDBClient
+if TYPE_CHECKING:
+    from mypy_boto3_apigateway import APIGatewayClient
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 Template = dict[str, Any]
 
@@ -96,7 +98,7 @@ def with_plain_concurrency(template: Template) -> Template:
     return template | {"Resources": resources}
 
 
-def enable_ttl(dynamodb: DynamoDBClient, template: Template, physical_id: Callable[[str], str]) -> None:
+def enable_ttl(dynamodb: "DynamoDBClient", template: Template, physical_id: Callable[[str], str]) -> None:
     """TTL in a template is ignored: set it by the API call."""
     for logical_id, resource in cast("Mapping[str, Template]", template["Resources"]).items():
         ttl = resource.get("Properties", {}).get("TimeToLiveSpecification")
@@ -109,6 +111,24 @@ def enable_ttl(dynamodb: DynamoDBClient, template: Template, physical_id: Callab
             dynamodb.update_time_to_live(
                 TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": attribute}
             )
+
+
+def set_gateway_responses(apigateway: "APIGatewayClient", template: Template, api_id: str, stage: str) -> None:
+    """The gateway's own errors, which the emulator does not read from the API's OpenAPI body."""
+    body = template["Resources"]["Api"]["Properties"]["DefinitionBody"]
+    wanted = cast("Mapping[str, Template]", body.get("x-amazon-apigateway-gateway-responses", {}))
+    found = apigateway.get_gateway_responses(restApiId=api_id)["items"]
+    current = {each.get("responseType"): each for each in found if not each.get("defaultResponse")}
+    changed = False
+    for kind, response in wanted.items():
+        settings: dict[str, Any] = {"restApiId": api_id, "responseType": kind, **response}
+        if "statusCode" in settings:
+            settings["statusCode"] = str(settings["statusCode"])
+        if any(current.get(kind, {}).get(name) != value for name, value in settings.items() if name != "restApiId"):
+            apigateway.put_gateway_response(**settings)
+            changed = True
+    if changed:  # they hold from the next deployment on
+        apigateway.create_deployment(restApiId=api_id, stageName=stage)
 
 
 def forget_stream_positions(state_dir: Path) -> None:

@@ -90,12 +90,17 @@ class Show:
 
     def _explain(self, held_back: dict[str, Any], webhook: dict[str, Any]) -> None:
         self._screen.heading("4. What became of the one without urgency: nothing was sent, and the reason is recorded")
+
+        def ours(answer: dict[str, Any]) -> dict[str, Any]:
+            found: list[dict[str, Any]] = [each for each in answer["webhooks"] if each["webhook_id"] == webhook["id"]]
+            return found[0] if found else {}
+
         path = f"/events/{held_back['id']}"
-        answer = self._client.eventually(
-            path, lambda each: webhook["id"] in as_json(each), "a reason for the event", PATIENCE_SECONDS
-        )
+        answer = self._client.eventually(path, lambda each: bool(ours(each)), "the event's record", PATIENCE_SECONDS)
         self._screen.line(f"GET /api/v1{path}")
-        self._screen.note(as_json(answer))
+        self._screen.note(as_json(ours(answer)))
+        if (ours(answer)["status"], ours(answer)["reason"]) != ("not_queued", "filtered"):
+            raise LocalStackError("the filter should have held this event back")
         if held_back["id"] in _ids(self._receiver.arrivals(GOOD_PATH)):
             raise LocalStackError("the event that the filter should hold back has arrived")
 
@@ -115,9 +120,8 @@ class Show:
         with self._screen.waiting("waiting for the dead letter"):
             found = self._client.eventually(path, lambda each: bool(each["items"]), "a dead letter", PATIENCE_SECONDS)
         letter: dict[str, Any] = found["items"][0]
-        self._screen.line(
-            f"dead letter {letter['id']}: {letter['failure_reason']}, {letter['attempt_count']} attempts", "yellow"
-        )
+        self._screen.line(f"dead letter {letter['id']}: {letter['failure_reason']}", "yellow")
+        self._screen.line(letter["explanation"])
         if letter["attempt_count"] != RETRIES + 1:
             raise LocalStackError(f"the dead letter should count {RETRIES + 1} attempts: {as_json(letter)}")
         return webhook, letter
@@ -138,6 +142,9 @@ class Show:
         if arrivals[-1].status != 204:
             raise LocalStackError(f"the replay should have been answered 204: {arrivals[-1]}")
         self._screen.line(f"delivery {delivery['id']}: {delivery['status']}", "green")
+        for attempt in delivery["attempts"]:
+            came_to = f"{attempt['outcome']}, {attempt['status_code']} in {attempt['duration_ms']} ms"
+            self._screen.line(f"  attempt {attempt['number']}  {attempt['started_at']}  {came_to}")
         self._client.delete(base)
 
     def _attempts(self, count: int) -> list[Arrival]:

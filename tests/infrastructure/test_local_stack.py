@@ -28,8 +28,31 @@ FUNCTIONS = ("api", "authorizer", "ingest", "sender", "replay", "release", "roll
 API = """
     import json, os
     import webhooks
+    def attempts():
+        import boto3
+        sqs, dynamodb, table = boto3.client("sqs"), boto3.client("dynamodb"), os.environ["TABLE_NAME"]
+        read = {"Statement": f"SELECT * FROM \\"{table}\\" WHERE pk = 'a' AND sk = 'a'"}
+        def send(name):
+            sqs.send_message_batch(QueueUrl=os.environ[name], Entries=[{"Id": "1", "MessageBody": "x"}])
+        calls = {
+            "batch to its queue": lambda: send("JOBS_QUEUE_URL"),
+            "batch to another": lambda: send("DEAD_LETTER_QUEUE_URL"),
+            "put": lambda: dynamodb.put_item(TableName=table, Item={"pk": {"S": "a"}, "sk": {"S": "b"}}),
+            "scan": lambda: dynamodb.scan(TableName=table),
+            "PartiQL": lambda: dynamodb.batch_execute_statement(Statements=[read]),
+        }
+        denied = []
+        for name, call in calls.items():
+            try:
+                call()
+            except Exception as error:
+                assert "AccessDenied" in str(error), error
+                denied.append(name)
+        return denied
     def handler(event, context):
         print(json.dumps({"level": "INFO", "message": "request", "path": event["path"]}))
+        if event["path"] == "/api/v1/try":
+            return {"statusCode": 200, "headers": {"X-Seen": "yes"}, "body": json.dumps(attempts())}
         body = {"event": event, "environment": dict(os.environ), "webhooks": webhooks.__file__}
         return {"statusCode": 200, "headers": {"X-Seen": "yes"}, "body": json.dumps(body)}
     """
@@ -155,6 +178,25 @@ def test_a_function_that_does_not_start_is_told_of(project: Path, tmp_path: Path
         with pytest.raises(urllib.error.HTTPError):
             get(f"{stack.base_url}/api/v1/webhooks")
         assert any("No module named 'nonexistent'" in line for line in stack.logs())
+
+
+def test_functions_may_do_what_their_roles_say_and_no_more(project: Path) -> None:
+    """Statements and messages of a batch are judged as what they are, since IAM has no actions for batches."""
+    with LocalStack(project=project, enforce_iam=True) as stack:
+        denied = get(f"{stack.base_url}/api/v1/try")
+    assert denied == ["batch to another", "scan", "PartiQL"]
+
+
+@pytest.mark.parametrize(("path", "status", "kind"), [("/", 404, "not-found"), ("/api/v1/webhooks", 413, "too-large")])
+def test_the_gateways_own_errors_are_those_of_the_template(
+    small: LocalStack, path: str, status: int, kind: str
+) -> None:
+    body = b"x" * (10 * 1024 * 1024 + 1) if status == 413 else None
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        urllib.request.urlopen(urllib.request.Request(small.base_url + path, data=body), timeout=30)
+    with refusal.value as answer:
+        assert (answer.status, answer.headers["Content-Type"]) == (status, "application/problem+json")
+        assert json.loads(answer.read())["type"] == f"/problems/{kind}"
 
 
 def test_everything_listens_on_loopback_only(small: LocalStack) -> None:

@@ -58,7 +58,8 @@ class Api(APIGatewayRestResolver):
             expose_headers=["ETag", "Location", "Retry-After"],
             max_age=600,
         )
-        super().__init__(enable_validation=True, cors=cors)
+        # an answer that does not fit its model is a fault of ours, and must not pass for one of the caller's
+        super().__init__(enable_validation=True, cors=cors, response_validation_error_http_code=500)
         self._request_validation_middleware = StrictRequests()
         self.exception_handler(WebhooksError)(self._error)
         self.exception_handler(problems.Refused)(self._refused)

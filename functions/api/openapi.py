@@ -99,7 +99,8 @@ def openapi_document(api: "APIGatewayRestResolver") -> dict[str, Any]:
 
 def _describe_errors(operation: dict[str, Any]) -> None:
     responses = operation["responses"]
-    responses.pop("422", None)
+    for status in ("422", "500"):  # Powertools' own
+        responses.pop(status, None)
     for status, response in responses.items():
         if status == "204":
             response.pop("content", None)

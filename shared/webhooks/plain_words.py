@@ -1,0 +1,69 @@
+"""Our stable reason codes as one sentence each, for the owner of a webhook."""
+
+_DELIVERY = {
+    "gone": "The receiver answered 410 Gone: it asked never to be called again.",
+    "refused_address": "The URL leads to an address that is never sent to.",
+    "dns": "The host's name did not resolve to an address that can be sent to.",
+    "connect_refused": "No connection could be made.",
+    "connect_reset": "The receiver closed the connection before its answer was over.",
+    "connect_timeout": "No connection could be made in time.",
+    "tls": "The TLS handshake with the host failed.",
+    "timeout": "The receiver did not answer completely in time.",
+    "protocol": "The receiver's answer is not valid HTTP.",
+    "response_too_large": "The head of the receiver's answer is too large.",
+    "expired": "It waited longer than deliveries may.",
+    "webhook_deleted": "The webhook was deleted before it could be sent.",
+    "webhook_inactive": "The webhook was set to inactive before it could be sent.",
+    "webhook_disabled": "The webhook was disabled before it could be sent.",
+    "received_too_often": "This service failed at it again and again without recording an attempt.",
+}
+_WAITING = {
+    "paused": "The webhook is paused; it goes out when the webhook is active again.",
+    "circuit_open": "The receiver failed so often that it is asked with one delivery at a time until it answers.",
+    "slowed_down": "The receiver asked for less, or was too slow to answer.",
+    "rate_limited": "The webhook's rate limit lets it go out later.",
+}
+_NOT_QUEUED = {
+    "inactive": "The webhook was inactive when the event came. It can be recovered.",
+    "failed": "The webhook was disabled after failing when the event came. It can be recovered.",
+    "filtered": "The filters of the webhook's subscriptions to this event type did not admit the event.",
+    "resource_mismatch": "The webhook's subscriptions to this event type are bound to other resources.",
+    "not_subscribed": "The webhook had no active subscription to this event type.",
+    "invalid_filter": "A filter of the webhook's subscriptions cannot be read.",
+    "unknown_event_type": "This event type is none that the service knows, so it goes to nobody.",
+    "speaks_of_itself": "The event speaks of this very webhook; such events go to other webhooks only.",
+    "created_later": "The webhook was created after the event came.",
+    "changed_since": "Its subscriptions of today would take the event; those it had when the event came did not.",
+    "not_decided_yet": "The event reaches so many webhooks that distributing it is not over yet.",
+    "other_scope": "The webhook hears of another workspace, or another user.",
+}
+_USED_UP = "attempts_used_up:"
+
+
+def delivery_sentence(reason: str | None) -> str | None:
+    """Why a delivery failed or is not through yet; None for no reason, the code itself for one that is new here."""
+    if reason is None:
+        return None
+    if reason.startswith(_USED_UP):
+        return f"All attempts failed. The last one: {delivery_sentence(reason.removeprefix(_USED_UP))}"
+    status = reason.removeprefix("http_")
+    if status != reason and status.isdigit():
+        return status_sentence(int(status))
+    return _DELIVERY.get(reason, reason)
+
+
+def status_sentence(status_code: int) -> str:
+    """Why an answer with this status is a failure."""
+    if 300 <= status_code < 400:
+        return f"The receiver answered {status_code}; redirects are not followed."
+    return f"The receiver answered {status_code}."
+
+
+def waiting_sentence(reason: str) -> str:
+    """Why a delivery waits: in its webhook's waiting room, or for its next attempt after what this reason tells."""
+    return _WAITING.get(reason) or f"It is tried again later. {delivery_sentence(reason) or ''}".rstrip()
+
+
+def not_queued_sentence(reason: str) -> str:
+    """Why an event did not go to a webhook."""
+    return _NOT_QUEUED.get(reason, reason)

@@ -8,11 +8,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.history_fakes import (
+    MemoryDeliveryQueue,
+    MemoryEvents,
+    MemoryHistory,
+    MemoryJobs,
+    MemoryLetters,
+    MemoryRoutes,
+)
 from tests.management_fakes import EchoSender, MemoryIngest, MemoryManagementStore, PlainBox, Wakes
 from webhooks.cursors import Cursors
+from webhooks.dead_letter_management import DeadLetterManagement
+from webhooks.delivery_history import DeliveryHistory
 from webhooks.egress import EgressPolicy
+from webhooks.event_history import EventHistory
 from webhooks.event_types import DEFAULT_EVENT_TYPES
 from webhooks.publishing import Publishing
+from webhooks.replay import Replayer
+from webhooks.route_cache import RouteCache
 from webhooks.subscription_management import SubscriptionManagement
 from webhooks.trials import Trials
 from webhooks.webhook_management import WebhookManagement
@@ -48,6 +61,9 @@ class ApiClient:
     ingest: MemoryIngest = field(default_factory=MemoryIngest)
     sender: EchoSender = field(default_factory=EchoSender)
     checks: dict[str, Any] = field(default_factory=dict)
+    events: MemoryEvents = field(default_factory=MemoryEvents)
+    jobs: MemoryJobs = field(default_factory=MemoryJobs)
+    delivery_queue: MemoryDeliveryQueue = field(default_factory=MemoryDeliveryQueue)
 
     def __post_init__(self) -> None:
         from api import UseCases, create
@@ -63,11 +79,44 @@ class ApiClient:
             retention_ms=30 * DAY_MS,
             **common,
         )
+
+        def now_ms() -> int:
+            return self.now_ms
+
+        self.history = MemoryHistory(self.store, now_ms)
+        letters = MemoryLetters(self.history)
+        replayer = Replayer(self.history, letters, self.delivery_queue, now_ms=now_ms)
         use_cases = UseCases(
             webhooks=self.management,
             subscriptions=SubscriptionManagement(store=self.store, **common),
             publishing=Publishing(queue=self.ingest, **common),
             trials=Trials(store=self.store, sender=self.sender, **common),
+            events=EventHistory(
+                store=self.store,
+                events=self.events,
+                history=self.history,
+                routes=RouteCache(MemoryRoutes(self.store)),
+                now_ms=now_ms,
+            ),
+            deliveries=DeliveryHistory(
+                store=self.store,
+                history=self.history,
+                letters=letters,
+                events=self.events,
+                replayer=replayer,
+                header_prefix="X-PyAirtable",
+                user_agent="PyAirtable-Webhooks/1.0",
+                now_ms=now_ms,
+            ),
+            dead_letters=DeadLetterManagement(
+                store=self.store,
+                history=self.history,
+                letters=letters,
+                replayer=replayer,
+                jobs=self.jobs,
+                queue=self.jobs,
+                now_ms=now_ms,
+            ),
             cursors=Cursors(box),
             checks=self.checks,
             event_types=DEFAULT_EVENT_TYPES,

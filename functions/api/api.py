@@ -13,6 +13,9 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 )
 
 import problems
+import routes_dead_letters
+import routes_deliveries
+import routes_event_history
 import routes_events
 import routes_subscriptions
 import routes_system
@@ -20,7 +23,10 @@ import routes_webhooks
 from openapi import openapi_text
 from reading import StrictRequests
 from webhooks.cursors import Cursors
+from webhooks.dead_letter_management import DeadLetterManagement
+from webhooks.delivery_history import DeliveryHistory
 from webhooks.errors import WebhooksError
+from webhooks.event_history import EventHistory
 from webhooks.publishing import Publishing
 from webhooks.readiness import Checks
 from webhooks.subscription_management import SubscriptionManagement
@@ -41,6 +47,9 @@ class UseCases:
     subscriptions: SubscriptionManagement
     publishing: Publishing
     trials: Trials
+    events: EventHistory
+    deliveries: DeliveryHistory
+    dead_letters: DeadLetterManagement
     cursors: Cursors
     checks: Checks
     event_types: Collection[str]
@@ -117,6 +126,9 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str]) -> Api:
         routes_webhooks.routes(use_cases.webhooks, use_cases.trials, use_cases.cursors),
         routes_subscriptions.routes(use_cases.subscriptions, use_cases.cursors),
         routes_events.routes(use_cases.publishing, use_cases.event_types),
+        routes_event_history.routes(use_cases.events, use_cases.cursors),
+        routes_deliveries.routes(use_cases.deliveries, use_cases.cursors),
+        routes_dead_letters.routes(use_cases.dead_letters, use_cases.cursors),
     ):
         api.include_router(router, prefix=PREFIX)
     return api

@@ -8,16 +8,27 @@ from api import UseCases, create, logger
 from probes import queue_check, table_check
 from webhooks.aws import client
 from webhooks.cursors import Cursors
+from webhooks.dead_letter_management import DeadLetterManagement
+from webhooks.delivery_history import DeliveryHistory
 from webhooks.egress import EgressPolicy
+from webhooks.event_history import EventHistory
 from webhooks.invocation import READ_TIMEOUT_SECONDS, LambdaSender
 from webhooks.publishing import Publishing
-from webhooks.queue import Queue, SqsIngest
+from webhooks.queue import Queue, SqsDeliveries, SqsIngest, SqsJobs
+from webhooks.replay import Replayer
+from webhooks.route_cache import RouteCache
 from webhooks.secrets import KmsSecretBox
 from webhooks.settings import ApiSettings
 from webhooks.store.data_key import DataKeyStore
+from webhooks.store.dead_letters import DeadLetterStore
 from webhooks.store.dynamo import DynamoTable
+from webhooks.store.events import EventStore
+from webhooks.store.history import HistoryStore
 from webhooks.store.management import DynamoManagementStore
 from webhooks.store.models import bind
+from webhooks.store.replay_jobs import ReplayJobStore
+from webhooks.store.routes import RouteStore
+from webhooks.store.sending import SendingStore
 from webhooks.store.states import StateStore
 from webhooks.subscription_management import SubscriptionManagement
 from webhooks.trials import Trials
@@ -37,6 +48,15 @@ table = DynamoTable(dynamodb, settings.table_name)
 data_key = DataKeyStore(table)
 box = KmsSecretBox(client("kms"), data_key.load, data_key.store_if_absent, settings.data_key_id)
 store = DynamoManagementStore(bind(settings.table_name))
+history = HistoryStore(table, now_ms)
+events = EventStore(table, settings.retention_ms)
+letters = DeadLetterStore(table, settings.retention_ms, now_ms)
+replayer = Replayer(
+    SendingStore(table, settings.retention_ms, now_ms),
+    letters,
+    SqsDeliveries(Queue(sqs, settings.delivery_queue_url)),
+    now_ms=now_ms,
+)
 once = client("lambda", read_timeout=READ_TIMEOUT_SECONDS, retries={"total_max_attempts": 1})
 queues = {
     "ingest_queue": settings.ingest_queue_url,
@@ -69,6 +89,28 @@ api = create(
             store=store,
             sender=LambdaSender(once, settings.sender_function_name),
             event_types=settings.event_types,
+            now_ms=now_ms,
+        ),
+        events=EventHistory(
+            store=store, events=events, history=history, routes=RouteCache(RouteStore(table)), now_ms=now_ms
+        ),
+        deliveries=DeliveryHistory(
+            store=store,
+            history=history,
+            letters=letters,
+            events=events,
+            replayer=replayer,
+            header_prefix=settings.header_prefix,
+            user_agent=settings.user_agent,
+            now_ms=now_ms,
+        ),
+        dead_letters=DeadLetterManagement(
+            store=store,
+            history=history,
+            letters=letters,
+            replayer=replayer,
+            jobs=ReplayJobStore(table, settings.retention_ms, now_ms),
+            queue=SqsJobs(Queue(sqs, settings.jobs_queue_url)),
             now_ms=now_ms,
         ),
         cursors=Cursors(box),

@@ -175,7 +175,7 @@ class Replayer:
         outgoing: list[tuple[DeliveryMessage, int]] = []
         marks: list[tuple[DeliveryRecord | None, DeliveryRecord]] = []
         for position, letter in enumerate(letters):
-            webhook = _sendable(loaded.webhooks.get(letter.webhook_id))
+            webhook = sendable(loaded.webhooks.get(letter.webhook_id))
             stored = loaded.records.get(letter.delivery_id)
             if stored is not None and (stored.status == "delivered" or stored.generation > letter.generation):
                 continue
@@ -192,7 +192,7 @@ class Replayer:
 
     def send_again(self, record: DeliveryRecord, webhook: Webhook | None, body: str) -> DeliveryRecord:
         """A manual retry of a delivery in any state, at once and as a new cycle. Raises Unavailable, Conflict."""
-        webhook = _sendable(webhook)
+        webhook = sendable(webhook)
         again = replace(restarted(record, self._now_ms()), revision=record.revision + 1)
         self._queue.send([(message_of(again, group_of(webhook.owner), body), 0)])
         self._store.save([(record if record.revision else None, again)])
@@ -280,7 +280,8 @@ def _selected(letter: DeadLetter, job: ReplayJob) -> bool:
     )
 
 
-def _sendable(webhook: Webhook | None) -> Webhook:
+def sendable(webhook: Webhook | None) -> Webhook:
+    """The webhook, when it takes deliveries or will on its resume. Raises Conflict for any other."""
     if webhook is None or webhook.status == "deleted":
         raise Conflict("the webhook is deleted; there is nowhere to send this")
     if webhook.status in ("inactive", "failed"):

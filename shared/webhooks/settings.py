@@ -116,6 +116,7 @@ class ApiSettings(EgressSettings, RetentionSettings):
     data_key_id: str
     event_types: CommaSeparated = DEFAULT_EVENT_TYPES
     header_prefix: str = "X-PyAirtable"
+    user_agent: str = "PyAirtable-Webhooks/1.0"
     auth_mode: Literal["jwt", "header"] = "jwt"
     cors_allowed_origins: CommaSeparated = ("*",)
 

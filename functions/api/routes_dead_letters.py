@@ -1,0 +1,107 @@
+"""Dead letters and replays: what was given up, and sending it again."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
+
+from paging import DEFAULT_LIMIT, Cursor, Limit, Pages
+from reading import caller_of
+from spans import From, To, span
+from webhooks.cursors import Cursors
+from webhooks.dead_letter_management import DeadLetterManagement, Selection
+from webhooks.models.caller import Caller
+from webhooks.models.dead_letter_answers import BulkReplay, DeadLetterAnswer, DeadLetterPage, ReplayAnswer
+
+TAGS = ["dead letters"]
+JSON = "application/json"
+Processed = Annotated[bool | None, Query(description="whether it was sent again")]
+Reason = Annotated[str | None, Query(max_length=128, description="the `failure_reason`")]
+EventType = Annotated[str | None, Query(max_length=128)]
+
+
+def routes(management: DeadLetterManagement, cursors: Cursors) -> Router:
+    """The router of these use cases."""
+    router = Router()
+
+    def page(
+        caller: Caller,
+        webhook_id: str | None,
+        selection: Selection,
+        times: tuple[str | None, str | None],
+        limit: int,
+        cursor: str | None,
+    ) -> DeadLetterPage:
+        pages = Pages(cursors, caller, f"dead|{webhook_id}|{caller.is_admin}|{selection}|{times}")
+        found = management.page(caller, webhook_id, selection, span(*times, pages.position(cursor)), limit)
+        items = [DeadLetterAnswer.of(each) for each in found.items]
+        return DeadLetterPage(items=items, next_cursor=pages.cursor(found.position))
+
+    @router.get(
+        "/dead-letters",
+        summary="List the dead letters of all your webhooks; of everybody's for admins",
+        tags=TAGS,
+        operation_id="listAllDeadLetters",
+    )
+    def list_all_dead_letters(
+        is_processed: Processed = None,
+        reason: Reason = None,
+        event_type: EventType = None,
+        from_: From = None,
+        to: To = None,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> DeadLetterPage:
+        selection = Selection(is_processed, reason, event_type)
+        return page(caller_of(router, "webhooks"), None, selection, (from_, to), limit, cursor)
+
+    @router.get(
+        "/webhooks/<webhook_id>/dead-letters",
+        summary="List a webhook's dead letters",
+        tags=TAGS,
+        operation_id="listDeadLetters",
+    )
+    def list_dead_letters(
+        webhook_id: str,
+        is_processed: Processed = None,
+        reason: Reason = None,
+        event_type: EventType = None,
+        from_: From = None,
+        to: To = None,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+    ) -> DeadLetterPage:
+        selection = Selection(is_processed, reason, event_type)
+        return page(caller_of(router, "webhooks"), webhook_id, selection, (from_, to), limit, cursor)
+
+    @router.post(
+        "/webhooks/<webhook_id>/dead-letters/<dead_letter_id>/replay",
+        summary="Send a dead letter again",
+        status_code=202,
+        tags=TAGS,
+        operation_id="replayDeadLetter",
+    )
+    def replay_dead_letter(webhook_id: str, dead_letter_id: str) -> Response[DeadLetterAnswer]:
+        letter = management.replay(caller_of(router, "webhooks"), webhook_id, dead_letter_id)
+        location = {"Location": f"/api/v1/webhooks/{webhook_id}/deliveries/{dead_letter_id}"}
+        return Response(202, JSON, DeadLetterAnswer.of(letter), headers=location)
+
+    @router.post(
+        "/webhooks/<webhook_id>/dead-letters/bulk-replay",
+        summary="Send a webhook's unprocessed dead letters again, in the background",
+        status_code=202,
+        tags=TAGS,
+        operation_id="bulkReplayDeadLetters",
+    )
+    def bulk_replay(webhook_id: str, request: Annotated[BulkReplay | None, Body()] = None) -> Response[ReplayAnswer]:
+        wanted = request or BulkReplay()
+        caller = caller_of(router, "webhooks")
+        job = management.replay_many(caller, webhook_id, wanted.selection(), wanted.rate_per_second)
+        return Response(202, JSON, ReplayAnswer.of(job), headers={"Location": f"/api/v1/replays/{job.job_id}"})
+
+    @router.get("/replays/<replay_id>", summary="How far a bulk replay has come", tags=TAGS, operation_id="getReplay")
+    def get_replay(replay_id: str) -> ReplayAnswer:
+        return ReplayAnswer.of(management.job(caller_of(router, "webhooks"), replay_id))
+
+    return router

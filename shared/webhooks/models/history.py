@@ -1,0 +1,59 @@
+"""What is shown of the past: a delivery with every attempt, an event with what became of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from webhooks.models.delivery import Attempt, DeliveryRecord
+from webhooks.models.event import EventRecord
+from webhooks.models.webhook import Webhook
+
+Disposition = Literal["queued", "missed", "no_match", "unknown_event_type"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAttempt:
+    """An attempt with what is kept of its exchange: `detail` is empty where nothing is."""
+
+    attempt: Attempt
+    request_headers: Mapping[str, str] | None  # None for a cut-off attempt: nobody knows what was sent
+    detail: Mapping[str, Any] = field(default_factory=dict[str, Any])  # as `unpack_detail` gives it
+
+
+@dataclass(frozen=True, slots=True)
+class ShownDelivery:
+    """A delivery with every attempt. `payload` is None when it is no longer kept."""
+
+    record: DeliveryRecord
+    attempts: Sequence[ShownAttempt]
+    payload: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventResult:
+    """What became of an event for one webhook.
+
+    Queued: `delivery_id`, with its `record` once anything was recorded. Not queued: the `reason`, a stable code.
+    `evaluated_now`: the reason was not recorded, and is that of today's subscriptions.
+    """
+
+    webhook: Webhook
+    delivery_id: str | None = None
+    record: DeliveryRecord | None = None
+    reason: str | None = None
+    evaluated_now: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShownEvent:
+    """An event with what became of it for some webhooks, and the webhook to go on behind when there are more.
+
+    `counts` are those of all webhooks, by reason.
+    """
+
+    record: EventRecord
+    payload: Mapping[str, object]
+    disposition: Disposition
+    counts: Mapping[str, int]
+    results: Sequence[EventResult]
+    position: str | None

@@ -16,6 +16,7 @@ from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
+from ministack import app
 from ministack.core import iam_actions, lambda_runtime
 from ministack.services import lambda_svc
 
@@ -27,6 +28,7 @@ def mend(function_log: Path) -> None:
     logging.getLogger().addHandler(Complaints(log))
     _do_not_wait_for_silent_handlers()
     _authorise_batches_as_what_they_hold()
+    _answer_without_a_body()
 
 
 class FunctionLog:
@@ -87,6 +89,16 @@ def _do_not_wait_for_silent_handlers() -> None:
     drain = lambda_runtime.Worker._drain_stderr_bounded
     shorter = partialmethod(drain, first_line_wait=0.002, idle_confirm=0.001)
     setattr(lambda_runtime.Worker, drain.__name__, shorter)
+
+
+def _answer_without_a_body() -> None:
+    """A function may answer with a body of null, as Powertools does for 204: the emulator fails at that."""
+    send_response = app._send_response
+
+    async def send(send: Any, status: int, headers: dict[str, str], body: Any, *, head: bool = False) -> None:
+        await send_response(send, status, headers, b"" if body is None else body, head=head)
+
+    app._send_response = send
 
 
 def _authorise_batches_as_what_they_hold() -> None:

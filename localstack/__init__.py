@@ -12,6 +12,7 @@
     function_logs.py     what the functions log, for the terminal
     demo/                the show: the service's main job, seen from outside (`make demo`)
     running.py           where the stack listens, for other processes
+    processes.py         the functions' processes, for tests that kill one
     token.py             JWTs for the local stack and for deployed ones (`make token`)
 
 Nothing here runs on AWS.

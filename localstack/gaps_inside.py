@@ -29,6 +29,7 @@ def mend(function_log: Path) -> None:
     _do_not_wait_for_silent_handlers()
     _authorise_batches_as_what_they_hold()
     _answer_without_a_body()
+    _poll_streams_beside_queues()
 
 
 class FunctionLog:
@@ -99,6 +100,26 @@ def _answer_without_a_body() -> None:
         await send_response(send, status, headers, b"" if body is None else body, head=head)
 
     app._send_response = send
+
+
+def _poll_streams_beside_queues() -> None:
+    """One thread polls everything, and waits for the stream's function: the queues would stand still meanwhile."""
+    poll = lambda_svc._poll_dynamodb_streams
+    busy = threading.Lock()
+
+    def poll_and_wake() -> None:
+        try:
+            if poll():
+                lambda_svc._esm_wake.set()
+        finally:
+            busy.release()
+
+    def poll_in_background() -> bool:
+        if busy.acquire(blocking=False):
+            threading.Thread(target=poll_and_wake, name="streams", daemon=True).start()
+        return False
+
+    lambda_svc._poll_dynamodb_streams = poll_in_background
 
 
 def _authorise_batches_as_what_they_hold() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from localstack import function_logs, running
+from localstack import function_logs, processes, running
 from localstack.deploy import Deployment, deploy
 from localstack.emulator import PROJECT, Emulator, LocalStackError
 from localstack.front import Front, listen
@@ -117,6 +117,11 @@ class LocalStack:
     def emulator_pid(self) -> int:
         """The emulator's process; each function process is its child."""
         return self._emulator.pid
+
+    def workers(self, logical_id: str) -> list[int]:
+        """The processes that run a function now, by the function's logical id: a cut-off is tried by killing one."""
+        name = self.resources[logical_id]
+        return [pid for pid in processes.children(self.emulator_pid) if processes.runs_function(pid, name)]
 
     @property
     def outputs(self) -> Mapping[str, str]:

@@ -20,6 +20,7 @@ from typing import Any
 import jwt
 import pytest
 
+from localstack import processes
 from localstack.emulator import PROJECT, LocalStackError
 from localstack.stack import LocalStack
 from localstack.token import deployed_issuer, local_issuer
@@ -51,6 +52,8 @@ API = """
         return denied
     def handler(event, context):
         print(json.dumps({"level": "INFO", "message": "request", "path": event["path"]}))
+        if event["path"] == "/api/v1/nothing":
+            return {"statusCode": 204, "body": None}
         if event["path"] == "/api/v1/try":
             return {"statusCode": 200, "headers": {"X-Seen": "yes"}, "body": json.dumps(attempts())}
         body = {"event": event, "environment": dict(os.environ), "webhooks": webhooks.__file__}
@@ -97,15 +100,9 @@ def get(url: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
         return json.loads(answer.read())
 
 
-def children(pid: int) -> list[int]:
-    """Processes that this process started, and those that they started."""
-    parents = {
-        int(folder.name): int(folder.joinpath("stat").read_text().rsplit(")", 1)[1].split()[1])
-        for folder in Path("/proc").glob("[0-9]*")
-        if folder.joinpath("stat").exists()
-    }
-    own = [child for child, parent in parents.items() if parent == pid]
-    return own + [descendant for child in own for descendant in children(child)]
+def descendants(pid: int) -> list[int]:
+    own = processes.children(pid)
+    return own + [each for child in own for each in descendants(child)]
 
 
 def wait_until_gone(pids: list[int]) -> None:
@@ -138,6 +135,19 @@ def test_functions_see_nothing_of_the_callers_environment(project: Path, monkeyp
 def test_what_the_template_asks_for_and_the_emulator_ignores_is_set(small: LocalStack) -> None:
     ttl = small.client("dynamodb").describe_time_to_live(TableName=small.outputs["TableName"])["TimeToLiveDescription"]
     assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+
+
+def test_a_functions_process_can_be_found_and_killed(small: LocalStack) -> None:
+    get(f"{small.base_url}/health")
+    for pid in small.workers("ApiFunction"):
+        os.kill(pid, signal.SIGKILL)
+    assert get(f"{small.base_url}/health")
+    assert small.workers("ApiFunction")
+
+
+def test_an_answer_needs_no_body(small: LocalStack) -> None:
+    with urllib.request.urlopen(f"{small.base_url}/api/v1/nothing", timeout=30) as answer:
+        assert (answer.status, answer.read()) == (204, b"")
 
 
 def test_a_published_event_reaches_a_function(small: LocalStack) -> None:
@@ -202,7 +212,7 @@ def test_the_gateways_own_errors_are_those_of_the_template(
 def test_everything_listens_on_loopback_only(small: LocalStack) -> None:
     rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
     listening = {row[9]: row[1].split(":")[0] for row in rows if row[3] == "0A"}
-    for pid in [os.getpid(), small.emulator_pid, *children(small.emulator_pid)]:
+    for pid in [os.getpid(), small.emulator_pid, *descendants(small.emulator_pid)]:
         for link in Path(f"/proc/{pid}/fd").iterdir():
             target = str(link.readlink()) if link.is_symlink() else ""
             if target.startswith("socket:["):
@@ -214,7 +224,7 @@ def test_a_stop_leaves_no_process_and_no_file(project: Path) -> None:
     before = set(Path(tempfile.gettempdir()).glob("webhooks-local-*"))
     stack = LocalStack(project=project)
     with stack:
-        pids = [stack.emulator_pid, *children(stack.emulator_pid)]
+        pids = [stack.emulator_pid, *descendants(stack.emulator_pid)]
         assert len(pids) > 1
         assert set(Path(tempfile.gettempdir()).glob("webhooks-local-*")) > before
     wait_until_gone(pids)
@@ -316,7 +326,7 @@ def test_the_command_ends_with_nothing_left(project: Path, tmp_path: Path, end: 
         while "/api/v1/webhooks" not in "".join(printed[-1:]):
             printed.append(process.stdout.readline())
             assert printed[-1] or process.poll() is None, "".join(printed)
-        pids = children(process.pid)
+        pids = descendants(process.pid)
         process.send_signal(end)
         process.communicate(timeout=30)
         killer.cancel()

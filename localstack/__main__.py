@@ -86,8 +86,8 @@ def run(environ: Mapping[str, str]) -> None:
         print(greeting(stack, time.monotonic() - started), flush=True)
         if environ.get("DEMO") == "0":
             follow(stack)
-        with Receiver() as receiver:
-            Show(stack.running, receiver).perform()
+        with Receiver() as receiver, Show(stack.running, receiver) as show:
+            show.perform()
             print(AFTER_THE_SHOW.format(url=stack.base_url), flush=True)
             follow(stack)
     except KeyboardInterrupt:

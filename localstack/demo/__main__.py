@@ -12,8 +12,7 @@ def main() -> int:
     """Entry point. 1 when something that should be shown does not come about."""
     try:
         running = Running.read(PROJECT / ".local")
-        with Receiver() as receiver:
-            show = Show(running, receiver)
+        with Receiver() as receiver, Show(running, receiver) as show:
             try:
                 show.perform()
             finally:

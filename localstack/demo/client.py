@@ -27,6 +27,10 @@ class Client:
             base_url=f"{running.base_url}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=30
         )
 
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
     def get(self, path: str) -> dict[str, Any]:
         """The answer's JSON."""
         return _read(self._call("GET", path))

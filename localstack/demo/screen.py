@@ -35,11 +35,11 @@ class Screen:
 
     def note(self, text: str) -> None:
         """Something quoted: an answer, a header, a body."""
-        quoted = Text(text, "dim")
         if self._console.is_terminal:
-            self._console.print(Padding(quoted, (0, 0, 0, INDENT)))
+            self._console.print(Padding(Text(text, "dim"), (0, 0, 0, INDENT)))
         else:
-            self._console.print(Text(" " * INDENT) + quoted, soft_wrap=True)
+            indented = Text("\n".join(" " * INDENT + line for line in text.splitlines()))
+            self._console.print(indented, soft_wrap=True)
 
     @contextlib.contextmanager
     def waiting(self, text: str) -> Generator[None]:
@@ -71,9 +71,7 @@ class Screen:
                 self.note(body)
             else:
                 self._shown_in_full.add(arrival.path)
-                self.note("\n".join(headers) if self._console.is_terminal else f"\n{' ' * INDENT}".join(headers))
-                self.note(body)
-                self.line("")
+                self.note("\n".join([*headers, "", body, ""]))
 
 
 def as_json(document: object) -> str:

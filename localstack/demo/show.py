@@ -5,7 +5,8 @@ import json
 import time
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from localstack.demo import signatures
 from localstack.demo.client import Client
@@ -28,12 +29,29 @@ PATIENCE_SECONDS = 45
 class Show:
     """One performance on a stack that runs, with a receiver that listens. Raises LocalStackError where it fails."""
 
-    def __init__(self, running: Running, receiver: Receiver, screen: Screen | None = None) -> None:
-        self._client = Client(running, USER_ID, WORKSPACE_ID)
+    def __init__(
+        self,
+        running: Running,
+        receiver: Receiver,
+        screen: Screen | None = None,
+        *,
+        user_id: int = USER_ID,
+        workspace_id: int = WORKSPACE_ID,
+    ) -> None:
+        self._client = Client(running, user_id, workspace_id)
+        self._ids = {"workspace_id": workspace_id, "user_id": user_id}
         self._receiver = receiver
         self._screen = screen or Screen()
         self._secrets: dict[str, str] = {}
         receiver.on_arrival = self._arrived
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
 
     def perform(self) -> None:
         """All of it. The first webhook stays, so that whatever its owner publishes next is seen to arrive."""
@@ -64,9 +82,9 @@ class Show:
         self._screen.heading(
             "2. Events of all ten types through EventBridge, all ten over HTTP, and one without urgency"
         )
-        on_bus = [_event(name, "high", source="eventbridge") for name in DEFAULT_EVENT_TYPES]
-        over_http = [_event(name, "high", source="http") for name in DEFAULT_EVENT_TYPES]
-        held_back = _event("record.updated", "low", source="http")
+        on_bus = [self._event(name, "high", source="eventbridge") for name in DEFAULT_EVENT_TYPES]
+        over_http = [self._event(name, "high", source="http") for name in DEFAULT_EVENT_TYPES]
+        held_back = self._event("record.updated", "low", source="http")
         taken = self._client.put_events(on_bus)
         self._screen.line(f"EventBridge took {taken}")
         accepted = self._client.post("/events", {"events": [*over_http, held_back]})["accepted"]
@@ -111,7 +129,7 @@ class Show:
         self._screen.heading(f"5. A receiver that answers 500: {RETRIES} retries, then a dead letter")
         self._receiver.statuses[FAILING_PATH] = 500
         webhook = self._register("Demo: failing", FAILING_PATH, filters=DOOMED, max_retries=RETRIES)
-        self._client.post("/events", _event("record.deleted", "doomed", source="http"))
+        self._client.post("/events", self._event("record.deleted", "doomed", source="http"))
         with self._screen.waiting(f"waiting for {RETRIES + 1} attempts"):
             arrivals = self._attempts(RETRIES + 1)
         gaps = ", then ".join(f"{later.at - earlier.at:.1f} s" for earlier, later in itertools.pairwise(arrivals))
@@ -174,6 +192,18 @@ class Show:
         self._screen.line(f"event type *, filter {as_json(filters)}, secret {webhook['secret'][:10]}... (shown once)")
         return webhook
 
+    def _event(self, event_type: str, priority: str, *, source: str) -> dict[str, Any]:
+        resource_id = f"rec{uuid.uuid4().hex[:8]}"
+        return {
+            "id": f"evt_{uuid.uuid4().hex[:20]}",
+            "type": event_type,
+            "resource_id": resource_id,
+            **self._ids,
+            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "data": {"id": resource_id, "fields": {"name": "John Doe", "priority": priority}},
+            "metadata": {"source": source, "version": "v1"},
+        }
+
     def _arrived(self, arrival: Arrival) -> None:
         if secret := self._secrets.get(arrival.path):
             library, hand = signatures.by_library(secret, arrival), signatures.by_hand(secret, arrival)
@@ -184,20 +214,6 @@ class Show:
             secret = self._secrets[arrival.path]
             if not (signatures.by_library(secret, arrival) and signatures.by_hand(secret, arrival)):
                 raise LocalStackError(f"the signatures of {arrival.header('webhook-id')} do not verify")
-
-
-def _event(event_type: str, priority: str, *, source: str) -> dict[str, Any]:
-    resource = f"rec{uuid.uuid4().hex[:8]}"
-    return {
-        "id": f"evt_{uuid.uuid4().hex[:20]}",
-        "type": event_type,
-        "resource_id": resource,
-        "workspace_id": WORKSPACE_ID,
-        "user_id": USER_ID,
-        "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "data": {"id": resource, "fields": {"name": "John Doe", "priority": priority}},
-        "metadata": {"source": source, "version": "v1"},
-    }
 
 
 def _ids(arrivals: Sequence[Arrival]) -> set[str]:

@@ -1,6 +1,7 @@
 """The address that users see: http://localhost:8086/api/v1/... instead of the emulator's path with API id and stage."""
 
 import asyncio
+import io
 import json
 import socket
 import threading
@@ -96,7 +97,7 @@ class Front:
                 request.method,
                 url,
                 headers=headers,
-                data=body or None,
+                data=io.BytesIO(body) if body else None,
                 allow_redirects=False,
                 skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             ) as answer:

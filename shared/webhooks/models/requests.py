@@ -14,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    PlainValidator,
     StringConstraints,
     WithJsonSchema,
 )
@@ -24,6 +25,7 @@ from webhooks.callers import MAX_ID_CHARACTERS
 MAX_SUBSCRIPTIONS = 48  # of a webhook: they, a route row each, and three more items make one transaction of at most 100
 MAX_FILTER_BYTES = 200 * 1024  # of a webhook's subscriptions together: a route row may hold all of them (items: 400 KB)
 MAX_METADATA_BYTES = 4 * 1024
+_INTEGER_LIMIT = 2**63
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -39,18 +41,30 @@ def _small(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return metadata
 
 
-def _foreign(value: str | int) -> str | int:
-    if isinstance(value, str) and ("|" in value or not value.isprintable()):
-        raise PydanticCustomError("foreign_id", "must consist of printable characters without |")
-    return value
+def _foreign(value: object) -> str | int:
+    if isinstance(value, str) and 0 < len(value) <= MAX_ID_CHARACTERS and "|" not in value and value.isprintable():
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _INTEGER_LIMIT:
+        return value
+    raise PydanticCustomError(
+        "foreign_id", "must be an integer, or 1 to 128 printable characters without |"
+    )
 
 
 # Kept as it was written; `parse_filters` checks it. The OpenAPI document has `filter_document.Filters` under this name.
 FilterDocument = Annotated[dict[str, JsonValue], WithJsonSchema({"$ref": "#/components/schemas/Filters"})]
+# Checked by hand: the errors of a union name its branches, which callers know nothing of.
 ForeignId = Annotated[
-    Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_CHARACTERS)]
-    | Annotated[int, Field(gt=-(2**63), lt=2**63)],
-    AfterValidator(_foreign),
+    str | int,
+    PlainValidator(_foreign),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARACTERS},
+                {"type": "integer", "exclusiveMinimum": -_INTEGER_LIMIT, "exclusiveMaximum": _INTEGER_LIMIT},
+            ]
+        }
+    ),
 ]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_printable)]
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2_048)]

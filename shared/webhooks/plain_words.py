@@ -2,9 +2,8 @@
 
 _DELIVERY = {
     "gone": "The receiver answered 410 Gone: it asked never to be called again.",
-    "refused_address": "The URL leads to an address that is never sent to.",
-    "dns": "The host's name did not resolve to an address that can be sent to.",
-    "connect_refused": "No connection could be made.",
+    "refused_address": "The URL names a host, an address or a port that is never sent to.",
+    "unreachable": "No connection could be made: the host must have public addresses alone, and take connections.",
     "connect_reset": "The receiver closed the connection before its answer was over.",
     "connect_timeout": "No connection could be made in time.",
     "tls": "The TLS handshake with the host failed.",

@@ -491,7 +491,7 @@ def test_the_worst_event_for_the_worst_filter_takes_under_20_milliseconds() -> N
     wanted = compile_filters(filters)
     fastest = 1.0
     for _ in range(5):
-        started = time.perf_counter()
+        started = time.thread_time()
         wanted({**EVENT, "data": {"fields": fields}})
-        fastest = min(fastest, time.perf_counter() - started)
+        fastest = min(fastest, time.thread_time() - started)
     assert fastest < 0.02

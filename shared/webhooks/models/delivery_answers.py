@@ -113,7 +113,7 @@ class AttemptAnswer(Answer):
     started_at: Time
     duration_ms: int
     status_code: int | None
-    error_code: Annotated[str | None, Field(examples=["dns", "tls", "timeout", "connect_refused"])]
+    error_code: Annotated[str | None, Field(examples=["unreachable", "tls", "timeout"])]
     explanation: Explanation
     timings: TimingsAnswer
     request: AttemptRequest | None

@@ -28,8 +28,8 @@ class Timings:
 class Exchange:
     """What came of one request. Exactly one of `status_code` and `error_code` is set.
 
-    error_code is stable: dns, refused_address, connect_refused, connect_reset, connect_timeout, tls, timeout,
-    protocol, response_too_large. `error_message` is one plain sentence for the webhook's owner;
+    error_code is stable: refused_address (the URL as written), unreachable, connect_reset, connect_timeout, tls,
+    timeout, protocol, response_too_large. `error_message` is one plain sentence for the webhook's owner;
     `internal_detail` is exact, for our own logs only.
     """
 

@@ -30,7 +30,7 @@ class Trial(BaseModel):
 
     succeeded: Annotated[bool, Field(description="whether the receiver answered with 2xx")]
     status_code: int | None = None
-    error_code: Annotated[str | None, Field(description="dns, refused_address, timeout, tls, ...")] = None
+    error_code: Annotated[str | None, Field(description="unreachable, refused_address, timeout, tls, ...")] = None
     error_message: str | None = None
     duration_ms: int
     event_id: str

@@ -16,7 +16,7 @@ from httpx_aiohttp import AiohttpTransport
 from webhooks.egress import Destination, EgressPolicy, check_addresses, check_url
 from webhooks.errors import RefusedDestination
 from webhooks.models.exchange import Exchange, HttpRequest, Timings
-from webhooks.transport.failures import ENDPOINT_ERRORS, Failure, classify, deadline_passed
+from webhooks.transport.failures import ENDPOINT_ERRORS, UNREACHABLE, Failure, classify, deadline_passed
 from webhooks.transport.pinned import CURRENT_PIN, Pin, PinnedConnector, PinnedRequest
 from webhooks.transport.resolver import Resolver, SystemResolver
 
@@ -106,7 +106,8 @@ class HttpTransport:
                 error_code=outcome.code,
                 error_message=outcome.message,
                 internal_detail=outcome.detail,
-                timings=progress.timings(),
+                # they would tell a refused address from a closed port
+                timings=Timings() if outcome.code == UNREACHABLE else progress.timings(),
             )
         return Exchange(
             started_at_ms=started_at_ms,

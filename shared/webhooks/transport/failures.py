@@ -1,6 +1,7 @@
 """What went wrong with a receiver, as a stable code, a sentence for the webhook's owner, and the exact cause for us.
 
-Refused, closed and unresolvable share one sentence, so that nobody can map our network with a webhook.
+Refused, closed and unresolvable share one code and one sentence, so that nobody can map our network with a webhook:
+decision 0012.
 """
 
 import errno
@@ -16,7 +17,8 @@ from aiohttp.streams import EofStream
 from webhooks.errors import RefusedDestination
 from webhooks.transport.pinned import TooManyBytes
 
-UNREACHABLE = (
+UNREACHABLE = "unreachable"
+NO_CONNECTION = (
     "No connection could be made. The host must resolve in public DNS, to public addresses only "
     "(not loopback, private, link-local, multicast or reserved ones), and accept connections on the URL's port."
 )
@@ -31,7 +33,7 @@ _NO_HANDSHAKE = "The TLS handshake with the host failed (TLS 1.2 or newer is nee
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """`code` is one of Exchange.error_code's values."""
+    """`code` is one of Exchange.error_code's values; `detail` is exact, and for our own logs only."""
 
     code: str
     message: str
@@ -78,10 +80,8 @@ def _shown(error: BaseException) -> str:
 
 def _from_cause(cause: BaseException, detail: str) -> Failure | None:
     match cause:
-        case RefusedDestination(code="dns"):
-            return Failure("dns", UNREACHABLE, detail)
         case RefusedDestination():
-            return Failure("refused_address", UNREACHABLE, detail)
+            return Failure(UNREACHABLE, NO_CONNECTION, f"refused ({cause.code}): {detail}")
         case LineTooLong() | TooManyBytes():
             return Failure("response_too_large", "The head of the receiver's answer is too large.", detail)
         case ssl.SSLCertVerificationError():
@@ -90,16 +90,16 @@ def _from_cause(cause: BaseException, detail: str) -> Failure | None:
         case ssl.SSLError():
             return Failure("tls", _NO_HANDSHAKE, detail)
         case socket.gaierror() | UnicodeError():
-            return Failure("dns", UNREACHABLE, detail)
+            return Failure(UNREACHABLE, NO_CONNECTION, f"unresolvable: {detail}")
         case aiohttp.ClientPayloadError():
             return Failure("connect_reset", "The receiver closed the connection before its answer was over.", detail)
         case ConnectionRefusedError():
-            return Failure("connect_refused", UNREACHABLE, detail)
+            return Failure(UNREACHABLE, NO_CONNECTION, f"closed: {detail}")
         case aiohttp.ServerDisconnectedError() | EofStream() | ConnectionError():
             return Failure("connect_reset", "The receiver closed the connection without an answer.", detail)
         case OSError(errno=errno.ETIMEDOUT):
-            return Failure("connect_timeout", UNREACHABLE, detail)
+            return Failure("connect_timeout", NO_CONNECTION, detail)
         case OSError() if not isinstance(cause, aiohttp.ClientError):
-            return Failure("connect_refused", UNREACHABLE, detail)
+            return Failure(UNREACHABLE, NO_CONNECTION, f"no route: {detail}")
         case _:
             return None

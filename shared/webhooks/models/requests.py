@@ -46,9 +46,7 @@ def _foreign(value: object) -> str | int:
         return value
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _INTEGER_LIMIT:
         return value
-    raise PydanticCustomError(
-        "foreign_id", "must be an integer, or 1 to 128 printable characters without |"
-    )
+    raise PydanticCustomError("foreign_id", "must be an integer, or 1 to 128 printable characters without |")
 
 
 # Kept as it was written; `parse_filters` checks it. The OpenAPI document has `filter_document.Filters` under this name.

@@ -2,11 +2,13 @@
 
 import itertools
 import json
+import socket
 import time
 import uuid
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from localstack.demo import signatures
 from localstack.demo.client import Client
@@ -66,9 +68,10 @@ class Show:
         self._screen.heading(f"All of it as it should be ({time.monotonic() - started:.0f} s)")
 
     def tidy(self) -> None:
-        """Delete the webhooks of this show and of former ones, whose receivers are gone."""
+        """Delete the webhooks of this show, and of former ones whose receivers are gone."""
         for webhook in self._client.get("/webhooks?limit=100")["items"]:
-            if webhook["metadata"] == MARK:
+            url = str(webhook["url"])
+            if webhook["metadata"] == MARK and (url.startswith(f"{self._receiver.url}/") or not _listens(url)):
                 self._client.delete(f"/webhooks/{webhook['id']}")
 
     # ---- the main job
@@ -218,3 +221,12 @@ class Show:
 
 def _ids(arrivals: Sequence[Arrival]) -> set[str]:
     return {arrival.header("webhook-id") for arrival in arrivals}
+
+
+def _listens(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 80), timeout=1).close()
+    except OSError:
+        return False
+    return True

@@ -1,6 +1,5 @@
 """The history store against moto: lists over all partitions, newest first, and where they go on."""
 
-import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -144,12 +143,11 @@ def test_deliveries_of_all_partitions_make_one_list(table: DynamoTable, history:
     assert found == sorted(mine, key=lambda each: each.delivery_id, reverse=True)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_a_list_goes_on_behind_any_of_its_ids(seed: int, table: DynamoTable, history: HistoryStore) -> None:
+def test_a_list_goes_on_behind_any_of_its_ids(table: DynamoTable, history: HistoryStore) -> None:
     mine = [record(n) for n in range(120)]
     put(table, *mine)
     order = newest(mine)
-    for position in random.Random(seed).sample(range(120), 10):
+    for position in range(120):
         assert ids(history.deliveries(WEBHOOK, Span(behind=order[position]))) == order[position + 1 :]
 
 

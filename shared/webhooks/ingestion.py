@@ -216,7 +216,7 @@ class Ingestion:
         # An operational event never goes to the webhook that it speaks of: its failure would feed itself.
         itself = event.payload["resource_id"] if event.event_type in OPERATIONAL_EVENT_TYPES else None
         queued = [webhook_id for webhook_id in outcome.queued if webhook_id > each.after and webhook_id != itself]
-        missed = [(webhook_id, reason) for webhook_id, reason in outcome.missed if webhook_id > each.after]
+        missed = [(w, reason) for w, reason in outcome.missed if w > each.after and w != itself]
         reached = sorted([*queued, *(webhook_id for webhook_id, _ in missed)])
         last = reached[PAGE - 1] if len(reached) > PAGE else None
         return replace(

@@ -9,7 +9,7 @@ from webhooks.models.exchange import Exchange, Timings
 from webhooks.packing import pack, unpack
 
 FIRST_TRY_BYTES = 550  # with the rest of a first-try success this stays below one write unit of 1 KiB
-_CUTS = (4096, 1024, 384, 96, 0)  # body bytes tried in turn until the packed detail fits
+_CUTS = (1024, 384, 96, 0)  # body bytes tried in turn, after all of it, until the packed detail fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,11 @@ def pack_detail(exchange: Exchange, *, fitting: int | None = None) -> bytes | No
     """The detail as stored; with `fitting`, cut until it takes at most so many bytes, or None when nothing fits."""
     if fitting is None:
         return _packed(exchange, len(exchange.response_body), with_headers=True)
-    for cut in _CUTS:
-        if cut < 2 * len(exchange.response_body) or cut == 0:
-            packed = _packed(exchange, cut, with_headers=True)
-            if len(packed) <= fitting:
-                return packed
+    whole = len(exchange.response_body)
+    for cut in (whole, *(each for each in _CUTS if each < whole)):
+        packed = _packed(exchange, cut, with_headers=True)
+        if len(packed) <= fitting:
+            return packed
     packed = _packed(exchange, 0, with_headers=False)
     return packed if len(packed) <= fitting else None
 

@@ -158,22 +158,34 @@ def test_the_stream_shows_what_was_and_what_is(template: Template) -> None:
 
 
 def test_rollup_never_sees_what_it_writes_itself(template: Template) -> None:
-    """Lambda Developer Guide, "Using event filtering with a DynamoDB event source": patterns look at `dynamodb`
-    only. Without the filter every statistic written would call rollup again, without end."""
+    """Lambda Developer Guide, "Using event filtering with a DynamoDB event source". Without the filters every
+    statistic written would call rollup again, without end."""
     filters = template.properties("RollupMapping")["FilterCriteria"]["Filters"]
-    assert len(filters) == 1
-    keys = json.loads(filters[0]["Pattern"])["dynamodb"]["Keys"]
-    assert set(keys) == {schema.SK}
-    accepted = keys[schema.SK]["S"]
+    by_sort_key, by_partition_key = (json.loads(each["Pattern"])["dynamodb"]["Keys"] for each in filters)
+    accepted = by_sort_key[schema.SK]["S"]
     assert accepted == [
         {"prefix": schema.DELIVERY_PREFIX},
         {"prefix": schema.DEAD_PREFIX},
         schema.WEBHOOK_SK,
         schema.STATE_SK,
     ]
+    assert by_partition_key == {schema.PK: {"S": [{"prefix": schema.event_pk("")}]}}
     prefixes = tuple(rule["prefix"] if isinstance(rule, dict) else rule for rule in accepted)
-    assert not schema.STATISTICS_PREFIX.startswith(prefixes)
-    assert not "count#0".startswith(prefixes)
+    written = [
+        (schema.statistics_pk("wh_1"), schema.statistics_sk(0)),
+        (schema.COUNTERS_PK, schema.counter_sk(0)),
+        (schema.CIRCUITS_PK, "wh_1"),
+        (schema.counted_pk(0), schema.COUNTED_SK),
+    ]
+    for pk, sk in written:
+        assert not sk.startswith(prefixes)
+        assert not pk.startswith(schema.event_pk(""))
+
+
+def test_what_ttl_removes_does_not_call_rollup(template: Template) -> None:
+    """DynamoDB Developer Guide, "Using filters to process some events with DynamoDB and Lambda"."""
+    filters = template.properties("RollupMapping")["FilterCriteria"]["Filters"]
+    assert all("REMOVE" not in json.loads(each["Pattern"])["eventName"] for each in filters)
 
 
 def test_a_stream_record_that_cannot_be_counted_stops_nothing(template: Template) -> None:

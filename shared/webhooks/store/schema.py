@@ -16,7 +16,11 @@
 | wrapped data key   | datakey              | datakey           |                             |                   |
 | unreadable message | unreadable           | time, message id  |                             |                   |
 | statistics         | stat|wh_             | stat#hour         |                             |                   |
-| counters           | count#name           | count#shard       |                             |                   |
+| counters           | count#service        | count#shard       |                             |                   |
+| circuit not closed | count#circuits       | wh_               |                             |                   |
+| counted records    | counted#2 seconds    | counted           |                             |                   |
+| tenant's amounts   | tenant|owner         | amount            |                             |                   |
+| tenant's requests  | requests|owner       | 10 seconds        |                             |                   |
 
 All three indexes are sparse and hold keys only: what is delivered at the first try is written once, at one write unit,
 and stands in none of them. `waiting` serves both waits outside SQS: due|shard / time, id for what falls due by time
@@ -44,6 +48,12 @@ IDEMPOTENCY_SK = "idem"
 DATA_KEY_PK = DATA_KEY_SK = "datakey"
 UNREADABLE_PK = "unreadable"
 STATISTICS_PREFIX = "stat#"
+COUNTER_PREFIX = "count#"
+COUNTERS_PK = "count#service"
+CIRCUITS_PK = "count#circuits"
+COUNTED_SK = "counted"
+AMOUNT_SK = "amount"
+TAKEN = "taken"
 WEBHOOKS_OVERVIEW = "webhooks"
 
 DUE_SHARDS = 16  # due keys take 16 x 1,000 writes a second; release asks each once a run
@@ -142,3 +152,33 @@ def idempotency_pk(caller: str, key: str) -> str:
 def statistics_pk(webhook_id: str) -> str:
     """Partition of a webhook's hourly statistics."""
     return f"stat|{webhook_id}"
+
+
+def statistics_sk(hour_ms: int) -> str:
+    """Sort key of the statistics of the hour that starts then."""
+    return f"{STATISTICS_PREFIX}{hour_ms:014d}"
+
+
+def counter_sk(shard: int) -> str:
+    """Sort key of one shard of the service's counters; a counter is the sum over its shards."""
+    return f"{COUNTER_PREFIX}{shard:02d}"
+
+
+def counted_pk(window: int) -> str:
+    """Partition of the item that remembers which stream records of two seconds are counted."""
+    return f"counted#{window}"
+
+
+def tenant_pk(owner: str) -> str:
+    """Partition of what an owner has, counted."""
+    return f"tenant|{owner}"
+
+
+def requests_pk(owner: str) -> str:
+    """Partition of the requests that an owner makes."""
+    return f"requests|{owner}"
+
+
+def requests_sk(window: int) -> str:
+    """Sort key of those in one window of time."""
+    return f"{window:012d}"

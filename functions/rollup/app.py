@@ -1,0 +1,38 @@
+"""Lambda: the table's stream becomes statistics and counters."""
+
+import os
+import random
+import secrets
+import time
+from dataclasses import asdict
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from webhooks.aws import client
+from webhooks.messages import failures
+from webhooks.rollup import Rollup
+from webhooks.settings import RollupSettings
+from webhooks.store.dynamo import DynamoTable
+from webhooks.store.statistics import COUNTER_SHARDS, StatisticsStore
+from webhooks.store.stream import stream_records
+
+settings = RollupSettings.read(os.environ)
+logger = Logger(service="webhooks", level=settings.log_level)
+rollup = Rollup(
+    StatisticsStore(
+        DynamoTable(client("dynamodb"), settings.table_name),
+        shard=secrets.randbelow(COUNTER_SHARDS),
+        retention_ms=settings.retention_ms,
+        now_ms=lambda: time.time_ns() // 1_000_000,
+    ),
+    sleep=time.sleep,
+    random=random.random,
+)
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """A batch of the stream in; where to begin again out, when not all could be counted."""
+    report = rollup.add_up(stream_records(event["Records"]))
+    logger.info("batch added up", extra={**asdict(report), "received": len(event["Records"])})
+    return failures([] if report.failed_from is None else [report.failed_from])

@@ -1,0 +1,242 @@
+"""Hourly statistics of webhooks, the service's counters, and what tells which stream records they hold already."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from webhooks.counting import (
+    TOKEN_BYTES,
+    WINDOW_SECONDS,
+    CircuitChange,
+    CircuitState,
+    HourKey,
+    HourUpdate,
+    Marks,
+    WindowUpdate,
+)
+from webhooks.ids import HISTORY_SHARDS
+from webhooks.statistics import Counts, Statistics
+from webhooks.store import schema
+from webhooks.store.attributes import binary, number, read_bytes, read_int, text
+from webhooks.store.dynamo import DynamoTable, Item, Key, key_of
+
+COUNTER_SHARDS = 16
+STATISTICS_DAYS = 90
+COUNTED_SECONDS = 2 * 86_400  # a stream keeps its records for one day
+CIRCUIT_SECONDS = 30 * 86_400  # the net for a webhook that was deleted while its circuit changed
+_COUNT, _MARK, _LAST_SUCCESS, _LAST_FAILURE = "c#", "mark#", "success#", "failure#"
+
+
+class StatisticsStore:
+    """What rollup writes. `shard` is this process's own share of the counters: nobody waits for another's."""
+
+    def __init__(self, table: DynamoTable, *, shard: int, retention_ms: int, now_ms: Callable[[], int]) -> None:
+        self._table = table
+        self._counter = (schema.COUNTERS_PK, schema.counter_sk(shard % COUNTER_SHARDS))
+        self._kept_ms = max(retention_ms, STATISTICS_DAYS * 86_400_000)
+        self._now_ms = now_ms
+
+    def marks(self, keys: Sequence[HourKey]) -> Mapping[HourKey, Marks]:
+        """See rollup.StatisticsStore."""
+        found = self._table.get_many([_hour_key(key) for key in keys])
+        return {key: _marks(item) for key in keys if (item := found.get(_hour_key(key)))}
+
+    def windows(self, windows: Sequence[int]) -> Mapping[int, frozenset[bytes]]:
+        """See rollup.StatisticsStore."""
+        found = self._table.get_many([_window_key(window) for window in windows])
+        return {window: _tokens(item) for window in windows if (item := found.get(_window_key(window)))}
+
+    def commit(self, hours: Sequence[HourUpdate], windows: Sequence[WindowUpdate], service: Counts) -> bool:
+        """See rollup.StatisticsStore."""
+        actions = [self._hour(update) for update in hours] + [_window(update) for update in windows]
+        if any(service.values()):
+            expression = Expression()
+            expression.add(service)
+            actions.append({"Update": {"Key": key_of(self._counter), **expression.request()}})
+        return self._table.transact(actions)
+
+    def note_circuit(self, change: CircuitChange) -> None:
+        """See rollup.StatisticsStore. A record that comes again may list a circuit that is closed by now; the one that
+        closed it comes again as well, and after it."""
+        key = key_of((schema.CIRCUITS_PK, change.webhook_id))
+        condition = {
+            "ConditionExpression": "attribute_not_exists(revision) OR revision < :r",
+            "ExpressionAttributeValues": {":r": number(change.revision)},
+        }
+        if change.state == "closed":
+            self._table.transact([{"Delete": {"Key": key, **condition}}])
+            return
+        kept: Item = {
+            "circuit": text(change.state),
+            "revision": number(change.revision),
+            schema.EXPIRES_AT: number(self._now_ms() // 1000 + CIRCUIT_SECONDS),
+        }
+        self._table.transact([{"Put": {"Item": {**key, **kept}, **condition}}])
+
+    def _hour(self, update: HourUpdate) -> Item:
+        expression = Expression()
+        expression.add(update.added.counts, prefix=_COUNT)
+        expression.set(schema.EXPIRES_AT, number((update.key[1] + self._kept_ms) // 1000))
+        for shard, mark in update.marks.items():
+            before = update.before.get(shard)
+            expression.expect(f"{_MARK}{shard}", None if before is None else text(str(before)))
+            expression.set(f"{_MARK}{shard}", text(str(mark)))
+        for name, last in ((_LAST_SUCCESS, update.last_success_ms), (_LAST_FAILURE, update.last_failure_ms)):
+            for shard, at_ms in last.items():
+                expression.set(f"{name}{shard}", number(at_ms))
+        return {"Update": {"Key": key_of(_hour_key(update.key)), **expression.request()}}
+
+
+class StatisticsReader:
+    """What metrics and health are made of."""
+
+    def __init__(self, table: DynamoTable) -> None:
+        self._table = table
+
+    def hours(self, webhook_id: str, from_ms: int, to_ms: int) -> dict[int, Statistics]:
+        """A webhook's statistics of the hours that start from `from_ms` up to, not including, `to_ms`, by start."""
+        items = self._table.query(
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :a AND :z",
+            ExpressionAttributeValues={
+                ":pk": text(schema.statistics_pk(webhook_id)),
+                ":a": text(schema.statistics_sk(from_ms)),
+                ":z": text(schema.statistics_sk(to_ms - 1)),
+            },
+        )
+        return {_hour_of(item): _statistics(item) for item in items}
+
+    def latest(self, webhook_id: str, limit: int) -> dict[int, Statistics]:
+        """A webhook's last hours in which anything happened, the latest first."""
+        items = self._table.query(
+            limit=limit,
+            forward=False,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": text(schema.statistics_pk(webhook_id))},
+        )
+        return {_hour_of(item): _statistics(item) for item in items}
+
+    def service(self) -> Counts:
+        """The whole service's counters since it began."""
+        items = self._table.query(
+            KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": text(schema.COUNTERS_PK)}
+        )
+        total: Counter[str] = Counter()
+        for item in items:
+            for name, count in _counts(item).items():
+                total[name] += count
+        return total
+
+    def circuits(self, limit: int) -> list[tuple[str, CircuitState]]:
+        """Webhooks whose circuit is not closed, with its state; at most `limit`."""
+        items = self._table.query(
+            limit=limit,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": text(schema.CIRCUITS_PK)},
+        )
+        return [(item[schema.SK]["S"], cast("CircuitState", item["circuit"]["S"])) for item in items]
+
+    def backlog(self, webhook_id: str, limit: int) -> int:
+        """How many deliveries stand in a webhook's waiting room; it stops counting soon after `limit`."""
+        counted = 0
+        for shard in range(HISTORY_SHARDS):
+            keys = self._table.query(
+                limit=limit - counted,
+                IndexName=schema.WAITING_INDEX,
+                KeyConditionExpression=f"{schema.WAITING_KEY} = :k",
+                ExpressionAttributeValues={":k": text(schema.room_key(webhook_id, shard))},
+            )
+            counted += sum(1 for _ in keys)
+            if counted >= limit:
+                break
+        return counted
+
+
+class Expression:
+    """An UpdateItem's expressions with placeholders for every name and value."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._values: dict[str, Item] = {}
+        self._adds: list[str] = []
+        self._sets: list[str] = []
+        self._conditions: list[str] = []
+
+    def add(self, counts: Counts, prefix: str = _COUNT) -> None:
+        """Add to numbers; those that are absent start at zero."""
+        self._adds += [f"{self._name(prefix + name)} {self._value(number(n))}" for name, n in counts.items() if n]
+
+    def set(self, name: str, value: Item) -> None:
+        """Replace an attribute."""
+        self._sets.append(f"{self._name(name)} = {self._value(value)}")
+
+    def expect(self, name: str, value: Item | None) -> None:
+        """Go on only if the attribute is this (None: absent)."""
+        own = self._name(name)
+        self._conditions.append(f"attribute_not_exists({own})" if value is None else f"{own} = {self._value(value)}")
+
+    def request(self) -> dict[str, Any]:
+        """The parameters of an update."""
+        clauses = [f"{verb} {', '.join(of)}" for verb, of in (("SET", self._sets), ("ADD", self._adds)) if of]
+        request: dict[str, Any] = {
+            "UpdateExpression": " ".join(clauses),
+            "ExpressionAttributeNames": {own: name for name, own in self._names.items()},
+            "ExpressionAttributeValues": self._values,
+        }
+        if self._conditions:
+            request["ConditionExpression"] = " AND ".join(self._conditions)
+        return request
+
+    def _name(self, name: str) -> str:
+        return self._names.setdefault(name, f"#n{len(self._names)}")
+
+    def _value(self, value: Item) -> str:
+        own = f":v{len(self._values)}"
+        self._values[own] = value
+        return own
+
+
+def _window(update: WindowUpdate) -> Item:
+    """The tokens as one string of bytes; their number tells whether somebody else has added to them."""
+    expression = Expression()
+    expression.expect("tokens", number(len(update.before)) if update.before else None)
+    expression.set("tokens", number(len(update.tokens)))
+    expression.set("counted", binary(b"".join(sorted(update.tokens))))
+    expression.set(schema.EXPIRES_AT, number(update.window * WINDOW_SECONDS + COUNTED_SECONDS))
+    return {"Update": {"Key": key_of(_window_key(update.window)), **expression.request()}}
+
+
+def _hour_key(key: HourKey) -> Key:
+    return schema.statistics_pk(key[0]), schema.statistics_sk(key[1])
+
+
+def _window_key(window: int) -> Key:
+    return schema.counted_pk(window), schema.COUNTED_SK
+
+
+def _hour_of(item: Item) -> int:
+    return int(item[schema.SK]["S"].removeprefix(schema.STATISTICS_PREFIX))
+
+
+def _statistics(item: Item) -> Statistics:
+    return Statistics(
+        _counts(item),
+        max(_by_shard(item, _LAST_SUCCESS), default=None),
+        max(_by_shard(item, _LAST_FAILURE), default=None),
+    )
+
+
+def _counts(item: Item) -> Counts:
+    return {name[len(_COUNT) :]: int(value["N"]) for name, value in item.items() if name.startswith(_COUNT)}
+
+
+def _marks(item: Item) -> Marks:
+    return {shard: int(item[f"{_MARK}{shard}"]["S"]) for shard in range(HISTORY_SHARDS) if f"{_MARK}{shard}" in item}
+
+
+def _by_shard(item: Item, name: str) -> Iterator[int]:
+    return (read_int(item, f"{name}{s}") for s in range(HISTORY_SHARDS) if f"{name}{s}" in item)
+
+
+def _tokens(item: Item) -> frozenset[bytes]:
+    counted = read_bytes(item, "counted") or b""
+    return frozenset(counted[i : i + TOKEN_BYTES] for i in range(0, len(counted), TOKEN_BYTES))

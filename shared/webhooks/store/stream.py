@@ -1,0 +1,102 @@
+"""The table's stream as Lambda hands it over, turned into what rollup counts."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from webhooks.counting import TOKEN_BYTES, WINDOW_SECONDS, CircuitChange, HistoryRecord, LooseRecord, StreamRecord
+from webhooks.statistics import dead_letter_counts, delivery_counts, event_counts, webhook_counts
+from webhooks.store import schema
+from webhooks.store.attributes import read_int
+from webhooks.store.delivery_items import delivery_of
+from webhooks.store.dynamo import Item
+from webhooks.store.events import event_of
+from webhooks.store.states import state_of
+
+if TYPE_CHECKING:
+    from webhooks.models.webhook import WebhookStatus
+
+logger = logging.getLogger(__name__)
+
+Record = Mapping[str, Any]
+# Large, of no interest here, and text in Lambda's JSON where the store's own items hold bytes.
+_BINARIES = frozenset({"body", "response", "payload", "sealed", "detail"})
+_DELETED_REVISION = 10**15  # beyond any: a deleted webhook's circuit is of no interest again
+
+
+def stream_records(records: Iterable[Record]) -> list[StreamRecord]:
+    """The records that may add to a count, in their order.
+
+    One that cannot be read is logged and left out: no repetition would make it readable.
+    """
+    found: list[StreamRecord] = []
+    for record in records:
+        try:
+            each = _stream_record(record)
+        except (KeyError, ValueError, TypeError, IndexError):
+            logger.exception("stream record is unreadable: %s", record.get("dynamodb", {}).get("Keys"))
+            continue
+        if each is not None:
+            found.append(each)
+    return found
+
+
+def _stream_record(record: Record) -> StreamRecord | None:
+    change: Record = record["dynamodb"]
+    after = _image(change.get("NewImage"))
+    if after is None:
+        return None
+    before = _image(change.get("OldImage"))
+    pk, sk = change["Keys"][schema.PK]["S"], change["Keys"][schema.SK]["S"]
+    for prefix, read in ((schema.DELIVERY_PREFIX, _delivery), (schema.DEAD_PREFIX, _dead_letter)):
+        if sk.startswith(prefix):
+            return read(change, pk, before, after)
+    if pk.startswith(schema.event_pk("")):
+        return None if before else _loose(change, event_counts(event_of(after)))
+    reader: Callable[[Record, Item | None, Item], StreamRecord | None] | None
+    reader = {schema.WEBHOOK_SK: _webhook, schema.STATE_SK: _state}.get(sk)
+    return None if reader is None else reader(change, before, after)
+
+
+def _delivery(change: Record, pk: str, before: Item | None, after: Item) -> HistoryRecord:
+    written_at_ms = int(change["ApproximateCreationDateTime"]) * 1000
+    hours = delivery_counts(delivery_of(before) if before else None, delivery_of(after), written_at_ms)
+    webhook_id, _, shard = pk.partition("|")
+    return HistoryRecord(change["SequenceNumber"], webhook_id, int(shard), hours)
+
+
+def _dead_letter(change: Record, pk: str, before: Item | None, after: Item) -> HistoryRecord:
+    generation_before = read_int(before, "generation") if before else None
+    hours = dead_letter_counts(generation_before, read_int(after, "generation"), read_int(after, "dead_at"))
+    webhook_id, _, shard = pk.partition("|")
+    return HistoryRecord(change["SequenceNumber"], webhook_id, int(shard), hours)
+
+
+def _webhook(change: Record, before: Item | None, after: Item) -> LooseRecord | None:
+    was = cast("WebhookStatus", before["status"]["S"]) if before else None
+    now = cast("WebhookStatus", after["status"]["S"])
+    if was == now:
+        return None
+    webhook_id = after[schema.PK]["S"]
+    gone = CircuitChange(webhook_id, "closed", _DELETED_REVISION) if now == "deleted" else None
+    return _loose(change, webhook_counts(was, now), gone)
+
+
+def _state(change: Record, before: Item | None, after: Item) -> LooseRecord | None:
+    now = state_of(after)
+    if state_of(before).circuit.state == now.circuit.state:
+        return None
+    return _loose(change, {}, CircuitChange(after[schema.PK]["S"], now.circuit.state, now.revision))
+
+
+def _loose(change: Record, counts: Mapping[str, int], circuit: CircuitChange | None = None) -> LooseRecord:
+    sequence: str = change["SequenceNumber"]
+    keys = change["Keys"]
+    name = "\0".join((sequence, keys[schema.PK]["S"], keys[schema.SK]["S"]))
+    token = hashlib.sha256(name.encode()).digest()[:TOKEN_BYTES]
+    return LooseRecord(sequence, int(change["ApproximateCreationDateTime"]) // WINDOW_SECONDS, token, counts, circuit)
+
+
+def _image(image: Item | None) -> Item | None:
+    return None if image is None else {name: value for name, value in image.items() if name not in _BINARIES}

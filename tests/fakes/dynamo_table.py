@@ -1,0 +1,159 @@
+"""One fake table: items in order, sparse indexes that lag, a stream, and TTL. Not thread-safe: one caller at a time."""
+
+import heapq
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.fakes.clock import Clock
+
+Item = dict[str, Any]
+Key = tuple[str, str]
+INDEXES = ("waiting", "listing", "overview")
+MAX_ITEM_BYTES = 400 * 1024  # DynamoDB Developer Guide, "Service, account, and table quotas"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRecord:
+    """One change, with both images."""
+
+    sequence_number: int
+    event_name: str  # INSERT, MODIFY, REMOVE
+    key: Key
+    old: Item | None
+    new: Item | None
+    at_ms: int
+    by_ttl: bool = False
+
+
+@dataclass(slots=True)
+class _Index:
+    """Entries (sort value, pk, sk) by index key; changes wait in order until their time has come."""
+
+    name: str
+    entries: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
+    pending: deque[tuple[int, str, tuple[str, str, str], bool]] = field(default_factory=deque)
+
+    def place(self, item: Item | None) -> tuple[str, tuple[str, str, str]] | None:
+        if item is None:
+            return None
+        key, at = item.get(f"{self.name}_key"), item.get(f"{self.name}_at")
+        if key is None or at is None:
+            return None
+        return key["S"], (at["S"], item["pk"]["S"], item["sk"]["S"])
+
+    def change(self, old: Item | None, new: Item | None, at_ms: int) -> None:
+        before, after = self.place(old), self.place(new)
+        if before == after:
+            return
+        if self.pending:  # an index never applies changes out of order
+            at_ms = max(at_ms, self.pending[-1][0])
+        if before is not None:
+            self.pending.append((at_ms, *before, False))
+        if after is not None:
+            self.pending.append((at_ms, *after, True))
+
+    def catch_up(self, now_ms: int) -> None:
+        while self.pending and self.pending[0][0] <= now_ms:
+            _, key, entry, present = self.pending.popleft()
+            entries = self.entries.setdefault(key, [])
+            position = bisect_left(entries, entry)
+            if present:
+                insort(entries, entry)
+            elif position < len(entries) and entries[position] == entry:
+                del entries[position]
+
+
+class FakeTable:
+    """Items of one table with keys `pk` and `sk`."""
+
+    def __init__(self, clock: Clock, index_lag_ms: Callable[[], int], keeps_stream: bool) -> None:
+        self._clock = clock
+        self._index_lag_ms = index_lag_ms
+        self._keeps_stream = keeps_stream
+        self.items: dict[Key, Item] = {}
+        self._order: dict[str, list[str]] = {}
+        self._indexes = {name: _Index(name) for name in INDEXES}
+        self._expiring: list[tuple[int, Key]] = []
+        self._sequence = 0
+        self.stream: list[StreamRecord] = []
+
+    def get(self, key: Key) -> Item | None:
+        """A copy of an item."""
+        item = self.items.get(key)
+        return None if item is None else dict(item)
+
+    def write(self, key: Key, new: Item | None, *, by_ttl: bool = False) -> None:
+        """Put or delete an item."""
+        old = self.items.get(key)
+        if new is None and old is None:
+            return
+        if new is None:
+            del self.items[key]
+            order = self._order[key[0]]
+            del order[bisect_left(order, key[1])]
+        else:
+            if old is None:
+                insort(self._order.setdefault(key[0], []), key[1])
+            self.items[key] = new
+            if (expires := new.get("expires_at")) is not None and (old or {}).get("expires_at") != expires:
+                heapq.heappush(self._expiring, (int(float(expires["N"])), key))
+        at_ms = self._clock.ms + self._index_lag_ms()
+        for index in self._indexes.values():
+            index.change(old, new, at_ms)
+        if self._keeps_stream and old != new:
+            self._sequence += 1
+            name = "INSERT" if old is None else "REMOVE" if new is None else "MODIFY"
+            self.stream.append(StreamRecord(self._sequence, name, key, old, new, self._clock.ms, by_ttl))
+
+    def collect_expired(self) -> int:
+        """What TTL does within days of an item's expiry; returns how many items went."""
+        gone = 0
+        while self._expiring and self._expiring[0][0] <= self._clock.ms // 1000:
+            expires_at, key = heapq.heappop(self._expiring)
+            item = self.items.get(key)
+            if item is not None and "expires_at" in item and int(float(item["expires_at"]["N"])) == expires_at:
+                self.write(key, None, by_ttl=True)
+                gone += 1
+        return gone
+
+    def in_partition(self, pk: str) -> list[tuple[str, Key]]:
+        """(sort value, key) of a partition, in order."""
+        return [(sk, (pk, sk)) for sk in self._order.get(pk, ())]
+
+    def in_index(self, name: str, key: str) -> list[tuple[str, Key]]:
+        """The same of an index key, as old as the index happens to be."""
+        index = self._indexes[name]
+        index.catch_up(self._clock.ms)
+        return [(at, (pk, sk)) for at, pk, sk in index.entries.get(key, ())]
+
+    def index_projection(self, name: str, index_key: str, at: str, key: Key) -> Item:
+        """What a KEYS_ONLY index holds of an item."""
+        return {
+            "pk": {"S": key[0]},
+            "sk": {"S": key[1]},
+            f"{name}_key": {"S": index_key},
+            f"{name}_at": {"S": at},
+        }
+
+    def all_items(self) -> Iterator[tuple[Key, Item]]:
+        """Everything, for the checks of a test."""
+        return iter(list(self.items.items()))
+
+
+def item_bytes(item: Item) -> int:
+    """DynamoDB Developer Guide, "DynamoDB item sizes and formats"; roughly, for numbers."""
+    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(value: Item) -> int:
+    kind, content = next(iter(value.items()))
+    if kind == "S":
+        return len(content) if content.isascii() else len(content.encode())
+    if kind == "N":
+        return len(content) // 2 + 2
+    if kind == "B":
+        return len(content)
+    return 1

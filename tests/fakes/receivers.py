@@ -1,0 +1,110 @@
+"""Receivers in virtual time, behind the sender's transport port. Their log is what really happened."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from tests.fakes.clock import Clock
+from webhooks.models.exchange import Exchange, HttpRequest
+
+PREFIX = "X-PyAirtable"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a receiver answers: a status after a while, or an `error_code` of the transport's."""
+
+    status: int = 200
+    latency_ms: int = 20
+    headers: Mapping[str, str] | None = None
+    body: bytes = b"ok"
+    error_code: str | None = None
+
+    @property
+    def arrives(self) -> bool:
+        """Whether the receiver saw the request at all."""
+        return self.error_code not in ("dns", "refused_address", "connect_refused", "connect_timeout", "tls")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A request as the receiver saw it, and how it answered."""
+
+    at_ms: int
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    answer: Answer
+
+    @property
+    def event_id(self) -> str:
+        """From the headers."""
+        return self.headers[f"{PREFIX}-Event-ID"]
+
+    @property
+    def webhook_id(self) -> str:
+        """From the headers."""
+        return self.headers[f"{PREFIX}-Webhook-ID"]
+
+    @property
+    def delivery_id(self) -> str:
+        """From the headers."""
+        return self.headers[f"{PREFIX}-Delivery-ID"]
+
+    @property
+    def attempt(self) -> int:
+        """From the headers."""
+        return int(self.headers[f"{PREFIX}-Attempt"])
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the receiver took it."""
+        return self.answer.error_code is None and 200 <= self.answer.status < 300
+
+
+Behaviour = Callable[[int, int], Answer]  # (now_ms, requests seen before) -> answer
+
+
+class FakeReceivers:
+    """All receivers of a test, by URL; one that is not scripted answers 200."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._behaviours: dict[str, Behaviour] = {}
+        self._counts: dict[str, int] = defaultdict(int)
+        self.log: list[Seen] = []
+
+    def behave(self, url: str, behaviour: Behaviour) -> None:
+        """Have a receiver answer by a function."""
+        self._behaviours[url] = behaviour
+
+    def script(self, url: str, answers: Iterable[Answer | int]) -> None:
+        """Have a receiver give these answers in turn, and the last one from then on."""
+        turns = [each if isinstance(each, Answer) else Answer(each) for each in answers]
+        start = self._counts[url]
+        self._behaviours[url] = lambda _now_ms, count: turns[min(count - start, len(turns) - 1)]
+
+    def seen(self, url: str) -> list[Seen]:
+        """What one receiver saw."""
+        return [each for each in self.log if each.url == url]
+
+    async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
+        """The transport port."""
+        started_ms = self._clock.ms
+        count = self._counts[request.url]
+        self._counts[request.url] += 1
+        behaviour = self._behaviours.get(request.url)
+        answer = behaviour(started_ms, count) if behaviour else Answer()
+        deadline_ms = round(request.timeout_seconds * 1000)
+        if answer.latency_ms > deadline_ms or answer.error_code == "timeout":
+            answer = Answer(answer.status, deadline_ms, None, b"", "timeout")
+        if answer.arrives:
+            self.log.append(Seen(started_ms, request.url, dict(request.headers), request.body, answer))
+        await asyncio.sleep(answer.latency_ms / 1000)
+        if answer.error_code is not None:
+            return Exchange(
+                started_ms, self._clock.ms - started_ms, error_code=answer.error_code, error_message="did not work"
+            )
+        headers = tuple((answer.headers or {}).items())
+        return Exchange(started_ms, self._clock.ms - started_ms, answer.status, headers, answer.body)

@@ -1,0 +1,60 @@
+"""An asyncio loop in virtual time: nothing to wait for but timers, and waiting for one moves the clock."""
+
+import asyncio
+import selectors
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tests.fakes.clock import Clock
+
+
+class _Timers(selectors.BaseSelector):
+    """Instead of waiting for sockets, of which there are none, passes time."""
+
+    def __init__(self, clock: Clock, pass_ms: Callable[[int], None]) -> None:
+        self._clock = clock
+        self._pass_ms = pass_ms
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:  # noqa: ANN401
+        return selectors.SelectorKey(fileobj, 0, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:  # noqa: ANN401
+        return selectors.SelectorKey(fileobj, 0, 0, None)
+
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:  # noqa: ANN401
+        raise KeyError(fileobj)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return {}
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            raise RuntimeError("the loop waits for something that never comes")
+        if timeout > 0:
+            self._pass_ms(max(1, round(timeout * 1000)))
+        return []
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """`pass_ms` is how time passes: by default the clock jumps."""
+
+    def __init__(self, clock: Clock, pass_ms: Callable[[int], None] | None = None) -> None:
+        def jump(milliseconds: int) -> None:
+            clock.ms += milliseconds
+
+        super().__init__(_Timers(clock, pass_ms or jump))
+        self._virtual_clock = clock
+        self._clock_resolution = 0.0005  # epoch seconds as floats know no nanosecond: a timer due now would never be
+
+    def time(self) -> float:
+        """The loop's time is the clock's."""
+        return self._virtual_clock.ms / 1000
+
+    def abandon(self) -> None:
+        """What is under way stops where it is, as in a process that is killed."""
+        tasks = asyncio.all_tasks(self)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self.close()

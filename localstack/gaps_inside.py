@@ -20,6 +20,8 @@ from ministack import app
 from ministack.core import iam_actions, lambda_runtime
 from ministack.services import lambda_svc
 
+POLL_SECONDS = 0.2
+
 
 def mend(function_log: Path) -> None:
     """All of them. What functions log goes to `function_log`."""
@@ -30,6 +32,7 @@ def mend(function_log: Path) -> None:
     _authorise_batches_as_what_they_hold()
     _answer_without_a_body()
     _poll_streams_beside_queues()
+    _look_at_queues_often()
 
 
 class FunctionLog:
@@ -120,6 +123,17 @@ def _poll_streams_beside_queues() -> None:
         return False
 
     lambda_svc._poll_dynamodb_streams = poll_in_background
+
+
+def _look_at_queues_often() -> None:
+    """What becomes visible again wakes nobody, and the emulator looks once a second: retries came a second late."""
+
+    def wake() -> None:
+        while True:
+            time.sleep(POLL_SECONDS)
+            lambda_svc._esm_wake.set()
+
+    threading.Thread(target=wake, name="wake", daemon=True).start()
 
 
 def _authorise_batches_as_what_they_hold() -> None:

@@ -42,14 +42,15 @@ def begin(message: DeliveryMessage) -> DeliveryRecord:
 def standing(record: DeliveryRecord, message: DeliveryMessage) -> Literal["live", "done", "older", "given_up"]:
     """Whether this message may act. "given_up": it must reach the dead-letter queue (again) and then go.
 
-    A delivered one is done, unless a message of a later generation asks for it to be sent once more.
+    A delivered one is done, unless it is to be sent once more: a message of a later generation asks for it, or has
+    begun a cycle that had no attempt yet.
     """
     if message.generation < record.generation:
         return "older"
     if message.generation > record.generation or record.revision == 0:
         return "live"
     if record.status == "delivered":
-        return "done"
+        return "done" if record.attempts_in_cycle else "live"
     return "given_up" if record.status in FINISHED else "live"
 
 

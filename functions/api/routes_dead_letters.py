@@ -78,6 +78,10 @@ def routes(management: DeadLetterManagement, cursors: Cursors) -> Router:
     @router.post(
         "/webhooks/<webhook_id>/dead-letters/<dead_letter_id>/replay",
         summary="Send a dead letter again",
+        description=(
+            "With attempts of its own. 409 when there is nothing to send: it was delivered since, it is being sent "
+            "again already, or the webhook is inactive or failed. One that dies again can be replayed again."
+        ),
         status_code=202,
         tags=TAGS,
         operation_id="replayDeadLetter",
@@ -90,6 +94,7 @@ def routes(management: DeadLetterManagement, cursors: Cursors) -> Router:
     @router.post(
         "/webhooks/<webhook_id>/dead-letters/bulk-replay",
         summary="Send a webhook's unprocessed dead letters again, in the background",
+        description="The answer's Location says where to follow it. 409 while the webhook is inactive or failed.",
         status_code=202,
         tags=TAGS,
         operation_id="bulkReplayDeadLetters",

@@ -19,6 +19,10 @@ def routes(history: EventHistory, cursors: Cursors) -> Router:
     @router.get(
         "/events/<event_id>",
         summary="What became of an event, for each webhook and why",
+        description=(
+            "Your own webhooks are listed, those that it did not reach with the reason; admins see all that the event "
+            "was for. An event shows up within seconds of being published."
+        ),
         tags=["events"],
         operation_id="getEvent",
     )

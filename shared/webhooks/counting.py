@@ -1,7 +1,7 @@
 """Stream records, each counted once however often it comes.
 
 A record is counted in the same transaction that notes it as counted, so that a repeat finds the note. What the note is
-depends on where the record comes from (decision record 0014):
+depends on where the record comes from (decision record 0013):
 
 - Deliveries and dead letters: all records of one partition key come in order, and a webhook's history has four
   partition keys. So its hourly statistics keep the last sequence number of each: what is not beyond it is a repeat.
@@ -10,7 +10,7 @@ depends on where the record comes from (decision record 0014):
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -110,11 +110,15 @@ def fold(records: Sequence[HistoryRecord], marks: Mapping[HourKey, Marks]) -> tu
 
 def service_counts(updates: Sequence[HourUpdate]) -> Counts:
     """The service's counters take what the webhooks' hours take, in the same transaction, and so once as well."""
+    return total_counts(counts for update in updates for counts in (update.added.counts, update.added.service))
+
+
+def total_counts(parts: Iterable[Counts]) -> Counts:
+    """All of them added up, numbers below zero included."""
     total: Counter[str] = Counter()
-    for update in updates:
-        for counts in (update.added.counts, update.added.service):
-            for name, count in counts.items():
-                total[name] += count
+    for counts in parts:
+        for name, count in counts.items():
+            total[name] += count
     return total
 
 
@@ -123,12 +127,8 @@ def fold_loose(
 ) -> tuple[list[WindowUpdate], Counts, int]:
     """The updates that note what is new, its counts, and of how many records they are."""
     fresh = [each for each in records if each.token not in stored.get(each.window, ())]
-    service: Counter[str] = Counter()
-    for each in fresh:
-        for name, count in each.counts.items():
-            service[name] += count
     updates = [_window_update(window, fresh, stored) for window in sorted({each.window for each in fresh})]
-    return updates, service, len(fresh)
+    return updates, total_counts(each.counts for each in fresh), len(fresh)
 
 
 def _window_update(window: int, fresh: Sequence[LooseRecord], stored: Mapping[int, frozenset[bytes]]) -> WindowUpdate:

@@ -18,6 +18,7 @@ from webhooks.counting import (
     fold_loose,
     parts,
     service_counts,
+    total_counts,
 )
 from webhooks.errors import Unavailable
 from webhooks.statistics import Counts
@@ -69,39 +70,33 @@ class Rollup:
         report = RollupReport(records=len(records))
         for part in parts(records):
             try:
-                report.counted += self._count_history([each for each in part if isinstance(each, HistoryRecord)])
-                report.counted += self._count_loose([each for each in part if isinstance(each, LooseRecord)])
+                self._list_circuits(part)
+                report.counted += self._until_nobody_interferes(lambda part=part: self._count(part))
             except Unavailable as exc:
                 logger.warning("records from %s on are to come again: %s", part[0].sequence, exc)
                 report.failed_from = part[0].sequence
                 break
         return report
 
-    def _count_history(self, records: Sequence[HistoryRecord]) -> int:
-        keys = list(dict.fromkeys((each.webhook_id, hour) for each in records for hour in each.hours))
-        if not keys:
-            return 0
-
-        def attempt() -> tuple[bool, int]:
-            updates, counted = fold(records, self._store.marks(keys))
-            return not updates or self._store.commit(updates, (), service_counts(updates)), counted
-
-        return self._until_nobody_interferes(attempt)
-
-    def _count_loose(self, records: Sequence[LooseRecord]) -> int:
-        latest = {each.circuit.webhook_id: each.circuit for each in records if each.circuit is not None}
+    def _list_circuits(self, records: Sequence[StreamRecord]) -> None:
+        latest = {
+            each.circuit.webhook_id: each.circuit for each in records if isinstance(each, LooseRecord) and each.circuit
+        }
         for circuit in latest.values():
             self._store.note_circuit(circuit)
-        counting = [each for each in records if each.counts]
-        if not counting:
-            return 0
 
-        def attempt() -> tuple[bool, int]:
-            stored = self._store.windows(sorted({each.window for each in counting}))
-            updates, service, fresh = fold_loose(counting, stored)
-            return not updates or self._store.commit((), updates, service), fresh
-
-        return self._until_nobody_interferes(attempt)
+    def _count(self, records: Sequence[StreamRecord]) -> tuple[bool, int]:
+        """Whether it is done, and how many records were new."""
+        history = [each for each in records if isinstance(each, HistoryRecord)]
+        loose = [each for each in records if isinstance(each, LooseRecord) and each.counts]
+        keys = list(dict.fromkeys((each.webhook_id, hour) for each in history for hour in each.hours))
+        windows = sorted({each.window for each in loose})
+        hour_updates, new = fold(history, self._store.marks(keys) if keys else {})
+        window_updates, service, new_loose = fold_loose(loose, self._store.windows(windows) if windows else {})
+        if not hour_updates and not window_updates:
+            return True, 0
+        counts = total_counts([service_counts(hour_updates), service])
+        return self._store.commit(hour_updates, window_updates, counts), new + new_loose
 
     def _until_nobody_interferes(self, attempt: Callable[[], tuple[bool, int]]) -> int:
         """Other shards write the same items. What seems refused may also be done, its answer lost: the next look at

@@ -58,3 +58,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if tasks:
             self.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         self.close()
+
+    def __del__(self, *_: object) -> None:
+        """A process that is no more needed just goes."""
+        if not self.is_closed():
+            self.close()

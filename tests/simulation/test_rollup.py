@@ -1,0 +1,178 @@
+"""Rollup over a whole life of the service, killed and repeated at random, against a count made from what is stored."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from tests.fakes.clock import Clock
+from tests.fakes.dynamo import FakeDynamoDB
+from tests.fakes.event_source import Crash
+from tests.fakes.faults import Fault, FaultyClient
+from tests.fakes.receivers import Answer
+from tests.fakes.stream_source import Handler, hand_over, lambda_records, shards
+from tests.fakes.world import TABLE, World, events
+from webhooks.ids import time_of
+from webhooks.messages import failures
+from webhooks.models.delivery import Attempt
+from webhooks.rollup import Rollup
+from webhooks.statistics import Statistics, bucket_of, failure_reason, hour_of, waiting_reason
+from webhooks.store.dynamo import DynamoTable
+from webhooks.store.statistics import StatisticsReader, StatisticsStore
+from webhooks.store.stream import stream_records
+
+WEBHOOKS = 5
+FAULTS: tuple[Fault, ...] = (
+    "crash_before",
+    "crash_after",
+    "throttled",
+    "no_connection",
+    "lost_answer",
+    "repeated",
+    "partial",
+)
+
+
+def _flaky(chance: random.Random) -> Callable[[int, int], Answer]:
+    def behaviour(_now_ms: int, _count: int) -> Answer:
+        status = chance.choice([200, 200, 500, 503, 599, 429])
+        error = "timeout" if chance.random() < 0.1 else None
+        return Answer(status, chance.choice([3, 40, 90, 700, 2500]), error_code=error)
+
+    return behaviour
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    """Hours of deliveries: some webhooks fail now and then, one always, one is paused for a while, one is deleted."""
+    world = World(seed=3)
+    world.dynamodb.tables[TABLE]._keeps_stream = True
+    webhooks = [world.owners.register(f"w{number}", max_retries=3) for number in range(WEBHOOKS)]
+    for number, webhook in enumerate(webhooks[1:], 1):
+        chance = random.Random(number)
+        world.receivers.behave(webhook.url, _flaky(chance) if number < 4 else lambda _now, _count: Answer(500))
+    for start in range(0, 120, 12):
+        world.publish(*events(12, start))
+        if start == 24:
+            world.owners.change(webhooks[0], status="paused")
+        if start == 96:
+            world.owners.change(webhooks[0], status="active")
+            world.owners.delete(webhooks[1])
+        world.run(for_ms=17 * 60_000)
+    world.run(for_ms=4 * 3_600_000)
+    return world
+
+
+def _process(dynamodb: Any, clock: Clock, shard: int) -> Handler:  # noqa: ANN401
+    """functions/rollup/app.py"""
+    table = DynamoTable(dynamodb, TABLE, sleep=clock.sleep)
+    store = StatisticsStore(table, shard=shard, retention_ms=30 * 86_400_000, now_ms=clock.now_ms)
+    rollup = Rollup(store, sleep=clock.sleep, random=lambda: 0.5)
+
+    def handler(event: Mapping[str, Any]) -> Mapping[str, Any]:
+        report = rollup.add_up(stream_records(event["Records"]))
+        return failures([] if report.failed_from is None else [report.failed_from])
+
+    return handler
+
+
+def _expected(world: World) -> dict[tuple[str, int], Counter[str]]:
+    hours: dict[tuple[str, int], Counter[str]] = {}
+
+    def at(webhook_id: str, time_ms: int) -> Counter[str]:
+        return hours.setdefault((webhook_id, hour_of(time_ms)), Counter())
+
+    for record in world.deliveries():
+        at(record.webhook_id, time_of(record.delivery_id))["deliveries"] += 1
+        for attempt in record.attempts:
+            _expect(at(record.webhook_id, attempt.started_at_ms), attempt)
+    for letter in world.dead_letters():
+        at(letter.webhook_id, letter.dead_at_ms)["dead"] += 1
+    return hours
+
+
+def _expect(counts: Counter[str], attempt: Attempt) -> None:
+    if attempt.outcome == "unknown":
+        counts["unknown"] += 1
+        return
+    counts["successes" if attempt.outcome == "success" else f"failure#{failure_reason(attempt)}"] += 1
+    counts["time"] += attempt.duration_ms
+    counts[f"time#{bucket_of(attempt.duration_ms)}"] += 1
+
+
+def _check(world: World, reader: StatisticsReader) -> None:
+    expected = _expected(world)
+    found: dict[tuple[str, int], Mapping[str, int]] = {}
+    for webhook_id in {webhook_id for webhook_id, _ in expected}:
+        hours = reader.hours(webhook_id, 0, 10**14)
+        found |= {(webhook_id, hour): each.counts for hour, each in hours.items() if each.counts}
+    assert found == {key: dict(counts) for key, counts in expected.items()}
+    service = {name: count for name, count in reader.service().items() if count}
+    totals = Statistics.total(Statistics(counts) for counts in expected.values()).counts
+    assert {name: service.get(name) for name in totals} == dict(totals)
+    records = world.event_records()
+    assert service["events"] == len(records) > 120  # some are our own operational events
+    assert service["queued"] == sum(len(record.queued) for record in records)
+    assert service["webhooks#active"] == WEBHOOKS - 1
+    waiting = Counter(f"parked#{waiting_reason(record.waiting)}" for record in world.deliveries() if record.waiting)
+    assert {name: count for name, count in service.items() if name.startswith("parked#")} == waiting
+    assert service["parked#circuit_open"] > 50
+    assert service["deferred#paused"] > 0
+    states = {item["pk"]["S"]: world.state(item["pk"]["S"]).circuit.state for item in world.items("state")}
+    deleted = {item["pk"]["S"] for item in world.items("webhook") if item["status"]["S"] == "deleted"}
+    not_closed = {webhook_id: state for webhook_id, state in states.items() if state != "closed"}
+    assert dict(reader.circuits(100)) == {w: state for w, state in not_closed.items() if w not in deleted}
+
+
+def _rolled_up(world: World, seed: int, fault_rate: float, shard_count: int) -> FakeDynamoDB:
+    chance = random.Random(seed)
+    clock = Clock()
+    dynamodb = FakeDynamoDB(clock, TABLE)
+
+    def plan(_call: str) -> Fault | None:
+        return chance.choice(FAULTS) if chance.random() < fault_rate else None
+
+    for number, shard in enumerate(shards(lambda_records(world.dynamodb.tables[TABLE]), shard_count)):
+        hand_over(shard, _process(FaultyClient(dynamodb, "dynamodb", plan), clock, number), chance)
+    return dynamodb
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_statistics_are_those_of_the_ledger_however_often_batches_come_again(world: World, seed: int) -> None:
+    dynamodb = _rolled_up(world, seed, fault_rate=0.15, shard_count=1 + seed % 4)
+    _check(world, StatisticsReader(DynamoTable(dynamodb, TABLE)))
+
+
+def test_the_whole_stream_once_more_changes_nothing(world: World) -> None:
+    clock = Clock()
+    dynamodb = FakeDynamoDB(clock, TABLE)
+    for _ in range(2):
+        for shard in shards(lambda_records(world.dynamodb.tables[TABLE]), 3):
+            hand_over(shard, _process(dynamodb, clock, 0), random.Random(1))
+    _check(world, StatisticsReader(DynamoTable(dynamodb, TABLE)))
+
+
+def test_a_batch_of_first_try_successes_is_one_read_and_one_transaction() -> None:
+    world = World()
+    webhooks = [world.owners.register(f"w{number}") for number in range(3)]
+    world.dynamodb.tables[TABLE]._keeps_stream = True
+    world.publish(*events(160))
+    world.run()
+    records = [r for r in lambda_records(world.dynamodb.tables[TABLE]) if "dlv#" in r["dynamodb"]["Keys"]["sk"]["S"]]
+    assert len(records) == 160 * len(webhooks)
+    client = FaultyClient(world.dynamodb, "dynamodb", lambda _call: None)
+    _process(client, world.clock, 0)({"Records": records})
+    assert client.made == {"dynamodb.batch_get_item": 1, "dynamodb.transact_write_items": 1}
+
+
+def test_a_process_that_dies_after_counting_does_not_count_again(world: World) -> None:
+    clock = Clock()
+    dynamodb = FakeDynamoDB(clock, TABLE)
+    records = lambda_records(world.dynamodb.tables[TABLE])
+    dying = FaultyClient(dynamodb, "dynamodb", lambda call: "crash_after" if "transact" in call else None)
+    with pytest.raises(Crash):
+        _process(dying, clock, 0)({"Records": records[:100]})
+    hand_over(records, _process(dynamodb, clock, 1), random.Random(2))
+    _check(world, StatisticsReader(DynamoTable(dynamodb, TABLE)))

@@ -16,7 +16,14 @@ from tests.history_fakes import (
     MemoryLetters,
     MemoryRoutes,
 )
-from tests.management_fakes import EchoSender, MemoryIngest, MemoryManagementStore, PlainBox, Wakes
+from tests.management_fakes import (
+    EchoSender,
+    MemoryIngest,
+    MemoryManagementStore,
+    MemoryRequestCounts,
+    PlainBox,
+    Wakes,
+)
 from webhooks.cursors import Cursors
 from webhooks.dead_letter_management import DeadLetterManagement
 from webhooks.delivery_history import DeliveryHistory
@@ -25,6 +32,7 @@ from webhooks.event_history import EventHistory
 from webhooks.event_types import DEFAULT_EVENT_TYPES
 from webhooks.publishing import Publishing
 from webhooks.replay import Replayer
+from webhooks.request_limits import RequestLimits
 from webhooks.route_cache import RouteCache
 from webhooks.subscription_management import SubscriptionManagement
 from webhooks.trials import Trials
@@ -56,6 +64,8 @@ class ApiClient:
 
     cors: Collection[str] = ("*",)
     now_ms: int = NOW
+    per_second: float = 0
+    max_webhooks: int = 1000
     store: MemoryManagementStore = field(default_factory=MemoryManagementStore)
     wakes: Wakes = field(default_factory=Wakes)
     ingest: MemoryIngest = field(default_factory=MemoryIngest)
@@ -67,6 +77,7 @@ class ApiClient:
 
     def __post_init__(self) -> None:
         from api import UseCases, create
+        from doorkeeper import Doorkeeper
 
         box = PlainBox()
         common: dict[str, Any] = {"event_types": DEFAULT_EVENT_TYPES, "now_ms": lambda: self.now_ms}
@@ -77,6 +88,7 @@ class ApiClient:
             policy=EgressPolicy.from_settings(),
             header_prefix="X-PyAirtable",
             retention_ms=30 * DAY_MS,
+            max_webhooks=self.max_webhooks,
             **common,
         )
 
@@ -87,6 +99,10 @@ class ApiClient:
         letters = MemoryLetters(self.history)
         replayer = Replayer(self.history, letters, self.delivery_queue, now_ms=now_ms)
         use_cases = UseCases(
+            doorkeeper=Doorkeeper(
+                limits=RequestLimits(MemoryRequestCounts(), per_second=self.per_second, now_ms=now_ms),
+                header_prefix="X-PyAirtable",
+            ),
             webhooks=self.management,
             subscriptions=SubscriptionManagement(store=self.store, **common),
             publishing=Publishing(queue=self.ingest, **common),

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -42,6 +43,9 @@ class MemoryManagementStore:
         )
         return chosen[:limit], chosen[limit - 1].webhook_id if len(chosen) > limit else None
 
+    def amount(self, owner: str) -> int:
+        return sum(each.owner == owner and each.status != "deleted" for each in self.webhooks_by_id.values())
+
     def subscriptions(self, webhook_id: str) -> Sequence[Subscription]:
         return [each for _, each in sorted(self.subscriptions_by_webhook.get(webhook_id, {}).items())]
 
@@ -55,6 +59,9 @@ class MemoryManagementStore:
             self.interferences -= 1
             return False
         if _version(present) != _version(change.before):
+            return False
+        room = sys.maxsize if change.at_most is None else change.at_most
+        if change.before is None and self.amount(change.webhook.owner) >= room:
             return False
         remember = change.remember
         if remember is not None:
@@ -75,6 +82,22 @@ class MemoryManagementStore:
             place = change.webhook.scope, pattern
             self.versions[place] = self.versions.get(place, 0) + 1
         return True
+
+
+@dataclass
+class MemoryRequestCounts:
+    """What was taken, and how often it was asked; or unavailable."""
+
+    taken: dict[tuple[str, int], int] = field(default_factory=dict)
+    calls: int = 0
+    unavailable: bool = False
+
+    def take(self, owner: str, window: int, amount: int, expires_at_ms: int) -> int:
+        self.calls += 1
+        if self.unavailable:
+            raise Unavailable("DynamoDB: no")
+        self.taken[owner, window] = self.taken.get((owner, window), 0) + amount
+        return self.taken[owner, window]
 
 
 class PlainBox:

@@ -3,9 +3,11 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
+from typing import Any, cast
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
+from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder, Route
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import (
     RequestUnsupportedContentType,
@@ -20,6 +22,7 @@ import routes_events
 import routes_subscriptions
 import routes_system
 import routes_webhooks
+from doorkeeper import Doorkeeper
 from openapi import openapi_text
 from reading import StrictRequests
 from webhooks.cursors import Cursors
@@ -41,8 +44,9 @@ logger = Logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseCases:
-    """Everything that the routes call."""
+    """Everything that the routes call, and who admits to them."""
 
+    doorkeeper: Doorkeeper
     webhooks: WebhookManagement
     subscriptions: SubscriptionManagement
     publishing: Publishing
@@ -58,7 +62,8 @@ class UseCases:
 class Api(APIGatewayRestResolver):
     """The resolver with strict requests, and with RFC 9457 for every error."""
 
-    def __init__(self, cors_allowed_origins: Collection[str]) -> None:
+    def __init__(self, doorkeeper: Doorkeeper, cors_allowed_origins: Collection[str]) -> None:
+        self._doorkeeper = doorkeeper
         origins = list(cors_allowed_origins) or [""]
         cors = CORSConfig(
             allow_origin=origins[0],
@@ -76,6 +81,14 @@ class Api(APIGatewayRestResolver):
         self.exception_handler(RequestUnsupportedContentType)(self._unsupported)
         self.exception_handler(Exception)(self._unexpected)
         self.not_found(self._unknown_route)
+
+    def _call_route(self, route: Route, route_arguments: dict[str, str]) -> ResponseBuilder[Any]:
+        """Before validation, and all else that costs anything."""
+        try:
+            self._doorkeeper.admit(self.current_event)
+        except (WebhooksError, problems.Refused) as exc:
+            return cast("ResponseBuilder[Any]", self._call_exception_handler(exc, route))
+        return cast("ResponseBuilder[Any]", super()._call_route(route, route_arguments))
 
     @property
     def request_id(self) -> str:
@@ -119,7 +132,7 @@ class Api(APIGatewayRestResolver):
 
 def create(use_cases: UseCases, cors_allowed_origins: Collection[str]) -> Api:
     """The API over these use cases."""
-    api = Api(cors_allowed_origins)
+    api = Api(use_cases.doorkeeper, cors_allowed_origins)
     document = cache(lambda: openapi_text(api))
     api.include_router(routes_system.routes(use_cases.checks, document))
     for router in (

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from api import UseCases, create, logger
+from doorkeeper import Doorkeeper
 from probes import queue_check, table_check
 from webhooks.aws import client
 from webhooks.cursors import Cursors
@@ -16,6 +17,7 @@ from webhooks.invocation import READ_TIMEOUT_SECONDS, LambdaSender
 from webhooks.publishing import Publishing
 from webhooks.queue import Queue, SqsDeliveries, SqsIngest, SqsJobs
 from webhooks.replay import Replayer
+from webhooks.request_limits import RequestLimits
 from webhooks.route_cache import RouteCache
 from webhooks.secrets import KmsSecretBox
 from webhooks.settings import ApiSettings
@@ -27,6 +29,7 @@ from webhooks.store.history import HistoryStore
 from webhooks.store.management import DynamoManagementStore
 from webhooks.store.models import bind
 from webhooks.store.replay_jobs import ReplayJobStore
+from webhooks.store.request_counts import RequestCountStore
 from webhooks.store.routes import RouteStore
 from webhooks.store.sending import SendingStore
 from webhooks.store.states import StateStore
@@ -66,6 +69,10 @@ queues = {
 }
 api = create(
     UseCases(
+        doorkeeper=Doorkeeper(
+            limits=RequestLimits(RequestCountStore(table), per_second=settings.tenant_rate_limit, now_ms=now_ms),
+            header_prefix=settings.header_prefix,
+        ),
         webhooks=WebhookManagement(
             store=store,
             box=box,
@@ -75,10 +82,12 @@ api = create(
                 allow_http=settings.egress_allow_http,
                 networks=settings.egress_allowed_networks,
                 own_hosts=settings.own_hosts,
+                dns64_prefixes=settings.egress_dns64_prefixes,
             ),
             event_types=settings.event_types,
             header_prefix=settings.header_prefix,
             retention_ms=settings.retention_ms,
+            max_webhooks=settings.max_webhooks_per_tenant,
             now_ms=now_ms,
         ),
         subscriptions=SubscriptionManagement(store=store, event_types=settings.event_types, now_ms=now_ms),

@@ -16,6 +16,7 @@ from webhooks.errors import (
     NotAllowed,
     NotFound,
     TooLarge,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
     VersionConflict,
@@ -39,6 +40,7 @@ METHOD_NOT_ALLOWED = Kind(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", "
 UNSUPPORTED_MEDIA_TYPE = Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type")
 NOT_FOUND = Kind(HTTPStatus.NOT_FOUND, "not-found", "Not found")
 VALIDATION = Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "validation", "Validation failed")
+LOOP = Kind(HTTPStatus.BAD_REQUEST, "loop", "Loop")
 INTERNAL_ERROR = Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Internal error")
 
 KINDS: dict[type[WebhooksError], Kind] = {
@@ -49,6 +51,7 @@ KINDS: dict[type[WebhooksError], Kind] = {
     Conflict: Kind(HTTPStatus.CONFLICT, "conflict", "Conflict"),
     VersionConflict: Kind(HTTPStatus.PRECONDITION_FAILED, "version-conflict", "Version conflict"),
     TooLarge: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "Too large"),
+    TooManyRequests: Kind(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"),
     Unavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
 }
 _HEADERS: dict[HTTPStatus, dict[str, str | list[str]]] = {
@@ -105,7 +108,8 @@ def of_error(error: WebhooksError, request_id: str) -> Response[str]:
             else:
                 detail = str(error)
             fields = error.field_errors if isinstance(error, Invalid) else ()
-            return problem(kind, detail, request_id=request_id, errors=fields)
+            later = {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, TooManyRequests) else None
+            return problem(kind, detail, request_id=request_id, errors=fields, headers=later)
     return internal(request_id)
 
 

@@ -1,7 +1,6 @@
 """What handlers take out of a request besides what its model says."""
 
 import re
-import time
 from typing import Annotated, Any, cast
 
 from aws_lambda_powertools.event_handler import Response
@@ -11,9 +10,9 @@ from aws_lambda_powertools.event_handler.middlewares.openapi_validation import O
 from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
+from doorkeeper import caller_in
 from problems import BAD_REQUEST, UNSUPPORTED_MEDIA_TYPE, Refused
-from webhooks import callers
-from webhooks.errors import Invalid
+from webhooks.errors import Invalid, Unauthenticated
 from webhooks.management import Versions
 from webhooks.models.caller import Caller, Scope
 from webhooks.payload import parse_json
@@ -29,9 +28,9 @@ def caller_of(router: Router, scope: Scope) -> Caller:
 
     The authorizer's answer is cached for all routes, so scope and expiry are checked here again.
     """
-    event = cast("APIGatewayProxyEvent", router.current_event)
-    context = cast("dict[str, Any]", event.raw_event.get("requestContext", {}))
-    caller = callers.from_context(context.get("authorizer") or {}, time.time())
+    caller = caller_in(cast("APIGatewayProxyEvent", router.current_event))
+    if caller is None:
+        raise Unauthenticated("a valid token is needed: Authorization: Bearer ...")
     caller.require(scope)
     return caller
 

@@ -54,6 +54,7 @@ transport = HttpTransport(
         allow_http=settings.egress_allow_http,
         networks=settings.egress_allowed_networks,
         own_hosts=settings.own_hosts,
+        dns64_prefixes=settings.egress_dns64_prefixes,
     )
 )
 dead_letters = SqsDeliveries(Queue(sqs, settings.dead_letter_queue_url))

@@ -1,22 +1,23 @@
 """Everything this package raises on purpose.
 
-    WebhooksError
-    ├── BadInput                the caller must change something (HTTP 4xx)
-    │   ├── Invalid             a field is wrong: carries `field_errors`
-    │   │   ├── InvalidFilter
-    │   │   ├── InvalidSecret
-    │   │   ├── InvalidHeaders
-    │   │   ├── InvalidCursor
-    │   │   └── RefusedDestination    a URL or address we never send to: carries `code`
-    │   ├── Unauthenticated     no caller, or a token that has expired (401)
-    │   ├── NotAllowed          known caller, but not for this (403)
-    │   ├── NotFound            missing, or another tenant's (404)
-    │   ├── Conflict            the state does not allow it (409)
-    │   ├── VersionConflict     If-Match did not hold (412)
-    │   └── TooLarge            (413)
-    ├── PoisonMessage           a queue message that no retry can make readable
-    ├── Undecryptable           a sealed secret that is damaged, or was sealed for something else
-    └── Unavailable             AWS did not do it now: ours to retry (HTTP 503)
+WebhooksError
+├── BadInput                the caller must change something (HTTP 4xx)
+│   ├── Invalid             a field is wrong: carries `field_errors`
+│   │   ├── InvalidFilter
+│   │   ├── InvalidSecret
+│   │   ├── InvalidHeaders
+│   │   ├── InvalidCursor
+│   │   └── RefusedDestination    a URL or address we never send to: carries `code`
+│   ├── Unauthenticated     no caller, or a token that has expired (401)
+│   ├── NotAllowed          known caller, but not for this (403)
+│   ├── NotFound            missing, or another tenant's (404)
+│   ├── Conflict            the state does not allow it (409)
+│   ├── VersionConflict     If-Match did not hold (412)
+│   ├── TooLarge            (413)
+│   └── TooManyRequests     the tenant's limit is used up: carries `retry_after_seconds` (429)
+├── PoisonMessage           a queue message that no retry can make readable
+├── Undecryptable           a sealed secret that is damaged, or was sealed for something else
+└── Unavailable             AWS did not do it now: ours to retry (HTTP 503)
 """
 
 from collections.abc import Sequence
@@ -103,6 +104,14 @@ class VersionConflict(BadInput):
 
 class TooLarge(BadInput):
     """More bytes than the service takes."""
+
+
+class TooManyRequests(BadInput):
+    """A tenant has made as many requests as it may for now."""
+
+    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class PoisonMessage(WebhooksError):

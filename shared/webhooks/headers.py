@@ -83,12 +83,18 @@ def delivery_headers(
         f"{prefix}-Webhook-ID": webhook_id,
         f"{prefix}-Delivery-ID": delivery_id,
         f"{prefix}-Attempt": str(attempt),
+        hop_header(prefix): "1",
         **signature,
     }
     if not custom:
         return ours
     taken = {name.lower() for name in ours}
     return {name: value for name, value in custom.items() if name.lower() not in taken} | ours
+
+
+def hop_header(prefix: str) -> str:
+    """The name of the header that every delivery carries and no request to our API may: it ends loops."""
+    return f"{prefix}-Hop"
 
 
 def masked(headers: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Ids: a prefix and 26 characters of 0-9A-Za-z that sort by time.
 
-The first 8 characters are the milliseconds since 1970 in base 62 (good until the year 8888), the other 18 are random or,
-for a delivery, derived. The alphabet is in ASCII order, so plain string order is time order.
+The first 8 characters are the milliseconds since 1970 in base 62 (good until the year 8888), the other 18 are random
+or, for a delivery, derived. The alphabet is in ASCII order, so plain string order is time order.
 """
 
 import hashlib

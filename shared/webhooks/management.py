@@ -34,7 +34,8 @@ class Change:
     """A webhook as it becomes, with what changes around it, to be written in one transaction.
 
     `before` is the webhook as it was read, None when it is new; the write takes place only if neither it nor its
-    subscriptions have changed since. `expires_at_ms` is set on the tombstone of a deleted webhook.
+    subscriptions have changed since. A new one takes place only if its owner has `at_most` webhooks then.
+    `expires_at_ms` is set on the tombstone of a deleted webhook.
     """
 
     webhook: Webhook
@@ -44,6 +45,7 @@ class Change:
     delete: tuple[str, ...] = ()
     remember: Remembered | None = None
     expires_at_ms: int | None = None
+    at_most: int | None = None
 
 
 class ManagementStore(Protocol):
@@ -58,6 +60,10 @@ class ManagementStore(Protocol):
 
         And the id to go on behind when there are more: pages may hold fewer than `limit`.
         """
+        ...
+
+    def amount(self, owner: str) -> int:
+        """How many webhooks the owner has. Consistent."""
         ...
 
     def subscriptions(self, webhook_id: str) -> Sequence[Subscription]:

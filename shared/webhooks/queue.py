@@ -65,7 +65,7 @@ class Queue:
         self._sleep = sleep
 
     def send(self, messages: Sequence[Outgoing]) -> None:
-        """Send all. Raises Unavailable when some could not be sent; others may have been: repeating must be harmless."""
+        """Send all. Raises Unavailable when some could not be sent; others may have been: repeats must be harmless."""
         for batch in _batches(messages):
             pending = {str(i): message for i, message in enumerate(batch)}
             for turn in range(ROUNDS):

@@ -36,12 +36,13 @@ class Settings(BaseModel):
 
 
 class EgressSettings(Settings):
-    """Where deliveries may go. The last two open doors that only the local stage may open."""
+    """Where deliveries may go. `egress_allow_http` and `egress_allowed_networks` are for the local stage alone."""
 
     egress_ports: str = "443,8443"
     own_hosts: CommaSeparated = ()
     egress_allow_http: bool = False
     egress_allowed_networks: CommaSeparated = ()
+    egress_dns64_prefixes: CommaSeparated = ()
 
 
 class RetentionSettings(Settings):
@@ -119,6 +120,8 @@ class ApiSettings(EgressSettings, RetentionSettings):
     user_agent: str = "PyAirtable-Webhooks/1.0"
     auth_mode: Literal["jwt", "header"] = "jwt"
     cors_allowed_origins: CommaSeparated = ("*",)
+    tenant_rate_limit: float = Field(100, ge=0)
+    max_webhooks_per_tenant: int = Field(1000, ge=1)
 
 
 class AuthorizerSettings(Settings):

@@ -52,13 +52,15 @@ class WebhookManagement:
     event_types: Collection[str]
     header_prefix: str
     retention_ms: int
+    max_webhooks: int
     now_ms: Callable[[], int]
 
     def create(self, caller: Caller, request: WebhookRequest, idempotency_key: str | None) -> Registered:
         """Register a webhook with its first subscriptions.
 
         A repeat with the same key and request within a day answers as the first time did. Raises Invalid and its kinds,
-        NotAllowed for a workspace that is not the caller's, Conflict for a key used for something else.
+        NotAllowed for a workspace that is not the caller's, Conflict for a key used for something else and for an owner
+        who has as many webhooks as there may be.
         """
         key = check_key(idempotency_key)
         trace = fingerprint(request.model_dump_json())
@@ -69,8 +71,17 @@ class WebhookManagement:
         remember = None
         if key is not None:
             remember = Remembered(caller.owner, key, trace, webhook.webhook_id, now_ms + REMEMBERED_MS)
-        routes = RouteChanges(put=tuple(route_rows(webhook, subscriptions)))
-        if self.store.commit(Change(webhook, None, routes, tuple(subscriptions), remember=remember), now_ms):
+        if self.store.amount(caller.owner) >= self.max_webhooks:
+            raise Conflict(f"you have {self.max_webhooks} webhooks, which is as many as there may be: delete one first")
+        new = Change(
+            webhook,
+            before=None,
+            routes=RouteChanges(put=tuple(route_rows(webhook, subscriptions))),
+            put=tuple(subscriptions),
+            remember=remember,
+            at_most=self.max_webhooks,
+        )
+        if self.store.commit(new, now_ms):
             return Registered(webhook, subscriptions, secret)
         if key is not None and (earlier := self.store.remembered(caller.owner, key, now_ms)):
             return self._repeated(caller, earlier, trace)

@@ -253,6 +253,23 @@ def test_pages_are_complete_newest_first_and_of_one_owner(either: ManagementStor
     assert after is None
 
 
+def test_an_owner_has_so_many_webhooks_at_most_and_a_deleted_one_makes_room(either: ManagementStore) -> None:
+    def add() -> tuple[Webhook, bool]:
+        new = webhook(7)
+        return new, either.commit(Change(new, None, at_most=2), NOW)
+
+    (first, _), (_, second) = add(), add()
+    assert second
+    assert not add()[1]
+    assert either.amount("7") == 2
+    assert either.commit(Change(webhook(8), None, at_most=2), NOW), "others have their own"
+    gone = replace(first, status="deleted", version=2)
+    assert either.commit(Change(gone, first, expires_at_ms=NOW), NOW)
+    assert not either.commit(Change(gone, first, expires_at_ms=NOW), NOW), "a webhook is taken off once"
+    assert either.amount("7") == 1
+    assert add()[1]
+
+
 def test_an_idempotency_key_is_used_once_until_it_expires(either: ManagementStore) -> None:
     made, second = webhook(), webhook()
     remember = Remembered("7", "key", "trace", made.webhook_id, NOW + 1_000)

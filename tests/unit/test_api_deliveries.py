@@ -208,6 +208,7 @@ def test_a_delivery_shows_every_attempt(client: ApiClient) -> None:
                 "X-PyAirtable-Webhook-ID": mine,
                 "X-PyAirtable-Delivery-ID": stored.delivery_id,
                 "X-PyAirtable-Attempt": "1",
+                "X-PyAirtable-Hop": "1",
                 "X-PyAirtable-Timestamp": "1760000000",
                 "X-PyAirtable-Signature": "sha256=...",
                 "webhook-id": "e0",

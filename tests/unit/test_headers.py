@@ -112,6 +112,7 @@ def test_a_delivery_carries_the_headers_of_the_clients_document() -> None:
         "X-PyAirtable-Webhook-ID": "wh_1",
         "X-PyAirtable-Delivery-ID": "dlv_1",
         "X-PyAirtable-Attempt": "3",
+        "X-PyAirtable-Hop": "1",
         "X-PyAirtable-Signature": "sha256=0",
         "webhook-id": "evt_1",
     }

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from webhooks.errors import Unavailable
-from webhooks.store.schema import PK, SK
+from webhooks.store.schema import EXPIRES_AT, PK, SK
 
 T = TypeVar("T")
 Item = dict[str, Any]
@@ -122,6 +122,19 @@ class DynamoTable:
         """Update (or make) one item; False when the condition did not hold."""
         request: dict[str, Any] = {"TableName": self.name, "Key": key_of(key), "UpdateExpression": expression}
         return self._conditional(self._client.update_item, request, condition, names, values)
+
+    def add(self, key: Key, attribute: str, amount: int, *, expires_at: int) -> int:
+        """Add to a number of an item that TTL removes at `expires_at` (Unix seconds); the number afterwards."""
+        answer = self._call(
+            self._client.update_item,
+            TableName=self.name,
+            Key=key_of(key),
+            UpdateExpression="ADD #number :amount SET #ttl = :ttl",
+            ExpressionAttributeNames={"#number": attribute, "#ttl": EXPIRES_AT},
+            ExpressionAttributeValues={":amount": {"N": str(amount)}, ":ttl": {"N": str(expires_at)}},
+            ReturnValues="UPDATED_NEW",
+        )
+        return int(answer["Attributes"][attribute]["N"])
 
     def transact(self, actions: Sequence[Mapping[str, Any]]) -> bool:
         """All or nothing; False when a condition did not hold. Each action lacks only its TableName."""

@@ -20,6 +20,7 @@ from webhooks.models.webhook import Webhook
 from webhooks.routes import RouteRow
 from webhooks.store import schema
 from webhooks.store.models import (
+    AmountItem,
     IdempotencyItem,
     ListingIndex,
     Models,
@@ -76,6 +77,13 @@ class DynamoManagementStore:
             )
         return [key.pk for key in keys]
 
+    def amount(self, owner: str) -> int:
+        """See ManagementStore."""
+        place = (schema.tenant_pk(owner), schema.AMOUNT_SK)
+        with _translated():
+            found = list(self._models.amount.batch_get([place], consistent_read=True))
+        return int(found[0].webhooks) if found else 0
+
     def subscriptions(self, webhook_id: str) -> Sequence[Subscription]:
         """See ManagementStore."""
         model = self._models.subscription
@@ -109,6 +117,8 @@ class DynamoManagementStore:
     def _write(self, transaction: TransactWrite, change: Change, now_ms: int) -> None:
         webhook = change.webhook
         transaction.save(_webhook_item(self._models.webhook, change), condition=_unchanged(self._models, change.before))
+        if change.before is None or webhook.status == "deleted":
+            self._count(transaction, change)
         for subscription in change.put:
             transaction.save(_subscription_item(self._models.subscription, subscription))
         for subscription_id in change.delete:
@@ -126,6 +136,17 @@ class DynamoManagementStore:
             model = self._models.idempotency
             unused = model.pk.does_not_exist() | (model.expires_at_ms <= now_ms)
             transaction.save(_idempotency_item(model, change.remember), condition=unused)
+
+    def _count(self, transaction: TransactWrite, change: Change) -> None:
+        model = self._models.amount
+        counted: AmountItem = model(schema.tenant_pk(change.webhook.owner), schema.AMOUNT_SK)
+        if change.before is None:
+            room = None
+            if change.at_most is not None:
+                room = model.webhooks.does_not_exist() | (model.webhooks < change.at_most)
+            transaction.update(counted, actions=[model.webhooks.add(1)], condition=room)
+        else:
+            transaction.update(counted, actions=[model.webhooks.add(-1)])
 
 
 class _Cancelled(Exception):

@@ -151,6 +151,12 @@ class VersionsItem(_Item):
     """Counts changes of a scope's routes, in one attribute a pattern."""
 
 
+class AmountItem(_Item):
+    """How much a tenant has."""
+
+    webhooks = NumberAttribute(default=0)
+
+
 class IdempotencyItem(_Item):
     """What an idempotency key was used for."""
 
@@ -172,6 +178,7 @@ class Models:
     route: type[RouteItem]
     versions: type[VersionsItem]
     idempotency: type[IdempotencyItem]
+    amount: type[AmountItem]
 
 
 def bind(table_name: str) -> Models:
@@ -188,8 +195,9 @@ def bind(table_name: str) -> Models:
         route=_bound(RouteItem, meta),
         versions=_bound(VersionsItem, meta),
         idempotency=_bound(IdempotencyItem, meta),
+        amount=_bound(AmountItem, meta),
     )
-    for model in (models.subscription, models.route, models.versions, models.idempotency):
+    for model in (models.subscription, models.route, models.versions, models.idempotency, models.amount):
         model.through(models.webhook)
     return models
 

@@ -1,0 +1,87 @@
+"""How many requests one tenant may make: so many in each window of time, counted in the table.
+
+Asking the table at every request would cost a write each. A process takes its share of a window in blocks, which
+grow as it uses them up (1, 2, 4, ...): a tenant with few requests wastes none, one with many costs a handful of writes.
+Whoever has used up a window is refused from memory until the next one begins: a flood costs nothing.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from webhooks.errors import TooManyRequests, Unavailable
+from webhooks.models.caller import Caller
+
+WINDOW_MS = 10_000
+MAX_KEPT = 10_000  # tenants that a process remembers
+_BLOCKS = 50  # a process takes at most this part of a window at once
+
+logger = logging.getLogger(__name__)
+
+
+class RequestCounts(Protocol):
+    """What each tenant has taken of each window, by all processes together."""
+
+    def take(self, owner: str, window: int, amount: int, expires_at_ms: int) -> int:
+        """Take so many; how many are taken then. Raises Unavailable."""
+        ...
+
+
+@dataclass(slots=True)
+class _Share:
+    """What a process has of a tenant's window."""
+
+    window: int
+    left: int = 0
+    block: int = 0
+    is_used_up: bool = False
+
+
+class RequestLimits:
+    """Admits or refuses requests. `per_second` is an average over a window; 0 admits everything."""
+
+    def __init__(self, counts: RequestCounts, *, per_second: float, now_ms: Callable[[], int]) -> None:
+        self._counts = counts
+        self._limit = round(per_second * WINDOW_MS / 1000)
+        self._now_ms = now_ms
+        self._shares: OrderedDict[str, _Share] = OrderedDict()
+
+    def admit(self, caller: Caller) -> None:
+        """Count a request. Raises TooManyRequests. The platform itself, which publishes for everybody, has no limit.
+
+        When the table does not answer the request is admitted: what it is for may not need the table.
+        """
+        if self._limit <= 0 or caller.may("events:write:any"):
+            return
+        now_ms = self._now_ms()
+        share = self._share(caller.owner, now_ms // WINDOW_MS)
+        if share.left == 0 and not share.is_used_up:
+            self._take(caller.owner, share)
+        if share.is_used_up:
+            raise TooManyRequests(
+                f"at most {self._limit} requests in {WINDOW_MS // 1000} seconds",
+                retry_after_seconds=-(-(WINDOW_MS - now_ms % WINDOW_MS) // 1000),
+            )
+        share.left -= 1
+
+    def _share(self, owner: str, window: int) -> _Share:
+        share = self._shares.get(owner)
+        if share is None or share.window != window:
+            share = self._shares[owner] = _Share(window)
+            if len(self._shares) > MAX_KEPT:
+                self._shares.popitem(last=False)
+        self._shares.move_to_end(owner)
+        return share
+
+    def _take(self, owner: str, share: _Share) -> None:
+        share.block = min(2 * share.block or 1, max(1, self._limit // _BLOCKS))
+        try:
+            taken = self._counts.take(owner, share.window, share.block, (share.window + 2) * WINDOW_MS)
+        except Unavailable as exc:
+            logger.warning("a request was not counted: %s", exc)
+            share.left = share.block
+            return
+        share.left = max(0, share.block - max(0, taken - self._limit))
+        share.is_used_up = share.left == 0

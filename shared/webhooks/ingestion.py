@@ -118,7 +118,8 @@ class Ingestion:
     def ingest(self, messages: Sequence[Received[str]]) -> IngestReport:
         """Record and fan out a batch. Never raises for one message what costs another anything."""
         report = IngestReport()
-        pending = [each for message in messages for each in self._read(message, report)]
+        read = (each for message in messages for each in self._read(message, report))
+        pending = list({(each.token, each.event.event_id, each.page): each for each in read}.values())  # copies go
         if not pending:
             return report
         try:
@@ -151,8 +152,9 @@ class Ingestion:
             return []
 
     def _read_events(self, document: Mapping[str, Any], message: Received[str], report: IngestReport) -> list[_Pending]:
-        token, raws, default_id = _envelope(document, message)
-        timestamp = datetime.fromtimestamp(message.sent_at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        token, raws, made_ms = _envelope(document, message)
+        default_id = derived_id("evt", made_ms, token)
+        timestamp = datetime.fromtimestamp(made_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         pending: list[_Pending] = []
         for position, raw in enumerate(raws):
             try:
@@ -166,22 +168,15 @@ class Ingestion:
             pending.append(_Pending(event, body, f"{token}.{position}", message.sent_at_ms, message.message_id))
         return pending
 
-    def _read_continuation(self, document: Mapping[str, Any], message: Received[str]) -> list[_Pending]:
-        key = (str(document["event_id"]), str(document["scope"]), 0)
+    def _read_continuation(self, document: object, message: Received[str]) -> list[_Pending]:
+        event_id, scope, page, after = _continuation(document)
+        key = (event_id, scope, 0)
         first = self._events.get([key], self._now_ms()).get(key)
         if first is None:
             raise PoisonMessage("the event that this message continues is gone")
         event = normalise(json.loads(first.body), default_id=first.event_id, default_timestamp="")
         return [
-            _Pending(
-                event,
-                first.body,
-                first.token,
-                first.accepted_at_ms,
-                message.message_id,
-                page=int(document["page"]),
-                after=str(document["after"]),
-            )
+            _Pending(event, first.body, first.token, first.accepted_at_ms, message.message_id, page=page, after=after)
         ]
 
     def _refuse(self, body: str, cause: Exception, report: IngestReport) -> None:
@@ -271,20 +266,38 @@ def _document(body: str) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", document)
 
 
-def _envelope(document: Mapping[str, Any], message: Received[str]) -> tuple[str, list[Any], str]:
-    """(token, raw events, id of an event that has none) of an api message or an EventBridge envelope.
+def _envelope(document: Mapping[str, Any], message: Received[str]) -> tuple[str, list[Any], int]:
+    """(token, raw events, when they were handed over) of an api message or an EventBridge envelope.
 
-    Both tokens survive a redrive, which a message id does not.
+    The token survives a redrive, which a message id does not; an envelope's token and time survive EventBridge's own
+    retries too, which the message's times do not.
     """
     if "detail" in document and "detail-type" in document:
-        envelope_id = str(document.get("id") or message.message_id)
         raw = document["detail"]
         if isinstance(raw, Mapping) and cast("Mapping[str, Any]", raw).get("type") is None:
             raw = {**cast("Mapping[str, Any]", raw), "type": document["detail-type"]}
-        return envelope_id, [raw], derived_id("evt", message.sent_at_ms, envelope_id)
+        return str(document.get("id") or message.message_id), [raw], _envelope_ms(document) or message.sent_at_ms
     if isinstance(document.get("events"), list) and isinstance(document.get("token"), str):
-        return document["token"], document["events"], derived_id("evt", message.sent_at_ms, document["token"])
+        return document["token"], document["events"], message.sent_at_ms
     raise PoisonMessage("the message is neither an EventBridge event nor one of ours")
+
+
+def _envelope_ms(document: Mapping[str, Any]) -> int | None:
+    try:
+        return int(datetime.strptime(str(document.get("time")), "%Y-%m-%dT%H:%M:%S%z").timestamp() * 1000)
+    except ValueError:
+        return None
+
+
+def _continuation(document: object) -> tuple[str, str, int, str]:
+    if not isinstance(document, Mapping):
+        raise PoisonMessage("the continuation is not a JSON object")
+    given = cast("Mapping[str, Any]", document)
+    event_id, scope, page, after = (given.get(name) for name in ("event_id", "scope", "page", "after"))
+    texts = (event_id, scope, after)
+    if not all(isinstance(text, str) and text for text in texts) or type(page) is not int or page < 1:
+        raise PoisonMessage("the continuation does not say which page of which event it is")
+    return str(event_id), str(scope), page, str(after)
 
 
 def _message(each: _Pending, record: EventRecord, webhook_id: str, route_set: RouteSet) -> DeliveryMessage:

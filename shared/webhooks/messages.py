@@ -80,7 +80,7 @@ class DeliveryMessage:
                 reserved=bool(parsed.get("r")),
                 reason=parsed.get("x"),
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as exc:
             raise PoisonMessage(f"the attribute {META_ATTRIBUTE!r} is damaged: {exc!r}") from exc
 
     def given_up(self, reason: str) -> "DeliveryMessage":

@@ -69,7 +69,7 @@ class HealthKeeper:
 
     def _after(self, state: WebhookState, tally: Tally, now_ms: int) -> WebhookState:
         circuit = state.circuit
-        if tally.probe and circuit.state == "half_open":
+        if tally.probe and circuit.state == "half_open" and tally.successes + tally.failures:
             circuit = circuit_breaker.probe_result(circuit, tally.failures == 0, now_ms, self._policy)
         elif tally.successes or tally.failures:
             circuit = circuit_breaker.record(
@@ -102,7 +102,9 @@ class HealthKeeper:
             self._states.wake(webhook.webhook_id, now_ms, now_ms)
             tell("webhook.recovered")
         reason = "gone" if tally.gone else None
-        if reason is None and circuit_breaker.streak_action(after.circuit, now_ms) == "disable":
+        # An owner's change, such as the resume after an earlier disabling, starts the five days anew.
+        due = now_ms - webhook.updated_at_ms >= circuit_breaker.DISABLE_MS
+        if reason is None and due and circuit_breaker.streak_action(after.circuit, now_ms) == "disable":
             reason = "failing_for_five_days"
         if reason is not None and self._switch.disable(webhook, reason, now_ms):
             tell("webhook.disabled", reason=reason)

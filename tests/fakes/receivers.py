@@ -48,6 +48,11 @@ class Seen:
         return self.headers[f"{PREFIX}-Webhook-ID"]
 
     @property
+    def event_type(self) -> str:
+        """From the headers."""
+        return self.headers[f"{PREFIX}-Event-Type"]
+
+    @property
     def delivery_id(self) -> str:
         """From the headers."""
         return self.headers[f"{PREFIX}-Delivery-ID"]

@@ -24,12 +24,14 @@ from tests.management_fakes import (
     PlainBox,
     Wakes,
 )
+from tests.statistics_fakes import MemoryStates, MemoryStatistics
 from webhooks.cursors import Cursors
 from webhooks.dead_letter_management import DeadLetterManagement
 from webhooks.delivery_history import DeliveryHistory
 from webhooks.egress import EgressPolicy
 from webhooks.event_history import EventHistory
 from webhooks.event_types import DEFAULT_EVENT_TYPES
+from webhooks.metrics import ServiceMetrics
 from webhooks.publishing import Publishing
 from webhooks.replay import Replayer
 from webhooks.request_limits import RequestLimits
@@ -37,6 +39,7 @@ from webhooks.route_cache import RouteCache
 from webhooks.subscription_management import SubscriptionManagement
 from webhooks.trials import Trials
 from webhooks.webhook_management import WebhookManagement
+from webhooks.webhook_metrics import WebhookMetrics
 
 sys.path.append(str(Path(__file__).parents[1] / "functions" / "api"))
 
@@ -73,6 +76,9 @@ class ApiClient:
     checks: dict[str, Any] = field(default_factory=dict)
     events: MemoryEvents = field(default_factory=MemoryEvents)
     jobs: MemoryJobs = field(default_factory=MemoryJobs)
+    statistics: MemoryStatistics = field(default_factory=MemoryStatistics)
+    states: MemoryStates = field(default_factory=MemoryStates)
+    queues: dict[str, Any] = field(default_factory=dict)
     delivery_queue: MemoryDeliveryQueue = field(default_factory=MemoryDeliveryQueue)
 
     def __post_init__(self) -> None:
@@ -133,6 +139,10 @@ class ApiClient:
                 queue=self.jobs,
                 now_ms=now_ms,
             ),
+            webhook_metrics=WebhookMetrics(
+                store=self.store, statistics=self.statistics, states=self.states, now_ms=now_ms
+            ),
+            service_metrics=ServiceMetrics(self.statistics, self.queues),
             cursors=Cursors(box),
             checks=self.checks,
             event_types=DEFAULT_EVENT_TYPES,

@@ -19,6 +19,7 @@ import routes_dead_letters
 import routes_deliveries
 import routes_event_history
 import routes_events
+import routes_metrics
 import routes_subscriptions
 import routes_system
 import routes_webhooks
@@ -30,11 +31,13 @@ from webhooks.dead_letter_management import DeadLetterManagement
 from webhooks.delivery_history import DeliveryHistory
 from webhooks.errors import WebhooksError
 from webhooks.event_history import EventHistory
+from webhooks.metrics import ServiceMetrics
 from webhooks.publishing import Publishing
 from webhooks.readiness import Checks
 from webhooks.subscription_management import SubscriptionManagement
 from webhooks.trials import Trials
 from webhooks.webhook_management import WebhookManagement
+from webhooks.webhook_metrics import WebhookMetrics
 
 PREFIX = "/api/v1"
 OWN_HEADERS = ["Idempotency-Key", "If-Match", "X-User-ID", "X-Workspace-ID"]
@@ -54,6 +57,8 @@ class UseCases:
     events: EventHistory
     deliveries: DeliveryHistory
     dead_letters: DeadLetterManagement
+    webhook_metrics: WebhookMetrics
+    service_metrics: ServiceMetrics
     cursors: Cursors
     checks: Checks
     event_types: Collection[str]
@@ -135,6 +140,7 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str]) -> Api:
     api = Api(use_cases.doorkeeper, cors_allowed_origins)
     document = cache(lambda: openapi_text(api))
     api.include_router(routes_system.routes(use_cases.checks, document))
+    api.include_router(routes_metrics.service_routes(use_cases.service_metrics))
     for router in (
         routes_webhooks.routes(use_cases.webhooks, use_cases.trials, use_cases.cursors),
         routes_subscriptions.routes(use_cases.subscriptions, use_cases.cursors),
@@ -142,6 +148,7 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str]) -> Api:
         routes_event_history.routes(use_cases.events, use_cases.cursors),
         routes_deliveries.routes(use_cases.deliveries, use_cases.cursors),
         routes_dead_letters.routes(use_cases.dead_letters, use_cases.cursors),
+        routes_metrics.routes(use_cases.webhook_metrics),
     ):
         api.include_router(router, prefix=PREFIX)
     return api

@@ -6,7 +6,7 @@ from typing import Any
 
 from api import UseCases, create, logger
 from doorkeeper import Doorkeeper
-from probes import queue_check, table_check
+from probes import queue_check, queue_depth, table_check
 from webhooks.aws import client
 from webhooks.cursors import Cursors
 from webhooks.dead_letter_management import DeadLetterManagement
@@ -14,6 +14,7 @@ from webhooks.delivery_history import DeliveryHistory
 from webhooks.egress import EgressPolicy
 from webhooks.event_history import EventHistory
 from webhooks.invocation import READ_TIMEOUT_SECONDS, LambdaSender
+from webhooks.metrics import ServiceMetrics
 from webhooks.publishing import Publishing
 from webhooks.queue import Queue, SqsDeliveries, SqsIngest, SqsJobs
 from webhooks.replay import Replayer
@@ -33,9 +34,11 @@ from webhooks.store.request_counts import RequestCountStore
 from webhooks.store.routes import RouteStore
 from webhooks.store.sending import SendingStore
 from webhooks.store.states import StateStore
+from webhooks.store.statistics import StatisticsReader
 from webhooks.subscription_management import SubscriptionManagement
 from webhooks.trials import Trials
 from webhooks.webhook_management import WebhookManagement
+from webhooks.webhook_metrics import WebhookMetrics
 
 
 def now_ms() -> int:
@@ -52,6 +55,7 @@ data_key = DataKeyStore(table)
 box = KmsSecretBox(client("kms"), data_key.load, data_key.store_if_absent, settings.data_key_id)
 store = DynamoManagementStore(bind(settings.table_name))
 history = HistoryStore(table, now_ms)
+statistics = StatisticsReader(table)
 events = EventStore(table, settings.retention_ms)
 letters = DeadLetterStore(table, settings.retention_ms, now_ms)
 replayer = Replayer(
@@ -121,6 +125,10 @@ api = create(
             jobs=ReplayJobStore(table, settings.retention_ms, now_ms),
             queue=SqsJobs(Queue(sqs, settings.jobs_queue_url)),
             now_ms=now_ms,
+        ),
+        webhook_metrics=WebhookMetrics(store=store, statistics=statistics, states=StateStore(table), now_ms=now_ms),
+        service_metrics=ServiceMetrics(
+            statistics, {name.removesuffix("_queue"): queue_depth(sqs, url) for name, url in queues.items()}
         ),
         cursors=Cursors(box),
         checks={

@@ -1,4 +1,4 @@
-"""One cheap call to each part that the service stands on."""
+"""Cheap calls to the parts that the service stands on."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,6 +7,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from webhooks.errors import Unavailable
+from webhooks.metrics import QueueDepth
 from webhooks.store import schema
 
 
@@ -21,9 +22,24 @@ def queue_check(client: Any, url: str) -> Callable[[], None]:  # noqa: ANN401
     return partial(_call, client.get_queue_attributes, QueueUrl=url, AttributeNames=["QueueArn"])
 
 
-def _call(call: Callable[..., object], **request: object) -> None:
+def queue_depth(client: Any, url: str) -> Callable[[], QueueDepth]:  # noqa: ANN401
+    """Asks how many messages a queue holds. `client` is boto3's for SQS."""
+    names = {
+        "visible": "ApproximateNumberOfMessages",
+        "in_flight": "ApproximateNumberOfMessagesNotVisible",
+        "delayed": "ApproximateNumberOfMessagesDelayed",
+    }
+
+    def ask() -> QueueDepth:
+        answer = _call(client.get_queue_attributes, QueueUrl=url, AttributeNames=list(names.values()))
+        return QueueDepth(**{name: int(answer["Attributes"][attribute]) for name, attribute in names.items()})
+
+    return ask
+
+
+def _call(call: Callable[..., Any], **request: object) -> Any:  # noqa: ANN401
     try:
-        call(**request)
+        return call(**request)
     except ClientError as exc:
         raise Unavailable(exc.response.get("Error", {}).get("Code", "refused")) from exc
     except BotoCoreError as exc:

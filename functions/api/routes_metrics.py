@@ -1,0 +1,64 @@
+"""/metrics for Prometheus; a webhook's own figures and health."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from metric_answers import HealthAnswer, MetricsAnswer
+from reading import caller_of
+from spans import span
+from webhooks.metrics import CONTENT_TYPE, ServiceMetrics
+from webhooks.webhook_metrics import Interval, WebhookMetrics
+
+TAGS = ["metrics"]
+From = Annotated[str | None, Query(alias="from", max_length=64, description="RFC 3339; 24 hours before `to` if absent")]
+To = Annotated[str | None, Query(alias="to", max_length=64, description="RFC 3339; the present if absent")]
+
+
+def routes(metrics: WebhookMetrics) -> Router:
+    """The router of a webhook's figures."""
+    router = Router()
+
+    @router.get(
+        "/webhooks/<webhook_id>/metrics",
+        summary="Get a webhook's figures over a time",
+        tags=TAGS,
+        operation_id="getWebhookMetrics",
+    )
+    def get_metrics(
+        webhook_id: str, from_: From = None, to: To = None, interval: Annotated[Interval, Query()] = "hour"
+    ) -> MetricsAnswer:
+        caller = caller_of(router, "webhooks")
+        asked = span(from_, to, None)
+        return MetricsAnswer.of(metrics.metrics(caller, webhook_id, asked.from_ms, asked.to_ms, interval))
+
+    @router.get(
+        "/webhooks/<webhook_id>/health",
+        summary="Get a webhook's health and the reason",
+        tags=TAGS,
+        operation_id="getWebhookHealth",
+    )
+    def get_health(webhook_id: str) -> HealthAnswer:
+        return HealthAnswer.of(metrics.health(caller_of(router, "webhooks"), webhook_id))
+
+    return router
+
+
+def service_routes(metrics: ServiceMetrics) -> Router:
+    """The router of what Prometheus scrapes."""
+    router = Router()
+
+    @router.get(
+        "/metrics",
+        summary="The whole service's counters in Prometheus' format; takes the scope metrics:read",
+        tags=TAGS,
+        operation_id="scrapeMetrics",
+        enable_validation=False,
+    )
+    def scrape() -> Response[str]:
+        caller_of(router, "metrics:read")
+        return Response(200, CONTENT_TYPE, metrics.exposition(), headers={"Cache-Control": "no-store"})
+
+    return router

@@ -1,0 +1,204 @@
+"""The service's counters in Prometheus' exposition format.
+
+They are true counters, added up by rollup from what all senders wrote, and some seconds behind. Cardinality is bounded:
+no series has a webhook's id but those of circuits that are not closed, and of these at most CIRCUITS_SHOWN.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+    UntypedMetricFamily,
+)
+from prometheus_client.registry import Collector
+
+from webhooks import statistics
+from webhooks.counting import CircuitState
+from webhooks.errors import Unavailable
+from webhooks.statistics import BUCKETS_MS, Counts, by_reason, histogram
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+CIRCUITS_SHOWN = 1_000
+STATUSES = ("active", "paused", "inactive", "failed")
+CIRCUIT_VALUES: Mapping[CircuitState, int] = {"closed": 0, "half_open": 1, "open": 2}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """SQS's approximate numbers of messages, by what they do."""
+
+    visible: int
+    in_flight: int
+    delayed: int
+
+
+class CountersStore(Protocol):
+    """Where the counters are. Everything may raise Unavailable."""
+
+    def service(self) -> Counts:
+        """The whole service's counters since it began."""
+        ...
+
+    def circuits(self, limit: int) -> Sequence[tuple[str, CircuitState]]:
+        """Webhooks whose circuit is not closed; at most `limit`."""
+        ...
+
+
+class ServiceMetrics:
+    """The use case of GET /metrics. `queues` asks each queue for its depth; one that does not answer is left out."""
+
+    def __init__(self, store: CountersStore, queues: Mapping[str, Callable[[], QueueDepth]]) -> None:
+        self._store = store
+        self._queues = queues
+
+    def exposition(self) -> str:
+        """The text that Prometheus scrapes. Raises Unavailable when the counters cannot be read."""
+        metrics = [
+            *_counters(self._store.service()),
+            *_circuits(self._store.circuits(CIRCUITS_SHOWN)),
+            _depths(self._depths()),
+        ]
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Collected(metrics))
+        return generate_latest(registry).decode()
+
+    def _depths(self) -> dict[str, QueueDepth]:
+        depths: dict[str, QueueDepth] = {}
+        for name, ask in self._queues.items():
+            try:
+                depths[name] = ask()
+            except Unavailable as exc:
+                logger.warning("the depth of %s is not known now: %s", name, exc)
+        return depths
+
+
+class _Collected(Collector):
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def _counters(counts: Counts) -> Iterator[Metric]:
+    failures = by_reason(counts, statistics.FAILURE)
+    successes = counts.get(statistics.SUCCESSES, 0)
+    yield _counter("webhook_deliveries", "Deliveries taken up", counts.get(statistics.DELIVERIES, 0))
+    yield _counter(
+        "webhook_delivery_attempts", "HTTP requests whose outcome is known", successes + sum(failures.values())
+    )
+    yield _counter("webhook_delivery_successes", "Attempts that the receiver took", successes)
+    yield _by_reason("webhook_delivery_failures", "Attempts that failed", failures)
+    yield _counter(
+        "webhook_delivery_unknown",
+        "Attempts that were cut off and may have been sent",
+        counts.get(statistics.UNKNOWN, 0),
+    )
+    yield _histogram("webhook_delivery_duration_seconds", "Duration of attempts", counts, statistics.DURATION)
+    yield _histogram(
+        "webhook_delivery_initiation_seconds",
+        "From an event's acceptance to the first attempt of its deliveries, where nothing held them back",
+        counts,
+        statistics.INITIATION,
+    )
+    yield _counter("webhook_dead_letters", "Deliveries given up", counts.get(statistics.DEAD_LETTERS, 0))
+    yield _by_reason(
+        "webhook_delivery_deferrals", "Times that a delivery began to wait", by_reason(counts, statistics.DEFERRED)
+    )
+    yield _parked(by_reason(counts, statistics.PARKED))
+    yield _counter("webhook_events", "Events recorded", counts.get(statistics.EVENTS, 0))
+    yield _dispositions(counts)
+    yield from _webhooks(by_reason(counts, statistics.WEBHOOKS))
+
+
+def _webhooks(by_status: Mapping[str, int]) -> Iterator[Metric]:
+    # The name is a given and a gauge may not end in _total; untyped, it passes `promtool check metrics`.
+    active = UntypedMetricFamily("webhook_active_total", "Webhooks that are active")
+    active.add_metric((), by_status.get("active", 0))
+    yield active
+    registered = GaugeMetricFamily("webhook_registered", "Webhooks by status", labels=("status",))
+    for status in STATUSES:
+        registered.add_metric((status,), by_status.get(status, 0))
+    yield registered
+
+
+def _circuits(circuits: Sequence[tuple[str, CircuitState]]) -> Iterator[Metric]:
+    one = GaugeMetricFamily(
+        "webhook_circuit_breaker_state",
+        "1 half open, 2 open; webhooks whose circuit is closed are left out",
+        labels=("webhook_id",),
+    )
+    for webhook_id, state in circuits:
+        one.add_metric((webhook_id,), CIRCUIT_VALUES[state])
+    yield one
+    by_state = Counter(state for _, state in circuits)
+    total = GaugeMetricFamily(
+        "webhook_circuit_breakers", f"Circuits that are not closed, at most {CIRCUITS_SHOWN}", labels=("state",)
+    )
+    for state in ("half_open", "open"):
+        total.add_metric((state,), by_state[state])
+    yield total
+
+
+def _parked(by_cause: Mapping[str, int]) -> Metric:
+    metric = GaugeMetricFamily(
+        "webhook_parked_deliveries", "Deliveries that wait outside the queues", labels=("reason",)
+    )
+    for reason, count in by_cause.items():
+        metric.add_metric((reason,), max(0, count))
+    return metric
+
+
+def _dispositions(counts: Counts) -> Metric:
+    metric = CounterMetricFamily(
+        "webhook_event_dispositions", "What was decided for an event and a webhook", labels=("disposition", "reason")
+    )
+    metric.add_metric(("queued", ""), counts.get(statistics.QUEUED, 0))
+    for disposition in (statistics.MISSED, statistics.SKIPPED):
+        for reason, count in by_reason(counts, disposition).items():
+            metric.add_metric((disposition, reason), count)
+    return metric
+
+
+def _depths(depths: Mapping[str, QueueDepth]) -> Metric:
+    metric = GaugeMetricFamily(
+        "webhook_queue_messages", "Messages on our queues, approximately", labels=("queue", "state")
+    )
+    for name, depth in depths.items():
+        metric.add_metric((name, "visible"), depth.visible)
+        metric.add_metric((name, "in_flight"), depth.in_flight)
+        metric.add_metric((name, "delayed"), depth.delayed)
+    return metric
+
+
+def _counter(name: str, description: str, value: int) -> Metric:
+    metric = CounterMetricFamily(name, description)
+    metric.add_metric((), value)
+    return metric
+
+
+def _by_reason(name: str, description: str, reasons: Mapping[str, int]) -> Metric:
+    metric = CounterMetricFamily(name, description, labels=("reason",))
+    for reason, count in reasons.items():
+        metric.add_metric((reason,), count)
+    return metric
+
+
+def _histogram(name: str, description: str, counts: Counts, counted: str) -> Metric:
+    ends = [*(str(end / 1000) for end in BUCKETS_MS), "+Inf"]
+    cumulative = accumulate(histogram(counts, counted))
+    metric = HistogramMetricFamily(name, description)
+    metric.add_metric((), list(zip(ends, cumulative, strict=True)), counts.get(counted, 0) / 1000)
+    return metric

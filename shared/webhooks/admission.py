@@ -7,7 +7,7 @@ from typing import Protocol
 from webhooks import circuit_breaker, rate_limit
 from webhooks.delivery_job import Job
 from webhooks.gate import Gate, gate
-from webhooks.lifecycle import AttemptPolicy, is_early, is_expired, standing, take_up
+from webhooks.lifecycle import AttemptPolicy, is_early_by, is_expired, standing
 from webhooks.models.delivery import Waiting
 from webhooks.models.webhook import Webhook
 from webhooks.steps import GiveUp, Leave, Park, Postpone
@@ -78,12 +78,10 @@ class Admission:
             job.step = Leave()
         elif passage.kind == "closed":
             job.step = GiveUp(passage.reason)
-        else:
-            record = take_up(job.base, job.received, now_ms)
-            if is_expired(record, self._policy.attempts(job.webhook), now_ms):
-                job.step = GiveUp("expired")
-            elif record.next_attempt_at_ms is not None and is_early(record, now_ms):
-                job.step = Postpone(record.next_attempt_at_ms - now_ms)
+        elif is_expired(job.base, job.message, self._policy.attempts(job.webhook), now_ms):
+            job.step = GiveUp("expired")
+        elif early_ms := is_early_by(job.base, job.message, now_ms):
+            job.step = Postpone(early_ms)
         return job.step is not None
 
     def _probe(

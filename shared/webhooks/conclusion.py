@@ -10,6 +10,7 @@ from webhooks.attempt_detail import AttemptDetail
 from webhooks.delivery_job import Job, SendReport
 from webhooks.errors import Unavailable
 from webhooks.event_types import OPERATIONAL_EVENT_TYPES
+from webhooks.lifecycle import begin
 from webhooks.messages import DeliveryMessage
 from webhooks.models.delivery import DeliveryRecord
 from webhooks.steps import Advance, Attempted, Leave, Park, advance
@@ -29,7 +30,7 @@ class RecordStore(Protocol):
         ...
 
     def save(
-        self, changes: Sequence[tuple[DeliveryRecord | None, DeliveryRecord]], details: Sequence[AttemptDetail] = ()
+        self, changes: Sequence[tuple[DeliveryRecord, DeliveryRecord]], details: Sequence[AttemptDetail] = ()
     ) -> Sequence[bool]:
         """Conditional writes; False: the stored revision is another. Raises Unavailable."""
         ...
@@ -101,7 +102,7 @@ class Conclusion:
         settled: list[tuple[Job, Advance]] = []
         for _ in range(RACES):
             advances = [
-                (job, advance(job.stored, job.received, job.step or Leave(), now_ms=self._now_ms())) for job in jobs
+                (job, advance(job.base, job.received, job.step or Leave(), now_ms=self._now_ms())) for job in jobs
             ]
             lost = self._save(advances)
             settled += [(job, done) for job, done in advances if not any(job is each for each in lost)]
@@ -115,7 +116,7 @@ class Conclusion:
         """Returns the jobs whose record somebody else has changed, with that record."""
         writes = [(job, done, done.record) for job, done in advances if done.record is not None]
         saved = self._records.save(
-            [(job.stored, record) for job, _, record in writes],
+            [(job.base, record) for job, _, record in writes],
             [done.detail for _, done, _ in writes if done.detail is not None],
         )
         doubtful = [(job, record) for (job, _, record), ok in zip(writes, saved, strict=True) if not ok]
@@ -124,7 +125,7 @@ class Conclusion:
         for job, record in doubtful:
             stored = fresh.get(job.message.delivery_id)
             if stored != record:  # else it is this very write, whose answer was lost
-                job.stored = stored
+                job.base = stored or begin(job.message)
                 lost.append(job)
         return lost
 
@@ -174,7 +175,7 @@ def _count(job: Job, done: Advance, report: SendReport) -> None:
     report.dropped += isinstance(job.step, Leave)
     report.given_up += done.then == "dead_letter"
     if done.record is not None:
-        noted = done.record.attempts[len(job.stored.attempts) if job.stored else 0 :]
+        noted = done.record.attempts[len(job.base.attempts) :]
         report.unknown += sum(attempt.outcome == "unknown" for attempt in noted)
 
 
@@ -198,8 +199,7 @@ def _tally(group: Sequence[tuple[Job, Attempted]], now_ms: int) -> Tally:
 
 
 def _reason(job: Job, done: Advance) -> str:
-    record = done.record or job.stored
-    return (record.reason if record else None) or "unknown"
+    return (done.record or job.base).reason or "unknown"
 
 
 def _seconds(milliseconds: int) -> int:

@@ -14,7 +14,7 @@ from webhooks.admission import Admission, SenderPolicy
 from webhooks.conclusion import Conclusion
 from webhooks.delivery_job import Job, SendReport
 from webhooks.errors import Unavailable, WebhooksError
-from webhooks.lifecycle import take_up
+from webhooks.lifecycle import attempts_used, begin
 from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.exchange import Exchange, HttpRequest
 from webhooks.models.webhook import Webhook
@@ -83,7 +83,8 @@ class Sender:
         by_webhook: dict[str, list[Job]] = {}
         for received in batch:
             message = received.message
-            job = Job(received, loaded.records.get(message.delivery_id), loaded.webhooks.get(message.webhook_id))
+            base = loaded.records.get(message.delivery_id) or begin(message)
+            job = Job(received, base, loaded.webhooks.get(message.webhook_id))
             by_webhook.setdefault(message.webhook_id, []).append(job)
         admitted: list[Job] = []
         for webhook_id, group in by_webhook.items():
@@ -110,7 +111,7 @@ class Sender:
             report.give_back([job.received], exc)
             return
         delay_ms = retry.next_delay_ms(
-            take_up(job.base, job.received, now_ms).attempts_in_cycle + 1,
+            attempts_used(job.base, job.message) + 1,
             retry.retry_after_ms(exchange.header("retry-after"), self._now_ms()),
             base_seconds=self._policy.retry_base_seconds,
             random=self._random(),

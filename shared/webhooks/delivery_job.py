@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from webhooks.lifecycle import begin
 from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.delivery import DeliveryRecord
 from webhooks.models.webhook import Webhook
@@ -15,10 +14,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Job:
-    """`step` is None until it is decided: by admission when nothing is to be sent, else by the attempt."""
+    """`base` is the record as it is stored, or as a delivery begins (revision 0).
+
+    `step` is None until it is decided: by admission when nothing is to be sent, else by the attempt.
+    """
 
     received: Received[DeliveryMessage]
-    stored: DeliveryRecord | None
+    base: DeliveryRecord
     webhook: Webhook | None
     step: Step | None = None
     probe: bool = False
@@ -27,11 +29,6 @@ class Job:
     def message(self) -> DeliveryMessage:
         """What was received."""
         return self.received.message
-
-    @property
-    def base(self) -> DeliveryRecord:
-        """The record as it is stored, or as a delivery begins."""
-        return self.stored or begin(self.received.message)
 
 
 @dataclass(slots=True)

@@ -85,14 +85,25 @@ def has_cut_offs(record: DeliveryRecord, received: Received[DeliveryMessage]) ->
     return received.receive_count > dict(record.seen).get(_short(received.message_id), 0) + 1
 
 
-def is_early(record: DeliveryRecord, now_ms: int) -> bool:
-    """Whether a copy of the message came before the delivery's next attempt is due."""
-    return record.next_attempt_at_ms is not None and record.next_attempt_at_ms - now_ms > EARLY_MS
+def is_early_by(record: DeliveryRecord, message: DeliveryMessage, now_ms: int) -> int:
+    """Milliseconds by which a copy of the message came before the next attempt is due; 0 when it is time."""
+    if message.generation > record.generation or record.next_attempt_at_ms is None:
+        return 0
+    early_ms = record.next_attempt_at_ms - now_ms
+    return early_ms if early_ms > EARLY_MS else 0
 
 
-def is_expired(record: DeliveryRecord, policy: AttemptPolicy, now_ms: int) -> bool:
-    """Whether the cycle is older than deliveries may get."""
-    return now_ms - record.cycle_started_at_ms > policy.max_age_ms
+def is_expired(record: DeliveryRecord, message: DeliveryMessage, policy: AttemptPolicy, now_ms: int) -> bool:
+    """Whether the cycle that the message carries on is older than deliveries may get."""
+    begins_anew = message.generation > record.generation
+    started_at_ms = message.cycle_started_at_ms if begins_anew else record.cycle_started_at_ms
+    return now_ms - started_at_ms > policy.max_age_ms
+
+
+def attempts_used(record: DeliveryRecord, message: DeliveryMessage) -> int:
+    """Attempts so far in the cycle that the message carries on."""
+    begins_anew = message.generation > record.generation
+    return record.attempt_count - (message.attempts_before_cycle if begins_anew else record.attempts_before_cycle)
 
 
 def attempted(

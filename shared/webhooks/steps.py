@@ -11,7 +11,6 @@ from webhooks.lifecycle import (
     AttemptPolicy,
     attempted,
     attempted_late,
-    begin,
     given_up,
     has_cut_offs,
     parked,
@@ -75,9 +74,8 @@ class Advance:
     detail: AttemptDetail | None = None
 
 
-def advance(stored: DeliveryRecord | None, received: Received[DeliveryMessage], step: Step, *, now_ms: int) -> Advance:
+def advance(base: DeliveryRecord, received: Received[DeliveryMessage], step: Step, *, now_ms: int) -> Advance:
     """What this receive comes to, given the record as it is stored now."""
-    base = stored or begin(received.message)
     stand = standing(base, received.message)
     record = take_up(base, received, now_ms)
     if isinstance(step, Attempted):

@@ -1,6 +1,7 @@
 """Dead letters: what was given up, with its body, until it is replayed or its retention ends."""
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 from webhooks.ids import history_shard
@@ -39,10 +40,12 @@ class DeadLetterStore:
         return {letter.delivery_id: letter for letter in letters}
 
     def page(self, webhook_id: str, shard: int, after: str | None, limit: int) -> list[DeadLetter]:
-        """A webhook's dead letters of one shard in order of time, those after delivery id `after`."""
+        """A webhook's dead letters of one shard in order of time, those after delivery id `after`.
+
+        Only the end has fewer than `limit`: expired ones that TTL has not collected are passed over.
+        """
         start = schema.dead_sk(after) + "!" if after else schema.DEAD_PREFIX
         items = self._table.query(
-            limit=limit,
             KeyConditionExpression="pk = :pk AND sk BETWEEN :a AND :z",
             ExpressionAttributeValues={
                 ":pk": text(schema.history_pks(webhook_id)[shard]),
@@ -51,7 +54,7 @@ class DeadLetterStore:
             },
             ConsistentRead=True,
         )
-        return [dead_letter_of(item) for item in items if self._is_kept(item)]
+        return [dead_letter_of(item) for item in islice(filter(self._is_kept, items), limit)]
 
     def mark_processed(self, letter: DeadLetter, by: str) -> bool:
         """Note that it was sent again; False when it has died once more since."""

@@ -33,12 +33,15 @@ class ReplayJobStore:
         return None if item is None else _job_of(item)
 
     def checkpoint(self, before: ReplayJob, after: ReplayJob) -> ReplayJob | None:
-        """Write the next step; None when another run has got there first."""
+        """Write the next step; None when another run has got there first.
+
+        A refused write may be this very one, whose first answer was lost on the way: the stored job tells.
+        """
         after = replace(after, step=before.step + 1, updated_at_ms=self._now_ms())
         saved = self._table.put(
             self._item(after), condition="#s = :s", names={"#s": "step"}, values={":s": number(before.step)}
         )
-        return after if saved else None
+        return after if saved or self.get(after.job_id) == after else None
 
     def _item(self, job: ReplayJob) -> Item:
         return {

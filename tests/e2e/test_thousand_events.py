@@ -153,6 +153,7 @@ def say(line: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_each_of_twenty_thousand_pairs_is_delivered_exactly_once_or_has_its_reason(service: Service) -> None:
     workspace_id = new_id()
     owner = service.user(workspace_id=workspace_id)

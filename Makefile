@@ -18,6 +18,8 @@ PORT ?= 8086
 BIND ?= 127.0.0.1
 DEMO ?= 1
 STAGE ?= local
+# What make build builds for: samconfig.toml's default unless a stage is named.
+BUILD_STAGE = $(if $(filter command line environment,$(origin STAGE)),$(STAGE),default)
 
 export PORT BIND DEMO
 
@@ -82,6 +84,22 @@ fmt: .venv/.ready ## format and fix what can be fixed
 .PHONY: openapi
 openapi: .venv/.ready ## write docs/openapi.json anew
 	$(PY) functions/api/openapi.py
+
+# -- building and deploying ---------------------------------------------------
+
+.PHONY: build
+build: .venv/.ready .venv-sam/.ready ## what AWS gets, by sam build, with its sizes (ARCH=x86_64, PYTHON_RUNTIME=python3.12, STAGE=prod)
+	@$(PY) -m scripts.building sam --stage "$(BUILD_STAGE)" $(if $(ARCH),--arch "$(ARCH)") $(if $(PYTHON_RUNTIME),--runtime "$(PYTHON_RUNTIME)")
+
+.PHONY: deploy
+deploy: .venv/.ready .venv-sam/.ready ## build, then deploy with the shell's AWS credentials: STAGE=dev or STAGE=prod
+	@case "$(STAGE)" in dev|prod) ;; *) echo 'Which stage? make deploy STAGE=dev' >&2; exit 2;; esac
+	@$(PY) -m scripts.building sam --stage "$(STAGE)"
+	@$(SAM) deploy --config-env "$(STAGE)" $(ARGS)
+
+# sam build comes back to this file for each function and layer of the template, below its logical id.
+build-%: .venv/.ready
+	@$(PY) -m scripts.building artifact $*
 
 # -- packages -----------------------------------------------------------------
 

@@ -12,13 +12,14 @@ import logging
 import re
 import threading
 import time
+from collections.abc import Callable
 from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
 from ministack import app
 from ministack.core import iam_actions, lambda_runtime
-from ministack.services import lambda_svc
+from ministack.services import dynamodb, lambda_svc
 
 POLL_SECONDS = 0.2
 
@@ -32,6 +33,8 @@ def mend(function_log: Path) -> None:
     _authorise_batches_as_what_they_hold()
     _answer_without_a_body()
     _poll_streams_beside_queues()
+    _repeat_stream_batches_that_fail_in_part()
+    _stream_what_partiql_writes()
     _look_at_queues_often()
 
 
@@ -162,3 +165,49 @@ def _partiql_check(statement: str, region: str, account_id: str) -> tuple[str, s
     table, index = names.groups() if names else ("*", None)
     resource = f"arn:aws:dynamodb:{region}:{account_id}:table/{table}" + (f"/index/{index}" if index else "")
     return f"dynamodb:PartiQL{verb}", resource
+
+
+def _repeat_stream_batches_that_fail_in_part() -> None:
+    """For streams the emulator ignores `batchItemFailures`, and what failed would be lost. The batch comes again."""
+    execute = lambda_svc._execute_function
+
+    def execute_function(function: dict[str, Any], event: Any, *more: Any, **named: Any) -> dict[str, Any]:
+        result = execute(function, event, *more, **named)
+        records = event.get("Records") if isinstance(event, dict) else None
+        if not records or records[0].get("eventSource") != "aws:dynamodb" or result.get("error"):
+            return result
+        body = result.get("body")
+        answer = json.loads(body) if isinstance(body, str) and body else body
+        if isinstance(answer, dict) and answer.get("batchItemFailures"):
+            return {**result, "error": True, "body": {"errorType": "PartialFailure", "errorMessage": str(answer)}}
+        return result
+
+    lambda_svc._execute_function = execute_function
+
+
+def _stream_what_partiql_writes() -> None:
+    """Writes by PartiQL do not reach the table's stream."""
+    for name in ("_partiql_insert", "_partiql_update", "_partiql_delete"):
+        setattr(dynamodb, name, _streamed(getattr(dynamodb, name)))
+
+
+def _streamed(write: Callable[..., Any]) -> Callable[..., Any]:
+    def streamed(table: dict[str, Any], parsed: dict[str, Any], *more: Any) -> Any:
+        place = _written_place(table, parsed)
+        before = table["items"].get(place[0], {}).get(place[1])  # replaced by a write, never changed
+        answer = write(table, parsed, *more)
+        after = table["items"].get(place[0], {}).get(place[1])
+        if answer[0] == 200 and after is not before:
+            event = "INSERT" if before is None else "REMOVE" if after is None else "MODIFY"
+            dynamodb._emit_stream_event(parsed["table"], event, before, after)
+        return answer
+
+    return streamed
+
+
+def _written_place(table: dict[str, Any], parsed: dict[str, Any]) -> tuple[Any, Any]:
+    if parsed["op"] != "INSERT":
+        return dynamodb._partiql_key_target(table, parsed)[:2]
+    item = parsed.get("item") or {}
+    item = item.get("M", item) if set(item) == {"M"} else item
+    return dynamodb._extract_key_val(item.get(table["pk_name"])), dynamodb._extract_key_val(item.get(table["sk_name"]))

@@ -1,0 +1,82 @@
+"""Figures, health and counters over HTTP: they are those of what the receiver saw."""
+
+from collections.abc import Mapping
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.receiver import answer
+from tests.service import Service, User, assert_problem, event, eventually
+
+Labels = tuple[tuple[str, str], ...]
+
+
+def _scrape(caller: User, service: Service) -> Mapping[tuple[str, Labels], float]:
+    scraped = service.http.get("/metrics", headers=caller.headers)
+    assert scraped.status_code == 200, scraped.text
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(scraped.text)
+        for sample in family.samples
+    }
+
+
+def test_a_webhooks_figures_are_what_its_receiver_saw(service: Service, user: User) -> None:
+    path = service.path(answer(503), answer())
+    webhook = user.register(service.receiver.url(path))
+    published = [event() for _ in range(12)]
+    user.post("/events", {"events": published})
+    for each in published:
+        user.settled(webhook["id"], each["id"], timeout=40)
+
+    seen = len(service.receiver.requests(path))
+    read = f"/webhooks/{webhook['id']}/metrics"
+    totals = eventually(lambda: user.read(read), lambda found: found["totals"]["attempts"] >= seen)["totals"]
+    assert (totals["deliveries"], totals["successes"], totals["attempts"]) == (12, 12, seen)
+    assert totals["failure_reasons"] == {"http_503": 1}
+    assert totals["success_rate"] == round(12 / seen, 6)
+    assert 0 < totals["latency_ms"]["p50"] <= totals["latency_ms"]["p99"]
+
+    health = user.read(f"/webhooks/{webhook['id']}/health")
+    assert health["recent"]["attempts"] == seen
+    assert health["last_failure_at"] < health["last_success_at"]
+    assert health["health"] in ("healthy", "degraded")
+
+
+def test_a_disabled_webhook_says_why(service: Service, user: User) -> None:
+    webhook = user.register(service.receiver.url(service.path(answer(410))))
+    published = event()
+    user.post("/events", published)
+    user.settled(webhook["id"], published["id"], "failed")
+    health = eventually(lambda: user.read(f"/webhooks/{webhook['id']}/health"), lambda it: it["health"] == "disabled")
+    assert health["reason"] == "gone"
+    read = f"/webhooks/{webhook['id']}/metrics"
+    totals = eventually(lambda: user.read(read)["totals"], lambda found: found["dead_letters"] == 1)
+    assert totals["failure_reasons"] == {"http_410": 1}
+
+
+def test_the_counters_grow_with_what_is_delivered(service: Service, user: User) -> None:
+    prometheus = service.bearer(scope="metrics:read")
+    before = _scrape(prometheus, service)
+    webhook = user.register(service.receiver.url(service.path()))
+    published = [event() for _ in range(7)]
+    user.post("/events", {"events": published})
+    for each in published:
+        user.settled(webhook["id"], each["id"])
+    name = ("webhook_delivery_successes_total", ())
+    after = eventually(lambda: _scrape(prometheus, service), lambda found: found[name] >= before[name] + 7)
+    assert after["webhook_events_total", ()] >= before["webhook_events_total", ()] + 7
+    assert after["webhook_active_total", ()] >= before["webhook_active_total", ()] + 1
+    assert after["webhook_queue_messages", (("queue", "delivery"), ("state", "visible"))] >= 0
+    count = "webhook_delivery_duration_seconds_count", ()
+    assert after[count] == after["webhook_delivery_attempts_total", ()]
+
+
+def test_counters_and_figures_are_kept_from_others(service: Service, user: User) -> None:
+    webhook = user.register(service.receiver.url(service.path()))
+    other = service.user()
+    for what in ("metrics", "health"):
+        assert_problem(other.get(f"/webhooks/{webhook['id']}/{what}"), 404, "not-found")
+    plain = service.bearer(scope="webhooks")
+    assert_problem(service.http.get("/metrics", headers=plain.headers), 403, "forbidden")
+    scraper = service.bearer(scope="metrics:read")
+    assert_problem(scraper.get("/webhooks"), 403, "forbidden")

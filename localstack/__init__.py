@@ -8,6 +8,7 @@
     cloudformation.py    template.yaml read as data; parameters set
     package.py           each function and the shared layer as a zip
     deploy.py            zips and template to the emulator; what came of it
+    authorised_calls.py  what functions ask AWS for, for the test that compares it with their policies
     front.py             the address users see: plain paths, no stage, no API id
     function_logs.py     what the functions log, for the terminal
     demo/                the show: the service's main job, seen from outside (`make demo`)

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from localstack import gaps
+from localstack import authorised_calls, gaps
+from localstack.authorised_calls import Call
 
 PROJECT = Path(__file__).resolve().parent.parent
 REGION = "us-east-1"
@@ -58,6 +59,11 @@ class Emulator:
         return self.folder / "functions.log"
 
     @property
+    def calls(self) -> set[Call]:
+        """What the functions' roles have asked AWS for; empty unless it enforces IAM."""
+        return authorised_calls.read(self.folder / authorised_calls.FILE)
+
+    @property
     def pid(self) -> int:
         """The emulator's process; the functions' processes are its children."""
         if self._process is None:
@@ -75,6 +81,7 @@ class Emulator:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir()
             self.function_log.unlink(missing_ok=True)
+            (self._state_dir / authorised_calls.FILE).unlink(missing_ok=True)
             gaps.forget_stream_positions(self._state_dir / "emulator")
             self._launch(temporary)
             self._wait_until_ready()

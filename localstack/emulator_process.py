@@ -20,7 +20,7 @@ from hypercorn.config import Config
 from ministack import app as emulator
 from ministack.core import lambda_runtime
 
-from localstack import gaps_inside
+from localstack import authorised_calls, gaps_inside
 
 
 async def run(port: int) -> None:
@@ -48,7 +48,9 @@ async def run(port: int) -> None:
 def main() -> None:
     """Entry point."""
     port = int(sys.argv[1])
-    gaps_inside.mend(Path(sys.argv[2]))
+    log = Path(sys.argv[2])
+    gaps_inside.mend(log)
+    authorised_calls.record(log.with_name(authorised_calls.FILE))
     try:
         asyncio.run(run(port))
     finally:

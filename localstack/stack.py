@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from localstack import function_logs, processes, running
+from localstack.authorised_calls import Call
 from localstack.deploy import Deployment, deploy
 from localstack.emulator import PROJECT, Emulator, LocalStackError
 from localstack.front import Front, listen
@@ -158,6 +159,10 @@ class LocalStack:
     def logs(self) -> list[str]:
         """Every line that the functions have logged since the start."""
         return [line for invocation in self.invocations() for line in invocation.lines]
+
+    def calls(self) -> set[Call]:
+        """What the functions have asked AWS for since the start; empty unless the stack enforces IAM."""
+        return self._emulator.calls
 
     def follow(self) -> Iterator[Invocation]:
         """Invocations as they end, without end."""

@@ -101,7 +101,6 @@ def test_indexes_are_reached_only_by_those_who_list(template: Template, function
     indexes = [r["Fn::Sub"] for r in template.may(function, "dynamodb:Query") if "Fn::Sub" in r]
     expected = {
         "ApiFunction": ["${Table.Arn}/index/*"],
-        "ReplayFunction": ["${Table.Arn}/index/*"],
         "ReleaseFunction": ["${Table.Arn}/index/waiting"],
     }
     assert indexes == expected.get(function, [])

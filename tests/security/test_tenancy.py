@@ -1,0 +1,130 @@
+"""Every route of the API, on what belongs to another tenant: the OpenAPI document says which routes there are."""
+
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import Figure
+from tests.security.estate import Estate, everything, make
+from tests.service import Document, Service, User
+
+# For operators, by a scope of its own: it speaks of the service and not of tenants.
+OPERATORS = {"/metrics"}
+METHODS = ("get", "post", "put", "delete")
+# A body that the route takes from the owner, so that nothing but the owner decides.
+BODIES: dict[tuple[str, str], Document] = {
+    ("post", "/api/v1/webhooks"): {"name": "new", "url": "https://example.com/"},
+    ("put", "/api/v1/webhooks/{webhook_id}"): {"name": "taken"},
+    ("post", "/api/v1/webhooks/{webhook_id}/subscriptions"): {"event_type": "*"},
+    ("put", "/api/v1/webhooks/{webhook_id}/subscriptions/{subscription_id}"): {"is_active": False},
+}
+
+
+@pytest.fixture(scope="module")
+def document(service: Service) -> Document:
+    return service.http.get("/openapi.json").json()
+
+
+@pytest.fixture(scope="module")
+def estate(service: Service) -> Estate:
+    return make(service, service.user())
+
+
+def routes(document: Document) -> list[tuple[str, str, Document]]:
+    return [
+        (method, path, operations[method])
+        for path, operations in document["paths"].items()
+        for method in METHODS
+        if method in operations
+    ]
+
+
+def on_resources(document: Document) -> list[tuple[str, str]]:
+    return [(method, path) for method, path, _ in routes(document) if "{" in path]
+
+
+def ask(user: User, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401
+    return user.http.request(method, path, headers=user.headers, **more)
+
+
+def filled(path: str, ids: Any) -> str:  # noqa: ANN401
+    return re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path)
+
+
+def test_another_tenants_resources_do_not_exist_on_any_route(
+    service: Service, document: Document, estate: Estate, figure: Figure
+) -> None:
+    before = everything(estate.owner, estate)
+    strangers = [
+        service.user(),
+        service.user(workspace_id=estate.owner.user_id),
+        service.bearer(scope="webhooks events:write metrics:read"),
+        service.bearer(scope="webhooks events:write:any"),
+    ]
+    asked = 0
+    for method, path in on_resources(document):
+        # with ids of its own webhook before another's subscription, delivery or dead letter, too
+        mixed = [estate.ids]
+        for stranger in strangers:
+            if path.count("{") > 1:
+                own = stranger.register("https://example.com/", "*")
+                mixed = [estate.ids, {**estate.ids, "webhook_id": own["id"]}]
+            for ids in mixed:
+                answer = ask(stranger, method, filled(path, ids), json=BODIES.get((method, path)))
+                asked += 1
+                assert answer.status_code == 404, f"{method} {path}: {answer.status_code} {answer.text}"
+                assert estate.ids["webhook_id"] not in answer.text.replace(filled(path, ids), "").replace(
+                    f"there is no webhook {ids['webhook_id']}", ""
+                )
+    assert everything(estate.owner, estate) == before, "and nothing has changed"
+    figure(f"tenancy: {len(on_resources(document))} routes on another tenant's ids, {asked} requests: 0 answered")
+
+
+def test_lists_and_queries_show_nothing_of_another_tenant(service: Service, document: Document, estate: Estate) -> None:
+    stranger = service.user(workspace_id=estate.owner.user_id)
+    for method, path, operation in routes(document):
+        if method != "get" or "{" in path or operation.get("security") == [] or path in OPERATORS:
+            continue
+        names = {each["name"] for each in operation.get("parameters", []) if each["in"] == "query"}
+        for query in [{}, *({name: str(estate.owner.user_id)} for name in names if name == "user_id")]:
+            answer = ask(stranger, method, path, params=query)
+            assert answer.status_code in {200, 403}, f"{path}: {answer.text}"
+            assert not [known for known in estate.ids.values() if known in answer.text], path
+
+
+def test_every_route_but_the_public_ones_asks_who_calls(service: Service, document: Document) -> None:
+    public = set()
+    for method, path, _ in routes(document):
+        answer = service.http.request(method, re.sub(r"\{\w+\}", "x", path), json={})
+        if answer.status_code == 401:
+            assert answer.headers["content-type"].startswith("application/problem+json")
+            assert answer.headers["www-authenticate"] == "Bearer"
+        else:
+            public.add(path)
+    assert public == {"/health", "/ready"}
+
+
+def test_a_caller_without_the_scope_gets_nowhere(service: Service, document: Document, estate: Estate) -> None:
+    nobody = service.bearer(estate.owner.user_id, scope="other")
+    for method, path, operation in routes(document):
+        if operation.get("security") == []:
+            continue
+        answer = ask(nobody, method, filled(path, estate.ids), json=BODIES.get((method, path)))
+        assert answer.status_code == 403, f"{method} {path}: {answer.status_code} {answer.text}"
+        assert json.loads(answer.text)["type"] == "/problems/forbidden"
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"user_id": 1}, 403),
+        ({"workspace_id": 1}, 403),
+        ({"user_id": None}, 202),
+    ],
+)
+def test_a_tenant_publishes_as_itself_alone(service: Service, fields: Document, status: int) -> None:
+    answer = service.bearer().post("/events", {"type": "record.created", "data": {}, **fields})
+    assert answer.status_code == status, answer.text

@@ -51,6 +51,8 @@ class FakeEventBridge:
                 "resources": [],
                 "detail": json.loads(entry["Detail"]),
             }
-            body = json.dumps(envelope, ensure_ascii=False)
-            self._sqs.send_message_batch(QueueUrl=self._target_url, Entries=[{"Id": "0", "MessageBody": body}])
+            entries = [{"Id": "0", "MessageBody": json.dumps(envelope)}]
+            answer = self._sqs.send_message_batch(QueueUrl=self._target_url, Entries=entries)
+            if "Failed" in answer:
+                raise RuntimeError(f"the target's queue did not take {answer['Failed']}")
         return {"EventId": event_id}

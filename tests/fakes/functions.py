@@ -20,7 +20,7 @@ from webhooks.ingestion import Ingestion
 from webhooks.messages import failures, received_deliveries, received_text
 from webhooks.queue import Queue, SqsDeliveries, SqsIngest, SqsJobs
 from webhooks.release import Release
-from webhooks.replay import Replayer, ReplayJobs, Undertaker
+from webhooks.replay import Replayer, ReplayJobs
 from webhooks.route_cache import RouteCache
 from webhooks.secrets import KmsSecretBox
 from webhooks.signed_request import RequestSigner
@@ -34,6 +34,7 @@ from webhooks.store.sending import SendingStore
 from webhooks.store.states import StateStore
 from webhooks.store.switch import WebhookSwitch
 from webhooks.store.waiting import DUE_SHARDS, WaitingStore
+from webhooks.undertaker import Undertaker
 from webhooks.webhook_health import HealthKeeper
 
 Handler = Callable[[Mapping[str, Any]], dict[str, Any]]

@@ -176,3 +176,34 @@ def test_a_process_that_dies_after_counting_does_not_count_again(world: World) -
         _process(dying, clock, 0)({"Records": records[:100]})
     hand_over(records, _process(dynamodb, clock, 1), random.Random(2))
     _check(world, StatisticsReader(DynamoTable(dynamodb, TABLE)))
+
+
+class _Interrupted:
+    """A client whose first transaction waits until somebody else is done."""
+
+    def __init__(self, client: FakeDynamoDB, somebody: Callable[[], object]) -> None:
+        self._client = client
+        self._somebody: Callable[[], object] | None = somebody
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._client, name)
+
+    def transact_write_items(self, **request: Any) -> Any:  # noqa: ANN401
+        somebody, self._somebody = self._somebody, None
+        if somebody is not None:
+            somebody()
+        return self._client.transact_write_items(**request)
+
+
+@pytest.mark.parametrize("same_batch", [True, False])
+def test_two_at_once_count_what_is_there_once(world: World, same_batch: bool) -> None:
+    """The same batch in two invocations, or two shards of the stream that feed the same hours."""
+    clock = Clock()
+    dynamodb = FakeDynamoDB(clock, TABLE)
+    for one, other in zip(*shards(lambda_records(world.dynamodb.tables[TABLE]), 2), strict=False):
+        its = {"Records": [one if same_batch else other]}
+        interrupted = _Interrupted(dynamodb, lambda its=its: _process(dynamodb, clock, 1)(its))
+        assert _process(interrupted, clock, 0)({"Records": [one]}) == {"batchItemFailures": []}
+    for shard in shards(lambda_records(world.dynamodb.tables[TABLE]), 2):
+        _process(dynamodb, clock, 0)({"Records": shard})
+    _check(world, StatisticsReader(DynamoTable(dynamodb, TABLE)))

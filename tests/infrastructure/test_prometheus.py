@@ -1,4 +1,4 @@
-"""monitoring/prometheus: rules speak of metrics that exist. With promtool at hand they are checked and tested as well."""
+"""monitoring/prometheus: rules speak of metrics that exist. With promtool at hand they are checked and tested too."""
 
 import re
 import shutil

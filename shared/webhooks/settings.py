@@ -124,6 +124,13 @@ class ApiSettings(EgressSettings, RetentionSettings):
     max_webhooks_per_tenant: int = Field(1000, ge=1)
 
 
+class DashboardSettings(Settings):
+    """functions/dashboard. Origins in `dashboard_frame_ancestors` may embed the pages."""
+
+    auth_mode: Literal["jwt", "header"] = "jwt"
+    dashboard_frame_ancestors: CommaSeparated = ()
+
+
 class AuthorizerSettings(Settings):
     """functions/authorizer"""
 

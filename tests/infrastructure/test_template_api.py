@@ -9,7 +9,8 @@ import pytest
 
 from tests.infrastructure.template_document import PROJECT, Node, Template
 
-PUBLIC = {("/health", "get"), ("/ready", "get"), ("/openapi.json", "get"), ("/{proxy+}", "options")}
+FILES = {("/dashboard", "get"), ("/dashboard/{proxy+}", "get")}
+PUBLIC = {("/health", "get"), ("/ready", "get"), ("/openapi.json", "get"), ("/{proxy+}", "options")} | FILES
 # API Gateway Developer Guide, "Gateway response types for API Gateway"
 RESPONSE_TYPES = {
     "DEFAULT_4XX",
@@ -49,7 +50,8 @@ def test_everything_else_goes_to_the_api_by_explicit_verbs(template: Template) -
     for path, verb, operation in _operations(template):
         integration = operation["x-amazon-apigateway-integration"]
         assert (integration["type"], integration["httpMethod"]) == ("aws_proxy", "POST"), (path, verb)
-        assert integration["uri"]["Fn::Sub"].endswith(":function:${AWS::StackName}-api/invocations"), (path, verb)
+        function = "dashboard" if (path, verb) in FILES else "api"
+        assert integration["uri"]["Fn::Sub"].endswith(f":function:${{AWS::StackName}}-{function}/invocations"), path
 
 
 def test_an_authorizers_answer_is_cached_by_its_token_or_not_at_all(template: Template) -> None:
@@ -145,7 +147,7 @@ def test_the_outputs_say_where_everything_is(template: Template) -> None:
     assert outputs["BaseUrl"]["Value"]["Fn::Sub"].endswith("/${Stage}")
     queues = {f"{name}Url" for name in template.of_type("AWS::SQS::Queue")}
     functions = {f"{name}Name" for name in template.functions}
-    rest = {"BaseUrl", "ApiId", "TableName", "EventBusName", "EventSource", "DataKeyArn"}
+    rest = {"BaseUrl", "DashboardUrl", "ApiId", "TableName", "EventBusName", "EventSource", "DataKeyArn"}
     tokens = {"JwtSecretArn", "JwtIssuer", "JwtAudience", "JwtAlgorithms"}
     assert set(outputs) == queues | functions | rest | tokens
 

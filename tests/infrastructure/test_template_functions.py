@@ -11,6 +11,7 @@ from webhooks.store import schema
 SETTINGS = {
     "ApiFunction": settings.ApiSettings,
     "AuthorizerFunction": settings.AuthorizerSettings,
+    "DashboardFunction": settings.DashboardSettings,
     "IngestFunction": settings.IngestSettings,
     "SenderFunction": settings.SenderSettings,
     "ReplayFunction": settings.ReplaySettings,
@@ -97,6 +98,7 @@ def test_nobody_waits_longer_than_api_gateway_does(template: Template) -> None:
     for an authorizer before it."""
     assert template.functions["ApiFunction"]["Timeout"] <= 29
     assert template.functions["AuthorizerFunction"]["Timeout"] <= 29
+    assert template.functions["DashboardFunction"]["Timeout"] <= 29
 
 
 def test_a_run_of_release_ends_before_the_next_begins(template: Template) -> None:

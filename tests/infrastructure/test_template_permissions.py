@@ -13,6 +13,7 @@ STARS_ALLOWED = {"DataKey"}
 FUNCTIONS = [
     "ApiFunction",
     "AuthorizerFunction",
+    "DashboardFunction",
     "IngestFunction",
     "SenderFunction",
     "ReplayFunction",
@@ -94,7 +95,9 @@ def test_a_function_that_is_told_a_queue_may_use_it(template: Template) -> None:
         assert urls <= usable, function
 
 
-@pytest.mark.parametrize("function", [name for name in FUNCTIONS if name != "AuthorizerFunction"])
+@pytest.mark.parametrize(
+    "function", [name for name in FUNCTIONS if name not in {"AuthorizerFunction", "DashboardFunction"}]
+)
 def test_indexes_are_reached_only_by_those_who_list(template: Template, function: str) -> None:
     """Service Authorization Reference, "Actions defined by Amazon DynamoDB": Query on an index needs the index's
     ARN."""
@@ -111,6 +114,10 @@ def test_nobody_scans_or_changes_the_table(template: Template) -> None:
     for function in template.functions:
         actions = _services(template, function).get("dynamodb", set())
         assert not actions & {"dynamodb:Scan", "dynamodb:PartiQLSelect", "dynamodb:DeleteTable", "dynamodb:UpdateTable"}
+
+
+def test_the_dashboard_may_ask_aws_for_nothing(template: Template) -> None:
+    assert template.statements("DashboardFunction") == []
 
 
 def test_the_sender_can_open_secrets_but_make_none(template: Template) -> None:
@@ -146,6 +153,7 @@ def test_operational_events_come_from_those_who_decide_them(template: Template) 
 def test_api_gateway_calls_our_functions_for_our_api_only(template: Template) -> None:
     """Lambda Developer Guide, "Granting Lambda function access to AWS services": without SourceArn any API could."""
     permissions = template.of_type("AWS::Lambda::Permission")
-    assert {p["FunctionName"]["Ref"] for p in permissions.values()} == {"ApiFunction", "AuthorizerFunction"}
+    called = {p["FunctionName"]["Ref"] for p in permissions.values()}
+    assert called == {"ApiFunction", "AuthorizerFunction", "DashboardFunction"}
     for name, permission in permissions.items():
         assert ":${Api}/" in permission["SourceArn"]["Fn::Sub"], name

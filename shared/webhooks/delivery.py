@@ -19,7 +19,7 @@ from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.exchange import Exchange, HttpRequest
 from webhooks.models.webhook import Webhook
 from webhooks.signed_request import RequestSigner
-from webhooks.steps import Attempted
+from webhooks.steps import Attempted, Leave
 from webhooks.verdict import judge
 from webhooks.webhook_state import Loaded, WebhookState
 
@@ -81,12 +81,18 @@ class Sender:
 
     def _prepare(self, batch: Sequence[Received[DeliveryMessage]], loaded: Loaded, report: SendReport) -> list[Job]:
         by_webhook: dict[str, list[Job]] = {}
+        admitted: list[Job] = []
+        met: set[tuple[str, int]] = set()
         for received in batch:
             message = received.message
             base = loaded.records.get(message.delivery_id) or begin(message)
             job = Job(received, base, loaded.webhooks.get(message.webhook_id))
+            if (message.delivery_id, message.generation) in met:  # a copy: the first carries the delivery on
+                job.step = Leave()
+                admitted.append(job)
+                continue
+            met.add((message.delivery_id, message.generation))
             by_webhook.setdefault(message.webhook_id, []).append(job)
-        admitted: list[Job] = []
         for webhook_id, group in by_webhook.items():
             try:
                 self._admission.admit(group, loaded.states.get(webhook_id, WebhookState()))

@@ -78,6 +78,7 @@ class FakeSQS:
         self._clock = clock
         self._rng = rng
         self.duplicates = duplicates
+        self.repeats = 0  # messages that were shown to two receivers at once
         self._ids = itertools.count(1)
         self.queues: dict[str, FakeQueue] = {}
 
@@ -163,6 +164,7 @@ class FakeSQS:
             message.handle = f"{message.message_id}#{message.receive_count}"
             visible_in_ms = queue.visibility_seconds * 1000
             if self._rng is not None and self._rng.random() < self.duplicates:
+                self.repeats += 1
                 visible_in_ms = self._rng.randrange(1, 5_000)  # one of SQS's servers did not hear of the receive
             self._hide(queue, message, self._clock.ms + visible_in_ms)
             queue.in_flight += 1

@@ -44,9 +44,9 @@ class Interest:
         if not self.is_active:
             return False
         kind = document["type"]
-        if self.pattern != "*" and self.pattern != kind:
-            if not self.pattern.endswith(".*") or kind.split(".")[0] != self.pattern[:-2]:
-                return False
+        family = kind.split(".")[0] + ".*"
+        if self.pattern not in ("*", kind, family):
+            return False
         if self.resource_id is not None and document["resource_id"] != self.resource_id:
             return False
         fields = document["data"]["fields"]

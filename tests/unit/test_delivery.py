@@ -339,6 +339,21 @@ def test_a_copy_of_a_delivered_message_is_dropped() -> None:
     assert len(world.receivers.log) == 1
 
 
+def test_of_two_copies_in_one_batch_one_is_sent() -> None:
+    world = World()
+    world.owners.register("one")
+    world.receivers.script(url_of("one"), [500, 200])
+    world.publish(event("e1"))
+    world.work("ingest")
+    (message,) = world.messages(world.delivery_queue)
+    world.send_raw(world.delivery_queue, message.body, message.attributes["meta"]["StringValue"])
+    assert world.poll("sender") == 2
+    assert len(world.receivers.log) == 1
+    assert len(world.messages(world.delivery_queue)) == 1
+    world.run()
+    assert len(world.receivers.log) == len(world.delivery().attempts) == 2
+
+
 def test_a_copy_that_comes_before_the_next_attempt_is_due_is_put_back() -> None:
     world = World()
     world.owners.register("one")

@@ -48,8 +48,12 @@ token: .venv/.ready ## a JWT: USER_ID=123 [STAGE=dev] [SCOPE="webhooks admin"] [
 # -- checking -----------------------------------------------------------------
 
 .PHONY: test
-test: .venv/.ready ## all tests (ARGS="-k name" for some)
+test: .venv/.ready .venv-sam/.ready ## all tests (ARGS="-k name" for some)
 	@$(PY) -m pytest $(ARGS)
+
+.PHONY: simulate
+simulate: .venv/.ready ## faults at every call in virtual time, from seeds (EVENTS=1000000, SEED=7 repeats one, CALM=1)
+	@$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) $(if $(CALM),--calm) $(if $(FIRST),--first $(FIRST))
 
 .PHONY: check
 check: lint types imports template openapi-check lock-check ## all checks (make -k check goes on after one that fails)

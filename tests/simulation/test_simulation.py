@@ -1,0 +1,99 @@
+"""The short form of `make simulate`: a few runs with faults and one without, and what makes a run trustworthy."""
+
+import os
+import random
+import subprocess
+import sys
+
+import pytest
+
+from tests.fakes.clock import Clock
+from tests.simulation.__main__ import Run, simulate
+from tests.simulation.scenario import Plan
+from tests.simulation.scheduler import Scheduler
+from tests.simulation.simulation import Simulation
+
+FIRST_SEED = 1
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("CRITICAL")
+
+
+def check(run: Run) -> None:
+    assert not run.broken, f"seed {run.seed}: repeat it with {run.command}\n" + "\n".join(run.broken[:10])
+
+
+@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + 20))
+def test_nothing_is_lost_whatever_fails(seed: int) -> None:
+    check(simulate((seed, 300, True)))
+
+
+@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + 4))
+def test_without_faults_nothing_is_sent_twice_and_no_attempt_is_unknown(seed: int) -> None:
+    run = simulate((seed, 300, False))
+    check(run)
+    assert run.verdict.unknown == 0
+    assert run.verdict.duplicates == 0
+    assert run.verdict.delivered > 0
+
+
+def test_a_run_is_decided_by_its_seed() -> None:
+    program = (
+        "from tests.simulation.__main__ import simulate\n"
+        "run = simulate((5, 100, True))\n"
+        "print(run.verdict, run.figures.calls.total(), sorted(run.figures.struck.items()))"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    outputs = {
+        subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True).stdout
+        for _ in range(2)
+    }
+    assert len(outputs) == 1
+
+
+def test_the_ledger_notices_a_delivery_that_vanished() -> None:
+    simulation = Simulation(Plan(3, 60, faults=False))
+    simulation.run()
+    table = simulation.world.dynamodb.tables["webhooks"]
+    key = next(key for key, _ in table.all_items() if key[1].startswith("dlv#"))
+    table.write(key, None)
+    assert any(fault.startswith("lost") for fault in simulation.ledger.check(max_unknown=0).faults)
+
+
+def test_the_ledger_notices_a_decision_that_the_plain_matcher_does_not_share() -> None:
+    simulation = Simulation(Plan(3, 60, faults=False))
+    simulation.run()
+    for known in simulation.ledger.webhooks.values():
+        known.history[:] = [held for held in known.history if not held.interests] or known.history[:1]
+    assert any("expected" in fault for fault in simulation.ledger.check(max_unknown=0).faults)
+
+
+def test_fibers_take_turns_by_time_and_never_at_once() -> None:
+    clock, order = Clock(0), list[tuple[str, int]]()
+    scheduler = Scheduler(clock)
+
+    def work(name: str, gap_ms: int) -> None:
+        for _ in range(3):
+            scheduler.sleep_ms(gap_ms)
+            order.append((name, clock.ms))
+
+    scheduler.spawn("a", lambda: work("a", 10))
+    scheduler.spawn("b", lambda: work("b", 15))
+    scheduler.run()
+    assert order == [("a", 10), ("b", 15), ("a", 20), ("b", 30), ("a", 30), ("b", 45)]
+
+
+def test_what_a_fiber_raises_ends_the_run() -> None:
+    scheduler = Scheduler(Clock(0))
+    scheduler.spawn("other", lambda: scheduler.sleep_ms(1_000_000))
+
+    def fail() -> None:
+        scheduler.sleep_ms(random.Random(1).randrange(5, 10))
+        raise ValueError("no")
+
+    scheduler.spawn("failing", fail)
+    with pytest.raises(ValueError, match="no"):
+        scheduler.run()
+    assert not scheduler.living

@@ -8,6 +8,7 @@ from webhooks.headers import delivery_headers
 from webhooks.messages import DeliveryMessage
 from webhooks.models.exchange import HttpRequest
 from webhooks.models.webhook import Sealed, Webhook
+from webhooks.redaction import credentials_in
 from webhooks.signing import SigningSecrets, signature_headers
 
 MAX_KEPT = 1000
@@ -72,7 +73,8 @@ class RequestSigner:
             delivery_id=message.delivery_id,
             attempt=attempt,
         )
-        return HttpRequest(webhook.url, headers, body, timeout_seconds)
+        secrets = [*sealed.headers.values(), sealed.secret, sealed.previous or ""]
+        return HttpRequest(webhook.url, headers, body, timeout_seconds, credentials_in(secrets))
 
     def _open(self, webhook: Webhook) -> Sealed:
         kept = self._opened.get(webhook.sealed_context)

@@ -6,12 +6,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """What is to be sent. `timeout_seconds` bounds the whole exchange: DNS, connect, TLS, write, headers, body."""
+    """What is to be sent. `timeout_seconds` bounds the whole exchange: DNS, connect, TLS, write, headers, body.
+
+    `credentials` are masked in what is kept of the answer.
+    """
 
     url: str
     headers: Mapping[str, str]
     body: bytes
     timeout_seconds: float
+    credentials: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

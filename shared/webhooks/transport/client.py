@@ -16,6 +16,7 @@ from httpx_aiohttp import AiohttpTransport
 from webhooks.egress import Destination, EgressPolicy, check_addresses, check_url
 from webhooks.errors import RefusedDestination
 from webhooks.models.exchange import Exchange, HttpRequest, Timings
+from webhooks.redaction import redacted
 from webhooks.transport.failures import ENDPOINT_ERRORS, UNREACHABLE, Failure, classify, deadline_passed
 from webhooks.transport.pinned import CURRENT_PIN, Pin, PinnedConnector, PinnedRequest
 from webhooks.transport.resolver import Resolver, SystemResolver
@@ -113,8 +114,8 @@ class HttpTransport:
             started_at_ms=started_at_ms,
             duration_ms=duration_ms,
             status_code=outcome.status_code,
-            response_headers=outcome.headers,
-            response_body=outcome.body,
+            response_headers=tuple((name, _shown(value, request.credentials)) for name, value in outcome.headers),
+            response_body=redacted(outcome.body, request.credentials, is_cut=len(outcome.body) == MAX_KEPT_BODY_BYTES),
             timings=progress.timings(),
         )
 
@@ -220,6 +221,10 @@ def _kept_headers(raw: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]
             break
         kept.append((name.decode("utf-8", "replace"), value.decode("utf-8", "replace")))
     return tuple(kept)
+
+
+def _shown(value: str, credentials: tuple[str, ...]) -> str:
+    return redacted(value.encode(), credentials).decode() if credentials else value
 
 
 def _milliseconds(since: float | None, until: float | None) -> int | None:

@@ -1,0 +1,128 @@
+"""Filters and events at random, as large as they may be: how long the slowest match takes."""
+
+import json
+import random
+import string
+import time
+
+import pytest
+
+from tests.conftest import Figure
+from webhooks.errors import InvalidFilter
+from webhooks.filters import compile_filters, parse_filters
+
+CASES = 10_000
+OPERATORS = [
+    "equals",
+    "not_equals",
+    "greater_than",
+    "greater_than_or_equal",
+    "less_than",
+    "less_than_or_equal",
+    "in",
+    "not_in",
+    "contains",
+    "not_contains",
+    "starts_with",
+    "ends_with",
+    "exists",
+    "not_exists",
+]
+NAMES = ["a", "b", "text", "list", "data.a", "data.fields.text", "metadata.b", "a.b.c", "user_id", "type", "nested.a"]
+
+
+def value(chance: random.Random, depth: int = 0) -> object:
+    kind = chance.randrange(9 if depth < 4 else 6)
+    if kind == 0:
+        return None
+    if kind == 1:
+        return chance.random() < 0.5
+    if kind == 2:
+        return chance.randrange(-5, 5)
+    if kind == 3:
+        return chance.uniform(-1e300, 1e300)
+    if kind in (4, 5):
+        return text(chance)
+    if kind == 6:
+        return [value(chance, depth + 1) for _ in range(chance.randrange(6))]
+    return {chance.choice(NAMES): value(chance, depth + 1) for _ in range(chance.randrange(6))}
+
+
+def text(chance: random.Random) -> str:
+    if chance.random() < 0.1:
+        return "a" * chance.choice((100, 500, 1_000)) + "b"
+    return "".join(chance.choices(string.printable + "äß語🔑\u0000", k=chance.randrange(8)))
+
+
+def rule(chance: random.Random) -> dict[str, object]:
+    operator = chance.choice(OPERATORS)
+    made: dict[str, object] = {"field": chance.choice(NAMES), "operator": operator}
+    if operator.endswith("in"):
+        made["value"] = chance.choice(LISTS)
+    elif not operator.endswith("exists"):
+        made["value"] = value(chance, 9)
+    return made
+
+
+# Made once: making them takes longer than all that is measured.
+LISTS = [[value(random.Random(size + seed), 9) for seed in range(size)] for size in (1, 3, 30, 1_000)]
+
+
+def group(chance: random.Random, depth: int, nodes: int) -> dict[str, object]:
+    inner = [
+        group(chance, depth - 1, nodes // 4) if depth > 1 and chance.random() < 0.3 else rule(chance)
+        for _ in range(chance.randint(1, max(1, min(nodes, 30))))
+    ]
+    return {"operator": chance.choice(("and", "or", "not")), "rules": inner}
+
+
+def document(chance: random.Random) -> dict[str, object]:
+    made: dict[str, object] = {}
+    if chance.random() < 0.8:
+        made["conditions"] = group(chance, chance.choice((1, 2, 3, 3, 9)), chance.choice((2, 3, 5, 12, 12, 120)))
+    if chance.random() < 0.4:
+        made["fields"] = {chance.choice(NAMES): value(chance, 9) for _ in range(chance.randrange(1, 5))}
+    if chance.random() < 0.2:
+        made["user_id"] = [chance.randrange(5) for _ in range(chance.randrange(1, 500))]
+    if chance.random() < 0.2:
+        made["time_range"] = {"start": "2024-01-01T00:00:00Z", "end": chance.choice(("2025-01-01T00:00:00Z", "soon"))}
+    return made
+
+
+def large_events(chance: random.Random) -> list[dict[str, object]]:
+    """Of 256 KB each: one long text, many short ones, deep nesting."""
+    flat = {"text": "a" * 250_000, "a": "a" * 500}
+    many = {"list": ["a" * chance.randrange(4) for _ in range(40_000)], "text": ["ab"] * 20_000}
+    deep: object = "a"
+    for _ in range(28):
+        deep = {"a": deep, "b": deep if chance.random() < 0.1 else 1}
+    return [{"type": "record.created", "data": {"fields": fields}} for fields in (flat, many, {"nested": deep})]
+
+
+@pytest.mark.slow
+def test_ten_thousand_filters_over_events_match_or_are_refused_and_never_take_long(figure: Figure) -> None:
+    chance = random.Random(4)
+    large = large_events(chance)
+    accepted = matched = 0
+    slowest, slowest_parse = 0.0, 0.0
+    for case in range(CASES):
+        filters = json.loads(json.dumps(document(chance)))
+        started = time.thread_time()
+        try:
+            wanted = compile_filters(parse_filters(filters))
+        except InvalidFilter:
+            slowest_parse = max(slowest_parse, time.thread_time() - started)
+            continue
+        slowest_parse = max(slowest_parse, time.thread_time() - started)
+        accepted += 1
+        small = {"type": "record.created", "user_id": chance.randrange(5), "data": {"fields": value(chance)}}
+        for event in (small, large[case % len(large)]):
+            started = time.thread_time()
+            matched += bool(wanted(event))
+            slowest = max(slowest, time.thread_time() - started)
+    assert accepted > CASES // 5
+    assert slowest < 0.1, "five times the figure that is promised: this machine may be busy"
+    figure(
+        f"filters: {CASES:,} fuzzed ones, {accepted:,} valid, {2 * accepted:,} matches ({matched:,} true): "
+        f"slowest match {slowest * 1000:.1f} ms, slowest check {slowest_parse * 1000:.1f} ms of CPU"
+    )

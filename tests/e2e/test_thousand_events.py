@@ -71,24 +71,24 @@ SUBSCRIPTIONS: list[tuple[str, str | None, Document | None, Wants]] = [
         lambda e: fields_of(e)["status"] not in ("paid", "shipped"),
     ),
     (
-        "*",
+        "table.*",
         None,
         conditions(
             "and", conditions("or", rule("tags", "contains", "red"), rule("tags", "contains", "blue"))["conditions"]
         ),
         lambda e: "red" in fields_of(e)["tags"] or "blue" in fields_of(e)["tags"],
     ),
-    ("*", None, conditions("and", rule("amount", "exists")), lambda e: "amount" in fields_of(e)),
-    ("*", None, conditions("and", rule("urgent", "not_exists")), lambda e: "urgent" not in fields_of(e)),
+    ("workspace.*", None, conditions("and", rule("amount", "exists")), lambda e: "amount" in fields_of(e)),
+    ("record.updated", None, conditions("and", rule("urgent", "not_exists")), lambda e: "urgent" not in fields_of(e)),
     (
         "record.*",
         None,
         conditions("and", rule("metadata.source", "equals", "import"), rule("name", "ends_with", "son")),
         lambda e: e["metadata"]["source"] == "import" and fields_of(e)["name"].endswith("son"),
     ),
-    ("*", None, {"user_id": [11, "13"]}, lambda e: str(e["user_id"]) in ("11", "13")),
+    ("table.*", None, {"user_id": [11, "13"]}, lambda e: str(e["user_id"]) in ("11", "13")),
     (
-        "*",
+        "record.*",
         None,
         {"time_range": {"start": "2024-01-10T00:00:00Z", "end": "2024-01-20T00:00:00+02:00"}},
         lambda e: "2024-01-10T00:00:00Z" <= e["timestamp"] <= "2024-01-19T22:00:00Z",

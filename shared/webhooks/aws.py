@@ -11,6 +11,8 @@ _CONFIG = Config(
     connect_timeout=2,
     read_timeout=10,
     tcp_keepalive=True,
+    # Named by us, or botocore would put its own name together anew from 20 parts at each call.
+    user_agent="pyairtable-webhooks/1.0",
     retries={"mode": "standard", "total_max_attempts": 4},
 )
 

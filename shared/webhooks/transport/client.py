@@ -6,7 +6,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import aiohttp
 import certifi
@@ -21,8 +21,8 @@ from webhooks.transport.failures import ENDPOINT_ERRORS, UNREACHABLE, Failure, c
 from webhooks.transport.pinned import CURRENT_PIN, Pin, PinnedConnector, PinnedRequest
 from webhooks.transport.resolver import Resolver, SystemResolver
 
-# A webhook's URL comes again and again, and httpx takes 20 us to parse it.
-_parsed = functools.lru_cache(maxsize=1024)(httpx.URL)
+MAX_KEPT_URLS = 1024  # a webhook's URL comes again and again; judging it takes 65 us, parsing it 20
+_parsed = functools.lru_cache(maxsize=MAX_KEPT_URLS)(httpx.URL)
 
 MAX_KEPT_BODY_BYTES = 4 * 1024
 MAX_KEPT_HEADERS = 30
@@ -86,6 +86,8 @@ class HttpTransport:
         self, policy: EgressPolicy, *, resolver: Resolver | None = None, tls: ssl.SSLContext | None = None
     ) -> None:
         self._policy = policy
+        # The verdict on a URL as written depends on nothing else; names are looked up and judged at every attempt.
+        self._check = functools.lru_cache(maxsize=MAX_KEPT_URLS)(functools.partial(check_url, policy=policy))
         self._resolver: Resolver = resolver or SystemResolver()
         self._tls = tls
         self._transport: AiohttpTransport | None = None
@@ -128,7 +130,7 @@ class HttpTransport:
 
     async def _attempt(self, request: HttpRequest, pool: str, progress: _Progress) -> _Answer | Failure:
         try:
-            destination = check_url(request.url, self._policy)
+            destination = self._check(request.url)
         except RefusedDestination as refused:
             # What is wrong with the URL as written is no secret to the one who wrote it.
             return Failure("refused_address", str(refused), f"{refused.code}: {refused.detail}")
@@ -159,15 +161,13 @@ class HttpTransport:
         progress.pin = pin
         token = CURRENT_PIN.set(pin)
         try:
-            response = await transport.handle_async_request(
-                httpx.Request("POST", _parsed(pin.destination.url), content=body)
-            )
+            response = await transport.handle_async_request(_request(pin.destination.url, body))
         finally:
             CURRENT_PIN.reset(token)
         progress.answered = time.perf_counter()
         kept = bytearray()
         try:
-            async for chunk in response.aiter_raw():
+            async for chunk in cast("httpx.AsyncByteStream", response.stream):
                 if len(kept) < MAX_KEPT_BODY_BYTES:
                     kept += chunk[: MAX_KEPT_BODY_BYTES - len(kept)]
         finally:
@@ -182,11 +182,17 @@ class HttpTransport:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 auto_decompress=False,
-                skip_auto_headers=("User-Agent", "Content-Type", "Accept-Encoding"),
                 timeout=aiohttp.ClientTimeout(total=None),
             )
             self._transport = AiohttpTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), client=session)
         return self._transport
+
+
+def _request(url: str, body: bytes) -> httpx.Request:
+    # From its stream, since no headers are wanted: `PinnedRequest` has the pin's. Reading makes it a plain body.
+    request = httpx.Request("POST", _parsed(url), stream=httpx.ByteStream(body))
+    request.read()
+    return request
 
 
 def _default_tls() -> ssl.SSLContext:

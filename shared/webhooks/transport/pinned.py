@@ -112,14 +112,19 @@ class BoundedHandler(ResponseHandler):
 class PinnedRequest(ClientRequest):
     """A request whose URL and header names go out exactly as given, over a connection it was judged for."""
 
-    def __init__(self, method: str, url: URL, *, headers: object = None, **kwargs: Any) -> None:  # noqa: ANN401
+    _skip_auto_headers = CIMultiDict({"Content-Type": None})  # a body alone says nothing of its type
+
+    def __init__(self, method: str, url: URL, **kwargs: Any) -> None:  # noqa: ANN401
         self._pin = CURRENT_PIN.get()
-        super().__init__(
-            method,
-            URL(self._pin.destination.url, encoded=True),
-            headers=CIMultiDict(self._pin.headers),
-            **kwargs,
-        )
+        super().__init__(method, URL(self._pin.destination.url, encoded=True), **kwargs)
+
+    def update_headers(self, headers: object) -> None:
+        host = cast("str", self.url.host_port_subcomponent)
+        self.headers = CIMultiDict({"Host": host, "Accept": "*/*"})
+        self.headers.update(self._pin.headers)
+
+    def update_auto_headers(self, skip_auto_headers: object) -> None:
+        """None: what is not in the pin's headers is not sent."""
 
     @property
     def connection_key(self) -> ConnectionKey:

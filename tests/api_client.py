@@ -14,6 +14,7 @@ from tests.history_fakes import (
     MemoryHistory,
     MemoryJobs,
     MemoryLetters,
+    MemoryMissed,
     MemoryRoutes,
 )
 from tests.management_fakes import (
@@ -31,8 +32,12 @@ from webhooks.delivery_history import DeliveryHistory
 from webhooks.egress import EgressPolicy
 from webhooks.event_history import EventHistory
 from webhooks.event_types import DEFAULT_EVENT_TYPES
+from webhooks.failure_groups import FailureGroups
+from webhooks.filter_trials import FilterTrials
 from webhooks.metrics import ServiceMetrics
+from webhooks.outstanding import Outstanding
 from webhooks.publishing import Publishing
+from webhooks.recovery import Recovery
 from webhooks.replay import Replayer
 from webhooks.request_limits import RequestLimits
 from webhooks.route_cache import RouteCache
@@ -139,6 +144,16 @@ class ApiClient:
                 queue=self.jobs,
                 now_ms=now_ms,
             ),
+            failures=FailureGroups(store=self.store, history=self.history),
+            recovery=Recovery(
+                store=self.store,
+                outstanding=Outstanding(letters, MemoryMissed(self.events)),
+                replayer=replayer,
+                jobs=self.jobs,
+                queue=self.jobs,
+                now_ms=now_ms,
+            ),
+            filters=FilterTrials(store=self.store, history=self.history, events=self.events, now_ms=now_ms),
             webhook_metrics=WebhookMetrics(
                 store=self.store, statistics=self.statistics, states=self.states, now_ms=now_ms
             ),

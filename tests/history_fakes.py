@@ -7,13 +7,14 @@ from typing import TypeVar
 
 from tests.management_fakes import MemoryManagementStore
 from webhooks.attempt_detail import AttemptDetail
-from webhooks.ids import time_of
+from webhooks.ids import history_shard, time_of
 from webhooks.matching import Route, RouteSubscription
 from webhooks.messages import DeliveryMessage
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
 from webhooks.models.event import EventRecord
 from webhooks.models.replay import ReplayJob
-from webhooks.models.webhook import Webhook
+from webhooks.models.webhook import Webhook, scope_of
+from webhooks.outstanding import MissedEvent
 from webhooks.paging import Span
 from webhooks.webhook_state import Loaded, WebhookState
 
@@ -51,11 +52,15 @@ class MemoryHistory:
     def deliveries_of_status(self, webhook_id: str, status: str, span: Span) -> Iterator[DeliveryRecord]:
         return (each for each in self.deliveries(webhook_id, span) if each.status == status)
 
-    def dead_letters(self, webhook_id: str, span: Span) -> Iterator[DeadLetter]:
+    def dead_letters(self, webhook_id: str, span: Span, *, with_body: bool = True) -> Iterator[DeadLetter]:
         return (each for each in newest(self.letters.values(), span) if each.webhook_id == webhook_id)
 
-    def dead_letters_of(self, owner: str | None, span: Span) -> Iterator[DeadLetter]:
+    def dead_letters_of(self, owner: str | None, span: Span, *, with_body: bool = True) -> Iterator[DeadLetter]:
         return (each for each in newest(self.letters.values(), span) if owner in (None, each.owner))
+
+    def last_details(self, attempts: Sequence[tuple[str, str, int]]) -> Mapping[str, bytes]:
+        found = ((d, self.kept_details.get(d, {}).get(start)) for _, d, start in attempts)
+        return {d: packed for d, packed in found if packed is not None}
 
     # ---- the same as replay's stores
 
@@ -82,11 +87,12 @@ class MemoryLetters:
     def get(self, ids: Sequence[tuple[str, str]]) -> Mapping[str, DeadLetter]:
         return {d: x for w, d in ids if (x := self.history.letters.get(d)) is not None and x.webhook_id == w}
 
-    def bury(self, letter: DeadLetter) -> bool:
-        raise NotImplementedError
-
-    def page(self, webhook_id: str, shard: int, after: str | None, limit: int) -> Sequence[DeadLetter]:
-        raise NotImplementedError
+    def page(
+        self, webhook_id: str, shard: int, after: str | None, limit: int, *, with_body: bool = True
+    ) -> Sequence[DeadLetter]:
+        mine = (x for x in self.history.letters.values() if x.webhook_id == webhook_id)
+        there = [x for x in mine if history_shard(x.delivery_id) == shard and x.delivery_id > (after or "")]
+        return sorted(there, key=lambda each: each.delivery_id)[:limit]
 
     def mark_processed(self, letter: DeadLetter, by: str) -> bool:
         marked = replace(letter, is_processed=True, processed_at_ms=self.history.now_ms(), processed_by=by)
@@ -109,6 +115,23 @@ class MemoryEvents:
     def get(self, keys: Sequence[tuple[str, str, int]], now_ms: int) -> Mapping[tuple[str, str, int], EventRecord]:
         by_key = {(each.event_id, each.scope, each.page): each for each in self.records}
         return {key: by_key[key] for key in keys if key in by_key}
+
+
+@dataclass
+class MemoryMissed:
+    """What was missed, all in one shard."""
+
+    events: MemoryEvents
+
+    def page(self, scope: str, shard: int, after: str | None, limit: int, *, from_ms: int, to_ms: int,
+             elsewhere: bool, with_body: bool = True) -> Sequence[MissedEvent]:  # fmt: skip
+        def is_meant(record: EventRecord) -> bool:
+            own = scope_of(record.user_id, None)
+            place = own == scope != record.scope if elsewhere else record.scope == scope
+            return bool(record.missed) and shard == 0 and place and from_ms <= record.accepted_at_ms <= to_ms
+
+        found = sorted((f"{x.accepted_at_ms:014d}|{x.event_id}", x) for x in self.events.records if is_meant(x))
+        return [MissedEvent(at, x, x.body) for at, x in found if at > (after or "")][:limit]
 
 
 @dataclass

@@ -19,7 +19,9 @@ import routes_dead_letters
 import routes_deliveries
 import routes_event_history
 import routes_events
+import routes_filters
 import routes_metrics
+import routes_recovery
 import routes_subscriptions
 import routes_system
 import routes_webhooks
@@ -31,9 +33,12 @@ from webhooks.dead_letter_management import DeadLetterManagement
 from webhooks.delivery_history import DeliveryHistory
 from webhooks.errors import WebhooksError
 from webhooks.event_history import EventHistory
+from webhooks.failure_groups import FailureGroups
+from webhooks.filter_trials import FilterTrials
 from webhooks.metrics import ServiceMetrics
 from webhooks.publishing import Publishing
 from webhooks.readiness import Checks
+from webhooks.recovery import Recovery
 from webhooks.subscription_management import SubscriptionManagement
 from webhooks.trials import Trials
 from webhooks.webhook_management import WebhookManagement
@@ -57,6 +62,9 @@ class UseCases:
     events: EventHistory
     deliveries: DeliveryHistory
     dead_letters: DeadLetterManagement
+    failures: FailureGroups
+    recovery: Recovery
+    filters: FilterTrials
     webhook_metrics: WebhookMetrics
     service_metrics: ServiceMetrics
     cursors: Cursors
@@ -148,6 +156,8 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str]) -> Api:
         routes_event_history.routes(use_cases.events, use_cases.cursors),
         routes_deliveries.routes(use_cases.deliveries, use_cases.cursors),
         routes_dead_letters.routes(use_cases.dead_letters, use_cases.cursors),
+        routes_recovery.routes(use_cases.failures, use_cases.recovery, use_cases.cursors),
+        routes_filters.routes(use_cases.filters),
         routes_metrics.routes(use_cases.webhook_metrics),
     ):
         api.include_router(router, prefix=PREFIX)

@@ -13,10 +13,14 @@ from webhooks.dead_letter_management import DeadLetterManagement
 from webhooks.delivery_history import DeliveryHistory
 from webhooks.egress import EgressPolicy
 from webhooks.event_history import EventHistory
+from webhooks.failure_groups import FailureGroups
+from webhooks.filter_trials import FilterTrials
 from webhooks.invocation import READ_TIMEOUT_SECONDS, LambdaSender
 from webhooks.metrics import ServiceMetrics
+from webhooks.outstanding import Outstanding
 from webhooks.publishing import Publishing
 from webhooks.queue import Queue, SqsDeliveries, SqsIngest, SqsJobs
+from webhooks.recovery import Recovery
 from webhooks.replay import Replayer
 from webhooks.request_limits import RequestLimits
 from webhooks.route_cache import RouteCache
@@ -28,6 +32,7 @@ from webhooks.store.dynamo import DynamoTable
 from webhooks.store.events import EventStore
 from webhooks.store.history import HistoryStore
 from webhooks.store.management import DynamoManagementStore
+from webhooks.store.missed import MissedStore
 from webhooks.store.models import bind
 from webhooks.store.replay_jobs import ReplayJobStore
 from webhooks.store.request_counts import RequestCountStore
@@ -64,6 +69,8 @@ replayer = Replayer(
     SqsDeliveries(Queue(sqs, settings.delivery_queue_url)),
     now_ms=now_ms,
 )
+jobs = ReplayJobStore(table, settings.retention_ms, now_ms)
+jobs_queue = SqsJobs(Queue(sqs, settings.jobs_queue_url))
 once = client("lambda", read_timeout=READ_TIMEOUT_SECONDS, retries={"total_max_attempts": 1})
 queues = {
     "ingest_queue": settings.ingest_queue_url,
@@ -122,10 +129,20 @@ api = create(
             history=history,
             letters=letters,
             replayer=replayer,
-            jobs=ReplayJobStore(table, settings.retention_ms, now_ms),
-            queue=SqsJobs(Queue(sqs, settings.jobs_queue_url)),
+            jobs=jobs,
+            queue=jobs_queue,
             now_ms=now_ms,
         ),
+        failures=FailureGroups(store=store, history=history),
+        recovery=Recovery(
+            store=store,
+            outstanding=Outstanding(letters, MissedStore(table, now_ms)),
+            replayer=replayer,
+            jobs=jobs,
+            queue=jobs_queue,
+            now_ms=now_ms,
+        ),
+        filters=FilterTrials(store=store, history=history, events=events, now_ms=now_ms),
         webhook_metrics=WebhookMetrics(store=store, statistics=statistics, states=StateStore(table), now_ms=now_ms),
         service_metrics=ServiceMetrics(
             statistics, {name.removesuffix("_queue"): queue_depth(sqs, url) for name, url in queues.items()}

@@ -17,7 +17,7 @@ from webhooks.models.dead_letter_answers import BulkReplay, DeadLetterAnswer, De
 TAGS = ["dead letters"]
 JSON = "application/json"
 Processed = Annotated[bool | None, Query(description="whether it was sent again")]
-Reason = Annotated[str | None, Query(max_length=128, description="the `failure_reason`")]
+Reason = Annotated[str | None, Query(max_length=128, description="the `failure_reason` or the `cause`")]
 EventType = Annotated[str | None, Query(max_length=128)]
 
 

@@ -11,13 +11,17 @@ from webhooks.announcements import EventBus
 from webhooks.aws import client
 from webhooks.errors import Unavailable
 from webhooks.messages import failures, received_deliveries
+from webhooks.outstanding import Outstanding
 from webhooks.queue import Queue, SqsDeliveries, SqsJobs
-from webhooks.replay import Replayer, ReplayJobs, Undertaker
+from webhooks.replay import Replayer
+from webhooks.replay_jobs import ReplayJobs
 from webhooks.settings import ReplaySettings
 from webhooks.store.dead_letters import DeadLetterStore
 from webhooks.store.dynamo import DynamoTable
+from webhooks.store.missed import MissedStore
 from webhooks.store.replay_jobs import ReplayJobStore
 from webhooks.store.sending import SendingStore
+from webhooks.undertaker import Undertaker
 
 MARGIN_MS = 15_000  # left of the function's timeout when a job stops and goes on in the next invocation
 
@@ -37,7 +41,7 @@ announcer = EventBus(client("events"), settings.event_bus_name, settings.event_s
 undertaker = Undertaker(store, letters, announcer, now_ms=now_ms)
 jobs = ReplayJobs(
     ReplayJobStore(table, settings.retention_ms, now_ms),
-    letters,
+    Outstanding(letters, MissedStore(table, now_ms)),
     Replayer(store, letters, SqsDeliveries(Queue(sqs, settings.delivery_queue_url)), now_ms=now_ms),
     SqsJobs(Queue(sqs, settings.jobs_queue_url)),
     now_ms=now_ms,

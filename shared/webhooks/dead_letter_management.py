@@ -10,8 +10,8 @@ from webhooks.management import ManagementStore, find
 from webhooks.models.caller import Caller
 from webhooks.models.delivery import DeadLetter
 from webhooks.models.replay import ReplayJob, ReplaySelection
+from webhooks.outstanding import is_for_reason, sendable
 from webhooks.paging import Page, Span, page_of
-from webhooks.replay import sendable
 
 MAX_PAGE_BYTES = 1_000_000  # payloads of a page: API Gateway and Lambda end at a few MB, and JSON escapes
 
@@ -76,7 +76,7 @@ class Selection:
         """Whether the dead letter is meant."""
         return (
             self.is_processed in (None, letter.is_processed)
-            and self.reason in (None, letter.failure_reason)
+            and is_for_reason(self.reason, letter.failure_reason, letter.cause)
             and self.event_type in (None, letter.event_type)
         )
 

@@ -36,6 +36,11 @@ _NOT_QUEUED = {
     "not_decided_yet": "The event reaches so many webhooks that distributing it is not over yet.",
     "other_scope": "The webhook hears of another workspace, or another user.",
 }
+_PHASES = {
+    "connect": _DELIVERY["connect_timeout"],
+    "answer": "The receiver took the request and did not begin to answer in time.",
+    "body": "The receiver began to answer and did not come to an end in time.",
+}
 _USED_UP = "attempts_used_up:"
 
 
@@ -49,6 +54,16 @@ def delivery_sentence(reason: str | None) -> str | None:
     if status != reason and status.isdigit():
         return status_sentence(int(status))
     return _DELIVERY.get(reason, reason)
+
+
+def cause_sentence(cause: str) -> str | None:
+    """A cause (`causes.cause_of`) in a sentence: its reason, and which fault or phase it was."""
+    reason, _, more = cause.partition(":")
+    if reason == "tls" and more not in ("", "handshake"):
+        return f"The host's TLS certificate cannot be trusted: {more.replace('_', ' ')}."
+    if reason == "timeout":
+        return _PHASES.get(more) or delivery_sentence(reason)
+    return delivery_sentence(reason)
 
 
 def status_sentence(status_code: int) -> str:

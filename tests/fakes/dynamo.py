@@ -46,7 +46,8 @@ class FakeDynamoDB:
             raise validation(operation, "Too many items requested for the BatchGetItem call")
         size = 0
         for name, asked in RequestItems.items():
-            _only(operation, asked, "Keys", "ConsistentRead")
+            _only(operation, asked, "Keys", "ConsistentRead", "ProjectionExpression", "ExpressionAttributeNames")
+            shown = _shown(asked.get("ProjectionExpression"), asked.get("ExpressionAttributeNames"))
             keys = [_key(operation, key) for key in asked["Keys"]]
             if not keys:
                 raise validation(operation, "The list of keys is empty")
@@ -59,7 +60,7 @@ class FakeDynamoDB:
                 if size > MAX_BATCH_GET_BYTES:
                     unprocessed.setdefault(name, {**asked, "Keys": []})["Keys"].append(_key_item(key))
                 elif item is not None:
-                    found.append(item)
+                    found.append(shown(item))
         return {"Responses": responses, "UnprocessedKeys": unprocessed}
 
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool = False) -> Item:
@@ -70,7 +71,8 @@ class FakeDynamoDB:
     def query(self, *, TableName: str, KeyConditionExpression: str, ExpressionAttributeValues: Mapping[str, Any],
               ExpressionAttributeNames: Mapping[str, str] | None = None, IndexName: str | None = None,
               ConsistentRead: bool = False, ScanIndexForward: bool = True, Limit: int | None = None,
-              ExclusiveStartKey: Item | None = None) -> Item:  # fmt: skip
+              ExclusiveStartKey: Item | None = None,
+              ProjectionExpression: str | None = None) -> Item:  # fmt: skip
         """A page of a partition, or of an index key."""
         operation = "Query"
         table = self._table(operation, TableName)
@@ -80,6 +82,8 @@ class FakeDynamoDB:
             raise validation(operation, "Limit must be greater than or equal to 1")
         hash_name, range_name = ("pk", "sk") if IndexName is None else (f"{IndexName}_key", f"{IndexName}_at")
         names, values = ExpressionAttributeNames or {}, ExpressionAttributeValues
+        shown = _shown(ProjectionExpression, names)
+        names = {each: name for each, name in names.items() if each not in _parts(ProjectionExpression)}
         try:
             hash_value, holds = _key_condition(KeyConditionExpression, hash_name, range_name, names, values)
         except NotUnderstood as exc:
@@ -100,7 +104,7 @@ class FakeDynamoDB:
                 last = {**_key_item(key), hash_name: {"S": hash_value}, range_name: {"S": at}}
                 break
         return {
-            "Items": items,
+            "Items": [shown(item) for item in items],
             "Count": len(items),
             "ScannedCount": len(items),
             **({"LastEvaluatedKey": last} if last else {}),
@@ -277,6 +281,18 @@ _FAILED = {"Code": "ConditionalCheckFailed", "Message": "The conditional request
 
 def _statement_error(parsed: partiql.Parsed, code: str, message: str) -> Item:
     return {"TableName": parsed.table, "Error": {"Code": code, "Message": message}}
+
+
+def _shown(projection: str | None, names: Mapping[str, str] | None) -> Callable[[Item], Item]:
+    """Of an item what a projection asks for; what is read is the whole item all the same."""
+    if projection is None:
+        return lambda item: item
+    wanted = {(names or {}).get(part, part) for part in _parts(projection)}
+    return lambda item: {name: value for name, value in item.items() if name in wanted}
+
+
+def _parts(projection: str | None) -> set[str]:
+    return {part.strip() for part in (projection or "").split(",")}
 
 
 def _only(operation: str, given: Mapping[str, Any], *known: str) -> None:

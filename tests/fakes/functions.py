@@ -18,9 +18,11 @@ from webhooks.errors import Unavailable
 from webhooks.event_types import DEFAULT_EVENT_TYPES
 from webhooks.ingestion import Ingestion
 from webhooks.messages import failures, received_deliveries, received_text
+from webhooks.outstanding import Outstanding
 from webhooks.queue import Queue, SqsDeliveries, SqsIngest, SqsJobs
 from webhooks.release import Release
-from webhooks.replay import Replayer, ReplayJobs
+from webhooks.replay import Replayer
+from webhooks.replay_jobs import ReplayJobs
 from webhooks.route_cache import RouteCache
 from webhooks.secrets import KmsSecretBox
 from webhooks.signed_request import RequestSigner
@@ -28,6 +30,7 @@ from webhooks.store.data_key import DataKeyStore
 from webhooks.store.dead_letters import DeadLetterStore
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.events import EventStore
+from webhooks.store.missed import MissedStore
 from webhooks.store.replay_jobs import ReplayJobStore
 from webhooks.store.routes import RouteStore
 from webhooks.store.sending import SendingStore
@@ -156,7 +159,7 @@ def replay(services: Services) -> Handler:
     undertaker = Undertaker(store, letters, announcer, now_ms=now_ms)
     jobs = ReplayJobs(
         ReplayJobStore(table, services.retention_ms, now_ms),
-        letters,
+        Outstanding(letters, MissedStore(table, now_ms)),
         Replayer(store, letters, SqsDeliveries(services.queue("delivery")), now_ms=now_ms),
         SqsJobs(services.queue("jobs")),
         now_ms=now_ms,

@@ -105,6 +105,7 @@ def test_indexes_are_reached_only_by_those_who_list(template: Template, function
     expected = {
         "ApiFunction": ["${Table.Arn}/index/*"],
         "ReleaseFunction": ["${Table.Arn}/index/waiting"],
+        "ReplayFunction": ["${Table.Arn}/index/listing", "${Table.Arn}/index/overview"],  # what webhooks missed
     }
     assert indexes == expected.get(function, [])
 

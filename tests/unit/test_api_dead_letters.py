@@ -28,7 +28,8 @@ def letter(webhook_id: str, n: int = 0, **changes: object) -> DeadLetter:
     key = delivery_id(NOW + n, "user:123", f"e{n}", webhook_id)
     body = json.dumps(PAYLOAD, ensure_ascii=False).encode()
     made = DeadLetter(key, webhook_id, "123", f"e{n}", "record.created", "user:123", 1, "failed",
-                      "attempts_used_up:http_503", 10, 503, None, NOW + 60_000, body)  # fmt: skip
+                      "attempts_used_up:http_503", 10, 503, None, NOW + 60_000, body,
+                      cause="http_503:1f0c9a2b")  # fmt: skip
     return replace(made, **changes)
 
 
@@ -57,6 +58,7 @@ def test_a_dead_letter_shows_what_failed_and_why(client: ApiClient, mine: str) -
         "event_type": "record.created",
         "payload": PAYLOAD,
         "failure_reason": "attempts_used_up:http_503",
+        "cause": "http_503:1f0c9a2b",
         "explanation": "All attempts failed. The last one: The receiver answered 503.",
         "attempt_count": 10,
         "last_status_code": 503,

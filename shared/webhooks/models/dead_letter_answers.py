@@ -25,12 +25,16 @@ def _dead_letter_id(value: str) -> str:
     return value
 
 
-def _time(value: str) -> str:
+def rfc3339_text(value: str) -> str:
+    """The text, when it is an RFC 3339 time."""
     try:
         epoch_ms(value)
     except ValueError as exc:
         raise PydanticCustomError("time", "must be an RFC 3339 time with a zone, such as 2024-01-01T12:00:00Z") from exc
     return value
+
+
+Rate = Annotated[float, Field(ge=0.1, le=1_000, allow_inf_nan=False, description="how many go out a second")]
 
 
 class BulkReplay(Request):
@@ -39,18 +43,17 @@ class BulkReplay(Request):
     ids: (
         Annotated[list[Annotated[str, AfterValidator(_dead_letter_id)]], Field(min_length=1, max_length=MAX_IDS)] | None
     ) = None
-    reason: Annotated[str | None, Field(max_length=128, description="their `failure_reason`")] = None
+    reason: Annotated[str | None, Field(max_length=128, description="their `failure_reason` or `cause`")] = None
     event_type: Annotated[str | None, Field(max_length=128)] = None
     from_: Annotated[
-        Annotated[str, AfterValidator(_time)] | None,
+        Annotated[str, AfterValidator(rfc3339_text)] | None,
         Field(alias="from", description="RFC 3339: whose event was accepted then or later"),
     ] = None
     to: Annotated[
-        Annotated[str, AfterValidator(_time)] | None, Field(description="RFC 3339: whose event was accepted by then")
+        Annotated[str, AfterValidator(rfc3339_text)] | None,
+        Field(description="RFC 3339: whose event was accepted by then"),
     ] = None
-    rate_per_second: Annotated[
-        float, Field(ge=0.1, le=1_000, allow_inf_nan=False, description="how many go out a second")
-    ] = DEFAULT_RATE
+    rate_per_second: Rate = DEFAULT_RATE
 
     def selection(self) -> ReplaySelection:
         """The same for the job."""
@@ -72,6 +75,7 @@ class DeadLetterAnswer(Answer):
     event_type: str
     payload: dict[str, JsonValue]
     failure_reason: Reason
+    cause: Annotated[str, Field(description="finer: what failed alike has the same", examples=["http_503:1f0c9a2b"])]
     explanation: Explanation
     attempt_count: int
     last_status_code: int | None
@@ -92,6 +96,7 @@ class DeadLetterAnswer(Answer):
             event_type=letter.event_type,
             payload=json.loads(letter.body),
             failure_reason=letter.failure_reason,
+            cause=letter.cause,
             explanation=delivery_sentence(letter.failure_reason),
             attempt_count=letter.attempt_count,
             last_status_code=letter.last_status_code,
@@ -112,12 +117,12 @@ class DeadLetterPage(Answer):
 
 
 class ReplayAnswer(Answer):
-    """How far a replay of many dead letters has come."""
+    """How far a replay of many dead letters, or a recovery, has come."""
 
     id: str
     webhook_id: str
     status: JobStatus
-    total: Annotated[int | None, Field(description="dead letters to send; null until they are counted")]
+    total: Annotated[int | None, Field(description="deliveries to send; null until they are counted")]
     replayed: int
     skipped: Annotated[int, Field(description="delivered, or sent again, in another way meanwhile")]
     error: str | None

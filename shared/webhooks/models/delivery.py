@@ -1,7 +1,7 @@
 """A delivery: one event for one webhook, and its attempts."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
 DeliveryStatus = Literal["pending", "delivered", "retrying", "failed", "abandoned"]
 FINISHED: frozenset[DeliveryStatus] = frozenset({"delivered", "failed", "abandoned"})
@@ -28,7 +28,7 @@ class Waiting:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DeliveryRecord:
     """The stored state of a delivery.
 
@@ -54,6 +54,14 @@ class DeliveryRecord:
     waiting: Waiting | None = None
     body: bytes | None = None  # only while it waits outside SQS
     response: bytes | None = None  # packed detail of the successful attempt
+
+    def changed(self, **changes: Any) -> Self:  # noqa: ANN401
+        """`dataclasses.replace` at a tenth of its price, which every attempt pays five times."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, **changes)
+        if len(other.__dict__) != len(self.__dict__):
+            raise TypeError(f"a record has no {changes.keys() - self.__dict__.keys()}")
+        return other
 
     @property
     def attempt_count(self) -> int:
@@ -87,3 +95,4 @@ class DeadLetter:
     is_processed: bool = False
     processed_at_ms: int | None = None
     processed_by: str | None = None  # the replay job, or "manual"
+    cause: str = ""  # finer than the reason: `causes.cause_of`

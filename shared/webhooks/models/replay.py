@@ -1,4 +1,4 @@
-"""A replay job: dead letters of one webhook sent again, page by page."""
+"""A replay job: dead letters of one webhook, or all that it missed, sent again page by page."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +11,7 @@ class ReplaySelection:
     """Which dead letters: all of the webhook, or only those that every given part admits."""
 
     delivery_ids: tuple[str, ...] = ()
-    reason: str | None = None
+    reason: str | None = None  # a failure reason, a cause, or why it was missed
     event_type: str | None = None
     from_ms: int | None = None  # when the delivery was accepted, both ends inclusive
     to_ms: int | None = None
@@ -19,7 +19,10 @@ class ReplaySelection:
 
 @dataclass(frozen=True, slots=True)
 class ReplayJob:
-    """A job and how far it has come. `step` counts its checkpoints; `shard` and `after` say where it goes on."""
+    """A job and how far it has come.
+
+    `step` counts its checkpoints; `shard` (the part, see `outstanding`) and `after` say where it goes on.
+    """
 
     job_id: str
     webhook_id: str
@@ -36,3 +39,5 @@ class ReplayJob:
     replayed: int = 0
     skipped: int = 0
     error: str | None = None
+    with_missed: bool = False  # a recovery: what the webhook missed goes out too
+    scope: str = ""  # the webhook's, of a recovery

@@ -4,12 +4,24 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
+from webhooks.causes import USED_UP
 from webhooks.ids import history_shard
 from webhooks.models.delivery import DeadLetter
 from webhooks.packing import pack, unpack
 from webhooks.store import schema
 from webhooks.store.attributes import binary, number, read_bytes, read_int, read_text, text
 from webhooks.store.dynamo import DynamoTable, Item, Key
+
+# All but the payload, of which there may be 256 KB.
+BODILESS_ATTRIBUTES = (
+    "pk", "sk", "owner", "event_id", "event_type", "scope", "generation", "status", "failure_reason", "attempt_count",
+    "last_status_code", "last_error_code", "dead_at", "is_processed", "processed_at", "processed_by", "cause",
+    "expires_at",
+)  # fmt: skip
+BODILESS: dict[str, Any] = {
+    "ProjectionExpression": ", ".join(f"#{name}" for name in BODILESS_ATTRIBUTES),
+    "ExpressionAttributeNames": {f"#{name}": name for name in BODILESS_ATTRIBUTES},
+}
 
 
 def dead_key(webhook_id: str, delivery_id: str) -> Key:
@@ -39,11 +51,14 @@ class DeadLetterStore:
         letters = (dead_letter_of(item) for item in found.values() if self._is_kept(item))
         return {letter.delivery_id: letter for letter in letters}
 
-    def page(self, webhook_id: str, shard: int, after: str | None, limit: int) -> list[DeadLetter]:
+    def page(
+        self, webhook_id: str, shard: int, after: str | None, limit: int, *, with_body: bool = True
+    ) -> list[DeadLetter]:
         """A webhook's dead letters of one shard in order of time, those after delivery id `after`.
 
         Only the end has fewer than `limit`: expired ones that TTL has not collected are passed over.
         """
+        listed: dict[str, Any] = {} if with_body else BODILESS
         start = schema.dead_sk(after) + "!" if after else schema.DEAD_PREFIX
         items = self._table.query(
             KeyConditionExpression="pk = :pk AND sk BETWEEN :a AND :z",
@@ -53,6 +68,7 @@ class DeadLetterStore:
                 ":z": text(schema.DEAD_PREFIX + "~"),
             },
             ConsistentRead=True,
+            **listed,
         )
         return [dead_letter_of(item) for item in islice(filter(self._is_kept, items), limit)]
 
@@ -115,12 +131,15 @@ class DeadLetterStore:
             item["last_status_code"] = number(letter.last_status_code)
         if letter.last_error_code is not None:
             item["last_error_code"] = text(letter.last_error_code)
+        if letter.cause:
+            item["cause"] = text(letter.cause)
         return item
 
 
 def dead_letter_of(item: Item) -> DeadLetter:
     """The dead letter that an item holds."""
     processed: Any = item["is_processed"]
+    reason = item["failure_reason"]["S"]
     return DeadLetter(
         delivery_id=item[schema.SK]["S"].removeprefix(schema.DEAD_PREFIX),
         webhook_id=item[schema.PK]["S"].partition("|")[0],
@@ -130,7 +149,7 @@ def dead_letter_of(item: Item) -> DeadLetter:
         scope=item["scope"]["S"],
         generation=read_int(item, "generation"),
         status=item["status"]["S"],
-        failure_reason=item["failure_reason"]["S"],
+        failure_reason=reason,
         attempt_count=read_int(item, "attempt_count"),
         last_status_code=read_int(item, "last_status_code") if "last_status_code" in item else None,
         last_error_code=read_text(item, "last_error_code"),
@@ -139,4 +158,5 @@ def dead_letter_of(item: Item) -> DeadLetter:
         is_processed=bool(processed["BOOL"]),
         processed_at_ms=read_int(item, "processed_at") if "processed_at" in item else None,
         processed_by=read_text(item, "processed_by"),
+        cause=read_text(item, "cause") or reason.removeprefix(USED_UP),
     )

@@ -51,15 +51,18 @@ class DynamoTable:
         self.name = name
         self._sleep = sleep
 
-    def get_many(self, keys: Sequence[Key]) -> dict[Key, Item]:
-        """Consistent reads; missing items are absent from the answer."""
+    def get_many(self, keys: Sequence[Key], attributes: Sequence[str] = ()) -> dict[Key, Item]:
+        """Consistent reads; missing items are absent from the answer. With `attributes` (the key among them), these
+        alone."""
+        asked: dict[str, Any] = {"ConsistentRead": True}
+        if attributes:
+            asked["ProjectionExpression"] = ", ".join(f"#{name}" for name in attributes)
+            asked["ExpressionAttributeNames"] = {f"#{name}": name for name in attributes}
         found: dict[Key, Item] = {}
         for chunk in chunks(list(dict.fromkeys(keys)), BATCH_GET_KEYS):
             pending: list[Item] = [key_of(key) for key in chunk]
             for _ in self._rounds("BatchGetItem"):
-                answer = self._call(
-                    self._client.batch_get_item, RequestItems={self.name: {"Keys": pending, "ConsistentRead": True}}
-                )
+                answer = self._call(self._client.batch_get_item, RequestItems={self.name: {"Keys": pending, **asked}})
                 for item in answer["Responses"].get(self.name, ()):
                     found[(item[PK]["S"], item[SK]["S"])] = item
                 pending = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from webhooks.ids import HISTORY_SHARDS
 from webhooks.models.event import EventRecord
+from webhooks.models.webhook import scope_of
 from webhooks.packing import pack, unpack
 from webhooks.store import schema
 from webhooks.store.attributes import (
@@ -107,6 +108,10 @@ def _item(record: EventRecord, expires_at: int) -> Item:
         shard = sum(record.event_id.encode()) % HISTORY_SHARDS
         item[schema.LISTING_KEY] = text(schema.missed_listing(record.scope, shard))
         item[schema.LISTING_AT] = text(schema.due_at(record.accepted_at_ms, f"{record.event_id}|{record.page}"))
+        if record.user_id is not None and record.workspace_id is not None:
+            # The user's webhooks without a workspace look there: they may miss events of any workspace.
+            item[schema.OVERVIEW_KEY] = text(schema.missed_listing(scope_of(record.user_id, None), shard))
+            item[schema.OVERVIEW_AT] = item[schema.LISTING_AT]
     return item
 
 

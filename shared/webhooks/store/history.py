@@ -16,8 +16,9 @@ from webhooks.models.webhook import Webhook
 from webhooks.paging import Span
 from webhooks.store import schema
 from webhooks.store.attributes import read_bytes, read_int, text
-from webhooks.store.dead_letters import dead_letter_of
+from webhooks.store.dead_letters import BODILESS, BODILESS_ATTRIBUTES, dead_letter_of
 from webhooks.store.delivery_items import delivery_key, delivery_of
+from webhooks.store.details import attempt_details
 from webhooks.store.dynamo import DynamoTable, Item
 from webhooks.store.webhook_items import webhook_key, webhook_of
 
@@ -65,6 +66,10 @@ class HistoryStore:
         )
         return {int(item[schema.SK]["S"].rpartition("#")[2]): read_bytes(item, "detail") or b"" for item in items}
 
+    def last_details(self, attempts: Sequence[tuple[str, str, int]]) -> dict[str, bytes]:
+        """Packed details of attempts (webhook id, delivery id, start), keyed by delivery id."""
+        return attempt_details(self._table, attempts)
+
     def webhooks(self, ids: Sequence[str]) -> dict[str, Webhook]:
         """Webhooks, tombstones included. Consistent."""
         found = self._table.get_many([webhook_key(each) for each in ids])
@@ -85,12 +90,13 @@ class HistoryStore:
         items = self._behind_index(self._newest(partitions, span))
         return (record for record in map(delivery_of, items) if record.status == status)
 
-    def dead_letters(self, webhook_id: str, span: Span) -> Iterator[DeadLetter]:
+    def dead_letters(self, webhook_id: str, span: Span, *, with_body: bool = True) -> Iterator[DeadLetter]:
         """A webhook's dead letters, newest first."""
         partitions = [_Partition(pk, prefix=schema.DEAD_PREFIX) for pk in schema.history_pks(webhook_id)]
-        return map(dead_letter_of, filter(self._is_kept, self._newest(partitions, span)))
+        listed: dict[str, Any] = {} if with_body else BODILESS
+        return map(dead_letter_of, filter(self._is_kept, self._newest(partitions, span, **listed)))
 
-    def dead_letters_of(self, owner: str | None, span: Span) -> Iterator[DeadLetter]:
+    def dead_letters_of(self, owner: str | None, span: Span, *, with_body: bool = True) -> Iterator[DeadLetter]:
         """Dead letters of all of an owner's webhooks, or of everybody's (None), newest first."""
         partitions = [
             _Partition(schema.dead_overview(shard), schema.OVERVIEW_INDEX)
@@ -98,7 +104,8 @@ class HistoryStore:
             else _Partition(schema.dead_listing(owner, shard), schema.LISTING_INDEX)
             for shard in range(HISTORY_SHARDS)
         ]
-        return map(dead_letter_of, self._behind_index(self._newest(partitions, span)))
+        attributes = () if with_body else BODILESS_ATTRIBUTES
+        return map(dead_letter_of, self._behind_index(self._newest(partitions, span), attributes))
 
     def _newest(self, partitions: Iterable[_Partition], span: Span, **request: Any) -> Iterator[Item]:  # noqa: ANN401
         shards = [self._descending(partition, span, request) for partition in partitions]
@@ -132,10 +139,10 @@ class HistoryStore:
             high = _just_before(_delivery_id(items[-1]))
             size = min(size * 2, LARGEST_READ)
 
-    def _behind_index(self, keys: Iterator[Item]) -> Iterator[Item]:
+    def _behind_index(self, keys: Iterator[Item], attributes: Sequence[str] = ()) -> Iterator[Item]:
         """The items that an index of keys names, a few at a time; what has gone since is left out."""
         while chunk := [(key[schema.PK]["S"], key[schema.SK]["S"]) for key in islice(keys, FIRST_READ)]:
-            found = self._table.get_many(chunk)
+            found = self._table.get_many(chunk, attributes)
             yield from (found[key] for key in chunk if key in found and self._is_kept(found[key]))
 
     def _is_kept(self, item: Item) -> bool:

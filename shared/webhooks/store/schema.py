@@ -7,7 +7,7 @@
 | subscription       | wh_                  | sub#sub_          |                             |                   |
 | route              | route|scope|pattern  | wh_               |                             |                   |
 | route versions     | scope|scope          | versions          |                             |                   |
-| event              | event|event id       | scope, scope|page | missed|scope|shard / time   |                   |
+| event              | event|event id       | scope, scope|page | missed|scope|shard / time   | missed|user|shard |
 | delivery           | wh_|shard            | dlv#dlv_          | wh_|status|shard / dlv_     |                   |
 | attempt's detail   | wh_|shard            | att#dlv_#started  |                             |                   |
 | dead letter        | wh_|shard            | dead#dlv_         | dead|owner|shard / dlv_     | dead|shard / dlv_ |

@@ -6,6 +6,7 @@ from webhooks.messages import DeliveryMessage
 from webhooks.models.webhook import Webhook
 from webhooks.store.deliveries import DeliveryStore
 from webhooks.store.delivery_items import delivery_key, delivery_of
+from webhooks.store.details import attempt_details
 from webhooks.store.states import state_key, state_of
 from webhooks.store.webhook_items import webhook_key, webhook_of
 from webhooks.webhook_state import Loaded
@@ -35,3 +36,10 @@ class SendingStore(DeliveryStore):
             states={w: state_of(found.get(state_key(w))) for w in webhook_ids},
             records={d: delivery_of(found[key]) for d, key in deliveries.items() if key in found},
         )
+
+    def details(self, attempts: Sequence[tuple[str, str, int]]) -> dict[str, bytes]:
+        """Packed details of attempts (webhook id, delivery id, start), keyed by delivery id; absent where none is kept.
+
+        Raises Unavailable.
+        """
+        return attempt_details(self._table, attempts)

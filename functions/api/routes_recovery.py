@@ -1,0 +1,105 @@
+"""Failures by cause, and recovering what a webhook did not get."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Body
+
+from paging import Cursor, Pages
+from reading import caller_of
+from spans import From, To, span
+from webhooks.cursors import Cursors
+from webhooks.failure_groups import FailureGroup, FailureGroups, GroupPage
+from webhooks.models.dead_letter_answers import ReplayAnswer
+from webhooks.models.failure_answers import FailureGroupAnswer, FailureGroupPage, FailureSample
+from webhooks.models.recovery_answers import Recover, RecoveryEstimate
+from webhooks.plain_words import cause_sentence
+from webhooks.recovery import Recovery
+from webhooks.times import rfc3339
+
+TAGS = ["dead letters"]
+JSON = "application/json"
+
+
+def routes(groups: FailureGroups, recovery: Recovery, cursors: Cursors) -> Router:
+    """The router of these use cases."""
+    router = Router()
+
+    @router.get(
+        "/dead-letters/groups",
+        summary="The unprocessed dead letters of all your webhooks, grouped by webhook and cause",
+        description="Each page groups up to 500 dead letters, newest first; groups with the same cause add up.",
+        tags=TAGS,
+        operation_id="groupDeadLetters",
+    )
+    def group_dead_letters(from_: From = None, to: To = None, cursor: Cursor = None) -> FailureGroupPage:
+        caller = caller_of(router, "webhooks")
+        pages = Pages(cursors, caller, f"groups|{caller.is_admin}|{from_}|{to}")
+        return _page(groups.dead_letters(caller, span(from_, to, pages.position(cursor))), pages)
+
+    @router.get(
+        "/webhooks/<webhook_id>/failures",
+        summary="A webhook's failed deliveries, grouped by cause",
+        description="Its unprocessed dead letters, 500 a page, and on the first page also what is being retried.",
+        tags=TAGS,
+        operation_id="groupFailures",
+    )
+    def group_failures(webhook_id: str, from_: From = None, to: To = None, cursor: Cursor = None) -> FailureGroupPage:
+        caller = caller_of(router, "webhooks")
+        pages = Pages(cursors, caller, f"failures|{webhook_id}|{from_}|{to}")
+        return _page(groups.of_webhook(caller, webhook_id, span(from_, to, pages.position(cursor))), pages)
+
+    @router.post(
+        "/webhooks/<webhook_id>/recover",
+        summary="Send what a webhook did not get, in the background",
+        description=(
+            "What was given up, and what was not queued while the webhook was inactive or disabled, of a time, for a "
+            "reason, or both. What was delivered since, or recovered before, is not sent again. With `dry_run` (200) "
+            "only counted. The answer's Location says where to follow it (202). 409 while the webhook is inactive or "
+            "failed."
+        ),
+        status_code=202,
+        tags=TAGS,
+        operation_id="recoverWebhook",
+    )
+    def recover(webhook_id: str, request: Annotated[Recover, Body()]) -> Response[ReplayAnswer | RecoveryEstimate]:
+        caller = caller_of(router, "webhooks")
+        selection, rate = request.selection(), request.rate_per_second
+        if request.dry_run:
+            found = recovery.estimate(caller, webhook_id, selection, rate)
+            estimate = RecoveryEstimate.of(found.count, found.is_exact, found.duration_seconds)
+            return Response(200, JSON, estimate)
+        job = recovery.start(caller, webhook_id, selection, rate)
+        return Response(202, JSON, ReplayAnswer.of(job), headers={"Location": f"/api/v1/replays/{job.job_id}"})
+
+    return router
+
+
+def _page(found: GroupPage, pages: Pages) -> FailureGroupPage:
+    return FailureGroupPage(
+        items=[_group(each) for each in found.groups],
+        is_complete=found.is_complete,
+        next_cursor=pages.cursor(found.position),
+    )
+
+
+def _group(group: FailureGroup) -> FailureGroupAnswer:
+    newest = group.newest
+    return FailureGroupAnswer(
+        webhook_id=newest.webhook_id,
+        cause=newest.cause,
+        explanation=cause_sentence(newest.cause),
+        count=group.count,
+        dead_letters=group.given_up,
+        retrying=group.retrying,
+        first_seen=rfc3339(group.first_seen_ms),
+        last_seen=rfc3339(newest.at_ms),
+        sample=FailureSample(
+            delivery_id=newest.delivery_id,
+            event_id=newest.event_id,
+            event_type=newest.event_type,
+            status_code=newest.status_code,
+            error_code=newest.error_code,
+        ),
+    )

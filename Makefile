@@ -51,6 +51,10 @@ token: .venv/.ready ## a JWT: USER_ID=123 [STAGE=dev] [SCOPE="webhooks admin"] [
 test: .venv/.ready .venv-sam/.ready ## all tests (ARGS="-k name" for some)
 	@$(PY) -m pytest $(ARGS)
 
+.PHONY: test-sam
+test-sam: .venv/.ready .venv-sam/.ready ## sam local invoke and start-api for real (Linux, as root: apt install docker.io iptables)
+	@SAM_LOCAL=1 $(PY) -m pytest tests/infrastructure/test_sam_local.py $(ARGS)
+
 .PHONY: simulate
 simulate: .venv/.ready ## faults at every call in virtual time, from seeds (EVENTS=1000000, SEED=7 repeats one, CALM=1)
 	@$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) $(if $(CALM),--calm) $(if $(FIRST),--first $(FIRST))

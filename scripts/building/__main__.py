@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from scripts.building import artifacts, bytecode, sizes
+from scripts.building import artifacts, sizes
 from scripts.building.target import BuildError, Target, without_make
 
 SAM = Path(".venv-sam/bin/python")
@@ -61,10 +61,10 @@ def main() -> int:
         return 1
     print(f"\n{target.architecture}, {target.runtime}, {time.monotonic() - started:.0f} s")
     print(sizes.table(built))
-    if bytecode.interpreter(target.version) is None:
+    if not any(each.compiled for each in built):
+        print(f"\nWithout .pyc: this machine has no Python {target.version}, so each cold start compiles every module,")
         print(
-            f"\nWithout .pyc: this machine has no Python {target.version}, and cold starts compile every module, which takes\n"
-            f"two to four times as long. Install one, or name it: make build TARGET_PYTHON=/path/to/python{target.version}"
+            "which takes two to four times the CPU. Install one, or name it: make build TARGET_PYTHON=/path/to/python"
         )
     return 0
 

@@ -1,1 +1,102 @@
+// The public API, wherever it is mounted: these files lie below <root>/dashboard/.
 
+import { credentials } from "./session.js";
+
+const here = new URL(import.meta.url);
+const ROOT = new URL(here.pathname.slice(0, here.pathname.lastIndexOf("/dashboard/") + 1), here);
+const MOST_WAIT_SECONDS = 5;
+
+export const apiUrl = (path) => new URL(`api/v1${path}`, ROOT);
+
+/** An answer other than 2xx (RFC 9457), or none at all (status 0). `errors`: [{field, message}]. */
+export class Problem extends Error {
+  constructor(status, document) {
+    super(document.detail || document.title || "The request failed.");
+    this.status = status;
+    this.title = document.title || "Request failed";
+    this.errors = Array.isArray(document.errors) ? document.errors : [];
+    this.requestId = document.request_id ?? null;
+  }
+}
+
+/** Told of every 401. */
+export const unauthorized = new EventTarget();
+
+/** One call; {body, etag, location}. Raises Problem. */
+export async function call(method, path, { body, query, headers, signal, root = false } = {}) {
+  const url = root ? new URL(path.replace(/^\//, ""), ROOT) : apiUrl(path);
+  for (const [name, value] of Object.entries(query ?? {})) {
+    if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
+  }
+  const request = {
+    method,
+    headers: { ...credentials(), ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
+    body: body === undefined ? undefined : JSON.stringify(body),
+    signal,
+    cache: "no-store",
+    credentials: "omit",
+    referrerPolicy: "no-referrer",
+  };
+  let answer = await send(url, request);
+  if (method === "GET" && [429, 503].includes(answer.status)) {
+    await pause(Math.min(Number(answer.headers.get("Retry-After")) || 1, MOST_WAIT_SECONDS), signal);
+    answer = await send(url, request);
+  }
+  const text = await answer.text();
+  const document = /json/.test(answer.headers.get("Content-Type") ?? "") ? parsed(text) : text;
+  if (answer.ok) return { body: document, etag: answer.headers.get("ETag"), location: answer.headers.get("Location") };
+  if (answer.status === 401) unauthorized.dispatchEvent(new Event("401"));
+  throw new Problem(answer.status, typeof document === "object" && document ? document : { title: `HTTP ${answer.status}` });
+}
+
+async function send(url, request) {
+  try {
+    return await fetch(url, request);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, { title: "No answer", detail: "The service cannot be reached. Check the connection, then try again." });
+  }
+}
+
+function parsed(text) {
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    return null;
+  }
+}
+
+function pause(seconds, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, seconds * 1_000);
+    signal?.addEventListener("abort", () => (clearTimeout(timer), reject(new DOMException("left", "AbortError"))));
+  });
+}
+
+export const get = async (path, query, signal) => (await call("GET", path, { query, signal })).body;
+export const post = async (path, body) => (await call("POST", path, { body })).body;
+export const put = async (path, body, etag) => (await call("PUT", path, { body, headers: etag ? { "If-Match": etag } : {} })).body;
+export const del = (path) => call("DELETE", path);
+
+/** Pages of a list, as long as there are more. */
+export async function* pages(path, query, signal) {
+  let cursor;
+  do {
+    const page = await get(path, { limit: 100, ...query, cursor }, signal);
+    yield page.items;
+    cursor = page.next_cursor;
+  } while (cursor);
+}
+
+/** Do it for each item, a few at a time. */
+export async function each(items, work, atOnce = 6) {
+  const queue = [...items];
+  const worker = async () => {
+    while (queue.length) await work(queue.shift());
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
+}
+
+const id = encodeURIComponent;
+export const webhookPath = (webhookId) => `/webhooks/${id(webhookId)}`;
+export const deliveryPath = (webhookId, deliveryId) => `${webhookPath(webhookId)}/deliveries/${id(deliveryId)}`;

@@ -1,1 +1,64 @@
+// How figures, times and words are shown.
 
+const LOCALE = navigator.language;
+const number = new Intl.NumberFormat(LOCALE);
+const compact = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
+const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto", style: "short" });
+const full = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat(LOCALE, { month: "short", day: "numeric" });
+const STEPS = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
+
+export const count = (value) => (Math.abs(value) >= 100_000 ? compact : number).format(value);
+
+/** 0.9987 -> 99.87 %; what is not all is never shown as 100 %. */
+export function percent(rate) {
+  if (rate === null || rate === undefined) return "–";
+  const shown = rate < 1 ? Math.min(Math.floor(rate * 10_000) / 100, 99.99) : 100;
+  return `${number.format(shown)} %`;
+}
+
+export function milliseconds(value) {
+  if (value === null || value === undefined) return "–";
+  return value < 1_000 ? `${number.format(Math.round(value))} ms` : `${number.format(Math.round(value / 100) / 10)} s`;
+}
+
+/** A stretch of time in its two largest units. */
+export function stretch(seconds) {
+  if (seconds < 1) return "less than a second";
+  const parts = [];
+  let left = Math.round(seconds);
+  for (const [unit, size] of STEPS) {
+    const some = Math.floor(left / size);
+    if (some && parts.length < 2) parts.push(`${some} ${unit}${some === 1 ? "" : "s"}`);
+    left -= some * size;
+  }
+  return parts.join(" ");
+}
+
+/** "3 min. ago", "in 2 hr." */
+export function ago(iso) {
+  const seconds = (new Date(iso) - Date.now()) / 1_000;
+  const [unit, size] = STEPS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
+  return relative.format(Math.round(seconds / size), unit);
+}
+
+export const local = (iso) => full.format(new Date(iso));
+export const utc = (iso) => `${new Date(iso).toISOString().replace("T", " ").replace("Z", "")} UTC`;
+export const hourOf = (iso) => clock.format(new Date(iso));
+export const dayOf = (iso) => day.format(new Date(iso));
+export const json = (value) => JSON.stringify(value, null, 2);
+
+/** JSON laid out, anything else as it is. */
+export function pretty(text) {
+  try {
+    return json(JSON.parse(text));
+  } catch {
+    return text;
+  }
+}
+
+/** "some_attempts_fail" -> "some attempts fail" */
+export const words = (name) => String(name ?? "").replaceAll("_", " ");
+
+export const plural = (amount, one, many = `${one}s`) => `${count(amount)} ${amount === 1 ? one : many}`;

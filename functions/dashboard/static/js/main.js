@@ -1,1 +1,82 @@
+// Start: who looks, how it looks, and then the page that the address names.
 
+import { ask, listen, paint, portal } from "./portal.js";
+import { unauthorized } from "./api.js";
+import { fill, h } from "./dom.js";
+import { place } from "./router.js";
+import { begin, end, expiresAt, restore, signedIn } from "./session.js";
+import { applyTheme, shell } from "./shell.js";
+import { empty, failure, skeleton, toast } from "./ui.js";
+
+const app = document.getElementById("app");
+let frame = null;
+let leaving = null;
+
+async function show() {
+  if (!signedIn()) return welcome();
+  frame ??= shell(app);
+  leaving?.abort();
+  leaving = new AbortController();
+  const { signal } = leaving;
+  const { path, query, load, params } = place();
+  frame.at(path);
+  const root = h("div.page");
+  fill(frame.main, root);
+  fill(root, skeleton(6));
+  try {
+    const page = await load();
+    if (signal.aborted) return;
+    fill(root);
+    await page.show({ root, params, query, signal });
+    const heading = root.querySelector("h1");
+    if (heading && !signal.aborted) {
+      document.title = `${heading.textContent} · Webhooks`;
+      if (!root.contains(document.activeElement)) heading.focus({ preventScroll: true });
+    }
+  } catch (error) {
+    if (error.name !== "AbortError") fill(root, h("h1.offscreen", { tabindex: "-1" }, "Error"), failure(error, show));
+  }
+}
+
+async function welcome(reason = "") {
+  leaving?.abort();
+  frame = null;
+  if (portal) {
+    fill(app, h("main.lone", h("h1.offscreen", "Webhooks"), reason ? empty("The session has ended", "Reload the page that shows these webhooks to go on.") : h("div", skeleton(5), h("p.muted", "Waiting for the page around this one to sign you in …"))));
+    return;
+  }
+  const { signIn } = await import("./pages/sign_in.js");
+  signIn(app, { reason, done: (session) => (begin(session), show()) });
+}
+
+unauthorized.addEventListener("401", () => {
+  if (!signedIn()) return;
+  if (portal) {
+    end();
+    ask();
+    welcome("ended");
+    return;
+  }
+  end();
+  welcome(`The service does not accept ${expiresAt() ? "this token" : "these credentials"} (any more). Sign in again.`);
+});
+
+addEventListener("hashchange", show);
+addEventListener("unhandledrejection", (event) => {
+  if (event.reason?.name === "AbortError") event.preventDefault();
+  else toast(event.reason?.message ?? "Something went wrong.", "bad");
+});
+
+applyTheme();
+if (portal) {
+  paint();
+  listen(() => (frame ? undefined : show()));
+} else {
+  restore();
+  const fragment = new URLSearchParams(location.hash.replace(/^#/, ""));
+  if (fragment.has("token")) {
+    begin({ token: fragment.get("token") });
+    history.replaceState(null, "", `${location.pathname}#/`);
+  }
+}
+show();

@@ -1,1 +1,83 @@
+// Portal mode: embedded in a platform's own pages, which hand over a token and say how it looks.
 
+import { begin, expiresAt, forgetful, frameAncestors } from "./session.js";
+
+const WANTED = "webhooks:token-wanted";
+const TOKEN = "webhooks:token";
+const BEFORE_THE_END_MS = 2 * 60_000;
+
+const parameters = new URLSearchParams(location.search);
+export const portal = parameters.has("portal");
+export const brand = { name: parameters.get("name"), logo: parameters.get("logo") };
+let asked = null;
+
+/** Whether an origin is one that may embed these pages; https://*.example.com stands for its subdomains. */
+export function allowed(origin, ancestors = frameAncestors) {
+  return ancestors.some((ancestor) => {
+    if (!ancestor.includes("*")) return ancestor === origin;
+    const [scheme, host] = ancestor.split("://*");
+    return origin.startsWith(`${scheme}://`) && origin.endsWith(host) && origin.length > scheme.length + 3 + host.length;
+  });
+}
+
+/** Take the token out of the fragment, or ask the embedding page for one; `arrived` is told of each. */
+export function listen(arrived) {
+  forgetful();
+  const fragment = new URLSearchParams(location.hash.replace(/^#/, ""));
+  if (fragment.has("token")) {
+    history.replaceState(null, "", `${location.pathname}${location.search}#/`);
+    take(fragment.get("token"), arrived);
+  }
+  addEventListener("message", (event) => {
+    if (event.source !== parent || parent === window || !allowed(event.origin)) return;
+    if (event.data?.type === TOKEN && typeof event.data.token === "string") take(event.data.token, arrived);
+  });
+  ask();
+}
+
+function take(token, arrived) {
+  begin({ token });
+  clearTimeout(asked);
+  const end = expiresAt();
+  if (end) asked = setTimeout(ask, Math.max(end - Date.now() - BEFORE_THE_END_MS, 10_000));
+  arrived();
+}
+
+/** The question holds nothing secret, so it may go to whoever embeds: the policy has let it. */
+export function ask() {
+  if (portal && parent !== window) parent.postMessage({ type: WANTED }, "*");
+}
+
+/** The platform's colour, with text on it and links in it that can be read in both themes. */
+export function paint() {
+  const theme = parameters.get("theme");
+  if (["light", "dark"].includes(theme)) document.documentElement.dataset.theme = theme;
+  const accent = /^#?([0-9a-f]{6})$/i.exec(parameters.get("accent") ?? "")?.[1];
+  if (!accent) return;
+  const colour = [0, 2, 4].map((at) => parseInt(accent.slice(at, at + 2), 16));
+  const style = document.documentElement.style;
+  style.setProperty("--accent", `#${accent}`);
+  style.setProperty("--on-accent", contrast(colour, [255, 255, 255]) >= 4.5 ? "#ffffff" : "#0c1016");
+  style.setProperty("--link", `light-dark(${readable(colour, [255, 255, 255], 0)}, ${readable(colour, [23, 28, 36], 255)})`);
+}
+
+function readable(colour, ground, towards) {
+  let mixed = colour;
+  for (let step = 0; step < 20 && contrast(mixed, ground) < 5.5; step += 1) {
+    mixed = mixed.map((part) => Math.round(part + (towards - part) * 0.12));
+  }
+  return `rgb(${mixed.join(" ")})`;
+}
+
+function contrast(one, other) {
+  const [dark, bright] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+  return (bright + 0.05) / (dark + 0.05);
+}
+
+function luminance(colour) {
+  const [red, green, blue] = colour.map((part) => {
+    const share = part / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}

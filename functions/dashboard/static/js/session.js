@@ -1,1 +1,76 @@
+// Who looks: a token, or on the local stack a user's name. Kept for this tab alone, in portal mode nowhere.
 
+const KEY = "session";
+const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?? "";
+
+/** Whether the deployment trusts X-User-ID: the local stack. */
+export const trustsUserId = meta("auth-mode") === "header";
+export const frameAncestors = meta("frame-ancestors").split(",").filter(Boolean);
+
+let current = null;
+let keeps = true;
+
+/** In portal mode nothing is written down. */
+export function forgetful() {
+  keeps = false;
+  current = null;
+}
+
+export function restore() {
+  try {
+    current = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
+  } catch {
+    current = null;
+  }
+}
+
+/** {token} or {userId, workspaceId} */
+export function begin(session) {
+  current = session;
+  if (!keeps) return;
+  try {
+    sessionStorage.setItem(KEY, JSON.stringify(session));
+  } catch {
+    // a browser that keeps nothing asks again after a reload
+  }
+}
+
+export function end() {
+  current = null;
+  try {
+    sessionStorage.removeItem(KEY);
+  } catch {
+    // nothing was kept
+  }
+}
+
+export const signedIn = () => current !== null;
+
+export function credentials() {
+  if (!current) return {};
+  if (current.token) return { Authorization: `Bearer ${current.token}` };
+  return { "X-User-ID": current.userId, ...(current.workspaceId ? { "X-Workspace-ID": current.workspaceId } : {}) };
+}
+
+/** What the token says of itself: for what is offered; the API decides what may be done. */
+export function claims(token = current?.token) {
+  try {
+    const part = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
+    const bytes = Uint8Array.from(atob(part), (character) => character.charCodeAt(0));
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return {};
+  }
+}
+
+export function may(scope) {
+  if (!current) return false;
+  if (!current.token) return ["webhooks", "events:write", "metrics:read"].includes(scope);
+  const scopes = String(claims().scope ?? "").split(" ");
+  return scopes.includes(scope) || (scope === "events:write" && scopes.includes("events:write:any"));
+}
+
+export const who = () => (current?.token ? String(claims().sub ?? "token") : String(current?.userId ?? ""));
+
+/** Of a token, in ms since 1970. */
+export const expiresAt = () => (current?.token ? Number(claims().exp ?? 0) * 1_000 || null : null);

@@ -1,0 +1,12 @@
+// A request as a command that can be pasted into a shell.
+
+// Set by curl itself, or of the connection.
+const LEFT_OUT = new Set(["host", "content-length", "connection", "accept-encoding", "transfer-encoding"]);
+
+/** Within single quotes a shell reads nothing but the closing quote. */
+export const quoted = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
+
+export function asCurl(url, headers, body) {
+  const lines = Object.entries(headers ?? {}).filter(([name]) => !LEFT_OUT.has(name.toLowerCase())).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`);
+  return ["curl -X POST", ...lines, `--data-binary ${quoted(body)}`, quoted(url)].join(" \\\n  ");
+}

@@ -1,0 +1,171 @@
+// Filters by rules or as JSON, tried out on a sample or on the last events while they are written.
+
+import { post } from "./api.js";
+import { fill, h, put } from "./dom.js";
+import { json, plural } from "./format.js";
+import { Wrong } from "./forms.js";
+import { badge, button, segmented, time } from "./ui.js";
+
+const PAUSE_MS = 350;
+const OPERATORS = ["equals", "not_equals", "greater_than", "greater_than_or_equal", "less_than", "less_than_or_equal", "in", "not_in", "contains", "not_contains", "starts_with", "ends_with", "exists", "not_exists"];
+const ALONE = new Set(["exists", "not_exists"]);
+const LISTS = new Set(["in", "not_in"]);
+const SAMPLE = { type: "record.created", resource_id: "rec_1", data: { fields: { status: "open", amount: 1500 } } };
+
+/** {element, read(), test()}. `eventType()` is what the subscription has at the moment. */
+export function filterEditor({ filters, webhook, eventType }) {
+  const source = h("textarea.mono", { rows: "8", spellcheck: "false", "aria-label": "Filters as JSON", value: filters ? json(filters) : "", placeholder: '{"fields": {"status": "open"}}' });
+  const sample = h("textarea.mono", { rows: "8", spellcheck: "false", "aria-label": "Sample event as JSON", value: json({ ...SAMPLE, ...(webhook.workspace_id === null ? { user_id: webhook.user_id } : { workspace_id: webhook.workspace_id }) }) });
+  const complaint = h("p.field-error", { role: "alert" });
+  const result = h("div.trial-result", { role: "status", "aria-live": "polite" });
+  const left = h("div");
+  const right = h("div");
+  let mode = ruled(filters) ? "rules" : "json";
+  let on = "last";
+  let rules = null;
+  let timer = null;
+  let turn = 0;
+
+  const document = () => (mode === "rules" ? rules.read() : parsed(source.value, "filters"));
+  const test = () => {
+    clearTimeout(timer);
+    timer = setTimeout(run, PAUSE_MS);
+  };
+  const run = async () => {
+    turn += 1;
+    const mine = turn;
+    complaint.textContent = "";
+    try {
+      const asked = { filters: document() };
+      if (on === "sample") asked.event = parsed(sample.value, "event") ?? {};
+      else Object.assign(asked, { last: 10 }, ALL.test(eventType()) ? {} : { event_type: eventType() });
+      const answer = await post("/filters/test", asked);
+      if (mine === turn) fill(result, shown(answer, on));
+    } catch (error) {
+      if (mine !== turn) return;
+      fill(result);
+      complaint.textContent = (error.errors?.length ? error.errors.map((one) => `${one.field}: ${one.message}`) : [error.message]).join("; ");
+    }
+  };
+
+  const drawLeft = () => {
+    if (mode === "rules") {
+      rules = builder(parsedOrNull(source.value), test);
+      fill(left, rules.element);
+    } else fill(left, source, h("p.hint", "Parts: fields, conditions, user_id, time_range. All that are given must hold."));
+  };
+  source.addEventListener("input", test);
+  sample.addEventListener("input", test);
+  const modes = segmented("How filters are written", [["rules", "Rules"], ["json", "JSON"]], mode, (chosen) => {
+    if (chosen === mode) return;
+    if (mode === "rules") source.value = rules.read() ? json(rules.read()) : "";
+    else if (!ruled(parsedOrNull(source.value))) complaint.textContent = "These filters are more than a list of rules: rules would lose a part. Written as JSON they stay whole.";
+    mode = chosen;
+    drawLeft();
+    test();
+  });
+  const events = segmented("What it is tried on", [["last", "Last events"], ["sample", "A sample"]], on, (chosen) => {
+    on = chosen;
+    fill(right, on === "sample" ? sample : h("p.hint", "The last ten events of this type that went to your webhooks."));
+    test();
+  });
+  drawLeft();
+  fill(right, h("p.hint", "The last ten events of this type that went to your webhooks."));
+  const element = h("div.field.filter-editor", { "data-field": "filters" }, h("div.columns.two", h("section", h("div.section-head", h("h3", "Filters"), modes), left), h("section", h("div.section-head", h("h3", "Tried on"), events), right, result)), complaint);
+  element.complain = (text) => (complaint.textContent = text);
+  element.control = source;
+  test();
+  return { element, read: document, test };
+}
+
+const ALL = /^$|\*/;
+
+function parsed(text, name) {
+  if (!text.trim()) return null;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Wrong(name, `is not valid JSON yet (${error.message})`);
+  }
+}
+
+function parsedOrNull(text) {
+  try {
+    return JSON.parse(text || "null");
+  } catch {
+    return null;
+  }
+}
+
+/** Whether filters are no more than one group of plain rules. */
+function ruled(filters) {
+  if (filters === null) return true;
+  const names = Object.keys(filters);
+  if (names.some((name) => name !== "conditions") || !filters.conditions) return names.length === 0;
+  const { operator, rules } = filters.conditions;
+  return ["and", "or"].includes(operator) && Array.isArray(rules) && rules.every((rule) => typeof rule.field === "string");
+}
+
+function builder(filters, changed) {
+  const group = (ruled(filters) ? filters?.conditions : null) ?? { operator: "and", rules: [] };
+  const mode = h("select", { "aria-label": "How rules combine", onchange: changed }, h("option", { value: "and" }, "All of these hold"), h("option", { value: "or" }, "One of these holds"));
+  mode.value = group.operator;
+  const list = h("div.rules");
+  const none = h("p.hint", "No rules: every event of this type is wanted.");
+  const add = (rule = { field: "", operator: "equals", value: "" }) => {
+    const name = h("input", { type: "text", value: rule.field, placeholder: "status or data.fields.x", "aria-label": "Field", spellcheck: "false", oninput: changed });
+    const operator = h("select", { "aria-label": "Operator" }, OPERATORS.map((one) => h("option", { value: one }, one.replaceAll("_", " "))));
+    operator.value = rule.operator;
+    const value = h("input", { type: "text", value: written(rule.value), placeholder: "value", "aria-label": "Value", spellcheck: "false", oninput: changed });
+    const fit = () => {
+      value.hidden = ALONE.has(operator.value);
+      value.placeholder = LISTS.has(operator.value) ? "one, two, 3" : "value";
+    };
+    operator.addEventListener("change", () => (fit(), changed()));
+    fit();
+    const row = h("div.rule", name, operator, value, button("Remove", () => (row.remove(), show(), changed()), { kind: "quiet", "aria-label": "Remove this rule" }));
+    row.read = () => ({ field: name.value.trim(), operator: operator.value, ...(ALONE.has(operator.value) ? {} : { value: LISTS.has(operator.value) ? listed(value.value) : scalar(value.value) }) });
+    list.append(row);
+    show();
+    return name;
+  };
+  const show = () => {
+    none.hidden = list.children.length > 0;
+    mode.hidden = list.children.length < 2;
+  };
+  show();
+  group.rules.forEach(add);
+  const element = put(h("div.stack.tight"), mode, list, none, h("div", button("Add a rule", () => add().focus(), { kind: "quiet", glyph: "plus" })));
+  const read = () => {
+    const rules = [...list.children].map((row) => row.read()).filter((rule) => rule.field);
+    return rules.length ? { conditions: { operator: mode.value, rules } } : null;
+  };
+  return { element, read };
+}
+
+/** 12, true and null are what they look like; "12" in quotes is text. */
+function scalar(text) {
+  const plain = text.trim();
+  if (/^(-?\d+(\.\d+)?([eE][+-]?\d+)?|true|false|null|".*")$/.test(plain)) {
+    try {
+      return JSON.parse(plain);
+    } catch {
+      return text;
+    }
+  }
+  return text;
+}
+
+const listed = (text) => (/^\s*\[/.test(text) ? (parsedOrNull(text) ?? []) : text.split(",").map((part) => scalar(part.trim())).filter((part) => part !== ""));
+
+function written(value) {
+  if (Array.isArray(value)) return value.every((one) => typeof one !== "string" || !one.includes(",")) ? value.map(written).join(", ") : JSON.stringify(value);
+  if (typeof value === "string") return scalar(value) === value ? value : JSON.stringify(value);
+  return value === undefined ? "" : JSON.stringify(value);
+}
+
+function shown(answer, on) {
+  if (!answer.items.length) return h("p.muted", "There are no events of this type yet: try it on a sample.");
+  const head = on === "sample" ? null : h("p", h("strong", `${answer.matched} of ${plural(answer.items.length, "event")}`), " would be sent.");
+  return [head, h("ul.trials", answer.items.map((one) => h("li", badge(one.matched ? "success" : "plain", one.matched ? "sent" : "not sent"), on === "sample" ? null : h("span", h("code", one.event_type), " ", time(one.accepted_at)), one.rule && h("p.muted.small", one.rule))))];
+}

@@ -1,0 +1,116 @@
+// What was given up: by cause or one by one, and sending it again.
+
+import { deliveryPath, each, get, pages, post, webhookPath } from "../api.js";
+import { fill, h, put } from "../dom.js";
+import { plural } from "../format.js";
+import { link, remember } from "../router.js";
+import { actionButton, badge, empty, failure, growing, head, segmented, skeleton, time, toast } from "../ui.js";
+import { replay } from "../replaying.js";
+
+export async function show({ root, query, signal }) {
+  const names = new Map();
+  const body = h("div");
+  let view = query.get("view") === "list" ? "list" : "groups";
+  const jobs = h("div.stack");
+  const choose = segmented("View", [["groups", "By cause"], ["list", "One by one"]], view, (chosen) => {
+    view = chosen;
+    remember({ view: chosen === "groups" ? "" : chosen });
+    draw();
+  });
+  put(root, head("Dead letters", { below: h("p.muted", "Deliveries that were given up: after the last attempt, or because trying again could not help."), actions: [choose] }), jobs, body);
+  const draw = () => (view === "groups" ? groups({ body, names, jobs, signal, draw }) : letters({ body, names, query, jobs, signal, draw }));
+  draw();
+}
+
+/** Names of webhooks, read when they are first spoken of. */
+async function named(names, ids, signal) {
+  await each([...new Set(ids)].filter((id) => !names.has(id)), async (id) => {
+    names.set(id, await get(webhookPath(id), {}, signal).then((one) => one.name, (error) => (error.name === "AbortError" ? Promise.reject(error) : id)));
+  });
+}
+
+async function groups({ body, names, jobs, signal, draw }) {
+  fill(body, skeleton(5));
+  try {
+    const merged = new Map();
+    for await (const items of pages("/dead-letters/groups", { limit: null }, signal)) {
+      for (const one of items) {
+        const key = `${one.webhook_id} ${one.cause}`;
+        const had = merged.get(key);
+        merged.set(key, had ? { ...had, dead_letters: had.dead_letters + one.dead_letters, first_seen: had.first_seen < one.first_seen ? had.first_seen : one.first_seen } : one);
+      }
+      if (merged.size >= 200) break;
+    }
+    const all = [...merged.values()].filter((one) => one.dead_letters).sort((a, b) => b.dead_letters - a.dead_letters);
+    await named(names, all.map((one) => one.webhook_id), signal);
+    fill(body, all.length ? h("ul.rows.card", all.map((one) => group(one, names.get(one.webhook_id), { jobs, signal, draw }))) : none());
+  } catch (error) {
+    if (error.name !== "AbortError") fill(body, failure(error, draw));
+  }
+}
+
+function group(one, name, { jobs, signal, draw }) {
+  return h("li.row.group",
+    h("div.big-count", h("strong", plural(one.dead_letters, "letter"))),
+    h("div.row-main", h("h2", one.explanation ?? one.cause), h("p.inline", h("a", { href: link("webhooks", one.webhook_id) }, name), h("code.muted", one.cause)),
+      h("p.muted.small", "first ", time(one.first_seen), ", last ", time(one.last_seen), " · ", h("a", { href: link("webhooks", one.webhook_id, "deliveries", one.sample.delivery_id) }, "see one of them"))),
+    h("div.row-side", actionButton("Replay all …", () => replay({ webhookId: one.webhook_id, name, selection: { reason: one.cause }, jobs, signal, done: draw }), { "aria-label": `Replay all of ${name}: ${one.cause}` })));
+}
+
+const none = () => empty("No dead letters", "Nothing was given up, or all of it was sent again.");
+
+function letters({ body, names, query, jobs, signal, draw }) {
+  const chosen = new Map();
+  const processed = h("select", { "aria-label": "State", onchange: () => list() }, h("option", { value: "false" }, "Not replayed"), h("option", { value: "true" }, "Replayed"), h("option", { value: "" }, "All"));
+  const reason = h("input", { type: "text", value: query.get("reason") ?? "", placeholder: "Reason or cause", "aria-label": "Reason or cause", onchange: () => list() });
+  const selected = h("div.actions", { role: "status" });
+  const holder = h("div");
+  const say = () => fill(selected, chosen.size ? actionButton(`Replay ${plural(chosen.size, "selected letter")} …`, () => many(chosen, names, jobs, signal, draw), { kind: "primary" }) : h("span.muted.small", "Select letters to replay several."));
+  const list = () => {
+    chosen.clear();
+    say();
+    fill(holder, growing(
+      async (cursor) => {
+        const page = await get("/dead-letters", { is_processed: processed.value, reason: reason.value.trim(), cursor, limit: 30 }, signal);
+        await named(names, page.items.map((one) => one.webhook_id), signal);
+        return page;
+      },
+      (items) => table(items, names, chosen, say),
+      none));
+  };
+  fill(body, h("div.bar-of-tools", processed, reason, selected), holder);
+  list();
+}
+
+function table(items, names, chosen, say) {
+  return h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["", "Dead letter", "Webhook", "Why", "Given up", ""].map((name) => (name ? h("th", { scope: "col" }, name) : h("td"))))),
+    h("tbody", items.map((one) => {
+      const box = h("input", { type: "checkbox", "aria-label": `Select ${one.id}`, disabled: one.is_processed, onchange: () => (box.checked ? chosen.set(one.id, one) : chosen.delete(one.id), say()) });
+      const again = actionButton("Replay", async () => {
+        await post(`${webhookPath(one.webhook_id)}/dead-letters/${encodeURIComponent(one.id)}/replay`);
+        toast("On its way again");
+        again.replaceWith(badge("plain", "replayed"));
+        box.disabled = true;
+      }, { kind: "quiet", "aria-label": `Replay ${one.id}` });
+      return h("tr", h("td", box),
+        h("td.wide-cell", h("a.strong", { href: link("webhooks", one.webhook_id, "deliveries", one.id) }, one.event_type), h("code.small.muted", one.id)),
+        h("td", { "data-label": "Webhook" }, h("a", { href: link("webhooks", one.webhook_id) }, names.get(one.webhook_id))),
+        h("td", { "data-label": "Why" }, one.explanation ?? one.failure_reason, h("p.muted.small", plural(one.attempt_count, "attempt"))),
+        h("td", { "data-label": "Given up" }, time(one.created_at)),
+        h("td", one.is_processed ? badge("plain", "replayed") : again));
+    }))));
+}
+
+/** A job belongs to one webhook: one for each that has letters among the chosen. */
+async function many(chosen, names, jobs, signal, draw) {
+  const byWebhook = grouped([...chosen.values()]);
+  for (const [webhookId, some] of byWebhook) {
+    await replay({ webhookId, name: names.get(webhookId), selection: { ids: some.map((one) => one.id) }, jobs, signal, done: draw });
+  }
+}
+
+function grouped(letters) {
+  const found = new Map();
+  for (const one of letters) found.set(one.webhook_id, [...(found.get(one.webhook_id) ?? []), one]);
+  return found;
+}

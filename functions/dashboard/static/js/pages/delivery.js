@@ -1,0 +1,54 @@
+// One delivery: each attempt with what went out and came back, as text.
+
+import { deliveryPath, get, post, webhookPath } from "../api.js";
+import { h, put } from "../dom.js";
+import { json, milliseconds, pretty } from "../format.js";
+import { go, link } from "../router.js";
+import { actionButton, badge, button, code, copy, facts, head, headersTable, idChip, time, toast } from "../ui.js";
+import { asCurl } from "../curl.js";
+import { signatureCheck } from "./signature_check.js";
+
+export async function show({ root, params, signal }) {
+  const path = deliveryPath(params.webhook, params.delivery);
+  const [one, webhook] = await Promise.all([get(path, {}, signal), get(webhookPath(params.webhook), {}, signal)]);
+  const body = one.payload === null ? null : JSON.stringify(one.payload);
+  const last = one.attempts.findLast((attempt) => attempt.request);
+  put(root,
+    head(one.event_type, {
+      above: [h("a", { href: "#/webhooks" }, "Webhooks"), " / ", h("a", { href: `${link("webhooks", webhook.id)}?tab=deliveries` }, webhook.name)],
+      below: [h("div.inline", badge(one.status), idChip(one.id)), one.explanation && h("p", one.explanation), one.waiting && h("p.muted", one.waiting.explanation, " Next try ", time(one.waiting.until), ".")],
+      actions: [
+        actionButton(one.status === "delivered" ? "Send again" : "Retry now", async () => {
+          await post(`${path}/retry`);
+          toast("On its way again");
+          setTimeout(() => !signal.aborted && go(location.hash), 1_200);
+        }, { kind: "primary" }),
+        last && body && button("Copy as curl", () => copy(asCurl(webhook.url, last.request.headers, body), "The command is copied"), { glyph: "copy" }),
+      ].filter(Boolean),
+    }),
+    h("section.card", facts(
+      ["Event", h("a", { href: link("events", one.event_id) }, h("code", one.event_id))], ["To", h("code.address", webhook.url)],
+      ["Accepted", time(one.created_at, { long: true })], ["Attempts", one.attempt_count], one.next_attempt_at && ["Next attempt", time(one.next_attempt_at, { long: true })])),
+    h("section", { "aria-labelledby": "attempts" }, h("h2", { id: "attempts" }, "Attempts"), one.attempts.length ? h("ol.timeline", one.attempts.toReversed().map((attempt, index) => shown(attempt, index === 0))) : h("p.muted", "None yet.")),
+    h("section", h("h2", "Body"), body === null ? h("p.muted", "It is no longer kept: bodies go with their events after the retention time.") : code(json(one.payload), { label: "Body as sent, laid out" })),
+    h("details.card", h("summary", h("strong", "Check a signature")), signatureCheck(last?.request.headers ?? {}, body)));
+}
+
+function shown(attempt, open) {
+  const outcome = { success: "delivered", failure: "failed", unknown: "cut off" }[attempt.outcome];
+  const details = h("details", { open }, h("summary", h("span.inline", badge(attempt.outcome, outcome), h("strong", attempt.status_code !== null ? `HTTP ${attempt.status_code}` : (attempt.error_code ?? "")), h("span.muted", milliseconds(attempt.duration_ms)), time(attempt.started_at))));
+  const draw = () => !details.dataset.drawn && ((details.dataset.drawn = "1"), put(details, inside(attempt)));
+  details.addEventListener("toggle", () => details.open && draw());
+  if (open) draw();
+  return h("li", { class: attempt.outcome }, h("span.number", attempt.number === null ? "–" : `#${attempt.number}`), details);
+}
+
+function inside(attempt) {
+  const timings = Object.entries(attempt.timings).filter(([, value]) => value !== null && value !== undefined);
+  return h("div.stack",
+    attempt.explanation && h("p", attempt.explanation),
+    h("p.muted.small", "Started ", time(attempt.started_at, { long: true }), timings.map(([name, value]) => ` · ${name.replace("_ms", "")} ${milliseconds(value)}`)),
+    h("div.columns.two",
+      h("section", h("h3", "Request"), attempt.request ? headersTable(attempt.request.headers, "Headers as sent") : h("p.muted", "Its headers are kept for failed attempts only.")),
+      h("section", h("h3", "Answer"), attempt.response ? [headersTable(attempt.response.headers, "Headers as received"), code(pretty(attempt.response.body), { label: "Body as received" }), attempt.response.body_truncated && h("p.muted.small", "Cut off: the rest was not kept.")] : h("p.muted", attempt.status_code === null ? "None came." : "Its body is not kept."))));
+}

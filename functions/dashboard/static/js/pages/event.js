@@ -1,0 +1,78 @@
+// What became of an event, webhook by webhook, and why.
+
+import { get } from "../api.js";
+import { fill, h, put } from "../dom.js";
+import { json, words } from "../format.js";
+import { link } from "../router.js";
+import { badge, code, empty, facts, growing, head, idChip, linkButton, skeleton, time } from "../ui.js";
+
+const FRESH_TRIES = 12;
+const SETTLED = new Set(["delivered", "failed", "abandoned", "not_queued"]);
+
+export async function show({ root, params, query, signal }) {
+  const path = `/events/${encodeURIComponent(params.event)}`;
+  const chosen = { workspace_id: query.get("workspace_id"), user_id: query.get("user_id") };
+  put(root, skeleton(6));
+  const event = await patiently(() => get(path, { ...chosen, limit: 50 }, signal), signal);
+  if (!event) {
+    fill(root, head("No such event", { above: h("a", { href: "#/events" }, "Events") }), empty("It is not known", "An event shows up within seconds of being published, and is kept for the retention time. Ids are case sensitive.", linkButton("All events", "#/events")));
+    return;
+  }
+  draw(root, event, path, chosen, signal);
+  follow(root, event, path, chosen, signal);
+}
+
+/** One that was published just now is recorded within seconds. */
+async function patiently(read, signal) {
+  for (let tries = 0; tries < FRESH_TRIES; tries += 1) {
+    try {
+      return await read();
+    } catch (error) {
+      if (error.status !== 404) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      if (signal.aborted) throw new DOMException("left", "AbortError");
+    }
+  }
+  return null;
+}
+
+function draw(root, event, path, chosen, signal) {
+  const counts = Object.entries(event.counts).map(([name, amount]) => `${amount} ${words(name)}`).join(", ");
+  let first = event;
+  const results = growing(
+    async (cursor) => {
+      const page = first ?? (await get(path, { ...chosen, limit: 50, cursor }, signal));
+      first = null;
+      return { items: page.webhooks, next_cursor: page.next_cursor };
+    },
+    table,
+    () => empty("It reached none of your webhooks", "None is subscribed to it. A subscription holds for events that are published after it.", linkButton("Webhooks", "#/webhooks")));
+  fill(root,
+    head(event.type, { above: h("a", { href: "#/events" }, "Events"), below: h("div.inline", badge(event.disposition), idChip(event.id)) }),
+    h("section.card", facts(["Accepted", time(event.accepted_at, { long: true })], ["Workspace", event.workspace_id ?? "–"], ["User", event.user_id ?? "–"], counts && ["Decided", counts])),
+    h("section", h("h2", "What became of it"), results),
+    h("section", h("h2", "Payload"), code(json(event.payload), { label: "Payload" })));
+}
+
+function table(items) {
+  return h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Webhook", "Outcome", "Why", "Attempts"].map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", items.map((one) => h("tr",
+      h("td.wide-cell", h("a.strong", { href: link("webhooks", one.webhook_id) }, one.webhook_name), one.delivery_id && h("a.small", { href: link("webhooks", one.webhook_id, "deliveries", one.delivery_id) }, "Show the delivery")),
+      h("td", { "data-label": "Outcome" }, badge(one.status)),
+      h("td", { "data-label": "Why" }, one.explanation ?? words(one.reason ?? ""), one.evaluated_now && h("p.muted.small", "Worked out now, by how the webhook is at present."), one.next_attempt_at && h("p.muted.small", "next attempt ", time(one.next_attempt_at))),
+      h("td", { "data-label": "Attempts" }, one.attempt_count))))));
+}
+
+/** While something is under way, look again. */
+function follow(root, event, path, chosen, signal) {
+  if (event.webhooks.every((one) => SETTLED.has(one.status))) return;
+  const timer = setTimeout(async () => {
+    if (signal.aborted) return;
+    const now = document.hidden ? event : await get(path, { ...chosen, limit: 50 }, signal).catch(() => event);
+    if (signal.aborted) return;
+    const said = (one) => one.webhooks.map((each) => each.status + each.attempt_count).join();
+    if (said(now) !== said(event)) draw(root, now, path, chosen, signal);
+    follow(root, now, path, chosen, signal);
+  }, 2_000);
+  signal.addEventListener("abort", () => clearTimeout(timer));
+}

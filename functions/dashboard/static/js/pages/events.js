@@ -1,0 +1,60 @@
+// Events are found by their ids; the newest deliveries lead to the newest ones. Publishing one is for trying things out.
+
+import { each, get, post, webhookPath } from "../api.js";
+import { fill, h, put } from "../dom.js";
+import { json } from "../format.js";
+import { area, field, form, select, text, Wrong } from "../forms.js";
+import { portal } from "../portal.js";
+import { go, link } from "../router.js";
+import { may } from "../session.js";
+import { badge, button, dialog, empty, head, skeleton, time, toast } from "../ui.js";
+
+const WEBHOOKS = 12;
+
+export async function show({ root, signal }) {
+  const id = text("", { placeholder: "evt_…", "aria-label": "Event id", spellcheck: "false", class: "mono" });
+  const list = h("div", skeleton(4));
+  put(root,
+    head("Events", { actions: may("events:write") && !portal ? [button("Publish an event", publish, { glyph: "plus" })] : [] }),
+    h("form.bar-of-tools", { onsubmit: (event) => (event.preventDefault(), id.value.trim() && go(link("events", id.value.trim()))) }, id, h("button.button.primary", { type: "submit" }, "Look up")),
+    h("h2", "Lately"), list);
+  const webhooks = (await get("/webhooks", { limit: WEBHOOKS }, signal)).items;
+  const events = new Map();
+  await each(webhooks, async (webhook) => {
+    for (const one of (await get(`${webhookPath(webhook.id)}/deliveries`, { limit: 15 }, signal)).items) {
+      const event = events.get(one.event_id) ?? { id: one.event_id, type: one.event_type, at: one.created_at, outcomes: [] };
+      event.outcomes.push([webhook, one]);
+      events.set(one.event_id, event);
+    }
+  });
+  const newest = [...events.values()].sort((a, b) => b.at.localeCompare(a.at)).slice(0, 30);
+  fill(list, newest.length ? table(newest) : empty("No events yet", "Publish one on the event bus, by POST /api/v1/events, or here."));
+}
+
+const table = (events) => h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Event", "Accepted", "Became"].map((name) => h("th", { scope: "col" }, name)))),
+  h("tbody", events.map((one) => h("tr", h("td.wide-cell", h("a.strong", { href: link("events", one.id) }, one.type), h("code.small.muted", one.id)), h("td", { "data-label": "Accepted" }, time(one.at)), h("td", { "data-label": "Became" }, h("span.inline", one.outcomes.slice(0, 6).map(([webhook, delivery]) => h("a", { href: link("webhooks", webhook.id, "deliveries", delivery.id), title: webhook.name }, badge(delivery.status))))))))));
+
+async function publish() {
+  const types = (await get("/event-types")).items.map((one) => one.name);
+  await dialog("Publish an event", (close) => {
+    const type = select(types.map((name) => [name, name]), "record.created");
+    const resource = text("rec_1");
+    const workspace = text("");
+    const data = area(json({ fields: { status: "open", amount: 1500 } }), { class: "mono", rows: "6", spellcheck: "false" });
+    const submit = async () => {
+      let parsed;
+      try {
+        parsed = JSON.parse(data.value || "{}");
+      } catch (error) {
+        throw new Wrong("data", `is not valid JSON: ${error.message}`);
+      }
+      const place = workspace.value.trim();
+      const answer = await post("/events", { type: type.value, resource_id: resource.value.trim() || null, data: parsed, ...(place ? { workspace_id: /^\d{1,15}$/.test(place) ? Number(place) : place } : {}) });
+      close();
+      toast("Published: looking up what becomes of it");
+      go(link("events", answer.events[0].id));
+    };
+    return h("div.stack", h("p.muted", "A real event in your own name: it goes to every webhook that is subscribed to it."),
+      form([h("div.columns", field("type", "Event type", type), field("resource_id", "Resource id", resource, { optional: true }), field("workspace_id", "Workspace id", workspace, { optional: true })), field("data", "Data", data)], { verb: "Publish", submit, cancel: () => close() }));
+  }, { wide: true });
+}

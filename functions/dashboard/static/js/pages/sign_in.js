@@ -1,0 +1,48 @@
+// Who looks: a token, or on the local stack a user's id.
+
+import { get } from "../api.js";
+import { fill, h, icon } from "../dom.js";
+import { begin, claims, end, trustsUserId } from "../session.js";
+
+/** The form; `done` is told the session that the API accepted. */
+export function signIn(app, { reason, done }) {
+  const message = h("p.form-error", { role: "alert" }, reason);
+  const user = h("input", { type: "text", name: "user", value: "123", autocomplete: "username", required: true });
+  const workspace = h("input", { type: "text", name: "workspace", autocomplete: "off" });
+  const token = h("textarea.mono", { name: "token", rows: "4", autocomplete: "off", spellcheck: "false", required: true, placeholder: "eyJ…" });
+
+  const attempt = (session) => async (event) => {
+    event.preventDefault();
+    message.textContent = "";
+    const wanted = session();
+    const ends = wanted.token && Number(claims(wanted.token).exp) * 1_000;
+    if (ends && ends < Date.now()) {
+      message.textContent = `This token ended at ${new Date(ends).toLocaleString()}. Make a new one.`;
+      return;
+    }
+    begin(wanted);
+    try {
+      await get("/webhooks", { limit: 1 });
+      done(wanted);
+    } catch (error) {
+      end();
+      message.textContent = error.status === 401 ? "The service does not accept this. Check that it is whole, of this deployment, and not expired." : error.message;
+      if (!message.isConnected) fill(app, page), event.target.querySelector("input, textarea").focus();
+    }
+  };
+
+  const byUser = h("form", { onsubmit: attempt(() => ({ userId: user.value.trim(), workspaceId: workspace.value.trim() })) },
+    h("div.columns", h("label.field", h("span.label", "User id"), user), h("label.field", h("span.label", "Workspace id ", h("span.optional", "optional")), workspace)),
+    h("button.button.primary.block", { type: "submit" }, "Continue"),
+    h("p.hint", "This is the local stack: anybody may say who they are. The show of ", h("code", "make run"), " has user 123."));
+  const byToken = h("form", { onsubmit: attempt(() => ({ token: token.value.trim().replace(/^Bearer\s+/i, "") })) },
+    h("label.field", h("span.label", "Token"), token),
+    h("button.button.block", { type: "submit", class: trustsUserId ? "" : "primary" }, "Sign in"),
+    h("p.hint", "A JWT with the scope ", h("code", "webhooks"), ": from your platform, or by ", h("code", "make token STAGE=… USER_ID=…"), ". It stays in this tab and goes with it."));
+
+  const page = h("main.lone", h("div.sign-in", h("span.mark.large", icon("webhooks")), h("h1", { tabindex: "-1" }, "Webhooks"), h("p.muted", "Sign in to see your webhooks, their deliveries, and what went wrong."), message,
+    trustsUserId ? [byUser, h("details", h("summary", "Use a token instead"), byToken)] : byToken));
+  fill(app, page);
+  document.title = "Sign in · Webhooks";
+  (trustsUserId ? user : token).focus();
+}

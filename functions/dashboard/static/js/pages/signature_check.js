@@ -1,0 +1,30 @@
+// For whoever writes a receiver: does this signature belong to this body and this secret?
+
+import { fill, h } from "../dom.js";
+import { area, field, form, text, Wrong } from "../forms.js";
+import { check } from "../signature.js";
+import { badge, facts } from "../ui.js";
+
+export function signatureCheck(headers, body) {
+  const of = (...names) => Object.entries(headers).find(([name]) => names.some((wanted) => name.toLowerCase() === wanted))?.[1] ?? "";
+  const secret = text("", { class: "mono", placeholder: "whsec_…", spellcheck: "false", autocomplete: "off" });
+  const id = text(of("webhook-id"), { class: "mono", spellcheck: "false" });
+  const timestamp = text(of("webhook-timestamp"), { class: "mono", inputmode: "numeric" });
+  const given = area(of("webhook-signature"), { class: "mono", rows: "2", spellcheck: "false" });
+  const raw = area(body ?? "", { class: "mono", rows: "5", spellcheck: "false" });
+  const result = h("div", { role: "status" });
+  const submit = async () => {
+    if (!secret.value.trim()) throw new Wrong("secret", "is needed");
+    let found;
+    try {
+      found = await check(secret.value.trim(), { id: id.value.trim(), timestamp: timestamp.value.trim(), body: raw.value, given: given.value });
+    } catch {
+      throw new Wrong("secret", "what follows whsec_ is not base64");
+    }
+    fill(result, h("p", badge(found.holds ? "success" : "failure", found.holds ? "The signature holds" : "The signature does not hold")),
+      found.holds ? null : h("p.muted", "The usual causes: another webhook's secret, a body that was parsed and written anew, or the timestamp of another attempt."),
+      facts(["webhook-signature", h("code.breaks", found.expected.standard)], ["…-Signature", h("code.breaks", found.expected.plain)]));
+  };
+  return h("div.stack", h("p.muted", "Worked out here in the browser: the secret is sent nowhere."),
+    form([field("secret", "Secret", secret), h("div.columns", field("id", "webhook-id", id), field("timestamp", "Timestamp", timestamp)), field("given", "Signature as received", given, { hint: "webhook-signature, or X-…-Signature" }), field("body", "Body as received", raw)], { verb: "Check", submit, kind: "primary" }), result);
+}

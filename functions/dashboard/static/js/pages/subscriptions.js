@@ -1,0 +1,75 @@
+// What a webhook hears of: its subscriptions, added, changed and taken away.
+
+import { call, del, get, pages, post, put as change, webhookPath } from "../api.js";
+import { fill, h } from "../dom.js";
+import { json } from "../format.js";
+import { field, form, text } from "../forms.js";
+import { filterEditor } from "../filter_editor.js";
+import { actionButton, badge, button, confirm, dialog, empty, failure, idChip, skeleton, toast } from "../ui.js";
+
+export function subscriptions(webhook, signal) {
+  const path = `${webhookPath(webhook.id)}/subscriptions`;
+  const list = h("div", skeleton(4));
+  const load = async () => {
+    try {
+      const found = [];
+      for await (const items of pages(path, {}, signal)) found.push(...items);
+      const none = empty("It hears of nothing yet", "Without a subscription no event reaches this webhook.", button("Subscribe", () => open(null), { kind: "primary", glyph: "plus" }));
+      fill(list, found.length ? table(found) : none);
+    } catch (error) {
+      if (error.name !== "AbortError") fill(list, failure(error, load));
+    }
+  };
+
+  const open = async (id) => {
+    const types = (await get("/event-types")).items;
+    const { body: one, etag } = id ? await call("GET", `${path}/${encodeURIComponent(id)}`) : { body: null, etag: null };
+    const saved = await dialog(one ? "Change the subscription" : "Subscribe", (close) => editor({ webhook, one, types, save: async (body) => {
+      await (one ? change(`${path}/${encodeURIComponent(id)}`, body, etag) : post(path, body));
+      close(true);
+    }, cancel: () => close(false) }), { wide: true });
+    if (!saved) return;
+    toast(one ? "Saved: it holds from the next event on." : "Subscribed from the next event on.");
+    load();
+  };
+
+  const table = (found) => h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Event type", "Resource", "Filters", "State", ""].map((name) => (name ? h("th", { scope: "col" }, name) : h("td"))))),
+    h("tbody", found.map((one) => h("tr",
+      h("td.wide-cell", h("code.strong", one.event_type), idChip(one.id, { short: true })),
+      h("td", { "data-label": "Resource" }, one.resource_id ? h("code", one.resource_id) : h("span.muted", "any")),
+      h("td", { "data-label": "Filters" }, one.filters ? h("details", h("summary", "Filtered"), h("pre.plain", json(stripped(one.filters)))) : h("span.muted", "none")),
+      h("td", { "data-label": "State" }, badge(one.is_active ? "active" : "paused", one.is_active ? "on" : "off")),
+      h("td", h("div.actions", actionButton("Change", () => open(one.id), { kind: "quiet", "aria-label": `Change ${one.event_type}` }), actionButton("Delete", async () => {
+        if (!(await confirm("Delete this subscription?", `Events of ${one.event_type} reach this webhook no more, unless another subscription has them.`, "Delete"))) return;
+        await del(`${path}/${encodeURIComponent(one.id)}`);
+        toast("Deleted");
+        load();
+      }, { kind: "danger-quiet", "aria-label": `Delete ${one.event_type}` }))))))));
+
+  load();
+  return h("div.stack", h("div.bar-of-tools.end", actionButton("Add a subscription", () => open(null), { glyph: "plus" })), list);
+}
+
+function editor({ webhook, one, types, save, cancel }) {
+  const patterns = ["*", ...new Set(types.flatMap((type) => [type.name, ...type.covered_by]).filter((name) => name !== "*"))];
+  const list = h("datalist", { id: "event-patterns" }, patterns.map((value) => h("option", { value })));
+  const type = text(one?.event_type ?? "", { list: "event-patterns", placeholder: "record.created, record.* or *", spellcheck: "false", class: "mono" });
+  const resource = text(one?.resource_id ?? "", { spellcheck: "false" });
+  const active = h("input", { type: "checkbox", checked: one ? one.is_active : true });
+  const filters = filterEditor({ filters: one?.filters ? stripped(one.filters) : null, webhook, eventType: () => type.value.trim() });
+  type.addEventListener("input", () => filters.test());
+  const submit = () => save({ event_type: type.value.trim(), resource_id: resource.value.trim() || null, is_active: active.checked, filters: filters.read() });
+  return form([
+    h("div.columns", field("event_type", "Event type", type, { hint: ["A type, a family as ", h("code", "record.*"), ", or ", h("code", "*"), " for all."] }), list, field("resource_id", "Resource id", resource, { optional: true, hint: "Only events of this one." })),
+    h("label.check", active, h("span", "Active")),
+    filters.element,
+  ], { verb: one ? "Save" : "Subscribe", submit, cancel });
+}
+
+/** Without the parts that are null: as somebody would write it. */
+export function stripped(value) {
+  if (Array.isArray(value)) return value.map(stripped);
+  if (value === null || typeof value !== "object") return value;
+  const exists = "operator" in value && "field" in value && ["exists", "not_exists"].includes(value.operator);
+  return Object.fromEntries(Object.entries(value).filter(([name, part]) => part !== null || (name === "value" && !exists && !("rules" in value))).map(([name, part]) => [name, stripped(part)]));
+}

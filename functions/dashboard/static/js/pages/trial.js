@@ -1,0 +1,45 @@
+// A test delivery: what goes out, and what comes back.
+
+import { get, post, webhookPath } from "../api.js";
+import { fill, h } from "../dom.js";
+import { json, milliseconds, pretty } from "../format.js";
+import { area, field, form, select, Wrong } from "../forms.js";
+import { badge, code, dialog, headersTable, skeleton } from "../ui.js";
+
+const SAMPLE = { fields: { name: "Test", status: "open" } };
+
+/** Ask for the event, send it, and show both sides. */
+export async function sendTest(webhook) {
+  const types = await get("/event-types").catch(() => ({ items: [] }));
+  return dialog(`Test ${webhook.name}`, () => {
+    const result = h("div.stack", { role: "status", "aria-live": "polite" });
+    const type = select([["webhook.test", "webhook.test"], ...types.items.map((one) => [one.name, one.name])], "webhook.test");
+    const data = area(json(SAMPLE), { class: "mono", rows: "5", spellcheck: "false" });
+    const submit = async () => {
+      let parsed;
+      try {
+        parsed = JSON.parse(data.value || "{}");
+      } catch (error) {
+        throw new Wrong("data", `is not valid JSON: ${error.message}`);
+      }
+      fill(result, skeleton(3));
+      try {
+        fill(result, shown(await post(`${webhookPath(webhook.id)}/test`, { event_type: type.value, data: parsed })));
+      } catch (error) {
+        fill(result);
+        throw error;
+      }
+    };
+    return h("div.stack", h("p.muted", "Sent at once, signed like any delivery and marked as a test; it is not tried again and counts nowhere."),
+      form([field("event_type", "Event type", type), field("data", "Data", data)], { verb: "Send now", submit }), result);
+  }, { wide: true });
+}
+
+function shown(trial) {
+  const outcome = trial.succeeded ? "success" : "failure";
+  return h("div.stack",
+    h("p.inline", badge(outcome, trial.succeeded ? "Delivered" : "Failed"), trial.status_code !== null && h("strong", `HTTP ${trial.status_code}`), h("span.muted", milliseconds(trial.duration_ms)), trial.error_message && h("span", trial.error_message)),
+    h("div.columns.two",
+      h("section", h("h3", "Request"), headersTable(trial.request.headers, "Headers of the request"), code(pretty(trial.request.body), { label: "Body of the request" })),
+      h("section", h("h3", "Answer"), trial.response ? [headersTable(trial.response.headers, "Headers of the answer"), code(pretty(trial.response.body), { label: "Body of the answer" })] : h("p.muted", "None came."))));
+}

@@ -1,0 +1,133 @@
+// One webhook: how it does, what it hears of, what was sent, and everything that can be done with it.
+
+import { call, del, get, post, put as change, webhookPath } from "../api.js";
+import { chart } from "../chart.js";
+import { fill, h, put } from "../dom.js";
+import { count, json, milliseconds, percent, stretch, words } from "../format.js";
+import { go, link, remember } from "../router.js";
+import { actionButton, badge, confirm, dialog, empty, facts, failure, head, headersTable, idChip, linkButton, segmented, skeleton, tabs, time, toast } from "../ui.js";
+import { deliveries } from "./deliveries.js";
+import { subscriptions } from "./subscriptions.js";
+import { sendTest } from "./trial.js";
+import { showSecret } from "./webhook_form.js";
+
+const RANGES = { day: ["24 hours", 24, "hour"], week: ["7 days", 168, "hour"], month: ["30 days", 720, "day"], quarter: ["90 days", 2_160, "day"] };
+
+export async function show({ root, params, query, signal }) {
+  const path = webhookPath(params.webhook);
+  const { body: webhook, etag } = await call("GET", path, { signal });
+  const again = () => go(location.hash);
+  const health = h("span");
+  const showHealth = async () => {
+    try {
+      const found = await get(`${path}/health`, {}, signal);
+      fill(health, badge(found.health), found.explanation && h("span.muted.small", ` ${found.explanation}`));
+    } catch (error) {
+      if (error.name !== "AbortError") fill(health);
+    }
+  };
+  put(root,
+    head(webhook.name, {
+      above: h("a", { href: "#/webhooks" }, "Webhooks"),
+      below: [h("code.address", webhook.url), h("div.inline", badge(webhook.status), idChip(webhook.id)), h("div.inline", health)],
+      actions: actions(webhook, path, etag, again),
+    }),
+    webhook.status === "failed" && h("p.notice.bad", `Disabled: ${words(webhook.status_reason)}. Resume it once the receiver works; events of the meantime can be recovered.`),
+    tabs("Parts of this webhook", [
+      ["activity", "Activity", () => activity(path, query, signal)],
+      ["subscriptions", "Subscriptions", () => subscriptions(webhook, signal)],
+      ["deliveries", "Deliveries", () => deliveries(webhook, query, signal)],
+      ["settings", "Settings", () => settings(webhook)],
+    ], query.get("tab") ?? "activity", (tab) => remember({ tab: tab === "activity" ? "" : tab })));
+  showHealth();
+}
+
+function actions(webhook, path, etag, again) {
+  const set = (status, said) => async () => {
+    await change(path, { status }, etag);
+    toast(said);
+    again();
+  };
+  return [
+    actionButton("Send test", () => sendTest(webhook), { kind: "primary" }),
+    webhook.status === "active" ? actionButton("Pause", set("paused", "Paused: deliveries wait until you resume it.")) : actionButton("Resume", set("active", "Active again.")),
+    linkButton("Edit", link("webhooks", webhook.id, "edit")),
+    actionButton("Rotate secret", () => rotate(webhook, path, again)),
+    actionButton("Delete", () => remove(webhook, path), { kind: "danger-quiet" }),
+  ];
+}
+
+async function rotate(webhook, path, again) {
+  const hours = h("input", { type: "number", min: "0", max: "168", value: "24" });
+  const yes = await dialog("Rotate the secret", (close) => h("form", { onsubmit: (event) => (event.preventDefault(), close(true)) },
+    h("p", "A new secret is made. For the hours of the overlap deliveries are signed with both, so that your server can change over in its own time."),
+    h("label.field", h("span.label", "Overlap, hours (0 to 168)"), hours),
+    h("p.hint", "0 ends the old secret at once: for one that has leaked."),
+    h("div.actions.end", h("button.button.primary", { type: "submit" }, "Make a new secret"))));
+  if (!yes) return;
+  const answer = await post(`${path}/regenerate-secret`, { overlap_hours: Number(hours.value) });
+  await showSecret(answer.secret, answer.previous_secret_expires_at ? ["The old one holds until ", time(answer.previous_secret_expires_at, { long: true }), "."] : "The old one no longer holds.");
+  again();
+}
+
+async function remove(webhook, path) {
+  const text = "Nothing is sent to it any more, and deliveries that wait are given up. This cannot be undone. To stop for a while, pause it instead.";
+  if (!(await confirm(`Delete ${webhook.name}?`, text, "Delete webhook", { type: webhook.name }))) return;
+  await del(path);
+  toast("Deleted");
+  go("#/webhooks");
+}
+
+function activity(path, query, signal) {
+  const body = h("div.stack.large", skeleton(8));
+  const holder = h("div.stack.large");
+  let range = RANGES[query.get("range")] ? query.get("range") : "day";
+  const load = async () => {
+    const [, hours, interval] = RANGES[range];
+    const from = new Date(Date.now() - hours * 3_600_000).toISOString();
+    try {
+      const [metrics, health] = await Promise.all([get(`${path}/metrics`, { from, interval }, signal), get(`${path}/health`, {}, signal)]);
+      fill(body, ...drawn(metrics, health, interval));
+    } catch (error) {
+      if (error.name !== "AbortError") fill(body, failure(error, load));
+    }
+  };
+  const choose = segmented("Time", Object.entries(RANGES).map(([key, [text]]) => [key, text]), range, (chosen) => {
+    range = chosen;
+    remember({ range: chosen === "day" ? "" : chosen });
+    load();
+  });
+  load();
+  const timer = setInterval(() => !document.hidden && holder.isConnected && load(), 15_000);
+  signal.addEventListener("abort", () => clearInterval(timer));
+  return put(holder, h("div.bar-of-tools.end", choose), body);
+}
+
+function drawn({ totals, series }, health, interval) {
+  const reasons = Object.entries(totals.failure_reasons);
+  return [
+    h("div.tiles",
+      tile("Deliveries", count(totals.deliveries)), tile("Success rate", percent(totals.success_rate)), tile("Latency p50 / p95", `${milliseconds(totals.latency_ms.p50)} / ${milliseconds(totals.latency_ms.p95)}`), tile("Dead letters", count(totals.dead_letters)),
+      tile("Circuit", words(health.circuit.state), health.circuit.open_until && ["tried again ", time(health.circuit.open_until)]),
+      tile("Waiting", `${count(health.backlog.waiting)}${health.backlog.more ? "+" : ""}`, health.failing_since && ["failing since ", time(health.failing_since)])),
+    totals.attempts + totals.deliveries === 0 && empty("Nothing sent in this time", "Send a test, or publish an event of a type that it is subscribed to."),
+    h("div.charts",
+      chart({ title: "Attempts", kind: "bars", interval, format: count, series: [{ label: "succeeded", tone: "good" }, { label: "failed", tone: "bad" }], points: series.map((one) => ({ start: one.start, values: [one.successes, one.failures] })) }),
+      chart({ title: "Latency", kind: "lines", interval, format: milliseconds, series: [{ label: "p50", tone: "accent" }, { label: "p95", tone: "soft" }, { label: "p99", tone: "faint" }], points: series.map((one) => ({ start: one.start, values: [one.latency_ms.p50, one.latency_ms.p95, one.latency_ms.p99] })) })),
+    reasons.length > 0 && h("section.card", h("h2", "Why attempts failed"), h("table.list", h("thead", h("tr", h("th", { scope: "col" }, "Reason"), h("th.number", { scope: "col" }, "Attempts"))), h("tbody", reasons.map(([reason, times]) => h("tr", h("td", h("code", reason)), h("td.number", count(times))))))),
+  ];
+}
+
+const tile = (name, value, more = null) => h("div.tile", h("span.tile-name", name), h("strong.tile-value", value), more && h("span.tile-more", more));
+
+function settings(webhook) {
+  return h("div.stack.large",
+    h("section.card", h("h2", "Delivery"), facts(
+      ["Address", h("code", webhook.url)], ["Retries", webhook.max_retries], ["Timeout", stretch(webhook.timeout_seconds)],
+      ["Rate limit", webhook.rate_limit_rps === null ? "none" : `${webhook.rate_limit_rps} a second`],
+      ["Workspace", webhook.workspace_id ?? "none: your own events without a workspace"], ["Owner", webhook.user_id],
+      ["Description", webhook.description || "–"], ["Created", time(webhook.created_at, { long: true })], ["Changed", time(webhook.updated_at, { long: true })],
+      webhook.previous_secret_expires_at && ["Old secret holds until", time(webhook.previous_secret_expires_at, { long: true })])),
+    h("section.card", h("h2", "Headers of its own"), headersTable(webhook.headers, "Headers")),
+    Object.keys(webhook.metadata).length > 0 && h("section.card", h("h2", "Metadata"), h("pre.plain", json(webhook.metadata))));
+}

@@ -1,0 +1,140 @@
+// Creating a webhook, and changing one.
+
+import { call, get, put as change, webhookPath } from "../api.js";
+import { h, put } from "../dom.js";
+import { json, stretch } from "../format.js";
+import { area, field, form, number, pairs, select, text, Wrong } from "../forms.js";
+import { go, link } from "../router.js";
+import { button, code, copy, dialog, head, toast } from "../ui.js";
+import { portal } from "../portal.js";
+
+const MASK = /^\*+$/;
+
+export async function show({ root, params, signal }) {
+  const types = await get("/event-types", {}, signal).catch((error) => (error.name === "AbortError" ? Promise.reject(error) : { items: [] }));
+  if (!params.webhook) return create(root, types.items);
+  const { body, etag } = await call("GET", webhookPath(params.webhook), { signal });
+  return edit(root, body, etag);
+}
+
+function create(root, types) {
+  const at = controls({ max_retries: 9, timeout_seconds: 15 });
+  const events = eventPicker(types);
+  const secret = text("", { placeholder: "whsec_…", class: "mono" });
+  const rows = [
+    field("name", "Name", at.name, { hint: "How you find it again." }),
+    field("url", "Address", at.url, { hint: "Where events are sent by POST. HTTPS, reachable from the internet." }),
+    events,
+    h("details.more-fields", h("summary", "Limits, headers and more"), h("div.stack", details(at), field("secret", "Existing secret", secret, { optional: true, hint: "Bring one along (24 bytes and more), so that a receiver that moves here notices nothing. Otherwise one is made." }))),
+  ];
+  // one key for as long as the form is open: pressing twice, or again after a lost answer, makes one webhook
+  const key = crypto.randomUUID();
+  const submit = async () => {
+    const subscriptions = events.read().map((event_type) => ({ event_type }));
+    const body = { ...read(at), subscriptions, ...(secret.value.trim() ? { secret: secret.value.trim() } : {}) };
+    const made = (await call("POST", "/webhooks", { body, headers: { "Idempotency-Key": `${key}-${await digest(json(body))}` } })).body;
+    if (made.secret) await showSecret(made.secret);
+    go(link("webhooks", made.id));
+    toast(made.notice ?? "The webhook is there. Send it a test event.");
+  };
+  put(root, head("New webhook", { above: h("a", { href: "#/webhooks" }, "Webhooks") }), h("div.card.narrow", form(rows, { verb: "Create webhook", submit, cancel: () => history.back() })));
+}
+
+function edit(root, webhook, etag) {
+  const at = controls(webhook);
+  const rows = [field("name", "Name", at.name), field("url", "Address", at.url, { hint: "Deliveries that wait go to the new one." }), details(at)];
+  const submit = async () => {
+    await change(webhookPath(webhook.id), read(at), etag).catch((error) => {
+      throw error.status === 412 ? new Error("Somebody changed this webhook since you opened it. Reload the page to see how it is now.") : error;
+    });
+    go(link("webhooks", webhook.id));
+    toast("Saved");
+  };
+  put(root, head(`Edit ${webhook.name}`, { above: [h("a", { href: "#/webhooks" }, "Webhooks"), " / ", h("a", { href: link("webhooks", webhook.id) }, webhook.name)] }), h("div.card.narrow", form(rows, { verb: "Save", submit, cancel: () => go(link("webhooks", webhook.id)) })));
+}
+
+function controls(webhook) {
+  const masked = (value) => MASK.test(value ?? "");
+  return {
+    name: text(webhook.name, { maxlength: "200", required: true }),
+    url: text(webhook.url, { type: "url", placeholder: "https://example.com/webhooks", spellcheck: "false" }),
+    description: area(webhook.description, { rows: "2" }),
+    max_retries: number(webhook.max_retries, { min: "0", max: "15", step: "1" }),
+    timeout_seconds: number(webhook.timeout_seconds, { min: "1", max: "30", step: "1" }),
+    rate_limit_rps: number(webhook.rate_limit_rps, { min: "0", step: "any", placeholder: "no limit" }),
+    workspace_id: text(webhook.workspace_id ?? ""),
+    headers: pairs(webhook.headers, ["Header", "Value"], { locked: (name) => masked(webhook.headers?.[name]) }),
+    metadata: area(webhook.metadata && Object.keys(webhook.metadata).length ? json(webhook.metadata) : "", { class: "mono", rows: "4", spellcheck: "false", placeholder: "{ }" }),
+    given: webhook,
+  };
+}
+
+function details(at) {
+  const covers = h("span");
+  const say = () => (covers.textContent = ` ${covered(Number(at.max_retries.value))}`);
+  at.max_retries.addEventListener("input", say);
+  say();
+  return [
+    field("description", "Description", at.description, { optional: true }),
+    h("div.columns",
+      field("max_retries", "Retries", at.max_retries, { hint: ["0 to 15.", covers] }),
+      field("timeout_seconds", "Timeout, seconds", at.timeout_seconds, { hint: "1 to 30, over the whole attempt." }),
+      field("rate_limit_rps", "Deliveries a second", at.rate_limit_rps, { optional: true, hint: "At most; more wait." })),
+    portal ? null : field("workspace_id", "Workspace id", at.workspace_id, { optional: true, hint: "Events of this workspace reach it; without, your own events that have no workspace." }),
+    field("headers", "Headers", at.headers, { optional: true, hint: "Sent with every delivery, such as Authorization. Values are encrypted and never shown again; leave the stars to keep one." }),
+    field("metadata", "Metadata", at.metadata, { optional: true, hint: "A JSON object for your own use, up to 4 KB." }),
+  ];
+}
+
+function read(at) {
+  const body = { name: at.name.value.trim(), url: at.url.value.trim(), description: at.description.value, headers: at.headers.read() };
+  for (const name of ["max_retries", "timeout_seconds"]) body[name] = at[name].value === "" ? NaN : Number(at[name].value);
+  for (const [name, label] of [["max_retries", "a number from 0 to 15"], ["timeout_seconds", "a number from 1 to 30"]]) if (Number.isNaN(body[name])) throw new Wrong(name, `must be ${label}`);
+  body.rate_limit_rps = at.rate_limit_rps.value === "" ? null : Number(at.rate_limit_rps.value);
+  const before = at.given.workspace_id ?? null;
+  const workspace = at.workspace_id.value.trim();
+  if (String(before ?? "") !== workspace) body.workspace_id = workspace === "" ? null : /^\d{1,15}$/.test(workspace) ? Number(workspace) : workspace;
+  try {
+    body.metadata = JSON.parse(at.metadata.value.trim() || "{}");
+  } catch (error) {
+    throw new Wrong("metadata", `is not valid JSON: ${error.message}`);
+  }
+  return body;
+}
+
+function eventPicker(types) {
+  const families = [...new Set(types.map((one) => one.name.split(".")[0]))];
+  const box = (value, label, hint) => h("label.check", h("input", { type: "checkbox", value }), h("span", h("code", label), hint && h("span.hint", hint)));
+  const every = box("*", "*", "Everything, also types that are new later");
+  const choices = h("div.picker", families.map((family) => h("fieldset", h("legend", family), box(`${family}.*`, `${family}.*`, "all of these"), types.filter((one) => one.name.startsWith(`${family}.`)).map((one) => box(one.name, one.name, one.description)))));
+  const row = h("div.field", { "data-field": "subscriptions", role: "group", "aria-label": "Events" }, h("span.label", "Events"), h("p.hint", "What it hears of. Filters can be added afterwards."), every, choices, h("p.field-error", { role: "alert" }));
+  row.complain = (said) => (row.querySelector(".field-error").textContent = said);
+  row.control = every.querySelector("input");
+  row.read = () => {
+    const chosen = [...row.querySelectorAll("input:checked")].map((one) => one.value);
+    return chosen.includes("*") ? ["*"] : chosen.filter((name) => name.endsWith(".*") || !chosen.includes(`${name.split(".")[0]}.*`));
+  };
+  return row;
+}
+
+/** Shown once: the dialog stays until somebody says that it is kept. */
+export function showSecret(secret, more = null) {
+  return dialog("The signing secret", (close) => [
+    h("p", "Your server checks with it that a delivery is ours. ", h("strong", "It is shown this once"), ": put it where your server finds it."),
+    more && h("p", more),
+    code(secret, { label: "Signing secret" }),
+    h("div.actions.end", button("Copy", () => copy(secret, "The secret is copied"), { glyph: "copy" }), button("I have kept it", () => close(true), { kind: "primary" })),
+  ], { keep: true });
+}
+
+function covered(retries) {
+  if (!(retries > 0)) return "Nothing is tried again.";
+  let seconds = 0;
+  for (let at = 0; at < Math.min(retries, 15); at += 1) seconds += Math.min(5 * 6 ** at, 86_400);
+  return `Tried again over ${stretch(seconds)}.`;
+}
+
+async function digest(value) {
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(value)));
+  return [...bytes.slice(0, 6)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,58 @@
+// Sending many again: how many and how long, before; how far it has come, after.
+
+import { get, post, webhookPath } from "./api.js";
+import { fill, h } from "./dom.js";
+import { plural, stretch } from "./format.js";
+import { badge, button, dialog, report } from "./ui.js";
+
+const LOOK_MS = 1_000;
+
+/** Preview, confirm, start, and follow in `jobs`. `selection`: {ids} or {reason, ...}; `done` when it has ended. */
+export async function replay({ webhookId, name, selection, jobs, signal, done }) {
+  const rate = h("input", { type: "number", min: "0.1", max: "1000", step: "any", value: "50" });
+  const yes = await dialog("Replay", (close) => {
+    const preview = h("p.notice", { role: "status" }, "Counting …");
+    const count = async () => fill(preview, await foreseen(webhookId, selection, Number(rate.value)).catch((error) => error.message));
+    rate.addEventListener("change", count);
+    count();
+    return h("form", { onsubmit: (event) => (event.preventDefault(), close(true)) },
+      h("p", "To ", h("strong", name), ": sent again with attempts of their own. What was delivered since is left out."), preview,
+      h("label.field", h("span.label", "At most so many a second"), rate, h("span.hint", "The webhook's own rate limit holds besides.")),
+      h("div.actions.end", button("Cancel", () => close(false)), h("button.button.primary", { type: "submit" }, "Replay")));
+  });
+  if (!yes) return;
+  const job = await post(`${webhookPath(webhookId)}/dead-letters/bulk-replay`, { ...selection, rate_per_second: Number(rate.value) });
+  await followJob({ job, name, jobs, signal });
+  if (!signal.aborted) done?.();
+}
+
+async function foreseen(webhookId, selection, rate) {
+  if (selection.ids) {
+    const webhook = await get(webhookPath(webhookId));
+    return `${plural(selection.ids.length, "letter")}, in about ${stretch(selection.ids.length / Math.min(rate, webhook.rate_limit_rps ?? Infinity))}.`;
+  }
+  const found = await post(`${webhookPath(webhookId)}/recover`, { ...selection, rate_per_second: rate, dry_run: true });
+  return `${found.is_exact ? "" : "More than "}${plural(found.count, "delivery", "deliveries")}, in about ${stretch(found.duration_seconds)}.`;
+}
+
+/** A line with a bar that moves until the job has ended. */
+export async function followJob({ job, name, jobs, signal }) {
+  const bar = h("progress", { "aria-label": `Replay to ${name}` });
+  const said = h("span");
+  const line = h("div.card.job", { role: "status" }, h("span.inline", badge(job.status), h("strong", name)), bar, said);
+  jobs.prepend(line);
+  let now = job;
+  while (!signal.aborted) {
+    const through = now.replayed + now.skipped;
+    if (now.total !== null) Object.assign(bar, { max: Math.max(now.total, 1), value: now.total ? through : 1 });
+    fill(said, now.total === null ? "Counting …" : `${now.replayed} of ${now.total} sent again${now.skipped ? `, ${now.skipped} left out` : ""}${now.error ? `: ${now.error}` : ""}`);
+    line.querySelector(".badge").replaceWith(badge(now.status));
+    if (["completed", "failed"].includes(now.status)) return;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    try {
+      now = await get(`/replays/${encodeURIComponent(job.id)}`, {}, signal);
+    } catch (error) {
+      report(error);
+    }
+  }
+}

@@ -1,7 +1,6 @@
 """`make simulate`: many runs from consecutive seeds, shared over the cores; ends at the first broken promise."""
 
 import argparse
-import logging
 import multiprocessing
 import os
 import subprocess
@@ -15,39 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tests.simulation.ledger import Verdict
-from tests.simulation.scenario import DAY, Plan
-from tests.simulation.simulation import KINDS, Figures, Simulation
+from tests.simulation.runs import Run, simulate
+from tests.simulation.scenario import DAY
+from tests.simulation.simulation import KINDS
 
 EVENTS_A_RUN = 500
 CALM_EVERY = 8  # every so many runs, one without faults
-
-
-@dataclass(slots=True)
-class Run:
-    """What came of one seed."""
-
-    seed: int
-    events: int
-    faults: bool
-    verdict: Verdict
-    figures: Figures
-    error: str = ""
-
-    @property
-    def broken(self) -> list[str]:
-        """Promises that did not hold."""
-        found = [self.error] if self.error else list(self.verdict.faults)
-        if not self.faults and self.verdict.unknown:
-            found.append(f"{self.verdict.unknown} unknown attempts in a run without faults")
-        if not self.faults and self.verdict.duplicates > 0.001 * self.verdict.delivered:
-            found.append(f"{self.verdict.duplicates} duplicates in a run without faults")
-        return found
-
-    @property
-    def command(self) -> str:
-        """What repeats it."""
-        return f"make simulate SEED={self.seed} EVENTS={self.events}" + ("" if self.faults else " CALM=1")
 
 
 @dataclass(slots=True)
@@ -70,18 +42,6 @@ class Sum:
         self.totals["virtual days"] += round(run.figures.virtual_ms / DAY)
         self.calls.update(run.figures.calls)
         self.struck.update(run.figures.struck)
-
-
-def simulate(job: tuple[int, int, bool]) -> Run:
-    """One run, in whatever process."""
-    logging.disable(logging.CRITICAL)
-    seed, events, faults = job
-    simulation = Simulation(Plan(seed, events, faults=faults))
-    try:
-        verdict, error = simulation.run(), ""
-    except Exception as exc:
-        verdict, error = Verdict(), f"{type(exc).__name__}: {exc}"
-    return Run(seed, events, faults, verdict, simulation.figures, error)
 
 
 def runs(jobs: list[tuple[int, int, bool]], processes: int) -> Iterator[Run]:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.fakes.clock import Clock
-from tests.simulation.__main__ import Run, simulate
+from tests.simulation.runs import Run, simulate
 from tests.simulation.scenario import Plan
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.simulation import Simulation
@@ -41,7 +41,7 @@ def test_without_faults_nothing_is_sent_twice_and_no_attempt_is_unknown(seed: in
 
 def test_a_run_is_decided_by_its_seed() -> None:
     program = (
-        "from tests.simulation.__main__ import simulate\n"
+        "from tests.simulation.runs import simulate\n"
         "run = simulate((5, 100, True))\n"
         "print(run.verdict, run.figures.calls.total(), sorted(run.figures.struck.items()))"
     )

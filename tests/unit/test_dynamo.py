@@ -1,0 +1,115 @@
+"""The thin table over the fake: every part of a batch that AWS left undone is tried again, or told."""
+
+import pytest
+
+from tests.fakes.clock import Clock
+from tests.fakes.dynamo import FakeDynamoDB
+from tests.fakes.faults import Fault, FaultyClient
+from webhooks.errors import Unavailable
+from webhooks.store.attributes import number, text
+from webhooks.store.dynamo import DynamoTable, Statement
+
+
+class Bench:
+    def __init__(self, *faults: Fault | None) -> None:
+        clock = Clock()
+        planned = iter(faults)
+        self.client = FaultyClient(FakeDynamoDB(clock, "t"), "dynamodb", lambda _call: next(planned, None))
+        self.table = DynamoTable(self.client, "t", sleep=clock.sleep)
+
+
+def insertion(sk: str, value: int = 1) -> Statement:
+    return Statement(
+        "INSERT INTO \"t\" VALUE {'pk': ?, 'sk': ?, 'n': ?}", (text("p"), text(sk), number(value)), ("p", sk)
+    )
+
+
+def update(sk: str, value: int) -> Statement:
+    return Statement('UPDATE "t" SET "n"=? WHERE pk=? AND sk=?', (number(value), text("p"), text(sk)), ("p", sk))
+
+
+def test_more_keys_than_a_call_takes_are_read_in_several() -> None:
+    bench = Bench()
+    bench.table.execute([insertion(str(n)) for n in range(230)])
+    found = bench.table.get_many([("p", str(n)) for n in range(240)] + [("p", "0")])
+    assert len(found) == 230
+    assert bench.client.made["dynamodb.batch_get_item"] == 3
+
+
+def test_unprocessed_keys_are_asked_for_again() -> None:
+    bench = Bench(None, None, None, None, "partial", "partial")
+    bench.table.execute([insertion(str(n)) for n in range(100)])
+    assert len(bench.table.get_many([("p", str(n)) for n in range(100)])) == 100
+
+
+def test_keys_that_stay_unprocessed_are_told() -> None:
+    bench = Bench(*["partial"] * 20)
+    with pytest.raises(Unavailable):
+        bench.table.get_many([("p", str(n)) for n in range(100)])
+
+
+def test_throttled_statements_are_repeated_and_answers_keep_their_order() -> None:
+    bench = Bench("partial", "partial")
+    bench.table.execute([insertion("3", 0)])
+    results = bench.table.execute([insertion(str(n)) for n in range(30)])
+    assert [n for n, result in enumerate(results) if result == "exists"] == [3]
+    assert len(results) == 30
+
+
+def test_two_writes_of_one_item_never_share_a_batch_and_keep_their_order() -> None:
+    bench = Bench()
+    assert bench.table.execute([insertion("a"), update("a", 2), update("a", 3), insertion("a")]) == [
+        "done",
+        "done",
+        "done",
+        "exists",
+    ]
+    assert bench.table.get_many([("p", "a")])[("p", "a")]["n"] == number(3)
+
+
+def test_statements_that_stay_undone_are_told() -> None:
+    with pytest.raises(Unavailable):
+        Bench(*["partial"] * 20).table.execute([insertion(str(n)) for n in range(100)])
+
+
+def test_a_repeat_of_our_own_insert_says_exists_so_that_the_caller_compares() -> None:
+    assert Bench("repeated").table.execute([insertion("a")]) == ["exists"]
+
+
+@pytest.mark.parametrize("fault", ["throttled", "no_connection", "lost_answer", "internal_error"])
+def test_what_aws_does_not_do_is_unavailable(fault: Fault) -> None:
+    with pytest.raises(Unavailable):
+        Bench(fault).table.get_many([("p", "a")])
+    with pytest.raises(Unavailable):
+        Bench(fault).table.execute([insertion("a")])
+    with pytest.raises(Unavailable):
+        Bench(fault).table.put({"pk": text("p"), "sk": text("a")}, condition="attribute_not_exists(pk)")
+    with pytest.raises(Unavailable):
+        Bench(fault).table.transact([{"Put": {"Item": {"pk": text("p"), "sk": text("a")}}}])
+
+
+def test_a_statement_that_can_never_be_carried_out_is_told_and_not_repeated() -> None:
+    bench = Bench()
+    large = Statement(
+        "INSERT INTO \"t\" VALUE {'pk': ?, 'sk': ?, 'n': ?}", (text("p"), text("a"), text("x" * 410_000)), ("p", "a")
+    )
+    with pytest.raises(Unavailable, match="ValidationError"):
+        bench.table.execute([large])
+    assert bench.client.made["dynamodb.batch_execute_statement"] == 1
+
+
+def test_a_query_reads_page_after_page_and_stops_at_its_limit() -> None:
+    bench = Bench()
+    bench.table.execute([insertion(f"{n:04d}") for n in range(50)])
+    request = {"KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": {":p": text("p")}}
+    assert len(list(bench.table.query(**request))) == 50
+    assert len(list(bench.table.query(limit=7, **request))) == 7
+    backwards = bench.table.query(limit=2, forward=False, **request)
+    assert [item["sk"]["S"] for item in backwards] == ["0049", "0048"]
+
+
+def test_a_transaction_whose_condition_fails_is_false_and_not_an_error() -> None:
+    bench = Bench()
+    action = {"Put": {"Item": {"pk": text("p"), "sk": text("a")}, "ConditionExpression": "attribute_not_exists(pk)"}}
+    assert bench.table.transact([action])
+    assert not bench.table.transact([action])

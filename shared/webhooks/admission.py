@@ -97,7 +97,8 @@ class Admission:
         self, webhook: Webhook, state: WebhookState, waiting: Sequence[Job], now_ms: int
     ) -> tuple[Gate, Sequence[Job]]:
         """Take places in the webhook's rate for the whole batch at once; returns who has to wait, and until when."""
-        wanting = [job for job in waiting if not job.message.reserved]
+        # A place that release reserved is for one attempt: the retry of that message takes one of its own.
+        wanting = [job for job in waiting if not (job.message.reserved and job.received.receive_count == 1)]
         if webhook.rate_limit_rps is None or not wanting:
             return Gate("open"), ()
         tat_ms = state.rate_tat_ms

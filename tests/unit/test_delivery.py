@@ -287,15 +287,18 @@ def test_a_rate_limit_is_kept_second_by_second_and_loses_nothing() -> None:
     assert sum(record.attempt_count for record in world.deliveries()) == 300
 
 
-def test_a_reserved_place_is_used_once_so_that_a_retry_takes_a_place_of_its_own() -> None:
+@pytest.mark.parametrize("rate", [1, 5])
+def test_a_reserved_place_is_used_once_so_that_a_retry_takes_a_place_of_its_own(rate: int) -> None:
     world = World()
-    world.owners.register("one", rate_limit_rps=1)
-    world.receivers.script(url_of("one"), [*([500] * 60), 200])
-    world.publish(*events(60))
+    webhook = world.owners.register("one", status="paused", rate_limit_rps=rate)
+    world.receivers.behave(url_of("one"), lambda _now_ms, count: Answer(500 if count % 3 == 0 else 200))
+    world.publish(*events(100 * rate))
+    world.work()
+    world.owners.change(webhook, status="active")
     world.run()
     times = [seen.at_ms for seen in world.receivers.log]
     for start in times:
-        assert sum(start <= at < start + 5000 for at in times) <= 5 + 2
+        assert sum(start <= at < start + 60_000 for at in times) <= 62 * rate + 1
 
 
 def test_deliveries_of_other_webhooks_go_on_while_one_fails() -> None:

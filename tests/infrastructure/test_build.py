@@ -19,6 +19,7 @@ from tests.service import eventually
 from tests.stack import stack as deployed
 
 __all__ = ["built", "deployed"]
+pytestmark = pytest.mark.timeout(300)  # sam build
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.service import Document, Service, User, assert_problem, event, eventually, ids_at
+from tests.service import PATIENCE_SECONDS, Document, Service, User, assert_problem, event, eventually, ids_at
 from webhooks.packing import unpack
 
 
@@ -70,7 +70,7 @@ def test_malformed_details_on_the_bus_are_kept_with_their_reason_and_cost_no_nei
     answer = service.client("events").put_events(Entries=entries)
     assert answer["FailedEntryCount"] == 0
 
-    service.receiver.wait_for(path, 5, 30)
+    service.receiver.wait_for(path, 5, PATIENCE_SECONDS)
     kept = refused(service, *malformed)
     assert {name: reason.split(":")[0] for name, (_, reason) in kept.items()} == {
         name: field for name, (_, field) in malformed.items()
@@ -93,7 +93,7 @@ def test_a_poison_message_on_the_ingest_queue_is_moved_away_with_its_reason(
     good = event()
     user.post("/events", good)
 
-    service.receiver.wait_for(path, 1, 30)
+    service.receiver.wait_for(path, 1, PATIENCE_SECONDS)
     kept, reason = refused(service, mark)[mark]
     assert kept == poison
     assert reason

@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e import document
 from tests.receiver import ReceivedRequest, answer
-from tests.service import Document, Service, User, body_of, eventually, ids_at, new_id
+from tests.service import PATIENCE_SECONDS, Document, Service, User, body_of, eventually, ids_at, new_id
 
 PAYLOAD = document.block("Payload Structure", "json")
 CONFIGURATION = document.block("Webhook Configuration", "json")
@@ -72,7 +72,7 @@ def delivery(service: Service, user: User) -> tuple[str, ReceivedRequest]:
     event = json.loads(PAYLOAD) | {"id": f"evt_{new_id()}", "user_id": user.user_id}
     event["data"]["fields"]["name"] = "Jürgen Łukasz 東京 \U0001f680"
     service.put_events([event])
-    (request,) = service.receiver.wait_for(path, 1, 30)
+    (request,) = service.receiver.wait_for(path, 1, PATIENCE_SECONDS)
     return webhook["secret"], request
 
 
@@ -120,7 +120,7 @@ def test_the_configured_headers_and_those_of_the_document_arrive(service: Servic
     )
     event = json.loads(PAYLOAD) | {"id": f"evt_{new_id()}", "user_id": user.user_id}
     service.put_events([event])
-    (request,) = service.receiver.wait_for(path, 1, 30)
+    (request,) = service.receiver.wait_for(path, 1, PATIENCE_SECONDS)
 
     sent = dict(request.headers)
     assert {name: sent.get(name) for name in configuration["headers"]} == configuration["headers"]
@@ -140,7 +140,7 @@ def test_a_receiver_gets_the_payload_as_the_document_shows_it_field_by_field(ser
     shown = json.loads(PAYLOAD)
     service.put_events([shown])
 
-    (request,) = service.receiver.wait_for(path, 1, 30)
+    (request,) = service.receiver.wait_for(path, 1, PATIENCE_SECONDS)
     assert request.body == json.dumps(shown, separators=(",", ":")).encode()
 
 
@@ -152,7 +152,7 @@ def test_the_payload_published_over_http_arrives_the_same(service: Service) -> N
     shown = json.loads(PAYLOAD) | {"user_id": user_id, "workspace_id": workspace_id}
 
     assert publisher.post("/events", shown).status_code == 202
-    (request,) = service.receiver.wait_for(path, 1, 30)
+    (request,) = service.receiver.wait_for(path, 1, PATIENCE_SECONDS)
     assert request.body == json.dumps(shown, separators=(",", ":")).encode()
 
 
@@ -177,7 +177,7 @@ def test_a_subscription_of_the_document_lets_through_what_it_says(service: Servi
         for each in FILTERS[heading]
     )
     service.put_events([unwanted, wanted])
-    service.receiver.wait_for(path, 1, 30)
+    service.receiver.wait_for(path, 1, PATIENCE_SECONDS)
     admin = service.bearer(scope="admin", workspace_ids=[workspace_id])
     assert admin.outcome(str(unwanted["id"]), webhook["id"])["reason"] == "filtered"
     assert ids_at(service.receiver, path) == [wanted["id"]]
@@ -227,7 +227,7 @@ def of_user_123(service: Service) -> tuple[User, Document, str]:
     user, path = service.user(123), service.path()
     webhook = user.register(service.receiver.url(path), "record.created")
     service.put_events([{"id": "evt_debug", "type": "record.created", "user_id": 123}])
-    service.receiver.wait_for(path, 1, 30)
+    service.receiver.wait_for(path, 1, PATIENCE_SECONDS)
     return user, webhook, path
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.receiver import answer
-from tests.service import Document, Service, User, assert_problem, body_of, event, eventually, ids_at
+from tests.service import PATIENCE_SECONDS, Document, Service, User, assert_problem, body_of, event, eventually, ids_at
 
 UNKNOWN = "dlv_00000000000000000000000000"
 
@@ -14,7 +14,7 @@ def dead(service: Service, user: User, *events: Document) -> tuple[Document, str
     webhook = user.register(service.receiver.url(path), max_retries=0)
     for each in events:
         user.post("/events", each)
-        service.receiver.wait_for(path, events.index(each) + 1, 30)
+        service.receiver.wait_for(path, events.index(each) + 1, PATIENCE_SECONDS)
     letters = eventually(
         lambda: user.items(f"/webhooks/{webhook['id']}/dead-letters"), lambda items: len(items) == len(events)
     )
@@ -55,7 +55,7 @@ def test_what_dies_again_can_be_replayed_again(service: Service, user: User) -> 
     service.receiver.script(path, answer(400), answer(200))
     replay = f"/webhooks/{webhook['id']}/dead-letters/{letter['id']}/replay"
     assert user.post(replay).status_code == 202
-    service.receiver.wait_for(path, 2, 30)
+    service.receiver.wait_for(path, 2, PATIENCE_SECONDS)
     eventually(lambda: user.items("/dead-letters", is_processed="false"), lambda items: len(items) == 1)
 
     assert user.post(replay).status_code == 202
@@ -83,7 +83,7 @@ def test_a_bulk_replay_sends_only_what_it_is_asked_to(service: Service, user: Us
         lambda job: job["status"] == "completed",
     )
     assert (done["total"], done["replayed"], done["skipped"]) == (1, 1, 0)
-    service.receiver.wait_for(path, 3, 30)
+    service.receiver.wait_for(path, 3, PATIENCE_SECONDS)
     assert ids_at(service.receiver, path)[2] == letters[0]["event_id"]
     processed = user.items(f"/webhooks/{webhook['id']}/dead-letters", is_processed="true")
     assert [(each["id"], each["processed_by"]) for each in processed] == [(letters[0]["id"], done["id"])]

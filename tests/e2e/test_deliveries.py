@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from tests.receiver import answer, reset
-from tests.service import Document, Service, User, assert_problem, body_of, event, eventually
+from tests.service import PATIENCE_SECONDS, Document, Service, User, assert_problem, body_of, event, eventually
 
 UNKNOWN = "dlv_00000000000000000000000000"
 
@@ -124,7 +124,7 @@ def test_a_manual_retry_sends_a_delivered_one_again_with_the_same_ids(service: S
 
     retried = user.post(f"/webhooks/{webhook['id']}/deliveries/{delivery['id']}/retry")
     assert retried.status_code == 202
-    first, second = service.receiver.wait_for(path, 2, 30)
+    first, second = service.receiver.wait_for(path, 2, PATIENCE_SECONDS)
     assert first.body == second.body
     assert first.header("X-PyAirtable-Delivery-ID") == second.header("X-PyAirtable-Delivery-ID")
     assert second.header("X-PyAirtable-Attempt") == "2"

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from tests.receiver import answer, never_answer, redirect, retry_after
-from tests.service import Document, Service, User, body_of, event, eventually, ids_at
+from tests.service import PATIENCE_SECONDS, Document, Service, User, body_of, event, eventually, ids_at
 
 
 def test_two_failures_and_a_success_are_three_attempts_1_and_6_seconds_apart(service: Service, user: User) -> None:
@@ -38,7 +38,7 @@ def test_a_delivery_that_always_fails_dies_with_its_reason_and_a_replay_delivers
     assert (delivery["reason"], delivery["attempt_count"]) == ("attempts_used_up:http_500", 2)
     letter = eventually(lambda: user.items(f"/webhooks/{webhook['id']}/dead-letters"))[0]
     assert (letter["failure_reason"], letter["attempt_count"]) == ("attempts_used_up:http_500", 2)
-    (announced,) = service.receiver.wait_for(told, 1, 30)
+    (announced,) = service.receiver.wait_for(told, 1, PATIENCE_SECONDS)
     assert body_of(announced)["data"] == {
         "webhook_id": webhook["id"],
         "delivery_id": letter["id"],
@@ -136,7 +136,7 @@ def test_an_inactive_webhook_misses_events_and_that_is_told(service: Service, us
     user.change(webhook["id"], status="active")
     heard = event()
     user.post("/events", heard)
-    service.receiver.wait_for(path, 1, 30)
+    service.receiver.wait_for(path, 1, PATIENCE_SECONDS)
     assert ids_at(service.receiver, path) == [heard["id"]]
 
 
@@ -151,7 +151,7 @@ def test_410_disables_the_webhook_until_its_owner_resumes_it(service: Service, u
     assert (delivery["reason"], delivery["attempt_count"]) == ("gone", 1)
     disabled = eventually(lambda: user.read(f"/webhooks/{webhook['id']}"), lambda one: one["status"] == "failed")
     assert disabled["status_reason"] == "gone"
-    (announced,) = service.receiver.wait_for(told, 1, 30)
+    (announced,) = service.receiver.wait_for(told, 1, PATIENCE_SECONDS)
     assert (body_of(announced)["resource_id"], body_of(announced)["data"]["reason"]) == (webhook["id"], "gone")
     user.post("/events", second)
     assert user.outcome(second["id"], webhook["id"])["reason"] == "failed"
@@ -234,7 +234,7 @@ def test_an_open_circuit_keeps_deliveries_waiting_and_spends_no_attempt(service:
     webhook = user.register(service.receiver.url(path), "record.*")
     user.register(service.receiver.url(told), "webhook.circuit_opened")
     user.post("/events", {"events": [event() for _ in range(12)]})
-    (announced,) = service.receiver.wait_for(told, 1, 30)
+    (announced,) = service.receiver.wait_for(told, 1, PATIENCE_SECONDS)
     assert body_of(announced)["resource_id"] == webhook["id"]
 
     late = event()
@@ -251,5 +251,5 @@ def test_any_character_that_json_knows_arrives_as_it_was_published(service: Serv
     data = {"text": text, text: [0, -1, 2**63, 10**30, 0.1, 1e300, True, None, {}]}
     user.post("/events", event(data=data))
     service.put_events([event(user_id=user.user_id, data=data)])
-    for request in service.receiver.wait_for(path, 2, 30):
+    for request in service.receiver.wait_for(path, 2, PATIENCE_SECONDS):
         assert body_of(request)["data"] == data

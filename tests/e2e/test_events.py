@@ -4,7 +4,18 @@ import json
 
 import pytest
 
-from tests.service import Document, Service, User, assert_problem, body_of, event, eventually, ids_at, new_id
+from tests.service import (
+    PATIENCE_SECONDS,
+    Document,
+    Service,
+    User,
+    assert_problem,
+    body_of,
+    event,
+    eventually,
+    ids_at,
+    new_id,
+)
 
 
 @pytest.fixture
@@ -23,7 +34,7 @@ def test_an_event_published_over_http_arrives_and_its_outcome_is_told(
     assert accepted.status_code == 202
     assert accepted.json() == {"accepted": 1, "events": [{"id": published["id"]}]}
 
-    (request,) = service.receiver.wait_for(path, 1, 30)
+    (request,) = service.receiver.wait_for(path, 1, PATIENCE_SECONDS)
     assert body_of(request)["user_id"] == user.user_id
     delivery = user.settled(webhook["id"], published["id"])
     told = user.read(f"/events/{published['id']}")
@@ -46,14 +57,14 @@ def test_a_hundred_events_in_one_request_all_arrive_once(
     assert accepted.status_code == 202
     assert [each["id"] for each in accepted.json()["events"]] == [each["id"] for each in events]
 
-    service.receiver.wait_for(path, 100, 40)
+    service.receiver.wait_for(path, 100, PATIENCE_SECONDS)
     assert sorted(ids_at(service.receiver, path)) == sorted(each["id"] for each in events)
 
 
 def test_a_bare_list_is_taken_too(service: Service, user: User, heard: tuple[str, Document]) -> None:
     path, _ = heard
     assert user.post("/events", [event(), event()]).json()["accepted"] == 2
-    service.receiver.wait_for(path, 2, 30)
+    service.receiver.wait_for(path, 2, PATIENCE_SECONDS)
 
 
 def test_more_than_a_hundred_events_are_refused_and_none_is_taken(user: User) -> None:
@@ -71,7 +82,7 @@ def test_an_event_of_256_kb_arrives_whole_and_a_larger_one_is_refused(
     room = 256 * 1024 - len(json.dumps(whole, separators=(",", ":")).encode())
     fitting = empty | {"data": {"text": "x" * room}}
     assert user.post("/events", fitting).status_code == 202
-    (request,) = service.receiver.wait_for(path, 1, 30)
+    (request,) = service.receiver.wait_for(path, 1, PATIENCE_SECONDS)
     assert len(request.body) == 256 * 1024
 
     larger = empty | {"id": event()["id"], "data": {"text": "x" * (room + 1)}}
@@ -89,7 +100,7 @@ def test_a_request_of_almost_5_mb_is_taken_and_a_larger_one_is_refused(
     assert taken.status_code == 202, taken.text
     refused = user.post("/events", {"events": [*events, event(data={"text": "x" * 250_000})]})
     assert_problem(refused, 413, "too-large")
-    service.receiver.wait_for(path, 20, 40)
+    service.receiver.wait_for(path, 20, PATIENCE_SECONDS)
     assert sorted(ids_at(service.receiver, path)) == sorted(each["id"] for each in events)
 
 
@@ -101,7 +112,7 @@ def test_an_id_published_again_is_not_delivered_again(
     for _ in range(2):
         assert user.post("/events", once).status_code == 202
     user.post("/events", after)
-    service.receiver.wait_for(path, 2, 30)
+    service.receiver.wait_for(path, 2, PATIENCE_SECONDS)
     eventually(lambda: len(user.read(f"/events/{after['id']}")["webhooks"]))
     assert sorted(ids_at(service.receiver, path)) == sorted([once["id"], after["id"]])
 
@@ -117,7 +128,7 @@ def test_an_idempotency_key_gives_events_without_id_the_same_id_each_time(
     ids = [each["id"] for each in answers[0]["events"] + other["events"]]
     assert len(set(ids)) == 4
 
-    service.receiver.wait_for(path, 4, 30)
+    service.receiver.wait_for(path, 4, PATIENCE_SECONDS)
     assert sorted(ids_at(service.receiver, path)) == sorted(ids)
 
 
@@ -213,7 +224,7 @@ def test_an_event_id_in_two_workspaces_is_two_events(service: Service, platform:
     published = event()
     for workspace_id in (first, second):
         platform.post("/events", published | {"workspace_id": workspace_id})
-        service.receiver.wait_for(paths[workspace_id], 1, 30)
+        service.receiver.wait_for(paths[workspace_id], 1, PATIENCE_SECONDS)
 
     assert_problem(user.get(f"/events/{published['id']}"), 422, "validation", "workspace_id")
     told = user.read(f"/events/{published['id']}", workspace_id=second)

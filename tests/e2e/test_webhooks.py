@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from tests.receiver import ReceivedRequest, answer, never_answer
-from tests.service import Document, Service, User, assert_problem, body_of, event, ids_at, new_id
+from tests.service import PATIENCE_SECONDS, Document, Service, User, assert_problem, body_of, event, ids_at, new_id
 
 UNKNOWN = "wh_00000000000000000000000000"
 
@@ -182,7 +182,7 @@ def test_a_new_secret_signs_beside_the_old_one_until_the_overlap_ends(service: S
     assert rotated.json()["previous_secret_expires_at"] is not None
     service.put_events([event(user_id=user.user_id)])
 
-    (request,) = service.receiver.wait_for(path, 1, 30)
+    (request,) = service.receiver.wait_for(path, 1, PATIENCE_SECONDS)
     headers = {name.lower(): value for name, value in request.headers}
     assert Webhook(old).verify(request.body, headers) == Webhook(new).verify(request.body, headers)
     assert request.header("X-PyAirtable-Signature") == signature_by(old, request)
@@ -323,7 +323,7 @@ def test_a_webhook_of_a_workspace_hears_it_and_not_its_owners_other_events(servi
     inside = event(user_id=new_id(), workspace_id=workspace_id)
     service.put_events([elsewhere, event(user_id=owner.user_id), inside])
 
-    service.receiver.wait_for(path, 1, 30)
+    service.receiver.wait_for(path, 1, PATIENCE_SECONDS)
     assert ids_at(service.receiver, path) == [inside["id"]]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from localstack.stack import LocalStack
 from tests.receiver import answer
-from tests.service import Service, event, ids_at
+from tests.service import PATIENCE_SECONDS, Service, event, ids_at
 
 VISIBILITY_SECONDS = 8  # instead of six minutes; longer than a batch takes here
 
@@ -47,7 +47,7 @@ def test_a_sender_killed_in_the_middle_of_a_batch_loses_nothing_and_leaves_unkno
     webhook = user.register(service.receiver.url(path))
     events = [event() for _ in range(6)]
     user.post("/events", {"events": events})
-    service.receiver.wait_for(path, 6, 30)  # all are sent, and none is answered
+    service.receiver.wait_for(path, 6, PATIENCE_SECONDS)  # all are sent, and none is answered
 
     victims = sender_processes(stack)
     assert victims

@@ -5,7 +5,7 @@ act. Parking a delivery outside SQS raises it at once, so that whatever copy of 
 is older; replay and retry send a message of the next generation and then mark the record.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from webhooks.messages import DeliveryMessage, Received
@@ -63,12 +63,11 @@ def take_up(record: DeliveryRecord, received: Received[DeliveryMessage], now_ms:
     seen = dict(record.seen)
     gap = received.receive_count - seen.get(_short(received.message_id), 0) - 1
     unknown = tuple(Attempt(0, now_ms, 0, "unknown") for _ in range(gap))
-    record = replace(record, attempts=record.attempts + unknown, seen=_remember(record.seen, received))
+    record = record.changed(attempts=record.attempts + unknown, seen=_remember(record.seen, received))
     message = received.message
     if message.generation <= record.generation:
         return record
-    return replace(
-        record,
+    return record.changed(
         generation=message.generation,
         status="delivered" if record.status == "delivered" else "pending",
         attempts_before_cycle=message.attempts_before_cycle,
@@ -117,9 +116,9 @@ def attempted(
     body: bytes,
 ) -> DeliveryRecord:
     """After an attempt whose message may act. A retry within 60 s stays with SQS, a later one waits outside."""
-    record = replace(record, attempts=(*record.attempts, attempt), next_attempt_at_ms=None, waiting=None, body=None)
+    record = record.changed(attempts=(*record.attempts, attempt), next_attempt_at_ms=None, waiting=None, body=None)
     if verdict.kind == "delivered":
-        return replace(record, status="delivered", reason=None, seen=())
+        return record.changed(status="delivered", reason=None, seen=())
     if record.status == "delivered":
         return record  # sent once more on request; a failure does not undo the success
     if verdict.kind == "give_up":
@@ -127,7 +126,7 @@ def attempted(
     if record.attempts_in_cycle >= policy.max_attempts:
         return given_up(record, "failed", f"attempts_used_up:{verdict.reason}")
     due_ms = now_ms + delay_ms
-    record = replace(record, status="retrying", reason=verdict.reason, next_attempt_at_ms=due_ms)
+    record = record.changed(status="retrying", reason=verdict.reason, next_attempt_at_ms=due_ms)
     if delay_ms <= VISIBILITY_LIMIT_MS:
         return record
     return parked(record, Waiting("due", due_ms, verdict.reason or ""), body)
@@ -135,17 +134,16 @@ def attempted(
 
 def attempted_late(record: DeliveryRecord, attempt: Attempt) -> DeliveryRecord:
     """After an attempt whose message lost its right to act meanwhile: noted, and a success counts all the same."""
-    record = replace(record, attempts=(*record.attempts, attempt))
+    record = record.changed(attempts=(*record.attempts, attempt))
     if attempt.outcome != "success" or record.status == "delivered":
         return record
-    return replace(record, status="delivered", next_attempt_at_ms=None, waiting=None, body=None, reason=None, seen=())
+    return record.changed(status="delivered", next_attempt_at_ms=None, waiting=None, body=None, reason=None, seen=())
 
 
 def parked(record: DeliveryRecord, waiting: Waiting, body: bytes) -> DeliveryRecord:
     """Waiting outside SQS with its body. Uses up no attempt."""
     status: DeliveryStatus = "retrying" if record.attempts_in_cycle else "pending"
-    return replace(
-        record,
+    return record.changed(
         status=record.status if record.status == "delivered" else status,
         generation=record.generation + 1,
         next_attempt_at_ms=waiting.at_ms if waiting.kind == "due" else None,
@@ -159,18 +157,17 @@ def given_up(record: DeliveryRecord, status: Literal["failed", "abandoned"], rea
     """Finished without success; its message goes on to the dead-letter queue."""
     if record.status == "delivered":
         return record
-    return replace(record, status=status, reason=reason, next_attempt_at_ms=None, waiting=None, body=None)
+    return record.changed(status=status, reason=reason, next_attempt_at_ms=None, waiting=None, body=None)
 
 
 def released(record: DeliveryRecord) -> DeliveryRecord:
     """Back in SQS: the message that was sent carries the record's own generation."""
-    return replace(record, waiting=None, body=None)
+    return record.changed(waiting=None, body=None)
 
 
 def restarted(record: DeliveryRecord, now_ms: int) -> DeliveryRecord:
     """A new cycle with attempts and time of its own: replay and manual retry. Its message has the new generation."""
-    return replace(
-        record,
+    return record.changed(
         status="delivered" if record.status == "delivered" else "pending",
         generation=record.generation + 1,
         attempts_before_cycle=record.attempt_count,

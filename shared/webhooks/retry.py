@@ -27,7 +27,9 @@ def delay_ms(attempt: int, *, base_seconds: float = BASE_SECONDS, random: float)
 
 def retry_after_ms(value: str | None, now_ms: int) -> int | None:
     """What a `Retry-After` header asks for: seconds or an HTTP-date (RFC 9110, 10.2.3), at most 24 h; junk is None."""
-    text = "" if value is None else value.strip()
+    if value is None:
+        return None
+    text = value.strip()
     if text.isascii() and _DELTA_SECONDS.fullmatch(text):
         digits = text.lstrip("0") or "0"
         return MAX_DELAY_MS if len(digits) > _CAP_DIGITS else min(int(digits) * 1000, MAX_DELAY_MS)

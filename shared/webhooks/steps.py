@@ -92,7 +92,8 @@ def advance(base: DeliveryRecord, received: Received[DeliveryMessage], step: Ste
 def _counted(advanced: Advance, base: DeliveryRecord) -> Advance:
     if advanced.record is None:
         return advanced
-    return replace(advanced, record=replace(advanced.record, revision=base.revision + 1))
+    record = advanced.record.changed(revision=base.revision + 1)
+    return Advance(record, advanced.then, advanced.visible_in_ms, advanced.detail)
 
 
 def _without_attempt(record: DeliveryRecord, received: Received[DeliveryMessage], step: Step) -> Advance:
@@ -126,7 +127,7 @@ def _after_attempt(
     detail = None
     if attempt.outcome == "success" and after.response is None:
         limit = FIRST_TRY_BYTES if record.revision == 0 else LATER_SUCCESS_BYTES
-        after = replace(after, response=pack_detail(exchange, fitting=limit))
+        after = after.changed(response=pack_detail(exchange, fitting=limit))
     else:
         packed = pack_detail(exchange) or b""
         detail = AttemptDetail(record.delivery_id, record.webhook_id, attempt.started_at_ms, packed)

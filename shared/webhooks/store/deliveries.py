@@ -1,5 +1,6 @@
 """Deliveries in the table: every write is a batched statement that holds only for the revision it was made from."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 
 from webhooks.attempt_detail import AttemptDetail
@@ -57,8 +58,13 @@ class DeliveryStore:
 
     def _insert(self, key: Key, item: Mapping[str, Item]) -> Statement:
         full: Item = {schema.PK: text(key[0]), schema.SK: text(key[1]), **item}
-        fields = ", ".join(f"'{name}': ?" for name in full)
-        return Statement(f'INSERT INTO "{self._table.name}" VALUE {{{fields}}}', tuple(full.values()), key)
+        return Statement(_insertion(self._table.name, tuple(full)), tuple(full.values()), key)
 
     def _expiry(self) -> int:
         return (self._now_ms() + self._retention_ms) // 1000
+
+
+@functools.lru_cache(maxsize=256)  # records come in a few shapes
+def _insertion(table_name: str, names: tuple[str, ...]) -> str:
+    fields = ", ".join(f"'{name}': ?" for name in names)
+    return f'INSERT INTO "{table_name}" VALUE {{{fields}}}'

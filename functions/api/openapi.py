@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer, Server
 
+from openapi_details import describe_bodies, describe_estimate, describe_links, describe_text
 from webhooks.filter_document import Filters
 from webhooks.models.responses import AcceptedEvents, Problem
 
@@ -29,7 +30,7 @@ _EVENT: dict[str, Any] = {
     "required": ["type"],
     "properties": {
         "id": {
-            "type": "string",
+            "type": ["string", "null"],
             "pattern": "^[A-Za-z0-9_-]{1,64}$",
             "description": "unique within its scope; made if absent",
         },
@@ -93,6 +94,11 @@ def openapi_document(api: "APIGatewayRestResolver") -> dict[str, Any]:
             if path in _PUBLIC:
                 operation["security"] = []
     _describe_publishing(document["paths"]["/api/v1/events"]["post"])
+    by_id = {each["operationId"]: each for operations in document["paths"].values() for each in operations.values()}
+    describe_bodies(by_id)
+    describe_links(by_id)
+    describe_text(by_id["scrapeMetrics"])
+    describe_estimate(by_id["recoverWebhook"])
     document["components"]["schemas"] = dict(sorted(schemas.items()))
     return document
 

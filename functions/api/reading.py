@@ -20,6 +20,7 @@ from webhooks.payload import parse_json
 IfMatch = Annotated[str | None, Header(alias="if-match", description="do it only if this is still the version")]
 IdempotencyKey = Annotated[str | None, Header(alias="idempotency-key", description="repeating a request does it once")]
 MAX_BODY_BYTES = 256 * 1024
+_UNKNOWN_ROUTE = "^.*/*$"  # what Powertools puts in the place of a route when none matches
 _ETAG = re.compile(r'\s*(?:W/)?"?(\d{1,15})"?\s*')
 
 
@@ -67,6 +68,8 @@ class StrictRequests(OpenAPIRequestValidationMiddleware):
         """Refuse unknown query parameters, then validate."""
         event = cast("APIGatewayProxyEvent", app.current_event)
         route = cast("Route", app.context["_route"])
+        if route.rule.pattern == _UNKNOWN_ROUTE:
+            return next_middleware(app)
         known = {parameter.alias for parameter in route.dependant.query_params}
         for name in event.query_string_parameters:
             if name not in known:

@@ -3,13 +3,15 @@
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
+from pydantic import StringConstraints, WithJsonSchema
 
 from webhooks.errors import Invalid
 from webhooks.paging import Span
 from webhooks.times import epoch_ms
 
-From = Annotated[str | None, Query(alias="from", max_length=64, description="RFC 3339: events accepted then or later")]
-To = Annotated[str | None, Query(alias="to", max_length=64, description="RFC 3339: events accepted by then")]
+_Time = Annotated[str, StringConstraints(max_length=64), WithJsonSchema({"type": "string", "format": "date-time"})]
+From = Annotated[_Time | None, Query(alias="from", description="RFC 3339: events accepted then or later")]
+To = Annotated[_Time | None, Query(alias="to", description="RFC 3339: events accepted by then")]
 
 
 def span(from_: str | None, to: str | None, behind: str | None) -> Span:

@@ -42,6 +42,11 @@ def test_a_wrong_method_is_told_the_right_ones(client: ApiClient, method: str, p
     assert answer.headers["allow"] == allowed
 
 
+def test_a_wrong_method_is_a_wrong_method_whatever_else_is_sent(client: ApiClient) -> None:
+    answer = client.call("PUT", "/event-types", {"no": "field"}, query={"no": "parameter"})
+    assert (answer.status, answer.body["type"]) == (405, "/problems/method-not-allowed")
+
+
 @pytest.mark.parametrize("path", ["/webhooks", "/events"])
 @pytest.mark.parametrize(
     "body",

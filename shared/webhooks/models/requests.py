@@ -65,7 +65,9 @@ ForeignId = Annotated[
     ),
 ]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_printable)]
-Url = Annotated[str, StringConstraints(min_length=1, max_length=2_048)]
+Url = Annotated[
+    str, StringConstraints(min_length=1, max_length=2_048), Field(examples=["https://example.com/webhooks"])
+]
 Description = Annotated[str, StringConstraints(max_length=2_000)]
 Metadata = Annotated[dict[str, JsonValue], AfterValidator(_small)]
 MaxRetries = Annotated[int, Field(ge=0, le=15, description="attempts after the first")]

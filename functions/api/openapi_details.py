@@ -1,0 +1,57 @@
+"""What the OpenAPI document says of operations beyond what Powertools sees."""
+
+from typing import Any
+
+Operations = dict[str, dict[str, Any]]
+
+# Where an id comes from: the operation that answers with it, the parameter that takes it, and where it stands.
+_SOURCES = (
+    ("createWebhook", "201", {"webhook_id": "$response.body#/id"}),
+    (
+        "createSubscription",
+        "201",
+        {"webhook_id": "$response.body#/webhook_id", "subscription_id": "$response.body#/id"},
+    ),
+    ("publishEvents", "202", {"event_id": "$response.body#/events/0/id"}),
+    ("bulkReplayDeadLetters", "202", {"replay_id": "$response.body#/id"}),
+    ("recoverWebhook", "202", {"replay_id": "$response.body#/id"}),
+)
+
+
+def describe_links(operations: Operations) -> None:
+    """From each answer with an id to the operations that take it. `operations` are those of the document, by id."""
+    for source, status, ids in _SOURCES:
+        targets = {name: _path_parameters(each) for name, each in operations.items()}
+        operations[source]["responses"][status]["links"] = {
+            name: {"operationId": name, "parameters": {each: ids[each] for each in parameters}}
+            for name, parameters in targets.items()
+            if parameters and set(parameters) <= set(ids) and list(ids)[-1] in parameters
+        }
+
+
+def describe_bodies(operations: Operations) -> None:
+    """A body that may be left out may not be null."""
+    for operation in operations.values():
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            kept = [each for each in content["schema"].get("anyOf", ()) if each != {"type": "null"}]
+            if len(kept) == 1:
+                content["schema"] = kept[0]
+
+
+def describe_text(operation: dict[str, Any]) -> None:
+    """The operation answers with plain text."""
+    operation["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
+
+
+def describe_estimate(operation: dict[str, Any]) -> None:
+    """The operation answers with its estimate (200) or with what it started (202)."""
+    started = operation["responses"]["202"]
+    content = started["content"]["application/json"]
+    job, estimate = content["schema"]["anyOf"]
+    content["schema"] = job
+    counted = {"application/json": {"schema": estimate}}
+    operation["responses"]["200"] = {"description": "What would be sent again", "content": counted}
+
+
+def _path_parameters(operation: dict[str, Any]) -> list[str]:
+    return [each["name"] for each in operation.get("parameters", ()) if each["in"] == "path"]

@@ -1,0 +1,25 @@
+"""Half of the generated bodies get a URL and event types that the service takes, so that what lies behind is reached."""
+
+from typing import Any
+
+import schemathesis
+from schemathesis import HookContext
+
+GOOD = {"url": "https://example.com/webhooks", "event_type": "record.created", "type": "record.created"}
+
+
+@schemathesis.hook
+def map_body(_context: HookContext, body: Any) -> Any:  # noqa: ANN401
+    return _mended(body) if len(str(body)) % 2 else body
+
+
+def _mended(node: Any) -> Any:  # noqa: ANN401
+    if isinstance(node, list):
+        return [_mended(each) for each in node]
+    if isinstance(node, dict):
+        mended = {name: _mended(value) for name, value in node.items()}
+        mended |= {name: good for name, good in GOOD.items() if isinstance(mended.get(name), str)}
+        if isinstance(mended.get("url"), str):
+            mended = {name: value for name, value in mended.items() if name not in {"secret", "headers"}}
+        return mended
+    return node

@@ -1,7 +1,7 @@
 """Receivers in virtual time, behind the sender's transport port. Their log is what really happened."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -79,6 +79,7 @@ class FakeReceivers:
         self._behaviours: dict[str, Behaviour] = {}
         self._counts: dict[str, int] = defaultdict(int)
         self.log: list[Seen] = []
+        self.asked: Counter[str] = Counter()  # requests by delivery, those included that never arrived
 
     def behave(self, url: str, behaviour: Behaviour) -> None:
         """Have a receiver answer by a function."""
@@ -99,6 +100,7 @@ class FakeReceivers:
         started_ms = self._clock.ms
         count = self._counts[request.url]
         self._counts[request.url] += 1
+        self.asked[request.headers[f"{PREFIX}-Delivery-ID"]] += 1
         behaviour = self._behaviours.get(request.url)
         answer = behaviour(started_ms, count) if behaviour else Answer()
         deadline_ms = round(request.timeout_seconds * 1000)

@@ -158,6 +158,10 @@ class Ledger:
                 f"{record.event_id} for {record.webhook_id}: the receiver saw {len(seen)} requests, "
                 f"{len(record.attempts)} attempts are recorded"
             )
+        if record.attempt_count > (asked := self._world.receivers.asked[record.delivery_id]):
+            verdict.faults.append(
+                f"{record.event_id} for {record.webhook_id}: {record.attempt_count} attempts count, {asked} were made"
+            )
         taken = sum(each.succeeded for each in seen)
         noted = sum(attempt.outcome == "success" for attempt in record.attempts)
         if noted > taken:

@@ -20,10 +20,13 @@ from tests.fakes.receivers import FakeReceivers
 from tests.fakes.sqs import FakeQueue, FakeSQS, Message
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
 from webhooks.models.event import EventRecord
+from webhooks.models.replay import ReplayJob, ReplaySelection
+from webhooks.models.webhook import Webhook
 from webhooks.store.dead_letters import dead_letter_of
 from webhooks.store.delivery_items import delivery_of
-from webhooks.store.dynamo import Key
+from webhooks.store.dynamo import DynamoTable, Key
 from webhooks.store.events import event_of
+from webhooks.store.replay_jobs import ReplayJobStore
 from webhooks.store.states import state_key, state_of
 from webhooks.webhook_state import WebhookState
 
@@ -71,6 +74,7 @@ class World:
         )  # fmt: skip
         self.functions = Functions(self.services)
         self.owners = Owners(self.clock, self.dynamodb, TABLE)
+        self._jobs = ReplayJobStore(DynamoTable(self.dynamodb, TABLE), 30 * 86_400_000, self.clock.now_ms)
         self.sources = self._mappings(batch_size)
 
     def _add_queues(self) -> None:
@@ -106,6 +110,21 @@ class World:
         """An event by way of EventBridge."""
         entry = {"Source": "pyairtable", "DetailType": event["type"], "Detail": json.dumps(event), "EventBusName": BUS}
         self.events.put_events(Entries=[entry])
+
+    def start_replay(self, job_id: str, webhook: Webhook, rate_per_second: float = 10) -> None:
+        """A replay job over all dead letters of a webhook, as the API starts it."""
+        now_ms = self.clock.ms
+        job = ReplayJob(
+            job_id, webhook.webhook_id, webhook.owner, ReplaySelection(), rate_per_second, now_ms, now_ms
+        )  # fmt: skip
+        self._jobs.create(job)
+        self.send_raw(self.jobs_queue, json.dumps({"job_id": job_id}))
+
+    def unfinished_replays(self) -> list[str]:
+        """Jobs that are neither completed nor failed."""
+        ids = [item["pk"]["S"] for item in self.items("job")]
+        jobs = [self._jobs.get(job_id) for job_id in ids]
+        return [job.job_id for job in jobs if job is not None and job.status not in ("completed", "failed")]
 
     # ---- time passes
 

@@ -34,6 +34,7 @@ class Figures:
     struck: Counter[tuple[str, str]] = field(default_factory=Counter)  # (fault, function: call)
     crashes: int = 0
     given_back: int = 0
+    replays: int = 0
     virtual_ms: int = 0
     most_in_flight: int = 0
 
@@ -59,6 +60,8 @@ class Simulation:
         self.figures = Figures()
         self.ledger = Ledger(self.world)
         self.publishing = True
+        self._replayed = False
+        self._faulty_until_ms = self.start_ms + plan.publishing_ms + 2 * HOUR
         self._in_flight_at_faults = 0
         self._storms = [self.start_ms + self.rng.randrange(plan.publishing_ms) for _ in range(4)]
         self._services = replace(
@@ -86,6 +89,7 @@ class Simulation:
         self.figures.most_in_flight = self.world.delivery_queue.most_in_flight
         # A message that SQS shows twice looks like one whose first receiver was cut off.
         verdict = self.ledger.check(max_unknown=self._in_flight_at_faults + self.world.sqs.repeats)
+        verdict.faults += [f"lost: {job} did not come to its end" for job in self.world.unfinished_replays()]
         for queue in (self.world.ingest_queue, self.world.delivery_queue, self.world.dead_letter_queue):
             verdict.faults += [f"lost: {queue.name} dropped a message after its retention" for _ in queue.expired]
         return verdict
@@ -231,8 +235,20 @@ class Simulation:
                 if not self._alive("release", lambda handler=handler: handler({}), 0):
                     handler = None
             elif not self.publishing and self._is_quiet():
-                self.scheduler.stop()
-                return
+                if self._replayed:
+                    self.scheduler.stop()
+                    return
+                self._replay()
+
+    def _replay(self) -> None:
+        """When all is quiet, owners of webhooks that are active have their dead letters sent again, faults and all."""
+        self._replayed = True
+        self._faulty_until_ms = self.clock.ms + HOUR
+        with_letters = {letter.webhook_id for letter in self.world.dead_letters()}
+        for webhook_id, known in self.ledger.webhooks.items():
+            if known.history[-1].status == "active" and webhook_id in with_letters:
+                self.figures.replays += 1
+                self.world.start_replay(f"rpl_{self.figures.replays}", known.webhook)
 
     def _release_too(self) -> None:
         self._alive("release", lambda: COMPOSITIONS["release"](self._services)({}), 0)
@@ -264,7 +280,7 @@ class Simulation:
     # ---- faults
 
     def _is_faulty(self) -> bool:
-        return self.plan.faults and self.clock.ms < self.start_ms + self.plan.publishing_ms + 2 * HOUR
+        return self.plan.faults and self.clock.ms < self._faulty_until_ms
 
     def _strike(self, call: str) -> Any:  # noqa: ANN401
         """Each port call takes a moment, in which others work; and may fail."""

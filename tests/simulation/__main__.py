@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from tests.fakes.faults import PARTIAL
 from tests.simulation.runs import Run, simulate
 from tests.simulation.scenario import DAY
 from tests.simulation.simulation import KINDS
@@ -54,11 +55,29 @@ def runs(jobs: list[tuple[int, int, bool]], processes: int) -> Iterator[Run]:
 
 
 def matrix(summed: Sum) -> Table:
-    """Faults by function and port call."""
+    """Faults by function and port call; a dash where a fault cannot happen."""
     table = Table("port call", *KINDS, title="faults struck", title_justify="left")
-    for place in sorted({place for _, place in summed.struck}):
-        table.add_row(place, *(str(summed.struck[(kind, place)] or "") for kind in KINDS))
+    for place in _places(summed):
+        cells = [str(summed.struck[(kind, place)]) if _applies(kind, place) else "-" for kind in KINDS]
+        table.add_row(place, *cells)
     return table
+
+
+def never_struck(summed: Sum) -> int:
+    """Cells of the matrix that could have been struck and were not."""
+    cells = [(kind, place) for place in _places(summed) for kind in KINDS if _applies(kind, place)]
+    return sum(not summed.struck[cell] for cell in cells)
+
+
+def _places(summed: Sum) -> list[str]:
+    return sorted({place for _, place in summed.struck})
+
+
+def _applies(kind: str, place: str) -> bool:
+    operation = place.rpartition(".")[2]
+    if operation == "send":
+        return kind.startswith("crash")
+    return kind != "partial" or operation in PARTIAL
 
 
 def main() -> int:
@@ -74,7 +93,8 @@ def main() -> int:
     else:
         count = max(1, (given.events or 20_000) // EVENTS_A_RUN)
         jobs = [(given.first + n, EVENTS_A_RUN, n % CALM_EVERY != CALM_EVERY - 1) for n in range(count)]
-    console, summed, started = Console(), Sum(), time.monotonic()
+    console = Console(width=None if sys.stdout.isatty() else 170)
+    summed, started = Sum(), time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("events", total=sum(events for _, events, _ in jobs))
@@ -88,6 +108,7 @@ def main() -> int:
                 return 1
     if given.seed is None:
         console.print(matrix(summed))
+        console.print(f"cells never struck: {never_struck(summed)}")
     figures = ", ".join(f"{count:,} {name}" for name, count in summed.totals.items())
     console.print(f"{summed.runs} runs from seed {jobs[0][0]} in {time.monotonic() - started:.0f} s: {figures}")
     console.print(f"{summed.calls.total():,} port calls, {summed.struck.total():,} faults; lost: 0", end="")

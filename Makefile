@@ -40,6 +40,10 @@ run: .venv/.ready ## the whole service on http://localhost:8086, and its main jo
 demo: .venv/.ready ## the show again, against a running stack
 	@exec $(PY) -m localstack.demo
 
+.PHONY: trace
+trace: .venv/.ready ## every step that a delivery took here, out of the logs: DELIVERY=dlv_...
+	@$(PY) -m localstack.trace "$(DELIVERY)"
+
 .PHONY: token
 token: .venv/.ready ## a JWT: USER_ID=123 [STAGE=dev] [SCOPE="webhooks admin"] [WORKSPACE_IDS=1,2] [HOURS=1]
 	@$(PY) -m localstack.token --stage "$(STAGE)" --user-id "$(USER_ID)" \
@@ -101,9 +105,11 @@ build: .venv/.ready .venv-sam/.ready ## what AWS gets, by sam build, with its si
 
 .PHONY: deploy
 deploy: .venv/.ready .venv-sam/.ready ## build, then deploy with the shell's AWS credentials: STAGE=dev or STAGE=prod
-	@case "$(STAGE)" in dev|prod) ;; *) echo 'Which stage? make deploy STAGE=dev' >&2; exit 2;; esac
+	@case "$(STAGE)$(if $(ENDPOINT),+endpoint)" in dev|prod|local+endpoint) ;; \
+		*) echo 'Which stage? make deploy STAGE=dev (or STAGE=local ENDPOINT=http://localhost:4566)' >&2; exit 2;; esac
 	@$(PY) -m scripts.building sam --stage "$(STAGE)"
-	@$(SAM) deploy --config-env "$(STAGE)" $(ARGS)
+	@$(if $(ENDPOINT),AWS_ENDPOINT_URL="$(ENDPOINT)" AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1) \
+		$(SAM) deploy --config-env "$(STAGE)" $(ARGS)
 
 # sam build comes back to this file for each function and layer of the template, below its logical id.
 build-%: .venv/.ready

@@ -14,6 +14,7 @@ LINE_WIDTH = 220
 LEFT_OUT = {
     "level", "message", "location", "timestamp", "service", "cold_start", "function_name", "function_memory_size",
     "function_arn", "function_request_id", "xray_trace_id", "exception", "exception_name", "stack_trace",
+    "function", "steps", "_aws",
 }  # fmt: skip
 QUIET_PATHS = {"/health", "/ready"}
 
@@ -68,7 +69,7 @@ def _brief(line: str) -> str:
         entry = json.loads(line)
     except ValueError:
         return line[:LINE_WIDTH]
-    if not isinstance(entry, dict) or "_aws" in entry:  # metrics in embedded format
+    if not isinstance(entry, dict):
         return ""
     fields = cast("dict[str, Any]", entry)
     if fields.get("path") in QUIET_PATHS and fields.get("level") in {"INFO", "DEBUG"}:

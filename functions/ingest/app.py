@@ -3,11 +3,13 @@
 import os
 import time
 from dataclasses import asdict
+from logging import INFO
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
 from webhooks.aws import client
+from webhooks.batch_log import INGEST, BatchLog, Context, oldest_ms
 from webhooks.ingestion import Ingestion
 from webhooks.messages import failures, received_text
 from webhooks.queue import Queue, SqsDeliveries, SqsIngest
@@ -16,6 +18,12 @@ from webhooks.settings import IngestSettings
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.events import EventStore
 from webhooks.store.routes import RouteStore
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
 
 settings = IngestSettings.read(os.environ)
 logger = Logger(service="webhooks", level=settings.log_level)
@@ -28,12 +36,27 @@ ingestion = Ingestion(
     SqsIngest(Queue(sqs, settings.ingest_queue_url)),
     SqsIngest(Queue(sqs, settings.ingest_dead_letter_queue_url)),
     event_types=settings.event_types,
-    now_ms=lambda: time.time_ns() // 1_000_000,
+    now_ms=now_ms,
 )
+batch_log = BatchLog(INGEST, now_ms=now_ms)
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """SQS batch in, ids of the messages to receive again out."""
+    logger.append_keys(function_request_id=context.aws_request_id)
     report = ingestion.ingest([received_text(record) for record in event["Records"]])
-    logger.info("batch ingested", extra={**asdict(report), "failed": len(report.failed)})
+    batch_log.line(
+        "batch ingested",
+        context,
+        **{
+            **asdict(report),
+            "failed": len(report.failed),
+            "steps": _steps(report.steps),
+        },
+        oldest_ms=oldest_ms(event["Records"], now_ms()),
+    )
     return failures(report.failed)
+
+
+def _steps(steps: list[str]) -> list[str] | None:
+    return steps if logger.log_level <= INFO else None

@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger
 
 from webhooks.announcements import EventBus
 from webhooks.aws import client
+from webhooks.batch_log import REPLAY, REPLAY_JOBS, BatchLog
 from webhooks.errors import Unavailable
 from webhooks.messages import failures, received_deliveries
 from webhooks.outstanding import Outstanding
@@ -46,18 +47,22 @@ jobs = ReplayJobs(
     SqsJobs(Queue(sqs, settings.jobs_queue_url)),
     now_ms=now_ms,
 )
+burial_log = BatchLog(REPLAY, now_ms=now_ms)
+jobs_log = BatchLog(REPLAY_JOBS, now_ms=now_ms)
 jobs_queue_name = settings.jobs_queue_url.rsplit("/", 1)[-1]
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's own class
     """SQS batch of either queue in, ids of the messages to receive again out."""
+    logger.append_keys(function_request_id=context.aws_request_id)
     records: list[dict[str, Any]] = event["Records"]
     if records[0]["eventSourceARN"].rsplit(":", 1)[-1] == jobs_queue_name:
-        return failures(_run_jobs(records, now_ms() + context.get_remaining_time_in_millis() - MARGIN_MS))
-    return failures(_bury(records))
+        return failures(_run_jobs(records, context))
+    return failures(_bury(records, context))
 
 
-def _run_jobs(records: list[dict[str, Any]], deadline_ms: int) -> list[str]:
+def _run_jobs(records: list[dict[str, Any]], context: Any) -> list[str]:  # noqa: ANN401
+    deadline_ms = now_ms() + context.get_remaining_time_in_millis() - MARGIN_MS
     failed: list[str] = []
     for record in records:
         try:
@@ -68,11 +73,12 @@ def _run_jobs(records: list[dict[str, Any]], deadline_ms: int) -> list[str]:
             continue
         if job is not None:
             progress = {"replayed": job.replayed, "total": job.total, "status": job.status}
-            logger.info("replay job", extra={"job_id": job.job_id, **progress})
+            logger.info("replay job", extra={"job_id": job.job_id, "webhook_id": job.webhook_id, **progress})
+    jobs_log.line("jobs run", context, jobs=len(records), failed=len(failed))
     return failed
 
 
-def _bury(records: list[dict[str, Any]]) -> list[str]:
+def _bury(records: list[dict[str, Any]], context: Any) -> list[str]:  # noqa: ANN401
     batch, unreadable = received_deliveries(records)
     try:
         for each in unreadable:
@@ -81,6 +87,9 @@ def _bury(records: list[dict[str, Any]]) -> list[str]:
         buried = undertaker.bury(batch)
     except Unavailable:
         logger.exception("batch returned to the queue")
+        burial_log.line("dead letters kept", context, received=len(records), failed=len(records))
         return [record["messageId"] for record in records]
-    logger.info("dead letters kept", extra={"received": len(records), "buried": buried, "unreadable": len(unreadable)})
+    burial_log.line(
+        "dead letters kept", context, received=len(records), buried=buried, unreadable=len(unreadable), failed=0
+    )
     return []

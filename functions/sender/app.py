@@ -5,6 +5,7 @@ import os
 import random
 import time
 from dataclasses import asdict
+from logging import INFO
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -13,6 +14,7 @@ from webhooks import circuit_breaker
 from webhooks.admission import Admission, SenderPolicy
 from webhooks.announcements import EventBus
 from webhooks.aws import client
+from webhooks.batch_log import SENDER, BatchLog, Context, oldest_ms
 from webhooks.conclusion import Conclusion
 from webhooks.delivery import Sender
 from webhooks.egress import EgressPolicy
@@ -82,8 +84,12 @@ trials = TrialSender(store, transport, signer, now_ms=now_ms)
 loop = asyncio.new_event_loop()  # one for the life of the process: the connection pool lives in it
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+batch_log = BatchLog(SENDER, now_ms=now_ms)
+
+
+def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """SQS batch in, ids of the messages that stay out; or {"test": {"webhook_id", "event"}} in, a Trial out."""
+    logger.append_keys(function_request_id=context.aws_request_id)
     if "test" in event:
         test = event["test"]
         trial = loop.run_until_complete(trials.try_out(test["webhook_id"], test["event"]))
@@ -98,5 +104,15 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     except Unavailable:
         logger.exception("unreadable messages stay in the queue")
         report.again.update(each.message_id for each in unreadable)
-    logger.info("batch sent", extra={**asdict(report), "again": len(report.again), "unreadable": len(unreadable)})
+    batch_log.line(
+        "batch sent",
+        context,
+        **{**asdict(report), "again": len(report.again), "steps": _steps(report.steps)},
+        unreadable=len(unreadable),
+        oldest_ms=oldest_ms(event["Records"], now_ms()),
+    )
     return failures(report.again)
+
+
+def _steps(steps: list[str]) -> list[str] | None:
+    return steps if logger.log_level <= INFO else None

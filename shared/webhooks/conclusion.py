@@ -168,6 +168,7 @@ class Conclusion:
 
 
 def _count(job: Job, done: Advance, report: SendReport) -> None:
+    report.steps.append(f"{job.message.delivery_id} {job.message.event_id} {_outcome(job, done)}")
     if isinstance(job.step, Attempted):
         report.delivered += job.step.verdict.kind == "delivered"
         report.failed_attempts += job.step.verdict.kind != "delivered"
@@ -177,6 +178,19 @@ def _count(job: Job, done: Advance, report: SendReport) -> None:
     if done.record is not None:
         noted = done.record.attempts[len(job.base.attempts) :]
         report.unknown += sum(attempt.outcome == "unknown" for attempt in noted)
+
+
+def _outcome(job: Job, done: Advance) -> str:
+    step, record = job.step, done.record
+    if isinstance(step, Attempted) and step.verdict.kind == "delivered":
+        return "delivered"
+    if done.then == "dead_letter":
+        return f"given_up:{_reason(job, done)}"
+    if done.then == "again":
+        return f"again_in:{_seconds(done.visible_in_ms)}s"
+    if record is not None and record.waiting is not None:
+        return f"waits:{record.waiting.reason}"
+    return "left"
 
 
 def _tally(group: Sequence[tuple[Job, Attempted]], now_ms: int) -> Tally:

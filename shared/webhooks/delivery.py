@@ -20,7 +20,7 @@ from webhooks.models.exchange import Exchange, HttpRequest
 from webhooks.models.webhook import Webhook
 from webhooks.signed_request import RequestSigner
 from webhooks.steps import Attempted, Leave
-from webhooks.verdict import judge
+from webhooks.verdict import Verdict, judge
 from webhooks.webhook_state import Loaded, WebhookState
 
 logger = logging.getLogger(__name__)
@@ -116,13 +116,39 @@ class Sender:
             logger.exception("delivery %s could not be attempted", job.message.delivery_id)
             report.give_back([job.received], exc)
             return
-        delay_ms = retry.next_delay_ms(
+        verdict = judge(exchange)
+        delay_ms = self._delay_ms(job, exchange) if verdict.kind == "retry" else 0
+        job.step = Attempted(exchange, verdict, delay_ms, self._policy.attempts(webhook))
+        if verdict.kind != "delivered":
+            _log_failure(job, number, exchange, verdict, delay_ms)
+
+    def _delay_ms(self, job: Job, exchange: Exchange) -> int:
+        return retry.next_delay_ms(
             attempts_used(job.base, job.message) + 1,
             retry.retry_after_ms(exchange.header("retry-after"), self._now_ms()),
             base_seconds=self._policy.retry_base_seconds,
             random=self._random(),
         )
-        job.step = Attempted(exchange, judge(exchange), delay_ms, self._policy.attempts(webhook))
-        if exchange.internal_detail:
-            what = {"delivery_id": job.message.delivery_id, "detail": exchange.internal_detail}
-            logger.info("attempt failed", extra=what)
+
+
+def _log_failure(job: Job, number: int, exchange: Exchange, verdict: Verdict, delay_ms: int) -> None:
+    """All ids that lead to it and on from it, and the exact cause; nothing of what was sent or answered."""
+    message = job.message
+    logger.info(
+        "attempt failed",
+        extra={
+            "delivery_id": message.delivery_id,
+            "event_id": message.event_id,
+            "event_type": message.event_type,
+            "webhook_id": message.webhook_id,
+            "message_id": job.received.message_id,
+            "receive_count": job.received.receive_count,
+            "generation": message.generation,
+            "attempt": number,
+            "reason": verdict.reason,
+            "status_code": exchange.status_code,
+            "duration_ms": exchange.duration_ms,
+            "retry_in_ms": delay_ms if verdict.kind == "retry" else None,
+            "detail": exchange.internal_detail,
+        },
+    )

@@ -44,6 +44,7 @@ class SendReport:
     dropped: int = 0
     returned: int = 0  # through our own faults
     unknown: int = 0
+    steps: list[str] = field(default_factory=list[str])  # "dlv_... evt_... outcome", for whoever follows a delivery
 
     def give_back(self, batch: Sequence[Received[DeliveryMessage]], cause: Exception) -> None:
         """These could not be handled, and it is not their endpoint's fault: SQS shows them again."""

@@ -80,6 +80,7 @@ class IngestReport:
     queued: int = 0
     missed: int = 0
     skipped: int = 0
+    steps: list[str] = field(default_factory=list[str])  # "evt_... N queued", for whoever follows an event
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +248,7 @@ class Ingestion:
         for each, route_set, record in settled:
             outgoing += [(_message(each, record, webhook_id, route_set), 0) for webhook_id in record.queued]
             report.queued += len(record.queued)
+            report.steps.append(f"{record.event_id} {len(record.queued)} queued")
             report.missed += len(record.missed)
             report.skipped += sum(record.skipped_counts.values())
             report.unknown_type += record.skipped_counts.get("unknown_event_type", 0)

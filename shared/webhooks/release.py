@@ -192,6 +192,8 @@ class Release:
             for record, delay in zip(records, delays, strict=True)
         ]
         self._queue.send(messages)
+        if messages:
+            logger.info("released", extra={"delivery_ids": [record.delivery_id for record in records]})
         marks = [(record, replace(released(record), revision=record.revision + 1)) for record in records]
         self._store.save(marks)  # one that does not hold was acted on meanwhile
         return len(records)

@@ -3,6 +3,7 @@
 Every step can be repeated: a replay sends the next generation and then marks.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -14,6 +15,8 @@ from webhooks.models.delivery import DeadLetter, DeliveryRecord
 from webhooks.models.webhook import Webhook
 from webhooks.outstanding import sendable
 from webhooks.webhook_state import Loaded
+
+logger = logging.getLogger(__name__)
 
 
 class DeliveryStore(Protocol):
@@ -84,6 +87,8 @@ class Replayer:
             outgoing.append((message_of(again, group_of(webhook.owner), body), delays[position] if delays else 0))
             marks.append((stored, again))
         self._queue.send(outgoing)
+        if outgoing:
+            logger.info("sent again", extra={"delivery_ids": [message.delivery_id for message, _ in outgoing]})
         self._store.save(marks)
         return len(outgoing)
 
@@ -100,6 +105,7 @@ class Replayer:
         webhook = sendable(webhook)
         again = replace(restarted(record, self._now_ms()), revision=record.revision + 1)
         self._queue.send([(message_of(again, group_of(webhook.owner), body), 0)])
+        logger.info("sent again", extra={"delivery_ids": [record.delivery_id]})
         self._store.save([(record if record.revision else None, again)])
         return again
 

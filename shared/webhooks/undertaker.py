@@ -1,5 +1,6 @@
 """The end of a delivery: a message of the dead-letter queue becomes a dead letter, kept once per generation."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -15,6 +16,8 @@ from webhooks.models.delivery import DeadLetter, DeliveryRecord
 from webhooks.webhook_state import Loaded
 
 NEVER_RECORDED = "received_too_often"  # redriven by SQS itself: the sender crashed on it, again and again
+
+logger = logging.getLogger(__name__)
 
 
 class DeliveryStore(Protocol):
@@ -57,6 +60,9 @@ class Undertaker:
         loaded = self._store.around([(each.message.webhook_id, each.message.delivery_id) for each in batch])
         details = self._details(loaded.records.values())
         buried = [letter for each in batch if (letter := self._bury(each.message, loaded, details)) is not None]
+        for letter in buried:
+            what = {"delivery_id": letter.delivery_id, "event_id": letter.event_id, "webhook_id": letter.webhook_id}
+            logger.info("dead letter kept", extra={**what, "reason": letter.failure_reason, "cause": letter.cause})
         announcements = [
             Announcement(
                 "delivery.dead_lettered",

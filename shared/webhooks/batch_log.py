@@ -1,0 +1,102 @@
+"""The one line that each batch logs, which is its record in CloudWatch's metrics too.
+
+CloudWatch reads the numbers out of the line (Amazon CloudWatch User Guide, "Embedded metric format specification"): no
+call is made, and nothing is written twice. So the line is written at every log level. What follows the batch's single
+deliveries (`steps`, `event_ids`, ...) is for people, and goes with LOG_LEVEL.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+NAMESPACE = "PyAirtableWebhooks"
+DIMENSION = "function"  # its name begins with the stack's, so that stacks of one account stay apart
+
+Unit = Literal["Count", "Milliseconds"]
+INGEST: Mapping[str, Unit] = {
+    "events": "Count",
+    "queued": "Count",
+    "missed": "Count",
+    "skipped": "Count",
+    "unknown_type": "Count",
+    "duplicates": "Count",
+    "refused": "Count",
+    "failed": "Count",
+    "oldest_ms": "Milliseconds",
+}
+SENDER: Mapping[str, Unit] = {
+    "received": "Count",
+    "delivered": "Count",
+    "failed_attempts": "Count",
+    "given_up": "Count",
+    "parked": "Count",
+    "dropped": "Count",
+    "returned": "Count",
+    "unknown": "Count",
+    "unreadable": "Count",
+    "oldest_ms": "Milliseconds",
+}
+REPLAY: Mapping[str, Unit] = {"received": "Count", "buried": "Count", "unreadable": "Count", "failed": "Count"}
+REPLAY_JOBS: Mapping[str, Unit] = {"jobs": "Count", "replayed": "Count", "failed": "Count"}
+RELEASE: Mapping[str, Unit] = {
+    "due": "Count",
+    "from_rooms": "Count",
+    "rooms": "Count",
+    "failures": "Count",
+    "out_of_time": "Count",
+    "open_circuits": "Count",
+    "waiting_deliveries": "Count",
+}
+
+
+class Context(Protocol):
+    """What we ask of Lambda's context."""
+
+    @property
+    def function_name(self) -> str:
+        """The function's name."""
+        ...
+
+    @property
+    def aws_request_id(self) -> str:
+        """The invocation's id."""
+        ...
+
+
+class BatchLog:
+    """Writes the lines of one function. `metrics`: which of the fields are metrics, and their units."""
+
+    def __init__(
+        self,
+        metrics: Mapping[str, Unit],
+        *,
+        now_ms: Callable[[], int],
+        write: Callable[[str], object] = sys.stdout.write,
+    ) -> None:
+        self._metrics = metrics
+        self._now_ms = now_ms
+        self._write = write
+
+    def line(self, message: str, context: Context, **fields: Any) -> None:  # noqa: ANN401 - JSON
+        """One line with all fields; those that are metrics and None are left out of both."""
+        given = {name: value for name, value in fields.items() if value is not None}
+        counted = [{"Name": name, "Unit": unit} for name, unit in self._metrics.items() if name in given]
+        directive = {"Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": counted}
+        document = {
+            "level": "INFO",
+            "message": message,
+            "timestamp": self._now_ms(),
+            "service": "webhooks",
+            DIMENSION: context.function_name,
+            "function_request_id": context.aws_request_id,
+            **given,
+            "_aws": {"Timestamp": self._now_ms(), "CloudWatchMetrics": [directive]},
+        }
+        self._write(json.dumps(document, separators=(",", ":"), default=str) + "\n")
+
+
+def oldest_ms(records: Sequence[Mapping[str, Any]], now_ms: int) -> int:
+    """How long the oldest message of Lambda's SQS event was on its queue."""
+    sent_ms = min((int(record["attributes"]["SentTimestamp"]) for record in records), default=now_ms)
+    return max(0, now_ms - sent_ms)

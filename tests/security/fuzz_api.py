@@ -68,8 +68,8 @@ def main() -> int:
     given = parser.parse_args()
     with LocalStack(parameters={"TenantRateLimit": "0", "MaxWebhooksPerTenant": "1000000"}) as stack:
         done = fuzz(stack, examples=given.examples, seed=given.seed)
-    print(done.report)
-    print(f"{done.cases:,} cases: {'nothing broken' if done.passed else 'BROKEN'}")
+    verdict = "nothing broken" if done.passed else "BROKEN"
+    sys.stdout.write(f"{done.report}\n{done.cases:,} cases: {verdict}\n")
     return 0 if done.passed else 1
 
 

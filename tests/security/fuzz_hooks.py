@@ -1,4 +1,4 @@
-"""Half of the generated bodies get a URL and event types that the service takes, so that what lies behind is reached."""
+"""Half of the generated bodies get a URL and event types that the service takes: what lies behind is reached too."""
 
 from typing import Any
 

@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from tests.conftest import Figure
 from webhooks.callers import from_context
 from webhooks.errors import Unauthenticated, Unavailable
 from webhooks.tokens import TokenRules, mint, verify
@@ -138,6 +139,11 @@ def test_a_forged_token_is_refused(name: str) -> None:
         ask({"Authorization": f"Bearer {FORGED[name]()}"})
 
 
+def test_there_are_more_than_30_ways_to_forge_one(figure: Figure) -> None:
+    assert len(FORGED) >= 30
+    figure(f"tokens: {len(FORGED)} forged ones, and those of the tests around: 0 accepted")
+
+
 def test_clocks_may_differ_by_half_a_minute() -> None:
     now = int(time.time())
     assert ask({"Authorization": f"Bearer {token(exp=now - 25)}"})
@@ -154,6 +160,16 @@ def test_a_public_key_is_no_shared_secret() -> None:
     confused = f"{unsigned}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
     with pytest.raises(Unauthenticated):
         verify(confused, Fixed(RSA_KEY.public_key()), PUBLIC_RULES)
+
+
+def test_another_algorithm_is_refused_before_any_key_is_asked_for() -> None:
+    class Unasked:
+        def key_for(self, token: str) -> Any:  # noqa: ANN401
+            raise AssertionError("asked")
+
+    for forged in (token(SECRET * 2, "HS512"), token(RSA_KEY, "RS256"), raw_token({"alg": "none"}, claims())):
+        with pytest.raises(Unauthenticated, match="another algorithm"):
+            verify(forged, Unasked(), RULES)
 
 
 @pytest.mark.parametrize(("key", "algorithm"), [(RSA_KEY, "RS256"), (EC_KEY, "ES256")])

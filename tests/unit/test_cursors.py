@@ -5,6 +5,7 @@ import random
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from tests.conftest import Figure
 from webhooks.cursors import Cursors
 from webhooks.errors import InvalidCursor
 from webhooks.secrets import KmsSecretBox
@@ -52,7 +53,7 @@ def test_caller_and_list_cannot_be_shifted_into_each_other(cursors: Cursors) -> 
         cursors.open(cursor, caller="a", listing="b|c")
 
 
-def test_a_thousand_tampered_cursors_are_refused(cursors: Cursors) -> None:
+def test_a_thousand_tampered_cursors_are_refused(cursors: Cursors, figure: Figure) -> None:
     chance = random.Random(4)
     cursor = cursors.seal("wh_" + "0" * 26, caller="123", listing="webhooks")
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/ é"
@@ -67,6 +68,7 @@ def test_a_thousand_tampered_cursors_are_refused(cursors: Cursors) -> None:
             tampered = cursor[:at] + chance.choice(alphabet) + cursor[at:]
         with pytest.raises(InvalidCursor):
             cursors.open(tampered, caller="123", listing="webhooks")
+    figure("cursors: 1,000 tampered ones: 0 accepted")
 
 
 @pytest.mark.parametrize("cursor", ["", "a", "====", "!!!!", "x" * 5000, "é", "AQ"])

@@ -2,6 +2,7 @@ import base64
 import hashlib
 import hmac
 import json
+import random
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import svix
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import Figure
 from webhooks.errors import InvalidSecret
 from webhooks.signing import SigningSecrets, check_secret, new_secret, signature_headers
 
@@ -68,6 +70,24 @@ def test_the_public_libraries_accept_every_body(text: str, key: bytes) -> None:
     body = json.dumps(text)
     assert standardwebhooks.Webhook(secret).verify(body, headers) == text
     svix.Webhook(secret).verify(body, headers)  # raises when it does not hold
+
+
+def test_ten_thousand_random_bodies_are_signed_as_the_public_libraries_do(figure: Figure) -> None:
+    chance = random.Random(4)
+    now = int(time.time())
+    for _ in range(100):
+        secret = new_secret(chance.randbytes(32))
+        verifiers = standardwebhooks.Webhook(secret), svix.Webhook(secret)
+        for _ in range(100):
+            body = "".join(chr(chance.choice((chance.randrange(32, 127), chance.randrange(0xE000)))) for _ in range(20))
+            body = body.encode("utf-8", "replace").decode()
+            headers = sign(SigningSecrets(secret), body=json.dumps(body).encode(), timestamp=now)
+            for verifier in verifiers:
+                verifier.verify(json.dumps(body), headers)
+            changed = headers | {"webhook-id": "evt_2"}
+            with pytest.raises(standardwebhooks.WebhookVerificationError):
+                verifiers[0].verify(json.dumps(body), changed)
+    figure("signatures: 10,000 random bodies: 0 disagreements with standardwebhooks and svix")
 
 
 @pytest.mark.parametrize("secret", ["an-old-secret-that-the-former-service-made", "fedcba9876543210fedcba98"])

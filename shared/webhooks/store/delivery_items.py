@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from webhooks.ids import history_shard, time_of
 from webhooks.models.delivery import FINISHED, Attempt, DeliveryRecord, DeliveryStatus, Waiting
-from webhooks.packing import pack, unpack
+from webhooks.packing import pack_body, unpack
 from webhooks.store import schema
 from webhooks.store.attributes import binary, number, read_bytes, read_int, read_text, text
 from webhooks.store.dynamo import Item, Key
@@ -36,7 +36,7 @@ def delivery_item(record: DeliveryRecord, expires_at: int) -> Item:
     if record.seen:
         item["seen"] = text(",".join(f"{name}:{count}" for name, count in record.seen))
     if record.body is not None:
-        item["body"] = binary(pack(record.body))
+        item["body"] = binary(pack_body(record.body))
     if record.response is not None:
         item["response"] = binary(record.response)
     shard = history_shard(record.delivery_id)

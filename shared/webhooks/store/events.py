@@ -7,7 +7,7 @@ from typing import Any, Literal
 from webhooks.ids import HISTORY_SHARDS
 from webhooks.models.event import EventRecord
 from webhooks.models.webhook import scope_of
-from webhooks.packing import pack, unpack
+from webhooks.packing import pack_body, unpack
 from webhooks.store import schema
 from webhooks.store.attributes import (
     binary,
@@ -92,7 +92,7 @@ def _item(record: EventRecord, expires_at: int) -> Item:
     if record.page:
         item["page"] = number(record.page)
     if record.body:
-        item["body"] = binary(pack(record.body))
+        item["body"] = binary(pack_body(record.body))
     if record.user_id is not None:
         item["user_id"] = foreign_id(record.user_id)
     if record.workspace_id is not None:

@@ -1,5 +1,7 @@
 """A delivered delivery that is sent once more on request."""
 
+from dataclasses import replace
+
 from webhooks.lifecycle import AttemptPolicy, attempted, begin, parked, released, restarted, standing
 from webhooks.messages import DeliveryMessage, message_of
 from webhooks.models.delivery import Attempt, DeliveryRecord, Waiting
@@ -17,7 +19,7 @@ def after(record: DeliveryRecord, verdict: Verdict, now_ms: int) -> DeliveryReco
     outcome = "success" if verdict.kind == "delivered" else "failure"
     attempt = Attempt(record.attempt_count + 1, now_ms, 1, outcome)
     done = attempted(record, attempt, verdict, POLICY, now_ms=now_ms, delay_ms=5, body=b"{}")
-    return DeliveryRecord(**{name: getattr(done, name) for name in done.__slots__} | {"revision": record.revision + 1})
+    return replace(done, revision=record.revision + 1)
 
 
 def delivered() -> DeliveryRecord:

@@ -21,12 +21,13 @@ async function show() {
   const { path, query, load, params } = place();
   frame.at(path);
   const root = h("div.page");
-  fill(frame.main, root);
-  fill(root, skeleton(6));
+  fill(frame.main, h("div.page", skeleton(6)));
+  // the page takes the place of what stands for it with the first thing that it has to show
+  const first = new MutationObserver(() => signal.aborted || root.isConnected || fill(frame.main, root));
+  first.observe(root, { childList: true });
   try {
     const page = await load();
     if (signal.aborted) return;
-    fill(root);
     await page.show({ root, params, query, signal });
     const heading = root.querySelector("h1");
     if (heading && !signal.aborted) {
@@ -34,7 +35,7 @@ async function show() {
       if (!root.contains(document.activeElement)) heading.focus({ preventScroll: true });
     }
   } catch (error) {
-    if (error.name !== "AbortError") fill(root, h("h1.offscreen", { tabindex: "-1" }, "Error"), failure(error, show));
+    if (error.name !== "AbortError" && !signal.aborted) fill(root, h("h1.offscreen", { tabindex: "-1" }, "Error"), failure(error, show));
   }
 }
 

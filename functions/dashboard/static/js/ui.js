@@ -22,7 +22,7 @@ export function time(iso, { long = false } = {}) {
 /** An id that is copied by a click. */
 export function idChip(id, { short = false } = {}) {
   const text = short && id.length > 16 ? `${id.slice(0, 8)}…${id.slice(-4)}` : id;
-  return h("button.id", { type: "button", title: `Copy ${id}`, "aria-label": `Copy ${id}`, onclick: () => copy(id) }, h("code", text), icon("copy"));
+  return h("button.id", { type: "button", title: `Copy ${id}`, onclick: () => copy(id) }, h("span.offscreen", "Copy "), h("code", text), icon("copy"));
 }
 
 export async function copy(text, what = "Copied") {

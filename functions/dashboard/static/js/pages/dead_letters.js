@@ -54,7 +54,7 @@ function group(one, name, { jobs, signal, draw }) {
     h("div.big-count", h("strong", plural(one.dead_letters, "letter"))),
     h("div.row-main", h("h2", one.explanation ?? one.cause), h("p.inline", h("a", { href: link("webhooks", one.webhook_id) }, name), h("code.muted", one.cause)),
       h("p.muted.small", "first ", time(one.first_seen), ", last ", time(one.last_seen), " · ", h("a", { href: link("webhooks", one.webhook_id, "deliveries", one.sample.delivery_id) }, "see one of them"))),
-    h("div.row-side", actionButton("Replay all …", () => replay({ webhookId: one.webhook_id, name, selection: { reason: one.cause }, jobs, signal, done: draw }), { "aria-label": `Replay all of ${name}: ${one.cause}` })));
+    h("div.row-side", actionButton("Replay all …", () => replay({ webhookId: one.webhook_id, name, selection: { reason: one.cause }, jobs, signal, done: draw }), { "aria-label": `Replay all … of ${name}: ${one.cause}` })));
 }
 
 const none = () => empty("No dead letters", "Nothing was given up, or all of it was sent again.");
@@ -78,7 +78,7 @@ function letters({ body, names, query, jobs, signal, draw }) {
       (items) => table(items, names, chosen, say),
       none));
   };
-  fill(body, h("div.bar-of-tools", processed, reason, selected), holder);
+  fill(body, h("div.stack", h("div.bar-of-tools", processed, reason, selected), holder));
   list();
 }
 

@@ -32,7 +32,7 @@ export function deliveries(webhook, query, signal) {
       () => (any ? empty("Nothing fits", "No delivery has this status, type, answer and time.") : empty("Nothing sent yet", "Deliveries appear here as soon as an event of a subscribed type is published."))));
   };
   draw();
-  return h("div", h("form.bar-of-tools", { onsubmit: (event) => (event.preventDefault(), draw()) }, status, since, type, code, h("button.button", { type: "submit" }, "Refresh")), list);
+  return h("div.stack", h("form.bar-of-tools", { onsubmit: (event) => (event.preventDefault(), draw()) }, status, since, type, code, h("button.button", { type: "submit" }, "Refresh")), list);
 }
 
 function table(webhook, items) {
@@ -44,7 +44,7 @@ function row(webhook, one) {
   const again = actionButton(one.status === "delivered" ? "Send again" : "Retry", async () => {
     await post(`${deliveryPath(webhook.id, one.id)}/retry`);
     toast("On its way again");
-  }, { kind: "quiet", "aria-label": `Send ${one.id} again` });
+  }, { kind: "quiet", "aria-label": `${one.status === "delivered" ? "Send again" : "Retry"} ${one.id}` });
   return h("tr",
     h("td.wide-cell", h("a.strong", { href: link("webhooks", webhook.id, "deliveries", one.id) }, one.event_type), h("code.small.muted", one.id)),
     h("td", { "data-label": "Status" }, badge(one.status), one.waiting && h("p.muted.small", one.waiting.explanation)),

@@ -50,5 +50,5 @@ function inside(attempt) {
     h("p.muted.small", "Started ", time(attempt.started_at, { long: true }), timings.map(([name, value]) => ` · ${name.replace("_ms", "")} ${milliseconds(value)}`)),
     h("div.columns.two",
       h("section", h("h3", "Request"), attempt.request ? headersTable(attempt.request.headers, "Headers as sent") : h("p.muted", "Its headers are kept for failed attempts only.")),
-      h("section", h("h3", "Answer"), attempt.response ? [headersTable(attempt.response.headers, "Headers as received"), code(pretty(attempt.response.body), { label: "Body as received" }), attempt.response.body_truncated && h("p.muted.small", "Cut off: the rest was not kept.")] : h("p.muted", attempt.status_code === null ? "None came." : "Its body is not kept."))));
+      h("section", h("h3", "Answer"), attempt.response ? [headersTable(attempt.response.headers, "Headers as received"), code(pretty(attempt.response.body), { label: "Body of the answer" }), attempt.response.body_truncated && h("p.muted.small", "Cut off: the rest was not kept.")] : h("p.muted", attempt.status_code === null ? "None came." : "Its body is not kept."))));
 }

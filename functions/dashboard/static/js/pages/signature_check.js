@@ -6,7 +6,7 @@ import { check } from "../signature.js";
 import { badge, facts } from "../ui.js";
 
 export function signatureCheck(headers, body) {
-  const of = (...names) => Object.entries(headers).find(([name]) => names.some((wanted) => name.toLowerCase() === wanted))?.[1] ?? "";
+  const of = (...names) => Object.entries(headers).find(([name]) => names.some((wanted) => name.toLowerCase() === wanted))?.[1].replace(/^.*\.\.\.$/, "") ?? "";
   const secret = text("", { class: "mono", placeholder: "whsec_…", spellcheck: "false", autocomplete: "off" });
   const id = text(of("webhook-id"), { class: "mono", spellcheck: "false" });
   const timestamp = text(of("webhook-timestamp"), { class: "mono", inputmode: "numeric" });

@@ -3,7 +3,7 @@
 import { call, del, get, post, put as change, webhookPath } from "../api.js";
 import { chart } from "../chart.js";
 import { fill, h, put } from "../dom.js";
-import { count, json, milliseconds, percent, stretch, words } from "../format.js";
+import { count, json, milliseconds, percent, plural, stretch, words } from "../format.js";
 import { go, link, remember } from "../router.js";
 import { actionButton, badge, confirm, dialog, empty, facts, failure, head, headersTable, idChip, linkButton, segmented, skeleton, tabs, time, toast } from "../ui.js";
 import { deliveries } from "./deliveries.js";
@@ -107,15 +107,21 @@ function drawn({ totals, series }, health, interval) {
   const reasons = Object.entries(totals.failure_reasons);
   return [
     h("div.tiles",
-      tile("Deliveries", count(totals.deliveries)), tile("Success rate", percent(totals.success_rate)), tile("Latency p50 / p95", `${milliseconds(totals.latency_ms.p50)} / ${milliseconds(totals.latency_ms.p95)}`), tile("Dead letters", count(totals.dead_letters)),
-      tile("Circuit", words(health.circuit.state), health.circuit.open_until && ["tried again ", time(health.circuit.open_until)]),
-      tile("Waiting", `${count(health.backlog.waiting)}${health.backlog.more ? "+" : ""}`, health.failing_since && ["failing since ", time(health.failing_since)])),
+      tile("Deliveries", count(totals.deliveries), plural(totals.attempts, "attempt")), tile("Success rate", percent(totals.success_rate), `${count(totals.failures)} failed`), tile("Latency, p95", milliseconds(totals.latency_ms.p95), `p50 ${milliseconds(totals.latency_ms.p50)}`), tile("Dead letters", count(totals.dead_letters), "in this time"),
+      tile("Circuit", words(health.circuit.state), circuitSays(health.circuit)),
+      tile("Waiting", `${count(health.backlog.waiting)}${health.backlog.more ? "+" : ""}`, health.failing_since ? ["failing since ", time(health.failing_since)] : "parked deliveries")),
     totals.attempts + totals.deliveries === 0 && empty("Nothing sent in this time", "Send a test, or publish an event of a type that it is subscribed to."),
     h("div.charts",
       chart({ title: "Attempts", kind: "bars", interval, format: count, series: [{ label: "succeeded", tone: "good" }, { label: "failed", tone: "bad" }], points: series.map((one) => ({ start: one.start, values: [one.successes, one.failures] })) }),
       chart({ title: "Latency", kind: "lines", interval, format: milliseconds, series: [{ label: "p50", tone: "accent" }, { label: "p95", tone: "soft" }, { label: "p99", tone: "faint" }], points: series.map((one) => ({ start: one.start, values: [one.latency_ms.p50, one.latency_ms.p95, one.latency_ms.p99] })) })),
     reasons.length > 0 && h("section.card", h("h2", "Why attempts failed"), h("table.list", h("thead", h("tr", h("th", { scope: "col" }, "Reason"), h("th.number", { scope: "col" }, "Attempts"))), h("tbody", reasons.map(([reason, times]) => h("tr", h("td", h("code", reason)), h("td.number", count(times))))))),
   ];
+}
+
+/** When an open circuit lets the next delivery through. */
+function circuitSays({ state, open_until: until }) {
+  if (state === "closed") return "deliveries go out";
+  return until && new Date(until) > Date.now() ? ["next try ", time(until)] : "one is tried next";
 }
 
 const tile = (name, value, more = null) => h("div.tile", h("span.tile-name", name), h("strong.tile-value", value), more && h("span.tile-more", more));

@@ -103,10 +103,13 @@ function read(at) {
 }
 
 function eventPicker(types) {
-  const families = [...new Set(types.map((one) => one.name.split(".")[0]))];
+  // a family can be chosen as a whole where a pattern covers it; what speaks of webhooks themselves comes last
+  const open = types.filter((one) => one.name !== "webhook.test");
+  const family = (one) => (one.covered_by.includes("*") ? one.name.split(".")[0] : "about webhooks");
+  const families = [...new Set(open.map(family))];
   const box = (value, label, hint) => h("label.check", h("input", { type: "checkbox", value }), h("span", h("code", label), hint && h("span.hint", hint)));
   const every = box("*", "*", "Everything, also types that are new later");
-  const choices = h("div.picker", families.map((family) => h("fieldset", h("legend", family), box(`${family}.*`, `${family}.*`, "all of these"), types.filter((one) => one.name.startsWith(`${family}.`)).map((one) => box(one.name, one.name, one.description)))));
+  const choices = h("div.picker", families.map((name) => h("fieldset", h("legend", name), open.some((one) => one.covered_by.includes(`${name}.*`)) && box(`${name}.*`, `${name}.*`, "All of these"), open.filter((one) => family(one) === name).map((one) => box(one.name, one.name, one.description)))));
   const row = h("div.field", { "data-field": "subscriptions", role: "group", "aria-label": "Events" }, h("span.label", "Events"), h("p.hint", "What it hears of. Filters can be added afterwards."), every, choices, h("p.field-error", { role: "alert" }));
   row.complain = (said) => (row.querySelector(".field-error").textContent = said);
   row.control = every.querySelector("input");

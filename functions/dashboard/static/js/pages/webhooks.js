@@ -65,7 +65,7 @@ function table(webhooks, healths) {
       const row = h("tr", { "data-id": one.id },
         h("td.wide-cell", h("a.strong", { href: link("webhooks", one.id) }, one.name), h("span.address", one.url), idChip(one.id, { short: true })),
         h("td", { "data-label": "Status" }, badge(one.status)),
-        h("td", { "data-label": "Health", "data-part": "health" }, h("span.bar.short")),
+        h("td", { "data-label": "Health", "data-part": "health" }, h("span.bar.pending")),
         h("td", { "data-label": "Recent success", "data-part": "rate" }),
         h("td", { "data-label": "Waiting", "data-part": "waiting" }),
         h("td", { "data-label": "Changed" }, time(one.updated_at)));

@@ -1,0 +1,238 @@
+"""Everything that can be done, done through the pages, and looked up in the API afterwards."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.look import Look
+from tests.receiver import answer
+from tests.service import Service, User, body_of, event, eventually
+
+
+def test_from_nothing_to_a_received_test_event(look: Look, service: Service) -> None:
+    """The first visit: the guide, a mistake said at its field, the secret once, a test sent and seen to arrive."""
+    user, path = service.user(), service.path()
+    look.sign_in(user)
+    expect(look.page.get_by_text("Send a test event")).to_be_visible()
+    look.page.get_by_role("link", name="Create the first webhook").click()
+    look.settled()
+    look.page.get_by_label("Name", exact=True).fill("First")
+    look.page.get_by_label("Address").fill("https://192.168.0.1/hook")
+    look.press("Create webhook")
+    expect(look.page.locator('[data-field="url"] .field-error')).not_to_be_empty()
+    look.page.get_by_label("Address").fill(service.receiver.url(path))
+    look.page.get_by_label("record.*", exact=False).first.check()
+    look.press("Create webhook")
+    secret = look.front.locator("pre").inner_text()
+    assert secret.startswith("whsec_")
+    look.press("Copy")
+    look.toast("The secret is copied")
+    assert look.page.evaluate("() => navigator.clipboard.readText()") == secret
+    look.press("I have kept it")
+    expect(look.page.locator("h1")).to_have_text("First")
+    look.settled()
+    assert secret not in look.page.content()
+    (webhook,) = user.items("/webhooks")
+    (subscription,) = user.items(f"/webhooks/{webhook['id']}/subscriptions")
+    assert subscription["event_type"] == "record.*"
+
+    look.press("Send test")
+    look.press("Send now")
+    expect(look.front.get_by_text("Delivered", exact=True)).to_be_visible()
+    expect(look.front.get_by_text("HTTP 200")).to_be_visible()
+    (request,) = service.receiver.requests(path)
+    assert body_of(request)["type"] == "webhook.test"
+
+
+def test_editing_pausing_resuming_rotating_and_deleting(look: Look, service: Service) -> None:
+    user = service.user()
+    webhook = user.register(
+        service.receiver.url(service.path()), name="Before", headers={"Authorization": "Bearer kept-secret"}
+    )
+    read = f"/webhooks/{webhook['id']}"
+    look.sign_in(user, f"#{read}")
+    look.page.get_by_role("link", name="Edit").click()
+    look.settled()
+    look.page.get_by_label("Name", exact=True).fill("After")
+    look.page.get_by_label("Retries").fill("99")
+    look.press("Save")
+    expect(look.page.locator('[data-field="max_retries"] .field-error')).not_to_be_empty()
+    look.page.get_by_label("Retries").fill("3")
+    look.press("Save")
+    look.toast("Saved")
+    changed = user.read(read)
+    assert (changed["name"], changed["max_retries"]) == ("After", 3)
+    look.settled()
+
+    look.press("Pause")
+    look.toast("Paused")
+    expect(look.page.get_by_role("button", name="Resume")).to_be_visible()
+    assert user.read(read)["status"] == "paused"
+    look.press("Resume")
+    expect(look.page.get_by_role("button", name="Pause")).to_be_visible()
+    assert user.read(read)["status"] == "active"
+
+    look.settled()
+    look.press("Rotate secret")
+    look.press("Make a new secret")
+    expect(look.front.locator("pre")).to_have_text(re.compile("^whsec_"))
+    assert look.front.locator("pre").inner_text() != webhook["secret"]
+    look.press("I have kept it")
+    assert user.read(read)["previous_secret_expires_at"]
+    look.settled()
+
+    look.press("Delete")
+    verb = look.front.get_by_role("button", name="Delete webhook")
+    expect(verb).to_be_disabled()
+    look.front.get_by_role("textbox").fill("After")
+    verb.click()
+    look.toast("Deleted")
+    assert user.get(read).status_code == 404
+
+
+def test_subscribing_with_filters_tried_out_while_they_are_written(look: Look, service: Service) -> None:
+    user = service.user()
+    webhook = user.register(service.receiver.url(service.path()), "table.created")
+    look.sign_in(user, f"#/webhooks/{webhook['id']}?tab=subscriptions")
+    look.press("Add a subscription")
+    look.front.get_by_label("Event type").fill("record.created")
+    look.press("A sample")
+    look.press("Add a rule")
+    look.front.get_by_label("Field").fill("amount")
+    look.front.get_by_label("Operator", exact=True).select_option("greater_than")
+    look.front.get_by_label("Value", exact=True).fill("1000")
+    expect(look.front.locator(".trials").get_by_text("sent", exact=True)).to_be_visible()
+    look.front.get_by_label("Value", exact=True).fill("9000")
+    expect(look.front.locator(".trials").get_by_text("not sent")).to_be_visible()
+    expect(look.front.locator(".trials")).to_contain_text("amount")
+    look.press("JSON")
+    assert "greater_than" in look.front.get_by_label("Filters as JSON").input_value()
+    look.press("Subscribe")
+    look.toast("Subscribed")
+    found = user.items(f"/webhooks/{webhook['id']}/subscriptions")
+    (made,) = [each for each in found if each["event_type"] == "record.created"]
+    assert made["filters"]["conditions"]["rules"][0]["value"] == 9000
+
+    look.page.get_by_role("button", name="Change record.created").click()
+    look.front.get_by_label("Active").uncheck()
+    look.press("Save")
+    look.toast("Saved")
+    read = f"/webhooks/{webhook['id']}/subscriptions/{made['id']}"
+    assert user.read(read)["is_active"] is False
+    look.page.get_by_role("button", name="Delete record.created").click()
+    look.press("Delete")
+    look.toast("Deleted")
+    assert user.get(read).status_code == 404
+
+
+def test_publishing_an_event_and_seeing_what_became_of_it(look: Look, service: Service) -> None:
+    user, path = service.user(), service.path()
+    user.register(service.receiver.url(path), "record.created", name="Wants it")
+    user.register(service.receiver.url(service.path()), "table.created", name="Does not")
+    look.sign_in(user, "#/events")
+    look.press("Publish an event")
+    look.press("Publish")
+    expect(look.page.get_by_role("row", name="Wants it").get_by_text("delivered")).to_be_visible(timeout=40_000)
+    expect(look.page.get_by_role("row", name="Does not").get_by_text("not queued")).to_be_visible()
+    assert len(service.receiver.requests(path)) == 1
+    look.page.get_by_role("link", name="Show the delivery").click()
+    expect(look.page.locator("h1")).to_have_text("record.created")
+    expect(look.page.locator(".timeline")).to_contain_text("delivered")
+
+
+def _with_letters(service: Service, user: User, count: int) -> tuple[str, str]:
+    """A webhook that failed for good, and its receiver's path."""
+    path = service.path(answer(500, b"broken"))
+    webhook = user.register(service.receiver.url(path), "record.created", name="Broken", max_retries=0)
+    user.post("/events", {"events": [event() for _ in range(count)]})
+    eventually(lambda: user.items("/dead-letters", is_processed=False), lambda found: len(found) == count, timeout=60)
+    service.receiver.script(path, answer(200))
+    return webhook["id"], path
+
+
+def test_retrying_a_delivery_and_taking_it_along_as_curl(look: Look, service: Service) -> None:
+    user = service.user()
+    webhook_id, path = _with_letters(service, user, 1)
+    (delivery,) = user.items(f"/webhooks/{webhook_id}/deliveries")
+    look.sign_in(user, f"#/webhooks/{webhook_id}?tab=deliveries")
+    look.page.get_by_label("Status", exact=True).select_option("delivered")
+    expect(look.page.get_by_text("Nothing fits")).to_be_visible()
+    look.page.get_by_label("Status", exact=True).select_option("failed")
+    look.page.get_by_role("link", name="record.created").click()
+    look.settled()
+    expect(look.page.locator(".timeline")).to_contain_text("broken")
+    look.press("Copy as curl")
+    look.toast("The command is copied")
+    command = look.page.evaluate("() => navigator.clipboard.readText()")
+    assert command.startswith("curl -X POST")
+    assert path in command
+    look.press("Retry now")
+    look.toast("On its way again")
+    eventually(lambda: user.delivery(webhook_id, delivery["id"]), lambda one: one["status"] == "delivered")
+
+
+def test_replaying_one_some_and_all_of_a_cause(look: Look, service: Service) -> None:
+    user = service.user()
+    webhook_id, path = _with_letters(service, user, 6)
+    before = len(service.receiver.requests(path))
+    look.sign_in(user, "#/dead-letters?view=list")
+    look.page.get_by_role("button", name=re.compile("^Replay dlv_")).first.click()
+    look.toast("On its way again")
+    boxes = look.page.get_by_role("checkbox", name=re.compile("^Select"))
+    for box in (boxes.nth(2), boxes.nth(3)):
+        box.check()
+    look.press("Replay 2 selected letters …")
+    expect(look.front.get_by_text("2 letters, in about")).to_be_visible()
+    look.press("Replay")
+    expect(look.page.locator(".job")).to_contain_text("2 of 2 sent again", timeout=40_000)
+
+    look.open("#/dead-letters")
+    row = look.page.get_by_role("listitem").filter(has_text="Broken")
+    expect(row).to_contain_text("3 letters")
+    row.get_by_role("button", name="Replay all").click()
+    expect(look.front.get_by_text(re.compile("^3 deliveries, in about"))).to_be_visible(timeout=30_000)
+    look.press("Replay")
+    expect(look.page.locator(".job")).to_contain_text("3 of 3 sent again", timeout=40_000)
+    expect(look.page.get_by_text("No dead letters")).to_be_visible(timeout=40_000)
+    eventually(lambda: len(service.receiver.requests(path)), lambda seen: seen == before + 6)
+    assert {each["status"] for each in user.items(f"/webhooks/{webhook_id}/deliveries")} == {"delivered"}
+
+
+def test_the_signature_check_knows_right_from_wrong(look: Look, service: Service) -> None:
+    user, path = service.user(), service.path()
+    webhook = user.register(service.receiver.url(path))
+    published = event()
+    user.post("/events", published)
+    delivery = user.settled(webhook["id"], published["id"])
+    (request,) = service.receiver.requests(path)
+    look.sign_in(user, f"#/webhooks/{webhook['id']}/deliveries/{delivery['id']}")
+    look.page.get_by_text("Check a signature").click()
+    for label, value in (
+        ("Secret", webhook["secret"]),
+        ("webhook-id", request.header("webhook-id")),
+        ("Timestamp", request.header("webhook-timestamp")),
+        ("Signature as received", request.header("webhook-signature")),
+        ("Body as received", request.body.decode()),
+    ):
+        look.page.get_by_label(label, exact=True).fill(str(value))
+    look.press("Check")
+    expect(look.page.get_by_text("The signature holds")).to_be_visible()
+    look.page.get_by_label("Signature as received").fill(str(request.header("x-pyairtable-signature")))
+    look.press("Check")
+    expect(look.page.get_by_text("The signature holds")).to_be_visible()
+    look.page.get_by_label("Body as received").fill(request.body.decode() + " ")
+    look.press("Check")
+    expect(look.page.get_by_text("The signature does not hold")).to_be_visible()
+
+
+def test_search_finds_a_webhook_by_its_words(look: Look, service: Service) -> None:
+    user = service.user()
+    for name in ("Alpha shop", "Beta shop", "Gamma"):
+        user.register(service.receiver.url(service.path()), name=name)
+    look.sign_in(user, "#/webhooks")
+    look.page.get_by_label("Search webhooks").fill("shop beta")
+    expect(look.page.locator("tbody tr")).to_have_count(1)
+    look.page.get_by_label("Search webhooks").fill("nothing like it")
+    expect(look.page.get_by_text("Nothing fits")).to_be_visible()
+    look.press("Show all")
+    expect(look.page.locator("tbody tr")).to_have_count(3)

@@ -1,0 +1,168 @@
+"""Every page with figures in it: it opens by itself, can be read by everybody, and fits."""
+
+import json
+import shutil
+import subprocess
+import tarfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.estate import Estate
+from tests.browser.look import Look
+from tests.conftest import Figure
+from tests.service import Service
+
+AXE = "axe-core@4.14.1"
+PROJECT = Path(__file__).parents[2]
+
+
+def addresses(owned: Estate) -> dict[str, str]:
+    orders, crm = (owned.webhooks[name]["id"] for name in ("orders", "crm"))
+    return {
+        "overview": "#/",
+        "webhooks": "#/webhooks",
+        "new webhook": "#/webhooks/new",
+        "edit webhook": f"#/webhooks/{orders}/edit",
+        "webhook": f"#/webhooks/{crm}",
+        "subscriptions": f"#/webhooks/{orders}?tab=subscriptions",
+        "deliveries": f"#/webhooks/{crm}?tab=deliveries",
+        "settings": f"#/webhooks/{orders}?tab=settings",
+        "delivery": f"#/webhooks/{crm}/deliveries/{owned.failed['id']}",
+        "events": "#/events",
+        "event": f"#/events/{owned.event_id}",
+        "dead letters": "#/dead-letters",
+        "dead letters, one by one": "#/dead-letters?view=list",
+        "service": "#/service",
+        "nowhere": "#/nowhere",
+    }
+
+
+def test_every_page_opens_by_its_address_and_has_one_heading(look: Look, owned: Estate) -> None:
+    look.sign_in(owned.owner)
+    for name, at in addresses(owned).items():
+        look.open(at)
+        expect(look.page.locator("h1")).to_have_count(1)
+        expect(look.page.locator("div.failure")).to_have_count(0)
+        assert look.page.title() != "Webhooks", name
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+def test_nothing_is_wider_than_the_window(look: Look, owned: Estate, width: int) -> None:
+    look.page.set_viewport_size({"width": width, "height": 800})
+    look.sign_in(owned.owner)
+    for name, at in addresses(owned).items():
+        look.open(at)
+        beyond = look.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert beyond <= 0, name
+
+
+@cache
+def axe() -> str | None:
+    """axe-core's script from npm, which checks what it sends; None without npm or a registry."""
+    npm = shutil.which("npm")
+    kept = PROJECT / ".local" / "axe"
+    script = kept / "package" / "axe.min.js"
+    if npm is None and not script.is_file():
+        return None
+    if not script.is_file():
+        kept.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run([str(npm), "pack", AXE, "--json"], cwd=kept, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return None
+        with tarfile.open(kept / json.loads(done.stdout)[0]["filename"]) as archive:
+            archive.extract("package/axe.min.js", kept, filter="data")
+    return script.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(
+    browser: Browser, service: Service, owned: Estate, theme: str, figure: Figure
+) -> None:
+    script = axe()
+    if script is None:
+        pytest.skip("axe-core comes from npm, which is not here or does not answer")
+    context = browser.new_context(viewport={"width": 1280, "height": 860}, color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+    # into the page by the debugger: its policy lets no other script in
+    context.add_init_script(script)
+    look = Look(service.stack.base_url, context.new_page())
+    look.page.goto(f"{look.base_url}/dashboard")
+    expect(look.page.get_by_label("User id")).to_be_visible()
+    found = {"sign in": _violations(look)}
+    look.sign_in(owned.owner)
+    for name, at in addresses(owned).items():
+        look.open(at)
+        found[name] = _violations(look)
+    look.open(addresses(owned)["subscriptions"])
+    look.press("Add a subscription")
+    found["filter editor"] = _violations(look)
+    context.close()
+    figure(f"axe-core, {theme}: {sum(map(len, found.values()))} serious or critical on {len(found)} pages")
+    assert {name: some for name, some in found.items() if some} == {}
+
+
+def _violations(look: Look) -> list[str]:
+    answer = look.page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{each['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
+        for each in answer["violations"]
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"][:3]
+    ]
+
+
+def test_the_keyboard_alone_is_enough(look: Look, owned: Estate) -> None:
+    look.sign_in(owned.owner, "#/webhooks")
+    look.page.keyboard.press("Tab")
+    focused = look.page.locator(":focus")
+    expect(focused).to_be_visible()
+    look.page.get_by_role("link", name="Orders to the warehouse").focus()
+    look.page.keyboard.press("Enter")
+    expect(look.page.locator("h1")).to_have_text("Orders to the warehouse")
+    expect(look.page.locator("h1")).to_be_focused()
+    look.page.get_by_role("tab", name="Activity").focus()
+    look.page.keyboard.press("ArrowRight")
+    expect(look.page.get_by_role("tab", name="Subscriptions")).to_be_focused()
+    expect(look.page.get_by_role("tab", name="Subscriptions")).to_have_attribute("aria-selected", "true")
+    look.settled()
+    look.page.get_by_role("button", name="Add a subscription").focus()
+    look.page.keyboard.press("Enter")
+    expect(look.page.locator("dialog[open]")).to_be_visible()
+    look.page.keyboard.press("Escape")
+    expect(look.page.locator("dialog[open]")).to_have_count(0)
+
+
+def test_times_are_the_readers_and_ids_copy_on_a_click(look: Look, owned: Estate) -> None:
+    look.sign_in(owned.owner, addresses(owned)["delivery"])
+    shown = look.page.locator("time").first
+    assert "UTC" in (shown.get_attribute("title") or "")
+    look.page.get_by_role("button", name=f"Copy {owned.failed['id']}").click()
+    look.toast("Copied")
+    assert look.page.evaluate("() => navigator.clipboard.readText()") == owned.failed["id"]
+
+
+def test_the_theme_is_chosen_and_kept(look: Look, owned: Estate) -> None:
+    look.sign_in(owned.owner)
+    ground = "() => getComputedStyle(document.body).color + getComputedStyle(document.documentElement).backgroundColor"
+    before = look.page.evaluate(ground)
+    for _ in range(2):
+        look.page.get_by_role("button", name="Theme").click()
+    assert look.page.evaluate(ground) != before
+    look.page.reload()
+    look.settled()
+    assert look.page.evaluate(ground) != before
+
+
+def test_another_users_webhook_is_not_there(look: Look, service: Service, owned: Estate) -> None:
+    look.sign_in(service.user(), f"#/webhooks/{owned.webhooks['orders']['id']}")
+    expect(look.page.get_by_role("alert").first).to_contain_text("It was deleted, or belongs to somebody else.")
+
+
+def test_a_token_that_does_not_hold_is_said_so(look: Look) -> None:
+    look.page.goto(f"{look.base_url}/dashboard")
+    look.page.get_by_text("Use a token instead").click()
+    look.page.get_by_label("Token").fill("eyJhbGciOiJIUzI1NiJ9.e30.no")
+    look.page.get_by_role("button", name="Sign in").click()
+    expect(look.page.get_by_role("alert").first).to_contain_text("does not accept this")

@@ -79,19 +79,22 @@ class BatchLog:
         self._write = write
 
     def line(self, message: str, context: Context, **fields: Any) -> None:  # noqa: ANN401 - JSON
-        """One line with all fields; those that are metrics and None are left out of both."""
+        """One line with all fields that are not None. A metric of 0 stays a field: CloudWatch bills by metric and hour,
+        and alarms take what is missing for none."""
         given = {name: value for name, value in fields.items() if value is not None}
-        counted = [{"Name": name, "Unit": unit} for name, unit in self._metrics.items() if name in given]
-        directive = {"Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": counted}
+        counted = [{"Name": name, "Unit": unit} for name, unit in self._metrics.items() if given.get(name)]
+        now_ms = self._now_ms()
+        if counted:
+            directive = {"Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": counted}
+            given["_aws"] = {"Timestamp": now_ms, "CloudWatchMetrics": [directive]}
         document = {
             "level": "INFO",
             "message": message,
-            "timestamp": self._now_ms(),
+            "timestamp": now_ms,
             "service": "webhooks",
             DIMENSION: context.function_name,
             "function_request_id": context.aws_request_id,
             **given,
-            "_aws": {"Timestamp": self._now_ms(), "CloudWatchMetrics": [directive]},
         }
         self._write(json.dumps(document, separators=(",", ":"), default=str) + "\n")
 

@@ -1,0 +1,139 @@
+"""Every alarm and every widget of the dashboard names a metric that is emitted, of something that there is."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tests.infrastructure.template_document import PROJECT, Template
+from webhooks import batch_log
+
+# The documents: "Available CloudWatch metrics for Amazon SQS", "Types of metrics for Lambda functions", "DynamoDB
+# metrics and dimensions", "Amazon API Gateway dimensions and metrics".
+AWS = {
+    "AWS/SQS": (
+        {"QueueName"},
+        {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"},
+    ),
+    "AWS/Lambda": (
+        {"FunctionName"},
+        {"Errors", "Throttles", "Duration", "Invocations", "ConcurrentExecutions", "IteratorAge"},
+    ),
+    "AWS/DynamoDB": (
+        {"TableName"},
+        {"ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits", "ReadThrottleEvents", "WriteThrottleEvents"},
+    ),
+    "AWS/ApiGateway": ({"ApiName", "Stage"}, {"Count", "4XXError", "5XXError", "Latency"}),
+}
+OURS = {
+    "IngestFunction": [batch_log.INGEST],
+    "SenderFunction": [batch_log.SENDER],
+    "ReplayFunction": [batch_log.REPLAY, batch_log.REPLAY_JOBS],
+    "ReleaseFunction": [batch_log.RELEASE],
+}
+RESOURCE_TYPES = {
+    "QueueName": "AWS::SQS::Queue",
+    "FunctionName": "AWS::Serverless::Function",
+    "function": "AWS::Serverless::Function",
+    "TableName": "AWS::DynamoDB::Table",
+}
+Named = tuple[str, str, dict[str, str]]  # namespace, metric, dimensions
+
+
+def _of_alarm(properties: Mapping[str, Any]) -> Iterator[Named]:
+    if "Metrics" not in properties:
+        yield properties["Namespace"], properties["MetricName"], _dimensions(properties["Dimensions"])
+        return
+    for each in properties["Metrics"]:
+        if "MetricStat" in each:
+            metric = each["MetricStat"]["Metric"]
+            yield metric["Namespace"], metric["MetricName"], _dimensions(metric["Dimensions"])
+
+
+def _dimensions(listed: list[dict[str, Any]]) -> dict[str, str]:
+    """Dimension -> the logical id, or pseudo parameter, that its value comes from."""
+    return {each["Name"]: _source(each["Value"]) for each in listed}
+
+
+def _source(value: dict[str, Any]) -> str:
+    return value["Ref"] if "Ref" in value else value["Fn::GetAtt"][0]
+
+
+def _widgets(template: Template) -> list[dict[str, Any]]:
+    return json.loads(template.properties("Dashboard")["DashboardBody"]["Fn::Sub"])["widgets"]
+
+
+def _of_widget(widget: Mapping[str, Any]) -> Iterator[Named]:
+    for row in widget["properties"]["metrics"]:
+        if isinstance(row[0], dict):  # an expression
+            continue
+        namespace, metric, *rest = (part for part in row if isinstance(part, str))
+        values = [re.sub(r"^\$\{([^.}]+).*\}$", r"\1", value) for value in rest[1::2]]
+        yield namespace, metric, dict(zip(rest[::2], values, strict=True))
+
+
+def _check(template: Template, where: str, named: Named) -> None:
+    namespace, metric, dimensions = named
+    if namespace == batch_log.NAMESPACE:
+        assert set(dimensions) == {batch_log.DIMENSION}, where
+        assert any(metric in metrics for metrics in OURS[dimensions[batch_log.DIMENSION]]), f"{where}: {metric}"
+    else:
+        expected, metrics = AWS[namespace]
+        assert set(dimensions) == expected, where
+        assert metric in metrics, f"{where}: {metric}"
+    for name, logical_id in dimensions.items():
+        if name in RESOURCE_TYPES:
+            assert template.resources[logical_id]["Type"] == RESOURCE_TYPES[name], where
+        else:
+            assert logical_id in ("AWS::StackName", "Stage"), where
+
+
+def test_each_alarm_names_metrics_that_are_emitted(template: Template) -> None:
+    alarms = template.of_type("AWS::CloudWatch::Alarm")
+    assert len(alarms) > 20
+    for name, properties in alarms.items():
+        named = list(_of_alarm(properties))
+        assert named, name
+        for each in named:
+            _check(template, name, each)
+
+
+def test_each_widget_names_metrics_that_are_emitted(template: Template) -> None:
+    for widget in _widgets(template):
+        named = list(_of_widget(widget))
+        assert named, widget["properties"]["title"]
+        for each in named:
+            _check(template, widget["properties"]["title"], each)
+
+
+def test_widgets_do_not_overlap_and_fit_the_dashboards_24_columns(template: Template) -> None:
+    taken: set[tuple[int, int]] = set()
+    for widget in _widgets(template):
+        cells = {
+            (x, y)
+            for x in range(widget["x"], widget["x"] + widget["width"])
+            for y in range(widget["y"], widget["y"] + widget["height"])
+        }
+        assert not cells & taken, widget["properties"]["title"]
+        assert max(x for x, _ in cells) < 24
+        taken |= cells
+
+
+def test_expressions_speak_of_metrics_beside_them(template: Template) -> None:
+    for name, properties in template.of_type("AWS::CloudWatch::Alarm").items():
+        ids = {each["Id"] for each in properties.get("Metrics", []) if "MetricStat" in each}
+        for each in properties.get("Metrics", []):
+            if "Expression" in each:
+                words = set(re.findall(r"\b[a-z]\w*\b", each["Expression"]))
+                assert words == ids, name
+
+
+@pytest.mark.parametrize(
+    ("function", "constants"),
+    [("ingest", ["INGEST"]), ("sender", ["SENDER"]), ("replay", ["REPLAY", "REPLAY_JOBS"]), ("release", ["RELEASE"])],
+)
+def test_each_function_writes_the_metrics_that_are_its_own(function: str, constants: list[str]) -> None:
+    code = (PROJECT / "functions" / function / "app.py").read_text()
+    assert re.findall(r"BatchLog\((\w+)", code) == constants

@@ -88,6 +88,28 @@ template: .venv/.ready .venv-sam/.ready # template.yaml by cfn-lint and by SAM i
 openapi-check: .venv/.ready # docs/openapi.json is what the api's code says
 	$(PY) functions/api/openapi.py --check
 
+# -- security: docs/security.md has the figures --------------------------------
+
+.PHONY: guard-mutants
+guard-mutants: .venv/.ready ## take each guard out, one at a time: a test must notice (ARGS="tokens" for some)
+	@$(PY) scripts/guard_mutants.py $(ARGS)
+
+.PHONY: fuzz-api
+fuzz-api: .venv/.ready ## generated requests against a stack of its own and docs/openapi.json (EXAMPLES=20 an operation)
+	@$(PY) -m tests.security.fuzz_api --examples $(or $(EXAMPLES),20)
+
+.PHONY: audit
+audit: .venv/.ready ## known vulnerabilities of all locked packages; needs PyPI's advisory service (ARGS=--strict)
+	@$(PY) scripts/audit_packages.py $(ARGS)
+
+.PHONY: sbom
+sbom: .venv/.ready ## dist/sbom.cdx.json: the CycloneDX bill of materials of what ships
+	@$(PY) scripts/bill_of_materials.py dist/sbom.cdx.json && echo dist/sbom.cdx.json
+
+.PHONY: secrets-scan
+secrets-scan: .venv/.ready ## credentials in files under version control
+	@$(PY) scripts/find_secrets.py
+
 .PHONY: fmt
 fmt: .venv/.ready ## format and fix what can be fixed
 	$(PY) -m ruff check --fix-only --quiet .

@@ -96,6 +96,7 @@ class SamLocal:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            print(log_path.read_text())  # noqa: T201 - pytest shows it with a failure
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +128,8 @@ def sam(
         # sam passes on only what the template declares
         declared = template["Globals"]["Function"]["Environment"]["Variables"]
         declared["AWS_ENDPOINT_URL"] = ""
+        for each in FUNCTIONS:  # a container starts slowly on a busy machine
+            template["Resources"][each]["Properties"]["Timeout"] = 120
         path = folder / "build" / "template.json"
         path.write_text(json.dumps(template))
         endpoint = {"AWS_ENDPOINT_URL": f"http://{gateway}:{port}"}

@@ -55,6 +55,14 @@ token: .venv/.ready ## a JWT: USER_ID=123 [STAGE=dev] [SCOPE="webhooks admin"] [
 test: .venv/.ready .venv-sam/.ready ## all tests (ARGS="-k name" for some)
 	@$(PY) -m pytest $(ARGS)
 
+.PHONY: test-browser
+test-browser: .venv/.ready ## the dashboard in a real Chromium, also with 1,000 webhooks and 10,000 deliveries (apt install chromium npm)
+	@SCALE=1 $(PY) -m pytest tests/browser $(ARGS)
+
+.PHONY: screenshots
+screenshots: .venv/.ready ## every page of the dashboard in light and dark, wide and narrow, into .local/screenshots
+	@$(PY) -m tests.browser.screenshots
+
 .PHONY: test-sam
 test-sam: .venv/.ready .venv-sam/.ready ## sam local invoke and start-api for real (Linux, as root: apt install docker.io iptables)
 	@SAM_LOCAL=1 $(PY) -m pytest tests/infrastructure/test_sam_local.py $(ARGS)

@@ -40,6 +40,7 @@ async def run(port: int) -> None:
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
     config.keep_alive_timeout = 75
+    config.h11_max_incomplete_size = 128 * 1024
     config.graceful_timeout = 0.3
     config.loglevel = "WARNING"
     await serve(emulator.app, config, shutdown_trigger=stop.wait)

@@ -12,6 +12,7 @@ from yarl import URL
 
 from localstack.emulator import LocalStackError
 
+MAX_LINE_BYTES = 64 * 1024  # of a request's URL: more than API Gateway takes, so that it is the service that refuses
 MAX_BODY_BYTES = 10 * 1024 * 1024  # API Gateway's own limit
 # These belong to one connection (RFC 9110, 7.6.1) or are set by whoever sends the message on.
 HOP_BY_HOP = {
@@ -78,7 +79,7 @@ class Front:
 
             application = web.Application(client_max_size=MAX_BODY_BYTES)
             application.router.add_route("*", "/{path:.*}", forward)
-            runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+            runner = web.AppRunner(application, access_log=None, shutdown_timeout=1, max_line_size=MAX_LINE_BYTES)
             await runner.setup()
             await web.SockSite(runner, self._listener).start()
             self._started.set()

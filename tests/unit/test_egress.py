@@ -119,6 +119,7 @@ def test_the_url_comes_back_as_it_goes_on_the_wire(url: str, normal: str, host: 
         ("https://a＠b.example/", "host"),  # noqa: RUF001
         ("https://a／b.example/", "host"),  # noqa: RUF001
         ("https://" + "ü" * 300 + ".example/", "host"),
+        ("https://168.63.129.16/", "ip"),
         ("https://localh\u00adost/", "name"),
         ("https://metadata.google.internal/", "name"),
         ("https://kubernetes.default.svc/", "name"),

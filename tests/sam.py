@@ -60,7 +60,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
     target = Target.of_this_machine()
     folder = tmp_path_factory.mktemp("built for this machine") / "build"
     with contextlib.chdir(PROJECT):
-        return Build(folder, target, tuple(build_all(target, folder, quiet=True)))
+        return Build(folder, target, tuple(build_all(target, folder)))
 
 
 def environment_of(stack: LocalStack, function: str) -> dict[str, str]:

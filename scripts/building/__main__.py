@@ -16,18 +16,19 @@ SAM = Path(".venv-sam/bin/python")
 BUILT = Path(".aws-sam/build")
 
 
-def build_all(target: Target, folder: Path, *, quiet: bool = False) -> list[sizes.Size]:
-    """`sam build` of the template in the working directory. Raises BuildError when it fails."""
+def build_all(target: Target, folder: Path) -> list[sizes.Size]:
+    """`sam build` of the template in the working directory. Raises BuildError, with what sam printed, when it fails."""
     command = [str(SAM), "-m", "samcli", "build", "--build-dir", str(folder), "--manifest", "Makefile"]
     done = subprocess.run(
         [*command, "--parameter-overrides", *target.parameters],
         env=without_make() | target.environment,
-        stdout=subprocess.DEVNULL if quiet else None,
-        stderr=subprocess.STDOUT if quiet else None,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         check=False,
     )
     if done.returncode:
-        raise BuildError("sam build failed.")
+        raise BuildError(f"{done.stdout}\nsam build failed.")
     built = [sizes.measure(path) for path in sorted(folder.iterdir()) if path.is_dir()]
     if sum(each.unzipped_bytes for each in built) > sizes.LIMIT_BYTES:
         raise BuildError("Lambda does not take as much: a function with its layers may have 250 MB unzipped.")
@@ -59,7 +60,7 @@ def main() -> int:
     except BuildError as error:
         print(f"{error}", file=sys.stderr)
         return 1
-    print(f"\n{target.architecture}, {target.runtime}, {time.monotonic() - started:.0f} s")
+    print(f"{arguments.build_dir}: {target.architecture}, {target.runtime}, {time.monotonic() - started:.0f} s")
     print(sizes.table(built))
     if not any(each.compiled for each in built):
         print(f"\nWithout .pyc: this machine has no Python {target.version}, so each cold start compiles every module,")

@@ -5,6 +5,7 @@ Every check is on. What is excluded, and where, stands with its reason in schema
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from localstack.emulator import PROJECT
 from localstack.stack import LocalStack
 
 PHASES = "examples,coverage,fuzzing,stateful"
@@ -47,7 +49,8 @@ def fuzz(stack: LocalStack, *, examples: int, seed: int, phases: str = PHASES) -
             ),
             *("--report", "ndjson", "--report-ndjson-path", str(report), "--no-color"),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         return Fuzzed(done.returncode == 0, _cases(report), done.stdout + done.stderr)
 
 

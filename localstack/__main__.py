@@ -50,6 +50,7 @@ def greeting(stack: LocalStack, seconds: float) -> str:
     return f"""
 The service is ready ({seconds:.0f} s). Ctrl-C stops it; the data stays in .local/ (make clean removes it).
 
+  Dashboard   {url}/dashboard
   API         {url}/api/v1/
   OpenAPI     {url}/openapi.json
   AWS         {stack.endpoint_url} (emulated: AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1)

@@ -236,3 +236,19 @@ def test_search_finds_a_webhook_by_its_words(look: Look, service: Service) -> No
     expect(look.page.get_by_text("Nothing fits")).to_be_visible()
     look.press("Show all")
     expect(look.page.locator("tbody tr")).to_have_count(3)
+
+
+def test_recovering_what_an_inactive_webhook_missed(look: Look, service: Service) -> None:
+    user, path = service.user(), service.path()
+    webhook = user.register(service.receiver.url(path), "record.created", name="Away", status="inactive")
+    missed = [event() for _ in range(3)]
+    user.post("/events", {"events": missed})
+    for each in missed:
+        assert user.outcome(each["id"], webhook["id"])["status"] == "not_queued"
+    user.change(webhook["id"], status="active")
+    look.sign_in(user, f"#/webhooks/{webhook['id']}?tab=deliveries")
+    look.press("Recover …")
+    expect(look.front.get_by_text(re.compile("^3 deliveries, in about"))).to_be_visible(timeout=30_000)
+    look.press("Recover")
+    expect(look.page.locator(".job")).to_contain_text("3 of 3 sent again", timeout=40_000)
+    assert len(service.receiver.wait_for(path, 3, timeout=30)) == 3

@@ -16,6 +16,7 @@ async function show() {
   if (!signedIn()) return welcome();
   frame ??= shell(app);
   leaving?.abort();
+  document.querySelectorAll("dialog[open]").forEach((one) => one.close());
   leaving = new AbortController();
   const { signal } = leaving;
   const { path, query, load, params } = place();

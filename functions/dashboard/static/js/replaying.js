@@ -32,7 +32,34 @@ async function foreseen(webhookId, selection, rate) {
     return `${plural(selection.ids.length, "letter")}, in about ${stretch(selection.ids.length / Math.min(rate, webhook.rate_limit_rps ?? Infinity))}.`;
   }
   const found = await post(`${webhookPath(webhookId)}/recover`, { ...selection, rate_per_second: rate, dry_run: true });
-  return `${found.is_exact ? "" : "More than "}${plural(found.count, "delivery", "deliveries")}, in about ${stretch(found.duration_seconds)}.`;
+  return counted(found);
+}
+
+const counted = (found) => `${found.is_exact ? "" : "More than "}${plural(found.count, "delivery", "deliveries")}, in about ${stretch(found.duration_seconds)}.`;
+
+/** What a webhook did not get in a time: given up, or missed while it was inactive or disabled. */
+export async function recover({ webhook, jobs, signal, done }) {
+  const hours = h("select", null, [["1", "the last hour"], ["24", "the last 24 hours"], ["72", "the last 3 days"], ["168", "the last 7 days"], ["720", "the last 30 days"]].map(([value, text]) => h("option", { value }, text)));
+  hours.value = "24";
+  const rate = h("input", { type: "number", min: "0.1", max: "1000", step: "any", value: "50" });
+  const body = () => ({ from: new Date(Date.now() - Number(hours.value) * 3_600_000).toISOString(), rate_per_second: Number(rate.value) });
+  const path = `${webhookPath(webhook.id)}/recover`;
+  const yes = await dialog("Recover what it missed", (close) => {
+    const preview = h("p.notice", { role: "status" });
+    const count = async () => {
+      fill(preview, "Counting …");
+      fill(preview, await post(path, { ...body(), dry_run: true }).then(counted, (error) => error.message));
+    };
+    [hours, rate].forEach((one) => one.addEventListener("change", count));
+    count();
+    return h("form", { onsubmit: (event) => (event.preventDefault(), close(true)) },
+      h("p", "Sends what was given up, and what was not queued while the webhook was inactive or disabled. What was delivered is left out."), preview,
+      h("div.columns", h("label.field", h("span.label", "Events of"), hours), h("label.field", h("span.label", "At most so many a second"), rate)),
+      h("div.actions.end", button("Cancel", () => close(false)), h("button.button.primary", { type: "submit" }, "Recover")));
+  });
+  if (!yes) return;
+  await followJob({ job: await post(path, body()), name: webhook.name, jobs, signal });
+  if (!signal.aborted) done?.();
 }
 
 /** A line with a bar that moves until the job has ended. */

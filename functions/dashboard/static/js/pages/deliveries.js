@@ -2,6 +2,7 @@
 
 import { deliveryPath, get, post, webhookPath } from "../api.js";
 import { fill, h } from "../dom.js";
+import { recover } from "../replaying.js";
 import { link, remember } from "../router.js";
 import { actionButton, badge, empty, growing, time, toast } from "../ui.js";
 
@@ -10,6 +11,7 @@ const TIMES = [["", "Any time"], ["1", "Last hour"], ["24", "Last 24 hours"], ["
 
 export function deliveries(webhook, query, signal) {
   const list = h("div");
+  const jobs = h("div.stack");
   const of = (name) => query.get(name) ?? "";
   const choice = (name, label, options) => {
     const control = h("select", { name, "aria-label": label, onchange: () => draw() }, options.map(([value, text]) => h("option", { value }, text)));
@@ -32,7 +34,7 @@ export function deliveries(webhook, query, signal) {
       () => (any ? empty("Nothing fits", "No delivery has this status, type, answer and time.") : empty("Nothing sent yet", "Deliveries appear here as soon as an event of a subscribed type is published."))));
   };
   draw();
-  return h("div.stack", h("form.bar-of-tools", { onsubmit: (event) => (event.preventDefault(), draw()) }, status, since, type, code, h("button.button", { type: "submit" }, "Refresh")), list);
+  return h("div.stack", h("form.bar-of-tools", { onsubmit: (event) => (event.preventDefault(), draw()) }, status, since, type, code, h("button.button", { type: "submit" }, "Refresh"), actionButton("Recover …", () => recover({ webhook, jobs, signal, done: draw }), { title: "Send what this webhook did not get in a time" })), jobs, list);
 }
 
 function table(webhook, items) {

@@ -1,0 +1,91 @@
+"""How much comes over the wire at first, and how soon pages are there, with much in the account."""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.sync_api import Response, expect
+
+from tests.browser.look import LOADING, Look
+from tests.conftest import Figure
+from tests.service import Service, User, event, eventually
+
+MAX_FIRST_LOAD = 150_000
+WEBHOOKS, DELIVERIES = 1_000, 10_000
+LONG_TASKS = """
+  window.longest = 0;
+  new PerformanceObserver((list) => {
+    for (const one of list.getEntries()) window.longest = Math.max(window.longest, one.duration);
+  }).observe({ type: "longtask", buffered: true });
+"""
+
+
+@dataclass
+class Wire:
+    """What was transferred."""
+
+    sizes: dict[str, int] = field(default_factory=dict[str, int])
+
+    def note(self, response: Response) -> None:
+        if "/dashboard" in response.url:
+            self.sizes[response.url] = len(response.body()) + 700  # and its headers
+
+
+def test_the_first_load_is_light(look: Look, service: Service, figure: Figure) -> None:
+    responses: list[Response] = []
+    look.page.on("response", lambda response: responses.append(response))
+    user = service.user()
+    user.register(service.receiver.url(service.path()))
+    look.sign_in(user)
+    wire = Wire()
+    for response in responses:
+        wire.note(response)
+    total = sum(wire.sizes.values())
+    figure(f"first load, sign-in and overview: {total / 1000:.0f} KB in {len(wire.sizes)} files, uncompressed")
+    assert total < MAX_FIRST_LOAD
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("SCALE" not in os.environ, reason="takes minutes: `make test-browser` has it (SCALE=1)")
+@pytest.mark.timeout(1_200)
+def test_pages_are_there_soon_with_a_thousand_webhooks(look: Look, service: Service, figure: Figure) -> None:
+    user, path = service.user(), service.path()
+    webhook = user.register(service.receiver.url(path), "record.created", name="The busy one")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: _register(user, service, number), range(WEBHOOKS - 1)))
+    for _ in range(0, DELIVERIES, 100):
+        assert user.post("/events", {"events": [event() for _ in range(100)]}).status_code == 202
+    eventually(lambda: len(service.receiver.requests(path)), lambda seen: seen >= DELIVERIES, timeout=900, every=2)
+    time.sleep(10)  # rollup goes on for a while
+
+    look.page.add_init_script(LONG_TASKS)
+    look.sign_in(user)
+    slowest: dict[str, tuple[float, float]] = {}
+    at = f"#/webhooks/{webhook['id']}"
+    for name, address, usable in (
+        ("overview", "#/", "main .tiles"),
+        ("webhooks", "#/webhooks", "main tbody tr"),
+        ("webhook", at, "main [role=tab]"),
+        ("deliveries", f"{at}?tab=deliveries", "main tbody tr"),
+        ("events", "#/events", "main tbody tr"),
+        ("dead letters", "#/dead-letters", "main .empty"),
+    ):
+        look.page.goto("about:blank")
+        started = time.monotonic()
+        look.page.goto(f"{look.base_url}/dashboard{address}")
+        expect(look.page.locator(usable).first).to_be_visible(timeout=60_000)
+        seconds = time.monotonic() - started
+        expect(look.page.locator(LOADING)).to_have_count(0, timeout=60_000)
+        slowest[name] = (seconds, look.page.evaluate("() => window.longest"))
+    said = ", ".join(
+        f"{name} {seconds:.2f} s (longest task {task:.0f} ms)" for name, (seconds, task) in slowest.items()
+    )
+    figure(f"{WEBHOOKS} webhooks, {DELIVERIES} deliveries: {said}")
+    # seconds are this machine's and whatever else it does; tasks of scripts are ours
+    assert max(task for _, task in slowest.values()) <= 200
+
+
+def _register(user: User, service: Service, number: int) -> None:
+    user.register(service.receiver.url("/other"), "table.deleted", name=f"Webhook {number}")

@@ -1,6 +1,7 @@
 """The events that the benchmarks publish: records of an Airtable-like base, of about 1, 2, 10 and 200 KB.
 
-Contacts, orders, survey answers, notes, and changes that carry what was there before. `data/corpus.jsonl` was made once, by `python -m tests.benchmarks.corpus`, and is kept, so that figures stay comparable.
+Contacts, orders, survey answers, notes, and changes that carry what was there before. `data/corpus.jsonl` was made
+once, by `python -m tests.benchmarks.corpus`, and is kept, so that figures stay comparable.
 Identifiers are random, and texts are words in random order with a usual share of repeats: what prose compresses to.
 """
 

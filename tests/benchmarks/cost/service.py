@@ -1,0 +1,159 @@
+"""The whole service over metered fakes: events go in, deliveries come out, and the meter has counted all of it."""
+
+import asyncio
+import dataclasses
+import json
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tests.benchmarks.cost.metering import Meter, MeteredDynamoDB, MeteredSQS
+from tests.fakes.functions import Functions, Services
+from tests.fakes.stream_source import lambda_records
+from tests.fakes.world import BUS, TABLE, World
+from webhooks.events import normalise
+from webhooks.models.exchange import Exchange, HttpRequest
+from webhooks.queue import Queue, SqsIngest
+from webhooks.rollup import Rollup
+from webhooks.store.dynamo import DynamoTable
+from webhooks.store.statistics import StatisticsReader, StatisticsStore
+from webhooks.store.stream import stream_records
+
+FAILING = 0.05  # share of deliveries that need more than one try, where any do
+ROLLUP_BATCH = 500  # the template's RollupMapping
+# A receiver behind a proxy, as most are: 15 headers and a body of 4 KiB.
+HEADERS = {
+    "Date": "Mon, 23 Nov 2026 12:00:00 GMT",
+    "Content-Type": "application/json; charset=utf-8",
+    "Content-Length": "4096",
+    "Connection": "keep-alive",
+    "Server": "nginx/1.27.2",
+    "X-Powered-By": "Express",
+    "ETag": 'W/"1000-9tHQvqRXcNwG4sB0YBV9GUYkYfk"',
+    "Vary": "Accept-Encoding",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+    "CF-Cache-Status": "DYNAMIC",
+    "CF-RAY": "8e6c5d3f2a1b9c0d-FRA",
+    "X-Request-Id": "1f0a6c0e-6f57-4a6e-9b5c-2c1f4a9d7e30",
+}
+
+
+class _Receivers:
+    """Every receiver: answers after 100 ms. A share of deliveries, too small to open a circuit, fails the first
+    `failures` times."""
+
+    def __init__(self, world: World, failures: int) -> None:
+        self._world = world
+        self.failures = failures
+        self.failed = 0
+        log = [random.Random(number).randbytes(12).hex() for number in range(145)]
+        self._body = json.dumps({"ok": True, "log": log})[:4096].encode()
+
+    async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
+        """The transport port."""
+        started_ms = self._world.clock.ms
+        await asyncio.sleep(0.1)
+        fails = sum(request.headers["X-PyAirtable-Delivery-ID"].encode()) % round(1 / FAILING) == 0
+        status = 500 if fails and int(request.headers["X-PyAirtable-Attempt"]) <= self.failures else 200
+        self.failed += status == 500
+        return Exchange(started_ms, 100, status, tuple(HEADERS.items()), self._body)
+
+
+class _Functions(Functions):
+    """Counts what invocations and Lambda's pollers add."""
+
+    def __init__(self, services: Services, meter: Meter) -> None:
+        super().__init__(services)
+        self._meter = meter
+
+    def invoke(self, name: str, event: Mapping[str, Any]) -> dict[str, Any]:
+        self._meter.function = name
+        self._meter.invocations[name] += 1
+        answer = super().invoke(name, event)
+        if "Records" in event:
+            self._meter.polled(event["Records"], len(answer["batchItemFailures"]))
+        return answer
+
+
+class MeteredService:
+    """`batch_size` is how full batches are; every webhook belongs to the workspace of all events."""
+
+    def __init__(
+        self, *, fan_out: int = 1, batch_size: int = 10, rate_limit_rps: float | None = None, failures: int = 0
+    ) -> None:
+        self.world = World(seed=1, batch_size=batch_size)
+        self.world.dynamodb.tables[TABLE]._keeps_stream = True
+        for number in range(fan_out):
+            self.world.owners.register(f"w{number}", rate_limit_rps=rate_limit_rps)
+        self.meter = Meter()
+        self._dynamodb = MeteredDynamoDB(self.world.dynamodb, TABLE, self.meter)
+        self._sqs = MeteredSQS(self.world.sqs, self.meter)
+        self.receivers = _Receivers(self.world, 0)
+        transport: Any = self.receivers
+        services = dataclasses.replace(self.world.services, dynamodb=self._dynamodb, sqs=self._sqs, transport=transport)
+        self.world.functions = _Functions(services, self.meter)
+        self.warm_up()
+        self.receivers.failures = failures
+
+    def warm_up(self) -> None:
+        """Caches are filled, as they are in a process that lives for an hour; nothing of it counts."""
+        self.publish_over_http([{"type": "record.created", "workspace_id": 1, "user_id": 7}])
+        self.run()
+        self.world.dynamodb.tables[TABLE].stream.clear()
+        for field in dataclasses.fields(Meter):
+            if field.name != "function":
+                getattr(self.meter, field.name).clear()
+
+    def publish_over_http(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """One POST /events of the platform itself, which needs no item of the table."""
+        self.meter.function = "api"
+        self.meter.invocations["api"] += 1
+        token = f"pub_{self.world.random.getrandbits(60):026x}"
+        timestamp = "2026-01-01T00:00:00Z"
+        given = [
+            normalise(each, default_id=f"{token[:-3]}{n:03d}".replace("pub", "evt"), default_timestamp=timestamp)
+            for n, each in enumerate(map(_of_the_workspace, events))
+        ]
+        SqsIngest(Queue(self._sqs, self.world.ingest_queue.url)).publish(given, token)
+
+    def publish_on_the_bus(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """PutEvents, whose rule sends each event to the ingest queue; the rule's own sending costs nothing."""
+        for each in map(_of_the_workspace, events):
+            detail = json.dumps(each, separators=(",", ":"))
+            entry = {"Source": "pyairtable", "DetailType": each["type"], "Detail": detail, "EventBusName": BUS}
+            self.world.events.put_events(Entries=[entry])
+
+    def run(self) -> None:
+        """Everything to its end, and the stream of it added up."""
+        self.world.run()
+        self.meter.function = "rollup"
+        store = StatisticsStore(
+            DynamoTable(self._dynamodb, TABLE, sleep=self.world.clock.sleep),
+            shard=0,
+            retention_ms=30 * 86_400_000,
+            now_ms=self.world.clock.now_ms,
+        )
+        rollup = Rollup(store, sleep=self.world.clock.sleep, random=self.world.random.random)
+        records = lambda_records(self.world.dynamodb.tables[TABLE])
+        for start in range(0, len(records), ROLLUP_BATCH):
+            self.meter.invocations["rollup"] += 1
+            batch = json.loads(json.dumps(records[start : start + ROLLUP_BATCH]))
+            if rollup.add_up(stream_records(batch)).failed_from is not None:
+                raise RuntimeError("rollup did not add up everything")
+
+
+def idle_release() -> Meter:
+    """One run of release, and of the gauges that it logs, when there is nothing to do."""
+    service = MeteredService()
+    service.world.functions.invoke("release", {})
+    reader = StatisticsReader(DynamoTable(service._dynamodb, TABLE))
+    reader.service()
+    reader.circuits(1000)
+    return service.meter
+
+
+def _of_the_workspace(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {**event, "workspace_id": 1, "user_id": 7}

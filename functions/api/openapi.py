@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer, Server
 
 from openapi_details import describe_bodies, describe_estimate, describe_links, describe_text
+from openapi_errors import describe_errors
+from openapi_examples import describe_examples
 from webhooks.filter_document import Filters
 from webhooks.models.responses import AcceptedEvents, Problem
 
@@ -90,30 +92,28 @@ def openapi_document(api: "APIGatewayRestResolver") -> dict[str, Any]:
         schemas[model.__name__] = schema
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            _describe_errors(operation)
+            _drop_powertools_errors(operation)
             if path in _PUBLIC:
                 operation["security"] = []
     _describe_publishing(document["paths"]["/api/v1/events"]["post"])
     by_id = {each["operationId"]: each for operations in document["paths"].values() for each in operations.values()}
     describe_bodies(by_id)
     describe_links(by_id)
+    describe_errors(document, by_id)
+    describe_examples(by_id)
     describe_text(by_id["scrapeMetrics"])
     describe_estimate(by_id["recoverWebhook"])
     document["components"]["schemas"] = dict(sorted(schemas.items()))
     return document
 
 
-def _describe_errors(operation: dict[str, Any]) -> None:
+def _drop_powertools_errors(operation: dict[str, Any]) -> None:
     responses = operation["responses"]
-    for status in ("422", "500"):  # Powertools' own
+    for status in ("422", "500"):
         responses.pop(status, None)
     for status, response in responses.items():
         if status == "204":
             response.pop("content", None)
-    responses["default"] = {
-        "description": "A problem (RFC 9457)",
-        "content": {"application/problem+json": {"schema": {"$ref": f"{_REF}Problem"}}},
-    }
 
 
 def _describe_publishing(operation: dict[str, Any]) -> None:

@@ -69,7 +69,7 @@ class StrictRequests(OpenAPIRequestValidationMiddleware):
         event = cast("APIGatewayProxyEvent", app.current_event)
         route = cast("Route", app.context["_route"])
         if route.rule.pattern == _UNKNOWN_ROUTE:
-            return next_middleware(app)
+            return cast("Response[Any]", next_middleware(app))
         known = {parameter.alias for parameter in route.dependant.query_params}
         for name in event.query_string_parameters:
             if name not in known:

@@ -1,4 +1,4 @@
-"""python -m tests.browser.screenshots [FOLDER]: every page in light and dark, wide and narrow, for a person to look at."""
+"""python -m tests.browser.screenshots [FOLDER]: every page in light and dark, wide and narrow, for a person to see."""
 
 import sys
 import time

@@ -15,7 +15,7 @@ const SAMPLE = { type: "record.created", resource_id: "rec_1", data: { fields: {
 /** {element, read(), test()}. `eventType()` is what the subscription has at the moment. */
 export function filterEditor({ filters, webhook, eventType }) {
   const source = h("textarea.mono", { rows: "8", spellcheck: "false", "aria-label": "Filters as JSON", value: filters ? json(filters) : "", placeholder: '{"fields": {"status": "open"}}' });
-  const sample = h("textarea.mono", { rows: "8", spellcheck: "false", "aria-label": "Sample event as JSON", value: json({ ...SAMPLE, ...(webhook.workspace_id === null ? { user_id: webhook.user_id } : { workspace_id: webhook.workspace_id }) }) });
+  const sample = h("textarea.mono", { rows: "8", spellcheck: "false", "aria-label": "Sample event as JSON", value: json({ ...SAMPLE, ...(ALL.test(eventType()) ? {} : { type: eventType() }), ...(webhook.workspace_id === null ? { user_id: webhook.user_id } : { workspace_id: webhook.workspace_id }) }) });
   const complaint = h("p.field-error", { role: "alert" });
   const result = h("div.trial-result", { role: "status", "aria-live": "polite" });
   const left = h("div");

@@ -14,7 +14,7 @@ export async function sendTest(webhook) {
   return dialog(`Test ${webhook.name}`, () => {
     const result = h("div.stack", { role: "status", "aria-live": "polite" });
     const type = select([["webhook.test", "webhook.test"], ...types.items.map((one) => [one.name, one.name])], "webhook.test");
-    const data = area(json(SAMPLE), { class: "mono", rows: "5", spellcheck: "false" });
+    const data = area(json(SAMPLE), { class: "mono", rows: "7", spellcheck: "false" });
     const submit = async () => {
       let parsed;
       try {

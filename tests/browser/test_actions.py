@@ -1,17 +1,20 @@
 """Everything that can be done, done through the pages, and looked up in the API afterwards."""
 
 import re
+import time
 
 from playwright.sync_api import expect
 
 from tests.browser.look import Look
+from tests.conftest import Figure
 from tests.receiver import answer
 from tests.service import Service, User, body_of, event, eventually
 
 
-def test_from_nothing_to_a_received_test_event(look: Look, service: Service) -> None:
+def test_from_nothing_to_a_received_test_event(look: Look, service: Service, figure: Figure) -> None:
     """The first visit: the guide, a mistake said at its field, the secret once, a test sent and seen to arrive."""
     user, path = service.user(), service.path()
+    started = time.monotonic()
     look.sign_in(user)
     expect(look.page.get_by_text("Send a test event")).to_be_visible()
     look.page.get_by_role("link", name="Create the first webhook").click()
@@ -42,6 +45,7 @@ def test_from_nothing_to_a_received_test_event(look: Look, service: Service) -> 
     expect(look.front.get_by_text("HTTP 200")).to_be_visible()
     (request,) = service.receiver.requests(path)
     assert body_of(request)["type"] == "webhook.test"
+    figure(f"first visit, from sign-in to a received test event: {time.monotonic() - started:.1f} s of the browser's")
 
 
 def test_editing_pausing_resuming_rotating_and_deleting(look: Look, service: Service) -> None:

@@ -166,3 +166,11 @@ def test_a_token_that_does_not_hold_is_said_so(look: Look) -> None:
     look.page.get_by_label("Token").fill("eyJhbGciOiJIUzI1NiJ9.e30.no")
     look.page.get_by_role("button", name="Sign in").click()
     expect(look.page.get_by_role("alert").first).to_contain_text("does not accept this")
+
+
+def test_it_works_below_the_stage_of_an_api_without_a_domain(look: Look, service: Service, owned: Estate) -> None:
+    """As on AWS: https://ID.execute-api.REGION.amazonaws.com/STAGE/dashboard."""
+    stack = service.stack
+    look.base_url = f"{stack.endpoint_url}/_aws/execute-api/{stack.outputs['ApiId']}/local"
+    look.sign_in(owned.owner, "#/webhooks")
+    expect(look.page.get_by_role("link", name="Orders to the warehouse")).to_be_visible()

@@ -71,6 +71,10 @@ test-sam: .venv/.ready .venv-sam/.ready ## sam local invoke and start-api for re
 simulate: .venv/.ready ## faults at every call in virtual time, from seeds (EVENTS=1000000, SEED=7 repeats one, CALM=1)
 	@$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) $(if $(CALM),--calm) $(if $(FIRST),--first $(FIRST))
 
+.PHONY: scrape
+scrape: .venv/.ready ## a real Prometheus counts 5,000 deliveries of a stack of its own (needs prometheus: apt install prometheus)
+	@PROMETHEUS_DELIVERIES=$(or $(DELIVERIES),5000) $(PY) -m pytest tests/e2e/test_prometheus.py
+
 .PHONY: check
 check: lint types imports template openapi-check lock-check ## all checks (make -k check goes on after one that fails)
 

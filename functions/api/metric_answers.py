@@ -7,6 +7,7 @@ from pydantic import Field
 from webhooks.models.responses import Answer, Time
 from webhooks.statistics import Statistics
 from webhooks.times import rfc3339
+from webhooks.webhook_health import disabled_at_ms
 from webhooks.webhook_metrics import BACKLOG_COUNTED, EXPLANATIONS, Health, Metrics
 
 SuccessRate = Annotated[float | None, Field(ge=0, le=1, description="of the attempts; null without any")]
@@ -114,6 +115,9 @@ class HealthAnswer(Answer):
     last_success_at: Time | None
     last_failure_at: Time | None
     failing_since: Annotated[Time | None, Field(description="the first failure since the last success")]
+    disabled_at: Annotated[
+        Time | None, Field(description="when it is disabled unless an attempt succeeds; null while it does not fail")
+    ]
     circuit: CircuitAnswer
     backlog: BacklogAnswer
     recent: FiguresAnswer
@@ -130,6 +134,7 @@ class HealthAnswer(Answer):
             last_success_at=_time(health.last_success_ms),
             last_failure_at=_time(health.last_failure_ms),
             failing_since=_time(circuit.failing_since_ms),
+            disabled_at=_time(disabled_at_ms(health.webhook, health.state)),
             circuit=CircuitAnswer(
                 state=circuit.state,
                 open_until=_time(circuit.open_until_ms if circuit.state == "open" else None),

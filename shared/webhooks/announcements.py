@@ -11,7 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from webhooks.errors import Unavailable
 from webhooks.ids import new_id
 
-AnnouncementType = Literal["webhook.disabled", "webhook.circuit_opened", "webhook.recovered", "delivery.dead_lettered"]
+AnnouncementType = Literal[
+    "webhook.failing", "webhook.disabled", "webhook.circuit_opened", "webhook.recovered", "delivery.dead_lettered"
+]
 PUT_EVENTS_ENTRIES = 10  # Amazon EventBridge API Reference, PutEvents
 
 

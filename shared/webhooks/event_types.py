@@ -17,6 +17,7 @@ DEFAULT_EVENT_TYPES = (
 # Sent by a webhook's test call to that webhook alone, whatever its subscriptions.
 TEST_EVENT_TYPE = "webhook.test"
 OPERATIONAL_EVENT_TYPES = (
+    "webhook.failing",
     "webhook.disabled",
     "webhook.circuit_opened",
     "webhook.recovered",

@@ -8,6 +8,7 @@ from webhooks import circuit_breaker
 from webhooks.announcements import Announcement, AnnouncementType
 from webhooks.gate import GENTLE_MS, SLOW_MS
 from webhooks.models.webhook import Webhook
+from webhooks.times import rfc3339
 from webhooks.webhook_state import WebhookState
 
 RACES = 5  # writers of one webhook's state; a count lost after so many lost races changes nothing that lasts
@@ -101,14 +102,32 @@ class HealthKeeper:
         if now == "closed" and was != "closed":
             self._states.wake(webhook.webhook_id, now_ms, now_ms)
             tell("webhook.recovered")
+        if after.circuit.warned_hours > before.circuit.warned_hours and after.circuit.failing_since_ms is not None:
+            tell(
+                "webhook.failing",
+                hours=after.circuit.warned_hours,
+                failing_since=rfc3339(after.circuit.failing_since_ms),
+                disabled_at=rfc3339(disabled_at_ms(webhook, after) or 0),
+            )
         reason = "gone" if tally.gone else None
-        # An owner's change, such as the resume after an earlier disabling, starts the five days anew.
-        due = now_ms - webhook.updated_at_ms >= circuit_breaker.DISABLE_MS
+        end_ms = disabled_at_ms(webhook, after)
+        due = end_ms is not None and now_ms >= end_ms
         if reason is None and due and circuit_breaker.streak_action(after.circuit, now_ms) == "disable":
             reason = "failing_for_five_days"
         if reason is not None and self._switch.disable(webhook, reason, now_ms):
             tell("webhook.disabled", reason=reason)
         return announcements
+
+
+def disabled_at_ms(webhook: Webhook, state: WebhookState) -> int | None:
+    """When a webhook that fails is disabled unless an attempt succeeds first; None for one that does not fail.
+
+    An owner's change, such as the resume after an earlier disabling, starts the five days anew.
+    """
+    since_ms = state.circuit.failing_since_ms
+    if since_ms is None or webhook.status != "active":
+        return None
+    return max(since_ms, webhook.updated_at_ms) + circuit_breaker.DISABLE_MS
 
 
 @dataclass(frozen=True, slots=True)

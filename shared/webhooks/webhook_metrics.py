@@ -27,6 +27,8 @@ EXPLANATIONS: Mapping[str, str] = {
     "gone": "The receiver answered 410 Gone, so this webhook was disabled. Set its status to active to resume.",
     "failing_for_five_days": "Every attempt of five days failed, so this webhook was disabled. Set its status to "
     "active to resume, then recover what it missed.",
+    "failing_for_24_hours": "Every attempt of a day failed. After five days of that the webhook is disabled.",
+    "failing_for_96_hours": "Every attempt of four days failed. Within a day the webhook is disabled.",
     "paused": "Paused: deliveries wait until it is resumed.",
     "inactive": "Inactive: events are not queued for it.",
     "circuit_open": "Most recent attempts failed. Deliveries wait, and one at a time is tried until it succeeds.",
@@ -149,6 +151,8 @@ def health_of(
         return "inactive", "inactive"
     rate = recent.success_rate if recent.attempts >= FEW_ATTEMPTS else None
     since_ms = state.circuit.failing_since_ms
+    if state.circuit.warned_hours:
+        return "failing", f"failing_for_{state.circuit.warned_hours}_hours"
     if state.circuit.state != "closed":
         return "failing", "circuit_open"
     if since_ms is not None and now_ms - since_ms >= STREAK_MS:

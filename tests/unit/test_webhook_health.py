@@ -8,6 +8,7 @@ from webhooks.circuit_breaker import DISABLE_MS, Circuit, Policy
 from webhooks.models.webhook import Webhook
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.states import StateStore
+from webhooks.times import rfc3339
 from webhooks.webhook_health import AttemptOutcome, HealthKeeper, Tally, tally_of
 from webhooks.webhook_state import WebhookState
 
@@ -125,3 +126,16 @@ def test_a_slow_down_is_never_shortened() -> None:
     bench.note(Tally(failures=1, slow_ms=60_000))
     bench.note(Tally(failures=1, slow_ms=1_000))
     assert bench.states.get("wh_1").slow_until_ms == NOW + 60_000
+
+
+def test_a_day_and_four_days_of_failures_are_told_once_each_with_the_end_that_comes() -> None:
+    bench, hour_ms = Bench(), 3_600_000
+    bench.note(Tally(failures=1))
+    told: list[tuple[int, str, object]] = []
+    for hours in (*range(1, 130, 3), 130):
+        for each in bench.keeper.note(WEBHOOK, bench.states.get("wh_1"), Tally(failures=1), NOW + hours * hour_ms):
+            told.append((hours, each.event_type, each.data.get("hours") or each.data.get("reason")))
+            if each.event_type == "webhook.failing":
+                assert each.data["disabled_at"] == rfc3339(NOW + DISABLE_MS)
+    assert told[:2] == [(25, "webhook.failing", 24), (97, "webhook.failing", 96)]
+    assert told[2][1:] == ("webhook.disabled", "failing_for_five_days")

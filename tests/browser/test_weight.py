@@ -13,7 +13,7 @@ from tests.conftest import Figure
 from tests.service import Service, User, event, eventually
 
 MAX_FIRST_LOAD = 150_000
-WEBHOOKS, DELIVERIES = 1_000, 10_000
+WEBHOOKS, DELIVERIES = int(os.environ.get("WEBHOOKS", "1000")), int(os.environ.get("DELIVERIES", "10000"))
 LONG_TASKS = """
   window.longest = 0;
   new PerformanceObserver((list) => {

@@ -37,7 +37,10 @@ export async function call(method, path, { body, query, headers, signal, root = 
     credentials: "omit",
     referrerPolicy: "no-referrer",
   };
-  let answer = await send(url, request);
+  let answer = await send(url, request).catch((error) => {
+    if (error.name === "AbortError" || method !== "GET") throw error;
+    return pause(0.5, signal).then(() => send(url, request)); // asking again does no harm
+  });
   if (method === "GET" && [429, 503].includes(answer.status)) {
     await pause(Math.min(Number(answer.headers.get("Retry-After")) || 1, MOST_WAIT_SECONDS), signal);
     answer = await send(url, request);

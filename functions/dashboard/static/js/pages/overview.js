@@ -8,20 +8,17 @@ import { link, remember } from "../router.js";
 import { badge, button, failure, head, linkButton, segmented, skeleton } from "../ui.js";
 
 const RANGES = { day: ["24 hours", 24, "hour"], week: ["7 days", 168, "hour"], month: ["30 days", 720, "day"] };
-const AT_FIRST = 40; // webhooks whose figures are read before anybody asks for more
+const AT_FIRST = 24; // webhooks whose figures are read before anybody asks for more
+const SHOWN_AFTER = 6; // of them, until the rest comes
 const LIVE_MS = 15_000;
 const WORST = ["disabled", "failing", "degraded", "paused", "inactive", "healthy"];
 
 export async function show({ root, query, signal }) {
-  const state = { range: RANGES[query.get("range")] ? query.get("range") : "day", live: true, most: AT_FIRST };
+  const state = { range: RANGES[query.get("range")] ? query.get("range") : "day", live: true, most: AT_FIRST, complete: false };
   const updated = h("span.muted", { role: "status" });
   const live = h("label.switch", h("input", { type: "checkbox", checked: true, onchange: (event) => (state.live = event.target.checked) }), h("span", "Live"));
   const body = h("div.stack.large");
-  const webhooks = [];
-  for await (const items of pages("/webhooks", {}, signal)) {
-    webhooks.push(...items);
-    if (webhooks.length >= 1_000) break;
-  }
+  const { items: webhooks, next_cursor: more } = await get("/webhooks", { limit: 100 }, signal);
   if (!webhooks.length) return put(root, head("Overview"), guide());
 
   const ranges = segmented("Time", Object.entries(RANGES).map(([key, [text]]) => [key, text]), state.range, (range) => {
@@ -38,31 +35,52 @@ export async function show({ root, query, signal }) {
     running = true;
     const range = state.range;
     try {
-      const found = await read(webhooks.slice(0, state.most), range, signal);
-      fill(body, ...drawn(found, range, webhooks.length, state, refresh));
+      if (more && !state.complete && state.most > webhooks.length) {
+        await readOn(webhooks, signal);
+        state.complete = true;
+      }
+      const all = more && !state.complete ? `${webhooks.length}+` : count(webhooks.length);
+      const draw = (found) => range === state.range && fill(body, ...drawn(found, range, all, state, refresh));
+      draw(await read(webhooks.slice(0, state.most), range, signal, body.querySelector(".tiles") ? null : draw));
       fill(updated, `Updated ${new Date().toLocaleTimeString()}`);
     } catch (error) {
       if (error.name !== "AbortError") fill(body, failure(error, refresh));
     }
     running = false;
+    live.querySelector("input").checked = state.live; // reading hundreds is for once, not for each quarter of a minute
     if (range !== state.range) refresh();
   };
   refresh();
-  const pace = Math.max(LIVE_MS, webhooks.length * 1_000);
+  const pace = Math.max(LIVE_MS, webhooks.length * 500);
   const timer = setInterval(() => state.live && !document.hidden && refresh(), Math.min(pace, 60_000));
   signal.addEventListener("abort", () => clearInterval(timer));
 }
 
-async function read(webhooks, range, signal) {
+/** All that are behind the first page. */
+async function readOn(webhooks, signal) {
+  const known = new Set(webhooks.map((one) => one.id));
+  for await (const items of pages("/webhooks", {}, signal)) webhooks.push(...items.filter((one) => !known.has(one.id)));
+}
+
+/** Figures and health of each, the dead letters; `some` is shown the first few already. */
+async function read(webhooks, range, signal, some) {
   const [, hours, interval] = RANGES[range];
   const from = new Date(Date.now() - hours * 3_600_000).toISOString();
   const found = [];
-  const letters = get("/dead-letters", { is_processed: false, limit: 100 }, signal);
+  let fault = null;
+  const letters = await get("/dead-letters", { is_processed: false, limit: 100 }, signal);
   await each(webhooks, async (webhook) => {
-    const [metrics, health] = await Promise.all([get(`${webhookPath(webhook.id)}/metrics`, { from, interval }, signal), get(`${webhookPath(webhook.id)}/health`, {}, signal)]);
-    found.push({ webhook, metrics, health });
-  });
-  return { found, letters: await letters };
+    try {
+      const [metrics, health] = await Promise.all([get(`${webhookPath(webhook.id)}/metrics`, { from, interval }, signal), get(`${webhookPath(webhook.id)}/health`, {}, signal)]);
+      found.push({ webhook, metrics, health });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      fault = error; // one that was deleted meanwhile, or did not answer: the others still count
+    }
+    if (found.length === SHOWN_AFTER) some?.({ found: [...found], letters });
+  }, 3);
+  if (!found.length && fault) throw fault;
+  return { found, letters };
 }
 
 function drawn({ found, letters }, range, all, state, refresh) {
@@ -76,7 +94,7 @@ function drawn({ found, letters }, range, all, state, refresh) {
   const p95 = weighted(found.map((one) => one.metrics.totals), "p95");
   const dead = letters.items.length;
   return [
-    all > found.length && h("p.notice", `Figures of ${plural(found.length, "webhook")} of your ${count(all)}. `, button("Read them all", () => ((state.most = all), refresh()), { kind: "quiet" })),
+    all !== count(found.length) && h("p.notice", `Figures of ${plural(found.length, "webhook")} of your ${all}. `, button("Read them all", () => ((state.most = Infinity), (state.live = false), refresh()), { kind: "quiet" })),
     h("div.tiles",
       tile("Deliveries", count(total("deliveries")), plural(successes + failures, "attempt")),
       tile("Success rate", percent(rate), `${count(failures)} failed`, rate !== null && rate < 0.95 ? (rate < 0.5 ? "bad" : "warn") : ""),

@@ -14,7 +14,7 @@ from webhooks.tokens import TokenRules
 
 settings = AuthorizerSettings.read(os.environ)
 logger = Logger(service="webhooks", level=settings.log_level)
-rules = TokenRules(settings.jwt_algorithms, settings.jwt_issuer, settings.jwt_audience)
+rules = TokenRules(settings.jwt_algorithms, settings.jwt_issuer, settings.jwt_audience, frozenset(settings.jwt_revoked))
 
 
 def key_source() -> SharedSecret | PublicKeys:

@@ -137,6 +137,7 @@ class AuthorizerSettings(Settings):
     auth_mode: Literal["jwt", "header"] = "jwt"
     jwt_secret_arn: str | None = None
     jwt_algorithms: CommaSeparated = ("HS256",)
+    jwt_revoked: CommaSeparated = ()
     jwt_issuer: str = "pyairtable"
     jwt_audience: str = "pyairtable-webhooks"
     jwt_jwks_url: str | None = None

@@ -32,11 +32,15 @@ class KeySource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TokenRules:
-    """What makes a token acceptable. Raises ValueError for algorithms of more than one family."""
+    """What makes a token acceptable. Raises ValueError for algorithms of more than one family.
+
+    `revoked` are the `jti` or the `sub` of tokens that are refused though they have not expired.
+    """
 
     algorithms: tuple[str, ...]
     issuer: str
     audience: str
+    revoked: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         named = set(self.algorithms)
@@ -74,6 +78,8 @@ def verify(token: str, keys: KeySource, rules: TokenRules) -> tuple[Caller, int]
         )
     except jwt.PyJWTError as exc:
         raise Unauthenticated(f"the token is not valid: {exc}") from exc
+    if not rules.revoked.isdisjoint(str(claims.get(name)) for name in ("jti", "sub")):
+        raise Unauthenticated("the token is revoked")
     return _caller(claims), int(cast("float", claims["exp"]))
 
 

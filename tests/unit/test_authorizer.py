@@ -310,3 +310,13 @@ class Unreachable(jwt.PyJWKClient):
 def test_an_unreachable_key_set_is_no_refusal() -> None:
     with pytest.raises(Unavailable):
         verify(token(RSA_KEY, "RS256", {"kid": "one"}), PublicKeys(Unreachable("https://x/")), PUBLIC_RULES)
+
+
+@pytest.mark.parametrize("revoked", ["prometheus-1", "token-7"])
+def test_a_revoked_token_is_refused_by_its_name_or_its_bearers(revoked: str) -> None:
+    rules = TokenRules(RULES.algorithms, RULES.issuer, RULES.audience, frozenset({revoked}))
+    given = token(sub="prometheus-1", jti="token-7", scope="metrics:read")
+    assert verify(given, Fixed(SECRET), RULES)[0].scopes == {"metrics:read"}
+    with pytest.raises(Unauthenticated, match="revoked"):
+        verify(given, Fixed(SECRET), rules)
+    assert verify(token(sub="prometheus-2", jti="token-8"), Fixed(SECRET), rules)

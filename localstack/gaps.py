@@ -44,9 +44,15 @@ def environment(port: int) -> dict[str, str]:
 
 
 def without_unknown_resources(template: Template) -> Template:
-    """The template less the resources whose type the emulator does not know, and less the outputs that name them."""
+    """The template less the resources whose type, or for alarms metric math, the emulator does not know, and less the
+    outputs that name them."""
     resources = cast("Mapping[str, Template]", template["Resources"])
-    dropped = {name for name, resource in resources.items() if resource["Type"] in UNKNOWN_TYPES}
+    dropped = {
+        name
+        for name, resource in resources.items()
+        if resource["Type"] in UNKNOWN_TYPES
+        or (resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"])
+    }
     outputs = cast("Mapping[str, Template]", template.get("Outputs", {}))
     return template | {
         "Resources": {name: resource for name, resource in resources.items() if name not in dropped},

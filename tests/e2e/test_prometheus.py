@@ -63,8 +63,6 @@ class Prometheus:
 def alone() -> Iterator[Service]:
     """A service of its own, that nobody else's deliveries are counted by."""
     with LocalStack(parameters={"RetryBaseSeconds": "0.2"}) as stack, Service.of(stack) as running:
-        sqs, url = stack.client("sqs"), stack.outputs["DeliveryQueueUrl"]
-        sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "15"})  # a killed sender's come back
         yield running
 
 
@@ -193,6 +191,8 @@ def test_every_query_of_grafana_returns_data(prometheus: Prometheus) -> None:
 def test_with_senders_killed_the_receiver_has_no_more_than_is_known_or_unknown(
     alone: Service, prometheus: Prometheus
 ) -> None:
+    sqs, url = alone.client("sqs"), alone.stack.outputs["DeliveryQueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "15"})  # for what the killed had
     before = prometheus.total("webhook_delivery_attempts_total"), prometheus.total("webhook_delivery_unknown_total")
     over = prometheus.total("webhook_delivery_successes_total + webhook_dead_letters_total")
     user = alone.user()

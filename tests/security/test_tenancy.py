@@ -9,18 +9,11 @@ import pytest
 
 from tests.conftest import Figure
 from tests.security.estate import Estate, everything, make
-from tests.service import Document, Service, User
+from tests.service import Document, Service, User, event, eventually
 
 # For operators, by a scope of its own: it speaks of the service and not of tenants.
 OPERATORS = {"/metrics"}
 METHODS = ("get", "post", "put", "delete")
-# A body that the route takes from the owner, so that nothing but the owner decides.
-BODIES: dict[tuple[str, str], Document] = {
-    ("post", "/api/v1/webhooks"): {"name": "new", "url": "https://example.com/"},
-    ("put", "/api/v1/webhooks/{webhook_id}"): {"name": "taken"},
-    ("post", "/api/v1/webhooks/{webhook_id}/subscriptions"): {"event_type": "*"},
-    ("put", "/api/v1/webhooks/{webhook_id}/subscriptions/{subscription_id}"): {"is_active": False},
-}
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +35,14 @@ def routes(document: Document) -> list[tuple[str, str, Document]]:
     ]
 
 
-def on_resources(document: Document) -> list[tuple[str, str]]:
-    return [(method, path) for method, path, _ in routes(document) if "{" in path]
+def on_resources(document: Document) -> list[tuple[str, str, Document]]:
+    return [each for each in routes(document) if "{" in each[1]]
+
+
+def body_of(operation: Document) -> Document | None:
+    """A body that the route takes from the owner, so that nothing but the owner decides: the document's example."""
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    return None if content is None else content.get("example")
 
 
 def ask(user: User, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401
@@ -65,7 +64,7 @@ def test_another_tenants_resources_do_not_exist_on_any_route(
         service.bearer(scope="webhooks events:write:any"),
     ]
     asked = 0
-    for method, path in on_resources(document):
+    for method, path, operation in on_resources(document):
         # with ids of its own webhook before another's subscription, delivery or dead letter, too
         mixed = [estate.ids]
         for stranger in strangers:
@@ -73,7 +72,7 @@ def test_another_tenants_resources_do_not_exist_on_any_route(
                 own = stranger.register("https://example.com/", "*")
                 mixed = [estate.ids, {**estate.ids, "webhook_id": own["id"]}]
             for ids in mixed:
-                answer = ask(stranger, method, filled(path, ids), json=BODIES.get((method, path)))
+                answer = ask(stranger, method, filled(path, ids), json=body_of(operation))
                 asked += 1
                 assert answer.status_code == 404, f"{method} {path}: {answer.status_code} {answer.text}"
                 assert estate.ids["webhook_id"] not in answer.text.replace(filled(path, ids), "").replace(
@@ -95,6 +94,17 @@ def test_lists_and_queries_show_nothing_of_another_tenant(service: Service, docu
             assert not [known for known in estate.ids.values() if known in answer.text], path
 
 
+def test_another_tenants_webhook_cannot_be_named_in_a_body_or_a_query(service: Service, estate: Estate) -> None:
+    stranger, owner = service.user(), estate.owner
+    mine = event(user_id=stranger.user_id)
+    assert stranger.post("/events", mine).status_code == 202
+    eventually(lambda: stranger.get(f"/events/{mine['id']}").status_code == 200)
+    for webhook_id, status in ((estate.ids["webhook_id"], 404), (stranger.register("https://example.com/")["id"], 200)):
+        assert stranger.post("/filters/test", {"filters": None, "webhook_id": webhook_id}).status_code == status
+        assert stranger.get(f"/events/{mine['id']}", params={"webhook_id": webhook_id}).status_code == status
+    assert owner.post("/filters/test", {"filters": None, "webhook_id": estate.ids["webhook_id"]}).status_code == 200
+
+
 def test_every_route_but_the_public_ones_asks_who_calls(service: Service, document: Document) -> None:
     public = set()
     for method, path, _ in routes(document):
@@ -112,7 +122,7 @@ def test_a_caller_without_the_scope_gets_nowhere(service: Service, document: Doc
     for method, path, operation in routes(document):
         if operation.get("security") == []:
             continue
-        answer = ask(nobody, method, filled(path, estate.ids), json=BODIES.get((method, path)))
+        answer = ask(nobody, method, filled(path, estate.ids), json=body_of(operation))
         assert answer.status_code == 403, f"{method} {path}: {answer.status_code} {answer.text}"
         assert json.loads(answer.text)["type"] == "/problems/forbidden"
 

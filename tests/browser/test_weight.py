@@ -13,6 +13,7 @@ from tests.conftest import Figure
 from tests.service import Service, User, event, eventually
 
 MAX_FIRST_LOAD = 150_000
+MAX_LOAD = 1.5
 WEBHOOKS, DELIVERIES = int(os.environ.get("WEBHOOKS", "1000")), int(os.environ.get("DELIVERIES", "10000"))
 LONG_TASKS = """
   window.longest = 0;
@@ -52,9 +53,9 @@ def test_the_first_load_is_light(look: Look, service: Service, figure: Figure) -
 @pytest.mark.timeout(1_200)
 def test_pages_are_there_soon_with_a_thousand_webhooks(look: Look, service: Service, figure: Figure) -> None:
     user, path = service.user(), service.path()
-    webhook = user.register(service.receiver.url(path), "record.created", name="The busy one")
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda number: _register(user, service, number), range(WEBHOOKS - 1)))
+    webhook = user.register(service.receiver.url(path), "record.created", name="The busy one")
     for _ in range(0, DELIVERIES, 100):
         assert user.post("/events", {"events": [event() for _ in range(100)]}).status_code == 202
     eventually(lambda: len(service.receiver.requests(path)), lambda seen: seen >= DELIVERIES, timeout=900, every=2)
@@ -83,7 +84,11 @@ def test_pages_are_there_soon_with_a_thousand_webhooks(look: Look, service: Serv
         f"{name} {seconds:.2f} s (longest task {task:.0f} ms)" for name, (seconds, task) in slowest.items()
     )
     figure(f"{WEBHOOKS} webhooks, {DELIVERIES} deliveries: {said}")
-    # seconds are this machine's and whatever else it does; tasks of scripts are ours
+    # tasks are timed by the clock: where others take the processors, they say nothing of our scripts
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    figure(f"at a load of {load:.1f} for each processor")
+    if load > MAX_LOAD:
+        pytest.skip("this machine is too busy for times to mean anything")
     assert max(task for _, task in slowest.values()) <= 200
 
 

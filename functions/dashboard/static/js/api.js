@@ -81,11 +81,11 @@ export const post = async (path, body) => (await call("POST", path, { body })).b
 export const put = async (path, body, etag) => (await call("PUT", path, { body, headers: etag ? { "If-Match": etag } : {} })).body;
 export const del = (path) => call("DELETE", path);
 
-/** Pages of a list, as long as there are more. */
-export async function* pages(path, query, signal) {
+/** Pages of a list, as long as there are more; the first one smaller where it is waited for. */
+export async function* pages(path, query, signal, first = 100) {
   let cursor;
   do {
-    const page = await get(path, { limit: 100, ...query, cursor }, signal);
+    const page = await get(path, { limit: cursor ? 100 : first, ...query, cursor }, signal);
     yield page.items;
     cursor = page.next_cursor;
   } while (cursor);

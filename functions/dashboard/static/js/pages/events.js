@@ -14,11 +14,13 @@ const WEBHOOKS = 12;
 export async function show({ root, signal }) {
   const id = text("", { placeholder: "evt_…", "aria-label": "Event id", spellcheck: "false", class: "mono" });
   const list = h("div", skeleton(4));
+  const lately = h("h2", "Lately");
   put(root,
     head("Events", { actions: may("events:write") && !portal ? [button("Publish an event", publish, { glyph: "plus" })] : [] }),
     h("form.bar-of-tools", { onsubmit: (event) => (event.preventDefault(), id.value.trim() && go(link("events", id.value.trim()))) }, id, h("button.button.primary", { type: "submit" }, "Look up")),
-    h("h2", "Lately"), list);
-  const webhooks = (await get("/webhooks", { limit: WEBHOOKS }, signal)).items;
+    lately, list);
+  const { items: webhooks, next_cursor: more } = await get("/webhooks", { limit: WEBHOOKS }, signal);
+  if (more) fill(lately, `Lately, at your ${WEBHOOKS} newest webhooks`);
   const events = new Map();
   await each(webhooks, async (webhook) => {
     for (const one of (await get(`${webhookPath(webhook.id)}/deliveries`, { limit: 15 }, signal)).items) {

@@ -9,7 +9,7 @@ import { badge, button, failure, head, linkButton, segmented, skeleton } from ".
 
 const RANGES = { day: ["24 hours", 24, "hour"], week: ["7 days", 168, "hour"], month: ["30 days", 720, "day"] };
 const AT_FIRST = 24; // webhooks whose figures are read before anybody asks for more
-const SHOWN_AFTER = 6; // of them, until the rest comes
+const SHOWN_AFTER = 4; // of them, until the rest comes
 const LIVE_MS = 15_000;
 const WORST = ["disabled", "failing", "degraded", "paused", "inactive", "healthy"];
 
@@ -18,7 +18,7 @@ export async function show({ root, query, signal }) {
   const updated = h("span.muted", { role: "status" });
   const live = h("label.switch", h("input", { type: "checkbox", checked: true, onchange: (event) => (state.live = event.target.checked) }), h("span", "Live"));
   const body = h("div.stack.large");
-  const { items: webhooks, next_cursor: more } = await get("/webhooks", { limit: 100 }, signal);
+  const { items: webhooks, next_cursor: more } = await get("/webhooks", { limit: AT_FIRST }, signal);
   if (!webhooks.length) return put(root, head("Overview"), guide());
 
   const ranges = segmented("Time", Object.entries(RANGES).map(([key, [text]]) => [key, text]), state.range, (range) => {

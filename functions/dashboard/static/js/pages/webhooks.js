@@ -50,7 +50,7 @@ export async function show({ root, query, signal }) {
     }
   });
 
-  for await (const items of pages("/webhooks", {}, signal)) {
+  for await (const items of pages("/webhooks", {}, signal, A_PAGE)) {
     const first = !state.all.length;
     state.all.push(...items);
     if (first) draw();

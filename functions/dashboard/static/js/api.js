@@ -22,8 +22,8 @@ export class Problem extends Error {
 /** Told of every 401. */
 export const unauthorized = new EventTarget();
 
-/** One call; {body, etag, location}. Raises Problem. */
-export async function call(method, path, { body, query, headers, signal, root = false } = {}) {
+/** One call; {body, etag, location}. Raises Problem. `signingIn`: a 401 is the caller's own to tell. */
+export async function call(method, path, { body, query, headers, signal, root = false, signingIn = false } = {}) {
   const url = root ? new URL(path.replace(/^\//, ""), ROOT) : apiUrl(path);
   for (const [name, value] of Object.entries(query ?? {})) {
     if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
@@ -48,7 +48,7 @@ export async function call(method, path, { body, query, headers, signal, root = 
   const text = await answer.text();
   const document = /json/.test(answer.headers.get("Content-Type") ?? "") ? parsed(text) : text;
   if (answer.ok) return { body: document, etag: answer.headers.get("ETag"), location: answer.headers.get("Location") };
-  if (answer.status === 401) unauthorized.dispatchEvent(new Event("401"));
+  if (answer.status === 401 && !signingIn) unauthorized.dispatchEvent(new Event("401"));
   throw new Problem(answer.status, typeof document === "object" && document ? document : { title: `HTTP ${answer.status}` });
 }
 

@@ -1,6 +1,6 @@
 // Who looks: a token, or on the local stack a user's id.
 
-import { get } from "../api.js";
+import { call } from "../api.js";
 import { fill, h, icon } from "../dom.js";
 import { begin, claims, end, trustsUserId } from "../session.js";
 
@@ -22,12 +22,11 @@ export function signIn(app, { reason, done }) {
     }
     begin(wanted);
     try {
-      await get("/webhooks", { limit: 1 });
+      await call("GET", "/webhooks", { query: { limit: 1 }, signingIn: true });
       done(wanted);
     } catch (error) {
       end();
       message.textContent = error.status === 401 ? "The service does not accept this. Check that it is whole, of this deployment, and not expired." : error.message;
-      if (!message.isConnected) fill(app, page), event.target.querySelector("input, textarea").focus();
     }
   };
 

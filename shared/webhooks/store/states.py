@@ -12,6 +12,7 @@ from webhooks.store.dynamo import DynamoTable, Item, Key
 from webhooks.webhook_state import WebhookState
 
 _RACES = 5
+_NONE = WebhookState()
 
 
 def state_key(webhook_id: str) -> Key:
@@ -22,7 +23,7 @@ def state_key(webhook_id: str) -> Key:
 def state_of(item: Item | None) -> WebhookState:
     """The state that an item holds; a webhook that never failed, waited or was limited has none."""
     if item is None:
-        return WebhookState()
+        return _NONE
     circuit = read_text(item, "circuit")
     wake = read_text(item, schema.WAITING_AT)
     return WebhookState(

@@ -161,7 +161,7 @@ class HttpTransport:
         progress.pin = pin
         token = CURRENT_PIN.set(pin)
         try:
-            response = await transport.handle_async_request(_request(pin.destination.url, body))
+            response = await transport.handle_async_request(_Request(_parsed(pin.destination.url), body))
         finally:
             CURRENT_PIN.reset(token)
         progress.answered = time.perf_counter()
@@ -188,11 +188,19 @@ class HttpTransport:
         return self._transport
 
 
-def _request(url: str, body: bytes) -> httpx.Request:
-    # From its stream, since no headers are wanted: `PinnedRequest` has the pin's. Reading makes it a plain body.
-    request = httpx.Request("POST", _parsed(url), stream=httpx.ByteStream(body))
-    request.read()
-    return request
+class _Request(httpx.Request):
+    """A POST that is ready as it is: no header to work out, since `PinnedRequest` has the pin's, no URL to copy."""
+
+    def __init__(self, url: httpx.URL, body: bytes) -> None:  # pyright: ignore[reportMissingSuperCall]
+        self.method = "POST"
+        self.url = url
+        self.headers = _NO_HEADERS
+        self.extensions = {}
+        self.stream = httpx.ByteStream(body)
+        self._content = body
+
+
+_NO_HEADERS = httpx.Headers()
 
 
 def _default_tls() -> ssl.SSLContext:

@@ -6,7 +6,7 @@ from tests.benchmarks.cost.metering import Meter
 from tests.benchmarks.cost.prices import MILLION, PRICES
 
 # Memory by the template, in MB; a function has a whole core at 1,769 MB (AWS Lambda Developer Guide, "Memory").
-MEMORY_MB = {"api": 512, "ingest": 512, "sender": 512, "replay": 256, "release": 256, "rollup": 256}
+MEMORY_MB = {"api": 512, "ingest": 512, "sender": 512, "replay": 256, "release": 1769, "rollup": 256}
 CORE_MB = 1769
 AWS_CALL_MS = 6.0  # assumed: a call of DynamoDB or SQS within the region
 

@@ -1,0 +1,179 @@
+"""`make bench`: CPU of every function, our sender beside its contenders, as a table, results/bench.json and a plot."""
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from localstack.cloudformation import load
+from tests.benchmarks.measuring import PROJECT, Stub, interleaved, measure_once, median, ratio, running_stub
+
+RESULTS = Path(__file__).parent / "results"
+CORE_MB = 1769  # a function has a whole core at this memory (AWS Lambda Developer Guide, "Configure memory")
+CONTENDERS = ("ours", "reference", "naive")
+AWS_MS = 6.0  # a call of DynamoDB or SQS within the region, assumed
+THREADS = 8  # of functions/release
+Row = dict[str, Any]
+
+
+def say(text: str = "") -> None:
+    """A line of the report."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def memory_share(function: str) -> float:
+    """Of a core, by the memory that the template sets."""
+    return load(PROJECT / "template.yaml")["Resources"][function]["Properties"]["MemorySize"] / CORE_MB
+
+
+def sender(stub: Stub, *, rounds: int, units: int, quick: bool) -> list[Row]:
+    """Ours, the reference loop and the naive build, by batch, connection and the receivers' latency."""
+    rows: list[Row] = []
+    say("sender: CPU us a delivery (median; ratios are medians of the rounds' ratios)")
+    say(
+        f"{'batch':>6}{'connection':>12}{'latency':>9}{'ours':>9}{'ref':>9}{'naive':>9}{'ours/ref':>10}{'naive/ours':>12}"
+    )
+    for batch in (10, 100):
+        for tls in (False, True):
+            for latency_ms in (0,) if quick else (0, 100, 1000):
+                count = units if latency_ms == 0 else max(batch * 3, units // 10)
+                parameters = {"batch": batch, "tls": tls, "latency_ms": latency_ms, "units": count}
+                found = interleaved({name: (name, parameters) for name in CONTENDERS}, rounds, stub)
+                row: Row = {
+                    **parameters, "us": {name: median(found[name]) for name in CONTENDERS},
+                    "calls": median(found["ours"], "calls"),
+                    "to_reference": ratio(found["ours"], found["reference"]),
+                    "naive_to_ours": ratio(found["naive"], found["ours"]),
+                    "rounds": {name: [each["us"] for each in found[name]] for name in CONTENDERS},
+                }  # fmt: skip
+                rows.append(row)
+                us = row["us"]
+                say(
+                    f"{batch:>6}{'TLS, fresh' if tls else 'kept':>12}{latency_ms:>6} ms{us['ours']:>9.0f}"
+                    f"{us['reference']:>9.0f}{us['naive']:>9.0f}{row['to_reference']:>10.2f}{row['naive_to_ours']:>12.1f}"
+                )
+    return rows
+
+
+def ingest(stub: Stub, *, rounds: int, units: int) -> list[Row]:
+    """Subscriptions in a workspace, 10 of which want each event; and the predicate work by itself."""
+    sizes = (10, 100, 1_000, 10_000, 100_000)
+    cases = {str(n): ("ingest", {"subscriptions": n, "batch": 10, "units": units}) for n in sizes}
+    found = interleaved(cases, rounds, stub)
+    say()
+    say("ingest: CPU us an event that reaches 10 webhooks, by subscriptions in its workspace")
+    rows: list[Row] = []
+    for n in sizes:
+        to_100 = ratio(found[str(n)], found["100"])
+        rows.append({"subscriptions": n, "us": median(found[str(n)]), "to_100": to_100})
+        say(f"{n:>10,}{median(found[str(n)]):>9.0f}   {to_100:.2f}x of 100")
+    return rows
+
+
+def predicates(stub: Stub, *, rounds: int) -> Row:
+    """The work of matching alone."""
+    found = interleaved({"1000": ("matching", {"subscriptions": 1000})}, rounds, stub)
+    say(f"matching: {median(found['1000']):.0f} us an event, 1,000 subscriptions of its type, 10 of which match")
+    return {"subscriptions": 1000, "us": median(found["1000"])}
+
+
+def api(stub: Stub, *, rounds: int) -> list[Row]:
+    """Calls of the API."""
+    units = {"POST /events": 200, "POST /events x 100": 30, "POST /webhooks": 60}
+    found = interleaved({call: ("api", {"call": call, "units": count}) for call, count in units.items()}, rounds, stub)
+    say()
+    say("api: CPU us a call")
+    for call in units:
+        say(f"  {call:<20}{median(found[call]):>9.0f}")
+    return [{"call": call, "us": median(found[call])} for call in units]
+
+
+def release(stub: Stub, *, rounds: int, waiting: int) -> Row:
+    """Waiting deliveries that one function lets go of in a second, at its share of a core and with AWS's latency."""
+    found = interleaved({"release": ("release", {"waiting": waiting, "units": waiting})}, rounds, stub)["release"]
+    share = memory_share("ReleaseFunction")
+    us, calls = median(found), median(found, "calls")
+    # CPU is taken in turns; calls wait beside each other, as many as there are threads.
+    per_second = 1e6 / (us / min(1, share) + calls * AWS_MS * 1000 / THREADS)
+    say()
+    say(
+        f"release: {us:.0f} us and {calls:.3f} AWS calls a delivery; at {share:.2f} of a core and {AWS_MS:g} ms a call "
+        f"{per_second:.0f} a second"
+    )
+    return {"us": us, "calls": calls, "share": share, "aws_ms": AWS_MS, "per_second": per_second}
+
+
+def initiation(stub: Stub, *, batches: int) -> Row:
+    """From a batch's arrival to the first byte at the receiver, held to the sender's share of a core."""
+    share = memory_share("SenderFunction")
+    parameters = {"batch": 10, "batches": batches, "share": share, "aws_ms": AWS_MS, "tls": False}
+    found = measure_once("initiation", parameters, stub)
+    say()
+    say(
+        f"initiation: p50 {found['p50']:.0f} ms, p95 {found['p95']:.0f}, p99 {found['p99']:.0f} at {share:.2f} of a "
+        f"core and {AWS_MS:g} ms an AWS call; {found['calls_before']:.0f} AWS call before the first byte"
+    )
+    return {**parameters, **found}
+
+
+def bars(results: Mapping[str, Any]) -> list[Row]:
+    """The project's bars, each as figure and ratio."""
+    plain = {r["batch"]: r for r in results["sender"] if not r["tls"] and r["latency_ms"] == 0}
+    by_size = {row["subscriptions"]: row for row in results["ingest"]}
+    given: list[tuple[str, float, float, Callable[[float, float], bool]]] = [
+        *((f"sender to reference, batch {n}", plain[n]["to_reference"], 2.0, float.__le__) for n in (10, 100)),
+        *((f"naive to sender, batch {n}", plain[n]["naive_to_ours"], 8.0, float.__ge__) for n in (10, 100)),
+        *(
+            (f"AWS calls a delivery, batch {n}", plain[n]["calls"], limit, float.__le__)
+            for n, limit in ((10, 0.35), (100, 0.1))
+        ),
+        ("ingest: 100,000 subscriptions to 100", by_size[100_000]["to_100"], 3.0, float.__le__),
+        ("matching 1,000 subscriptions, us an event", results["matching"]["us"], 100.0, float.__le__),
+        ("initiation p95, ms", results["initiation"]["p95"], 100.0, float.__le__),
+        ("AWS calls before the first byte", float(results["initiation"]["calls_before"]), 2.0, float.__le__),
+        ("release, deliveries a second", results["release"]["per_second"], 1000.0, float.__ge__),
+    ]
+    return [
+        {"bar": name, "figure": figure, "limit": limit, "ratio": figure / limit, "met": holds(figure, limit)}
+        for name, figure, limit, holds in given
+    ]
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--units", type=int, default=2000, help="deliveries a round")
+    parser.add_argument("--quick", action="store_true", help="no receivers that take their time")
+    parser.add_argument("--no-plot", action="store_true")
+    args = parser.parse_args()
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    say(f"{machine}, load {os.getloadavg()[0]:.1f}")
+    results: dict[str, Any] = {"machine": machine, "rounds": args.rounds}
+    with running_stub() as stub:
+        results["sender"] = sender(stub, rounds=args.rounds, units=args.units, quick=args.quick)
+        results["ingest"] = ingest(stub, rounds=min(3, args.rounds), units=max(100, args.units // 10))
+        results["matching"] = predicates(stub, rounds=args.rounds)
+        results["api"] = api(stub, rounds=min(3, args.rounds))
+        results["release"] = release(stub, rounds=args.rounds, waiting=args.units)
+        results["initiation"] = initiation(stub, batches=50 if args.quick else 200)
+    results["bars"] = bars(results)
+    say()
+    for row in results["bars"]:
+        mark = "met   " if row["met"] else "MISSED"
+        say(f"  {mark} {row['bar']:<44}{row['figure']:>10.2f}  bar {row['limit']:g}  ratio {row['ratio']:.2f}")
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "bench.json").write_text(json.dumps(results, indent=1) + "\n")
+    if not args.no_plot:
+        from tests.benchmarks.plot import draw
+
+        draw(results, RESULTS / "bench.svg")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
@@ -20,6 +21,7 @@ from webhooks.store.statistics import StatisticsReader
 from webhooks.store.waiting import DUE_SHARDS, WaitingStore
 
 MARGIN_MS = 10_000  # left of the function's timeout when draining stops until the next minute
+THREADS = 8  # boto3's clients keep ten connections
 CIRCUITS_COUNTED = 1_000
 
 
@@ -37,6 +39,7 @@ release = Release(
     SqsDeliveries(Queue(client("sqs"), settings.delivery_queue_url)),
     shards=DUE_SHARDS,
     now_ms=now_ms,
+    each=ThreadPoolExecutor(THREADS).map,
 )
 statistics = StatisticsReader(table)
 run_log = BatchLog(RELEASE, now_ms=now_ms)

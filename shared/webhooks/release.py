@@ -7,8 +7,8 @@ parked; marking first would lose it.
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from webhooks import rate_limit
 from webhooks.errors import Unavailable
@@ -23,6 +23,9 @@ PERIOD_MS = 60_000  # the schedule's
 CHUNK = 500
 FORGET_AFTER_MS = 5 * 60_000  # a room empty for so long is looked at no more; longer than any sender's invocation
 MAX_DELAY_SECONDS = 900  # SQS: DelaySeconds
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 logger = logging.getLogger(__name__)
 
@@ -81,9 +84,27 @@ class ReleaseReport:
     failures: int = 0
     out_of_time: bool = False
 
+    def add(self, part: "ReleaseReport") -> None:
+        """Count what a part of the run did."""
+        self.due += part.due
+        self.from_rooms += part.from_rooms
+        self.failures += part.failures
+
+
+class Mapper(Protocol):
+    """`map`, or that of a pool of threads."""
+
+    def __call__(self, work: Callable[[A], B], items: Iterable[A], /) -> Iterator[B]:
+        """The work's answers, in order."""
+        ...
+
 
 class Release:
-    """The use case of functions/release. Runs may overlap and may end anywhere."""
+    """The use case of functions/release. Runs may overlap and may end anywhere.
+
+    `each` goes through shards and rooms. Most of a run is waiting for AWS, so threads make it as much faster as there
+    are of them.
+    """
 
     def __init__(
         self,
@@ -93,28 +114,39 @@ class Release:
         *,
         shards: int,
         now_ms: Callable[[], int],
+        each: Mapper = map,
     ) -> None:
         self._store = store
         self._states = states
         self._queue = queue
         self._shards = shards
         self._now_ms = now_ms
+        self._each = each
 
     def run(self, deadline_ms: int) -> ReleaseReport:
         """Release all that falls due within a minute, then drain rooms in turns until they are empty or time is up."""
         report = ReleaseReport()
         to_wake: list[str] = []
-        for shard in range(self._shards):
-            try:
-                to_wake += self._release_due(shard, report)
-            except Unavailable as exc:
-                report.failures += 1
-                logger.warning("shard %d waits for the next run: %s", shard, exc)
+        for waking, part in self._each(self._release_shard, range(self._shards)):
+            to_wake += waking
+            report.add(part)
         report.rooms = len(to_wake)
         while to_wake and self._now_ms() < deadline_ms:
-            to_wake = [webhook_id for webhook_id in to_wake if self._drain(webhook_id, report, deadline_ms)]
+            turns = list(self._each(lambda webhook_id: self._drain(webhook_id, deadline_ms), to_wake))
+            for _, part in turns:
+                report.add(part)
+            to_wake = [webhook_id for webhook_id, (more, _) in zip(to_wake, turns, strict=True) if more]
         report.out_of_time = bool(to_wake)
         return report
+
+    def _release_shard(self, shard: int) -> tuple[list[str], ReleaseReport]:
+        report = ReleaseReport()
+        try:
+            return self._release_due(shard, report), report
+        except Unavailable as exc:
+            report.failures += 1
+            logger.warning("shard %d waits for the next run: %s", shard, exc)
+            return [], report
 
     def _release_due(self, shard: int, report: ReleaseReport) -> list[str]:
         to_wake: list[str] = []
@@ -127,17 +159,19 @@ class Release:
                 report.due += self._send(waiting, loaded, [_delay(r, self._now_ms()) for r in waiting])
         return to_wake
 
-    def _drain(self, webhook_id: str, report: ReleaseReport, deadline_ms: int) -> bool:
+    def _drain(self, webhook_id: str, deadline_ms: int) -> tuple[bool, ReleaseReport]:
         """Send part of a room; True when there is more to send in this run."""
+        report = ReleaseReport()
         if self._now_ms() >= deadline_ms:
-            return True
+            return True, report
         try:
             loaded = self._store.around([(webhook_id, None)])
-            return self._drain_room(webhook_id, loaded.webhooks.get(webhook_id), loaded.states[webhook_id], report)
+            webhook, state = loaded.webhooks.get(webhook_id), loaded.states[webhook_id]
+            return self._drain_room(webhook_id, webhook, state, report), report
         except Unavailable as exc:
             report.failures += 1
             logger.warning("the room of %s waits for the next run: %s", webhook_id, exc)
-            return False
+            return False, report
 
     def _drain_room(self, webhook_id: str, webhook: Webhook | None, state: WebhookState, report: ReleaseReport) -> bool:
         now_ms = self._now_ms()
@@ -194,7 +228,7 @@ class Release:
         self._queue.send(messages)
         if messages:
             logger.info("released", extra={"delivery_ids": [record.delivery_id for record in records]})
-        marks = [(record, replace(released(record), revision=record.revision + 1)) for record in records]
+        marks = [(record, released(record).changed(revision=record.revision + 1)) for record in records]
         self._store.save(marks)  # one that does not hold was acted on meanwhile
         return len(records)
 

@@ -131,6 +131,25 @@ fmt: .venv/.ready ## format and fix what can be fixed
 openapi: .venv/.ready ## write docs/openapi.json anew
 	$(PY) functions/api/openapi.py
 
+# -- measuring ----------------------------------------------------------------
+
+.PHONY: bench
+bench: .venv/.ready ## CPU of every function beside a reference loop and a naive build; table, JSON, plot (ROUNDS=5, QUICK=1)
+	@$(UV) sync --frozen --quiet --inexact --group bench --python $(PY)
+	@$(PY) -m tests.benchmarks $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick)
+
+.PHONY: bench-cost
+bench-cost: .venv/.ready ## AWS calls, units and dollars a delivery, counted over the real handlers
+	@$(PY) -m tests.benchmarks.cost
+
+.PHONY: bench-latency
+bench-latency: .venv/.ready ## from publishing to the receiver on the local stack, beside a chain of no-op functions (RATE=20, SECONDS=20)
+	@$(PY) -m tests.benchmarks.latency $(if $(RATE),--rate $(RATE)) $(if $(SECONDS),--seconds $(SECONDS))
+
+.PHONY: bench-start
+bench-start: .venv/.ready ## cold start: CPU of each function's init, with and without .pyc, and the libraries it imports
+	@$(PY) -m tests.benchmarks.cold_start
+
 # -- building and deploying ---------------------------------------------------
 
 .PHONY: build

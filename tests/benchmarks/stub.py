@@ -161,9 +161,9 @@ class Receivers:
 
     def _answer(self, head: bytes, *, closes: bool) -> Answer:
         now = time.monotonic()
-        at = head.find(b"webhook-id: ")
-        if at >= 0:
-            self.arrivals[head[at + 12 : head.find(b"\r\n", at)].decode()] = now
+        _, found, rest = head.partition(b"\r\nwebhook-id: ")
+        if found:
+            self.arrivals[rest.partition(b"\r\n")[0].decode()] = now
         _, latency, size, rich = head.split(b" ", 2)[1].split(b"/")[:4]
         extra = (HEADERS_15 if rich == b"1" else b"") + (b"Connection: close\r\n" if closes else b"")
         body = b"x" * int(size)

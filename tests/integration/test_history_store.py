@@ -122,6 +122,7 @@ def letter(n: int, webhook_id: str = WEBHOOK, owner: str = "7", **changes: objec
         last_error_code=None,
         dead_at_ms=NOW,
         body=b'{"id":"e"}',
+        cause="gone",
     )
     return replace(made, **changes)
 

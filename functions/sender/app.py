@@ -5,7 +5,6 @@ import gc
 import os
 import random
 import time
-from dataclasses import asdict
 from logging import INFO
 from typing import Any
 
@@ -110,7 +109,7 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     batch_log.line(
         "batch sent",
         context,
-        **{**asdict(report), "again": len(report.again), "steps": _steps(report.steps)},
+        **{**report.counts(), "steps": _steps(report.steps)},
         unreadable=len(unreadable),
         oldest_ms=oldest_ms(event["Records"], now_ms()),
     )

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.delivery import DeliveryRecord
@@ -45,6 +45,11 @@ class SendReport:
     returned: int = 0  # through our own faults
     unknown: int = 0
     steps: list[str] = field(default_factory=list[str])  # "dlv_... evt_... outcome", for whoever follows a delivery
+
+    def counts(self) -> dict[str, int]:
+        """The numbers of it, by name."""
+        numbers = {each.name: getattr(self, each.name) for each in fields(self) if each.type is int}
+        return {"again": len(self.again), **numbers}
 
     def give_back(self, batch: Sequence[Received[DeliveryMessage]], cause: Exception) -> None:
         """These could not be handled, and it is not their endpoint's fault: SQS shows them again."""

@@ -11,7 +11,6 @@ from typing import Protocol, cast
 import aiohttp
 import certifi
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from webhooks.egress import Destination, EgressPolicy, check_addresses, check_url
 from webhooks.errors import RefusedDestination
@@ -19,6 +18,7 @@ from webhooks.models.exchange import Exchange, HttpRequest, Timings
 from webhooks.redaction import redacted
 from webhooks.transport.failures import ENDPOINT_ERRORS, UNREACHABLE, Failure, classify, deadline_passed
 from webhooks.transport.pinned import CURRENT_PIN, Pin, PinnedConnector, PinnedRequest
+from webhooks.transport.pool import PooledTransport
 from webhooks.transport.resolver import Resolver, SystemResolver
 
 MAX_KEPT_URLS = 1024  # a webhook's URL comes again and again; judging it takes 65 us, parsing it 20
@@ -90,7 +90,7 @@ class HttpTransport:
         self._check = functools.lru_cache(maxsize=MAX_KEPT_URLS)(functools.partial(check_url, policy=policy))
         self._resolver: Resolver = resolver or SystemResolver()
         self._tls = tls
-        self._transport: AiohttpTransport | None = None
+        self._transport: PooledTransport | None = None
 
     async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
         """See `Transport.send`. Ends at the request's deadline, whatever the receiver does."""
@@ -157,7 +157,7 @@ class HttpTransport:
         answers = await self._resolver.resolve(destination.host, destination.port)
         return check_addresses(destination.host, tuple(dict.fromkeys(answers)), self._policy)
 
-    async def _exchange(self, transport: AiohttpTransport, pin: Pin, body: bytes, progress: _Progress) -> _Answer:
+    async def _exchange(self, transport: PooledTransport, pin: Pin, body: bytes, progress: _Progress) -> _Answer:
         progress.pin = pin
         token = CURRENT_PIN.set(pin)
         try:
@@ -166,15 +166,16 @@ class HttpTransport:
             CURRENT_PIN.reset(token)
         progress.answered = time.perf_counter()
         kept = bytearray()
+        body_stream = cast("httpx.AsyncByteStream", response.stream)
         try:
-            async for chunk in cast("httpx.AsyncByteStream", response.stream):
+            async for chunk in body_stream:
                 if len(kept) < MAX_KEPT_BODY_BYTES:
                     kept += chunk[: MAX_KEPT_BODY_BYTES - len(kept)]
         finally:
-            await response.aclose()
+            await body_stream.aclose()
         return _Answer(response.status_code, _kept_headers(response.headers.raw), bytes(kept))
 
-    def _opened(self) -> AiohttpTransport:
+    def _opened(self) -> PooledTransport:
         if self._transport is None:
             session = aiohttp.ClientSession(
                 connector=PinnedConnector(self._tls or _default_tls()),
@@ -184,7 +185,7 @@ class HttpTransport:
                 auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=None),
             )
-            self._transport = AiohttpTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), client=session)
+            self._transport = PooledTransport(session, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         return self._transport
 
 

@@ -1,0 +1,37 @@
+"""aiohttp's pool behind httpx's transport interface."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+
+class PooledTransport(AiohttpTransport):
+    """httpx-aiohttp's transport without what an attempt has no use for.
+
+    It has one deadline instead of the client's timeouts, no proxy, and `failures` knows aiohttp's exceptions: putting
+    up the rest took a twentieth of a delivery's CPU.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, **settings: object) -> None:
+        super().__init__(client=session, **settings)  # pyright: ignore[reportArgumentType]
+        self._session = session
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Raises aiohttp's exceptions and OSError. The response's stream must be closed."""
+        response = await self._session.post(str(request.url), data=request.content or None, allow_redirects=False)
+        return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response), request=request)
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._response.content.iter_any():
+            yield chunk
+
+    async def aclose(self) -> None:
+        self._response.release()
+        await self._response.wait_for_close()

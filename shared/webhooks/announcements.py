@@ -19,13 +19,17 @@ PUT_EVENTS_ENTRIES = 10  # Amazon EventBridge API Reference, PutEvents
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """One operational event. It speaks of `webhook_id`, and is never delivered to that webhook."""
+    """One operational event. It speaks of `webhook_id`, and is never delivered to that webhook.
+
+    With an `event_id` of what happened, told once more it is the same event, and becomes one delivery.
+    """
 
     event_type: AnnouncementType
     webhook_id: str
     user_id: str | int
     workspace_id: str | int | None
     data: dict[str, object] = field(default_factory=dict[str, object])
+    event_id: str | None = None
 
 
 class Announcer(Protocol):
@@ -57,7 +61,7 @@ class EventBus:
 
     def _entry(self, announcement: Announcement, now_ms: int) -> dict[str, object]:
         detail = {
-            "id": new_id("evt", now_ms),
+            "id": announcement.event_id or new_id("evt", now_ms),
             "type": announcement.event_type,
             "resource_id": announcement.webhook_id,
             "workspace_id": announcement.workspace_id,

@@ -89,9 +89,9 @@ class ReplayJobs:
                 return job
 
     def _page(self, job: ReplayJob) -> tuple[ReplayJob, int]:
-        if job.total is None:
+        if job.total is None:  # a step of its own: once something is sent again, there is less to count
             total, _ = count(self._outstanding, job, self._replayer.outstanding)
-            job = replace(job, total=total, status="running")
+            return replace(job, total=total, status="running"), 0
         size = max(1, min(PAGE, int(job.rate_per_second * DELAY_LIMIT_SECONDS)))
         chosen, after = self._outstanding.page(job, job.shard, job.after, size)
         fresh = [letter for letter in chosen if not letter.is_processed]

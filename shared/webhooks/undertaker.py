@@ -10,6 +10,7 @@ from webhooks.attempt_detail import unpack_detail
 from webhooks.causes import cause_of, failed_attempt
 from webhooks.errors import Unavailable
 from webhooks.event_types import OPERATIONAL_EVENT_TYPES
+from webhooks.ids import derived_id, time_of
 from webhooks.lifecycle import begin, given_up
 from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
@@ -59,10 +60,15 @@ class Undertaker:
         """Keep what is really dead; returns how many dead letters are new. Raises Unavailable: repeat the batch."""
         loaded = self._store.around([(each.message.webhook_id, each.message.delivery_id) for each in batch])
         details = self._details(loaded.records.values())
-        buried = [letter for each in batch if (letter := self._bury(each.message, loaded, details)) is not None]
+        letters = [letter for each in batch if (letter := self._letter(each.message, loaded, details)) is not None]
+        self._announce(letters, loaded)  # before they are kept: the repeat of a batch cut off here would find them kept
+        buried = [letter for letter in letters if self._letters.bury(letter)]
         for letter in buried:
             what = {"delivery_id": letter.delivery_id, "event_id": letter.event_id, "webhook_id": letter.webhook_id}
             logger.info("dead letter kept", extra={**what, "reason": letter.failure_reason, "cause": letter.cause})
+        return len(buried)
+
+    def _announce(self, letters: Sequence[DeadLetter], loaded: Loaded) -> None:
         announcements = [
             Announcement(
                 "delivery.dead_lettered",
@@ -70,20 +76,20 @@ class Undertaker:
                 webhook.user_id,
                 webhook.workspace_id,
                 {"delivery_id": letter.delivery_id, "event_id": letter.event_id, "reason": letter.failure_reason},
+                derived_id("evt", time_of(letter.delivery_id), "dead", letter.delivery_id, str(letter.generation)),
             )
-            for letter in buried
+            for letter in letters
             if (webhook := loaded.webhooks.get(letter.webhook_id)) is not None
             and letter.event_type not in OPERATIONAL_EVENT_TYPES
         ]
         if announcements:
             self._announcer.announce(announcements, self._now_ms())
-        return len(buried)
 
     def _details(self, records: Iterable[DeliveryRecord]) -> Mapping[str, bytes]:
         failed = [(record, attempt) for record in records if (attempt := failed_attempt(record)) is not None]
         return self._store.details([(r.webhook_id, r.delivery_id, attempt.started_at_ms) for r, attempt in failed])
 
-    def _bury(self, message: DeliveryMessage, loaded: Loaded, details: Mapping[str, bytes]) -> DeadLetter | None:
+    def _letter(self, message: DeliveryMessage, loaded: Loaded, details: Mapping[str, bytes]) -> DeadLetter | None:
         stored = loaded.records.get(message.delivery_id)
         record = stored or begin(message)
         if message.generation < record.generation or record.status == "delivered":
@@ -99,7 +105,7 @@ class Undertaker:
         last = failed_attempt(record)
         packed = details.get(record.delivery_id)
         reason = record.reason or message.reason or NEVER_RECORDED
-        letter = DeadLetter(
+        return DeadLetter(
             delivery_id=record.delivery_id,
             webhook_id=record.webhook_id,
             owner=webhook.owner if webhook else "",
@@ -116,4 +122,3 @@ class Undertaker:
             dead_at_ms=self._now_ms(),
             body=message.body.encode(),
         )
-        return letter if self._letters.bury(letter) else None

@@ -5,7 +5,7 @@ Developer Guide, "Service, account, and table quotas").
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from tests.fakes import expressions, partiql
@@ -13,6 +13,7 @@ from tests.fakes.aws_errors import client_error, validation
 from tests.fakes.clock import Clock
 from tests.fakes.dynamo_table import INDEXES, MAX_ITEM_BYTES, FakeTable, Item, Key, item_bytes
 from tests.fakes.expressions import NotUnderstood
+from tests.fakes.key_conditions import key_range
 
 MAX_PAGE_BYTES = 1024 * 1024
 MAX_BATCH_GET_BYTES = 16 * 1024 * 1024
@@ -53,10 +54,10 @@ class FakeDynamoDB:
                 raise validation(operation, "The list of keys is empty")
             if len(set(keys)) != len(keys):
                 raise validation(operation, "Provided list of item keys contains duplicates")
-            found = responses.setdefault(name, [])
+            found, table = responses.setdefault(name, []), self._table(operation, name)
             for key in keys:
-                item = self._table(operation, name).get(key)
-                size += item_bytes(item) if item else 0
+                item = table.get(key)
+                size += table.size(key) if item else 0
                 if size > MAX_BATCH_GET_BYTES:
                     unprocessed.setdefault(name, {**asked, "Keys": []})["Keys"].append(_key_item(key))
                 elif item is not None:
@@ -85,23 +86,23 @@ class FakeDynamoDB:
         shown = _shown(ProjectionExpression, names)
         names = {each: name for each, name in names.items() if each not in _parts(ProjectionExpression)}
         try:
-            hash_value, holds = _key_condition(KeyConditionExpression, hash_name, range_name, names, values)
+            wanted = key_range(KeyConditionExpression, hash_name, range_name, names, values)
         except NotUnderstood as exc:
             raise validation(operation, str(exc)) from exc
-        rows = table.in_partition(hash_value) if IndexName is None else table.in_index(IndexName, hash_value)
-        rows = [row for row in rows if holds({range_name: {"S": row[0]}, hash_name: {"S": hash_value}})]
-        if not ScanIndexForward:
-            rows.reverse()
+        start = None
         if ExclusiveStartKey is not None:
-            rows = _behind(rows, ExclusiveStartKey, range_name, forward=ScanIndexForward)
+            start = ExclusiveStartKey[range_name]["S"], ExclusiveStartKey["pk"]["S"], ExclusiveStartKey["sk"]["S"]
         items: list[Item] = []
         size, last = 0, None
-        for at, key in rows:
-            item = table.get(key) or {} if IndexName is None else table.index_projection(IndexName, hash_value, at, key)
-            items.append(item)
-            size += item_bytes(item)
+        for at, pk, sk in table.rows(IndexName, wanted, start, forward=ScanIndexForward):
+            if IndexName is None:
+                items.append(table.get((pk, sk)) or {})
+                size += table.size((pk, sk))
+            else:
+                items.append(table.index_projection(IndexName, wanted.hash_value, at, (pk, sk)))
+                size += item_bytes(items[-1])
             if len(items) == Limit or size > MAX_PAGE_BYTES:
-                last = {**_key_item(key), hash_name: {"S": hash_value}, range_name: {"S": at}}
+                last = {**_key_item((pk, sk)), hash_name: {"S": wanted.hash_value}, range_name: {"S": at}}
                 break
         return {
             "Items": [shown(item) for item in items],
@@ -230,7 +231,7 @@ class FakeDynamoDB:
         _check_values(operation, values.values())
         key = _key(operation, request["Key"] if kind != "Put" else request["Item"], whole=kind != "Put")
         old = table.get(key)
-        used: set[str] = set()
+        used: Set[str] = frozenset()
         holds, new = True, old
         try:
             if "ConditionExpression" in request:
@@ -243,7 +244,7 @@ class FakeDynamoDB:
                 new = None
             elif kind == "Update":
                 change, paths, more = expressions.update(request["UpdateExpression"], names, values)
-                used |= more
+                used = used | more
                 if paths & {"pk", "sk"}:
                     raise NotUnderstood("Cannot update attribute pk or sk. This attribute is part of the key")
                 new = dict(old) if old is not None else _key_item(key)
@@ -320,45 +321,3 @@ def _check_values(operation: str, values: Iterable[Mapping[str, Any]]) -> None:
             raise validation(operation, f"{value!r} is no value")
         if (kind in ("S", "N") and type(value[kind]) is not str) or (kind == "B" and type(value[kind]) is not bytes):
             raise validation(operation, f"{value!r} is not of its type")
-
-
-def _key_condition(
-    text: str, hash_name: str, range_name: str, names: Mapping[str, str], values: Mapping[str, Any]
-) -> tuple[str, expressions.Condition]:
-    words = expressions.tokens(text)
-    if "OR" in words or "NOT" in words or "<>" in words:
-        raise NotUnderstood("Invalid operator used in KeyConditionExpression")
-    mentioned = {names.get(word, word) for word in words if not word.startswith(":")}
-    if not mentioned <= {
-        hash_name,
-        range_name,
-        "=",
-        "<",
-        "<=",
-        ">",
-        ">=",
-        "AND",
-        "BETWEEN",
-        "begins_with",
-        "(",
-        ")",
-        ",",
-    }:
-        raise NotUnderstood("Query key condition not supported")
-    holds, used = expressions.condition(text, names, values)
-    expressions.check_used(used, names, values)
-    return _hash_value(words, hash_name, names, values), holds
-
-
-def _hash_value(words: Sequence[str], hash_name: str, names: Mapping[str, str], values: Mapping[str, Any]) -> str:
-    for name, operator, value in zip(words, words[1:], words[2:], strict=False):
-        if names.get(name, name) == hash_name and operator == "=":
-            return values[value]["S"]
-    raise NotUnderstood(f"Query condition missed key schema element: {hash_name}")
-
-
-def _behind(rows: list[tuple[str, Key]], start: Item, range_name: str, *, forward: bool) -> list[tuple[str, Key]]:
-    at, key = start[range_name]["S"], (start["pk"]["S"], start["sk"]["S"])
-    if forward:
-        return [row for row in rows if row > (at, key)]
-    return [row for row in rows if row < (at, key)]

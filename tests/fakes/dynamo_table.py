@@ -1,13 +1,14 @@
 """One fake table: items in order, sparse indexes that lag, a stream, and TTL. Not thread-safe: one caller at a time."""
 
 import heapq
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.fakes.clock import Clock
+from tests.fakes.key_conditions import KeyRange
 
 Item = dict[str, Any]
 Key = tuple[str, str]
@@ -75,6 +76,7 @@ class FakeTable:
         self._keeps_stream = keeps_stream
         self.items: dict[Key, Item] = {}
         self._order: dict[str, list[str]] = {}
+        self._sizes: dict[Key, int] = {}
         self._indexes = {name: _Index(name) for name in INDEXES}
         self._expiring: list[tuple[int, Key]] = []
         self._sequence = 0
@@ -90,6 +92,7 @@ class FakeTable:
         old = self.items.get(key)
         if new is None and old is None:
             return
+        self._sizes.pop(key, None)
         if new is None:
             del self.items[key]
             order = self._order[key[0]]
@@ -119,15 +122,32 @@ class FakeTable:
                 gone += 1
         return gone
 
-    def in_partition(self, pk: str) -> list[tuple[str, Key]]:
-        """(sort value, key) of a partition, in order."""
-        return [(sk, (pk, sk)) for sk in self._order.get(pk, ())]
-
-    def in_index(self, name: str, key: str) -> list[tuple[str, Key]]:
-        """The same of an index key, as old as the index happens to be."""
-        index = self._indexes[name]
+    def rows(
+        self, index_name: str | None, wanted: KeyRange, start: tuple[str, str, str] | None, *, forward: bool
+    ) -> Iterator[tuple[str, str, str]]:
+        """(sort value, pk, sk) in order, from behind `start` on: of a partition, or of an index key as old as the index
+        happens to be."""
+        pk = wanted.hash_value
+        if index_name is None:
+            order = self._order.get(pk, [])
+            first, last = wanted.bounds(order, _itself)
+            if start is not None:
+                first, last = _behind(order, start[0], first, last, forward=forward)
+            keys = order[first:last] if forward else reversed(order[first:last])
+            return ((sk, pk, sk) for sk in keys)
+        index = self._indexes[index_name]
         index.catch_up(self._clock.ms)
-        return [(at, (pk, sk)) for at, pk, sk in index.entries.get(key, ())]
+        entries = index.entries.get(pk, [])
+        first, last = wanted.bounds(entries, _sort_value)
+        if start is not None:
+            first, last = _behind(entries, start, first, last, forward=forward)
+        return iter(entries[first:last] if forward else entries[first:last][::-1])
+
+    def size(self, key: Key) -> int:
+        """Bytes of an item; 0 when there is none."""
+        if key not in self._sizes:
+            self._sizes[key] = item_bytes(self.items.get(key, {}))
+        return self._sizes[key]
 
     def index_projection(self, name: str, index_key: str, at: str, key: Key) -> Item:
         """What a KEYS_ONLY index holds of an item."""
@@ -143,17 +163,30 @@ class FakeTable:
         return iter(list(self.items.items()))
 
 
+def _itself(value: str) -> str:
+    return value
+
+
+def _sort_value(entry: tuple[str, str, str]) -> str:
+    return entry[0]
+
+
+def _behind(rows: Sequence[Any], start: Any, first: int, last: int, *, forward: bool) -> tuple[int, int]:  # noqa: ANN401
+    if forward:
+        return max(first, bisect_right(rows, start)), last
+    return first, min(last, bisect_left(rows, start))
+
+
 def item_bytes(item: Item) -> int:
     """DynamoDB Developer Guide, "DynamoDB item sizes and formats"; roughly, for numbers."""
-    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
-
-
-def _value_bytes(value: Item) -> int:
-    kind, content = next(iter(value.items()))
-    if kind == "S":
-        return len(content) if content.isascii() else len(content.encode())
-    if kind == "N":
-        return len(content) // 2 + 2
-    if kind == "B":
-        return len(content)
-    return 1
+    total = 0
+    for name, value in item.items():
+        total += len(name) if name.isascii() else len(name.encode())
+        for kind, content in value.items():
+            if kind == "S":
+                total += len(content) if content.isascii() else len(content.encode())
+            elif kind == "B":
+                total += len(content)
+            else:
+                total += len(content) // 2 + 2 if kind == "N" else 1
+    return total

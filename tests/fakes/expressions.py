@@ -5,14 +5,18 @@ Whatever is not understood is refused, and so are DynamoDB's reserved words wher
 
 import importlib.util
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 Item = dict[str, Any]
+Names = Mapping[str, str]
+Values = Mapping[str, Any]
 Condition = Callable[[Item | None], bool]
 Change = Callable[[Item], None]
+_Test = Callable[[Item, Names, Values], bool]  # an expression is read once, for whatever names and values
+_Step = Callable[[Item, Item, Names, Values], object]
 
 _TOKEN = re.compile(r"\s*(<>|<=|>=|[=<>(),+\-]|[#:]?[A-Za-z_][A-Za-z0-9_]*|[#:][0-9A-Za-z_]+)")
 _FUNCTIONS = ("attribute_exists", "attribute_not_exists", "begins_with")
@@ -53,9 +57,7 @@ def is_less(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
         return False
     if kind == "N":
         return number(left) < number(right)
-    if kind == "S":
-        return left["S"].encode() < right["S"].encode()
-    return left["B"] < right["B"]
+    return left[kind] < right[kind]  # Python orders texts by code points, which is the order of their UTF-8
 
 
 def is_equal(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
@@ -87,11 +89,13 @@ _COMPARISONS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], bool]] 
 
 
 class _Reader:
-    def __init__(self, text: str, names: Mapping[str, str], values: Mapping[str, Any]) -> None:
+    """Goes through an expression; names and values are put in when it is carried out."""
+
+    def __init__(self, text: str) -> None:
         self.words = tokens(text)
         self.at = 0
-        self.names, self.values = names, values
         self.used: set[str] = set()
+        self.numbers: list[str] = []  # values that have to be numbers
 
     def peek(self) -> str | None:
         return self.words[self.at] if self.at < len(self.words) else None
@@ -117,62 +121,89 @@ class _Reader:
         word = self.next()
         if word.startswith("#"):
             self.used.add(word)
-            if word not in self.names:
-                raise NotUnderstood(f"the name {word} is not defined")
-            return self.names[word]
+            return word
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", word):
             raise NotUnderstood(f"{word!r} is no attribute name")
         if word.upper() in reserved_words():
             raise NotUnderstood(f"Attribute name is a reserved keyword; reserved keyword: {word}")
         return word
 
-    def value(self) -> Mapping[str, Any]:
+    def value(self) -> str:
         word = self.next()
         if not word.startswith(":"):
             raise NotUnderstood(f"{word!r} is no value")
         self.used.add(word)
-        if word not in self.values:
-            raise NotUnderstood(f"the value {word} is not defined")
-        return self.values[word]
+        return word
 
     def done(self) -> bool:
         return self.peek() is None
 
 
-def check_used(used: set[str], names: Mapping[str, str], values: Mapping[str, Any]) -> None:
+def check_used(used: Set[str], names: Names, values: Values) -> None:
     """DynamoDB refuses names and values that no expression uses."""
-    unused = sorted({*names, *values} - used)
-    if unused:
-        raise NotUnderstood(f"Value provided in ExpressionAttributeNames or -Values unused in expressions: {unused}")
+    if len(used) < len(names) + len(values) or not (used >= names.keys() and used >= values.keys()):
+        unused = sorted({*names, *values} - used)
+        raise NotUnderstood(f"Value provided in ExpressionAttributeNames or -Values unused: {unused}")
 
 
-def condition(text: str, names: Mapping[str, str], values: Mapping[str, Any]) -> tuple[Condition, set[str]]:
+def condition(text: str, names: Names, values: Values) -> tuple[Condition, Set[str]]:
     """A condition on an item, and the placeholders that it uses."""
-    reader = _Reader(text, names, values)
+    test, used = _condition(text)
+    _check_defined(used, names, values)
+    return lambda item: test(item or {}, names, values), used
+
+
+def update(text: str, names: Names, values: Values) -> tuple[Change, Set[str], Set[str]]:
+    """A change of an item, the attributes that it changes, and the placeholders that it uses."""
+    steps, placeholders, numbers, used = _update(text)
+    _check_defined(used, names, values)
+    paths = {names.get(path, path) for path in placeholders}
+    if len(paths) < len(placeholders):
+        raise NotUnderstood("Two document paths overlap with each other")
+    if any("N" not in values[each] for each in numbers):
+        raise NotUnderstood("ADD takes numbers")
+
+    def apply(item: Item) -> None:
+        before = dict(item)  # every right side sees the item as it was
+        for step in steps:
+            step(item, before, names, values)
+
+    return apply, paths, used
+
+
+def _check_defined(used: Set[str], names: Names, values: Values) -> None:
+    for each in used:
+        if each not in names and each not in values:
+            raise NotUnderstood(f"{each} is not defined")
+
+
+@lru_cache(maxsize=1000)
+def _condition(text: str) -> tuple[_Test, frozenset[str]]:
+    reader = _Reader(text)
     parsed = _either(reader)
     if not reader.done():
         raise NotUnderstood(f"left over: {reader.words[reader.at :]}")
-    return parsed, reader.used
+    return parsed, frozenset(reader.used)
 
 
-def _either(reader: _Reader) -> Condition:
+def _either(reader: _Reader) -> _Test:
     parts = [_all(reader)]
     while reader.take("OR"):
         parts.append(_all(reader))
-    return parts[0] if len(parts) == 1 else lambda item: any(part(item) for part in parts)
+    return parts[0] if len(parts) == 1 else lambda item, n, v: any(part(item, n, v) for part in parts)
 
 
-def _all(reader: _Reader) -> Condition:
+def _all(reader: _Reader) -> _Test:
     parts = [_single(reader)]
     while reader.take("AND"):
         parts.append(_single(reader))
-    return parts[0] if len(parts) == 1 else lambda item: all(part(item) for part in parts)
+    return parts[0] if len(parts) == 1 else lambda item, n, v: all(part(item, n, v) for part in parts)
 
 
-def _single(reader: _Reader) -> Condition:
+def _single(reader: _Reader) -> _Test:
     if reader.take("NOT"):
         inner = _single(reader)
-        return lambda item: not inner(item)
+        return lambda item, n, v: not inner(item, n, v)
     if reader.take("("):
         inner = _either(reader)
         reader.expect(")")
@@ -183,90 +214,88 @@ def _single(reader: _Reader) -> Condition:
     operator = reader.next()
     if operator.upper() == "BETWEEN":
         low, _, high = reader.value(), reader.expect("AND"), reader.value()
-        return lambda item: (v := (item or {}).get(path)) is not None and not is_less(v, low) and not is_less(high, v)
+        return lambda item, n, v: (
+            (it := item.get(n.get(path, path))) is not None and not is_less(it, v[low]) and not is_less(v[high], it)
+        )
     if operator not in _COMPARISONS:
         raise NotUnderstood(f"the operator {operator!r} is unknown")
     compare, right = _COMPARISONS[operator], reader.value()
-    return lambda item: (v := (item or {}).get(path)) is not None and compare(v, right)
+    return lambda item, n, v: (it := item.get(n.get(path, path))) is not None and compare(it, v[right])
 
 
-def _function(reader: _Reader) -> Condition:
+def _function(reader: _Reader) -> _Test:
     name = reader.next()
     reader.expect("(")
     path = reader.path()
     if name == "begins_with":
         reader.expect(",")
-        start = reader.value()["S"]
+        start = reader.value()
         reader.expect(")")
-        return lambda item: (
-            (item or {}).get(path, {}).get("S", "").startswith(start) if (item or {}).get(path) else False
-        )
+        return lambda item, n, v: item.get(n.get(path, path), {}).get("S", "").startswith(v[start]["S"])
     reader.expect(")")
     if name == "attribute_exists":
-        return lambda item: path in (item or {})
-    return lambda item: path not in (item or {})
+        return lambda item, n, _v: n.get(path, path) in item
+    return lambda item, n, _v: n.get(path, path) not in item
 
 
-def update(text: str, names: Mapping[str, str], values: Mapping[str, Any]) -> tuple[Change, set[str], set[str]]:
-    """A change of an item, the attributes that it changes, and the placeholders that it uses."""
-    reader = _Reader(text, names, values)
-    changes: list[Callable[[Item, Item], object]] = []
-    paths: set[str] = set()
+@lru_cache(maxsize=5000)
+def _update(text: str) -> tuple[list[_Step], list[str], list[str], frozenset[str]]:
+    reader = _Reader(text)
+    steps: list[_Step] = []
+    paths: list[str] = []
     while not reader.done():
         clause = reader.next().upper()
         if clause not in ("SET", "REMOVE", "ADD"):
             raise NotUnderstood(f"the clause {clause!r} is unknown")
         while True:
-            path = reader.path()
-            if path in paths:
-                raise NotUnderstood("Two document paths overlap with each other")
-            paths.add(path)
-            changes.append(_change(clause, path, reader))
+            paths.append(reader.path())
+            steps.append(_step(clause, paths[-1], reader))
             if not reader.take(","):
                 break
-
-    def apply(item: Item) -> None:
-        before = dict(item)  # every right side sees the item as it was
-        for change in changes:
-            change(item, before)
-
-    return apply, paths, reader.used
+    return steps, paths, reader.numbers, frozenset(reader.used)
 
 
-def _change(clause: str, path: str, reader: _Reader) -> Callable[[Item, Item], object]:
+def _step(clause: str, path: str, reader: _Reader) -> _Step:
     if clause == "REMOVE":
-        return lambda item, _before: item.pop(path, None)
+        return lambda item, _before, n, _v: item.pop(n.get(path, path), None)
     if clause == "ADD":
         amount = reader.value()
-        if "N" not in amount:
-            raise NotUnderstood("ADD takes numbers")
-        return lambda item, before: item.__setitem__(path, _sum(before.get(path, {"N": "0"}), amount))
+        reader.numbers.append(amount)
+
+        def add(item: Item, before: Item, n: Names, v: Values) -> None:
+            name = n.get(path, path)
+            item[name] = _sum(before.get(name, {"N": "0"}), v[amount])
+
+        return add
     reader.expect("=")
     operand = _operand(reader)
     if (reader.peek() or "") in ("+", "-"):
         sign = 1 if reader.next() == "+" else -1
         other = _operand(reader)
-        return lambda item, before: item.__setitem__(path, _sum(operand(before), other(before), sign))
-    return lambda item, before: item.__setitem__(path, operand(before))
+        return lambda item, before, n, v: item.__setitem__(
+            n.get(path, path), _sum(operand(before, n, v), other(before, n, v), sign)
+        )
+    return lambda item, before, n, v: item.__setitem__(n.get(path, path), operand(before, n, v))
 
 
-def _operand(reader: _Reader) -> Callable[[Item], Mapping[str, Any]]:
+def _operand(reader: _Reader) -> Callable[[Item, Names, Values], Mapping[str, Any]]:
     if reader.take("IF_NOT_EXISTS"):
         reader.expect("(")
         path = reader.path()
         reader.expect(",")
         default = _operand(reader)
         reader.expect(")")
-        return lambda item: item.get(path) or default(item)
+        return lambda item, n, v: item.get(n.get(path, path)) or default(item, n, v)
     if (reader.peek() or "").startswith(":"):
         value = reader.value()
-        return lambda _item: value
+        return lambda _item, _n, v: v[value]
     path = reader.path()
 
-    def read(item: Item) -> Mapping[str, Any]:
-        if path not in item:
+    def read(item: Item, n: Names, _v: Values) -> Mapping[str, Any]:
+        name = n.get(path, path)
+        if name not in item:
             raise NotUnderstood("The provided expression refers to an attribute that does not exist in the item")
-        return item[path]
+        return item[name]
 
     return read
 

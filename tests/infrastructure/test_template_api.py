@@ -47,6 +47,13 @@ def test_all_but_the_public_routes_and_the_preflight_need_a_caller(template: Tem
 
 def test_everything_else_goes_to_the_api_by_explicit_verbs(template: Template) -> None:
     assert set(_definition(template)["paths"]["/{proxy+}"]) == {"get", "post", "put", "delete", "options"}
+
+
+def test_sam_local_keeps_open_methods_and_guarded_ones_of_a_path_apart(template: Template) -> None:
+    # sam local merges a path's methods unless an operationId tells them apart, and then any one's authorizer is all's.
+    for operations in _definition(template)["paths"].values():
+        authorizers = {(each.get("operationId"), str(each["security"])) for each in operations.values()}
+        assert len({name for name, _ in authorizers}) == len(authorizers)
     for path, verb, operation in _operations(template):
         integration = operation["x-amazon-apigateway-integration"]
         assert (integration["type"], integration["httpMethod"]) == ("aws_proxy", "POST"), (path, verb)

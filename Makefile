@@ -71,6 +71,14 @@ test-sam: .venv/.ready .venv-sam/.ready ## sam local invoke and start-api for re
 simulate: .venv/.ready ## faults at every call in virtual time, from seeds (EVENTS=1000000, SEED=7 repeats one, CALM=1)
 	@$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) $(if $(CALM),--calm) $(if $(FIRST),--first $(FIRST))
 
+.PHONY: simulate-mutants
+simulate-mutants: .venv/.ready ## plant faults in the delivery logic, one at a time: a test must notice (ARGS="release" for some)
+	@$(PY) -m scripts.simulate_mutants $(ARGS)
+
+.PHONY: chaos
+chaos: .venv/.ready ## the local stack on a bad day: AWS faults, killed processes, bad receivers (EVENTS=5000, SEED=1)
+	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS))
+
 .PHONY: scrape
 scrape: .venv/.ready ## a real Prometheus counts 5,000 deliveries of a stack of its own (needs prometheus: apt install prometheus)
 	@PROMETHEUS_DELIVERIES=$(or $(DELIVERIES),5000) $(PY) -m pytest tests/e2e/test_prometheus.py
@@ -104,7 +112,7 @@ openapi-check: .venv/.ready # docs/openapi.json is what the api's code says
 
 .PHONY: guard-mutants
 guard-mutants: .venv/.ready ## take each guard out, one at a time: a test must notice (ARGS="tokens" for some)
-	@$(PY) scripts/guard_mutants.py $(ARGS)
+	@$(PY) -m scripts.guard_mutants $(ARGS)
 
 .PHONY: fuzz-api
 fuzz-api: .venv/.ready ## generated requests against a stack of its own and docs/openapi.json (EXAMPLES=20 an operation)

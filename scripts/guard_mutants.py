@@ -1,25 +1,18 @@
 """Takes each guard out, one at a time, in a copy of the project, and shows which test notices: `make guard-mutants`.
 
-A mutant is a piece of text replaced by another in one file. Its test must fail with it and pass without it. Most tests
-are quick; none needs the running stack.
+Each mutant's own test must fail with it and pass without it. Most tests are quick; none needs the running stack.
 """
 
 import argparse
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
-import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parent.parent
-COPIED = ("shared", "functions", "tests", "localstack", "docs", "scripts", "template.yaml", "pyproject.toml")
-LEFT_OUT = shutil.ignore_patterns("__pycache__", ".hypothesis", "node_modules")
+from scripts import mutants
+
 LIST = Path(__file__).with_suffix(".toml")
-TIMEOUT_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,52 +26,13 @@ class Mutant:
     test: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the test said. `seconds` is how long it took to say so."""
-
-    mutant: Mutant
-    caught: bool
-    seconds: float
-    words: str
-
-
-def copy_project(folder: Path) -> None:
-    """What the tests need of the project."""
-    for name in COPIED:
-        source = PROJECT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=LEFT_OUT)
-        else:
-            shutil.copy(source, folder / name)
-
-
-def run(folder: Path, tests: Iterable[str]) -> subprocess.CompletedProcess[str]:
-    """pytest in the copy, which its own code comes from."""
-    command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider", *tests]
-    paths = {"PYTHONPATH": f"{folder / 'shared'}", "PATH": "/usr/bin:/bin", "HYPOTHESIS_STORAGE_DIRECTORY": str(folder)}
-    return subprocess.run(
-        command, cwd=folder, env=paths, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
-    )
-
-
-def try_out(folder: Path, mutant: Mutant) -> Outcome:
-    """Mutate, test, and put it back."""
-    path = folder / mutant.file
-    original = path.read_text(encoding="utf-8")
-    started = time.monotonic()
-    if original.count(mutant.old) != 1:
-        return Outcome(mutant, False, 0.0, f"the text to replace stands there {original.count(mutant.old)} times")
-    path.write_text(original.replace(mutant.old, mutant.new), encoding="utf-8")
+def why_missed(folder: Path, mutant: Mutant) -> str | None:
+    """Mutate, test, and put it back; None when the test noticed."""
     try:
-        done = run(folder, [mutant.test])
-    finally:
-        path.write_text(original, encoding="utf-8")
-    # 1: tests failed. Anything else (nothing collected, a crash of pytest) proves nothing.
-    words = "" if done.returncode == 1 else f"pytest ended with {done.returncode}"
-    if "SyntaxError" in done.stdout or "ImportError" in done.stdout:
-        words = "the mutant does not even load"
-    return Outcome(mutant, not words, time.monotonic() - started, words)
+        with mutants.mutated(folder, mutant.file, mutant.old, mutant.new):
+            return None if mutants.failed_test(mutants.run(folder, [mutant.test])) else "its test passes"
+    except mutants.Unfit as exc:
+        return str(exc)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,23 +40,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make guard-mutants", description=__doc__)
     parser.add_argument("names", nargs="*", help="words that a guard's name must hold; all of them without any")
     names = parser.parse_args(arguments).names
-    listed = [Mutant(**each) for each in tomllib.loads(LIST.read_text(encoding="utf-8"))["mutant"]]
+    listed = [Mutant(**each) for each in mutants.listed(LIST)]
     chosen = [each for each in listed if not names or any(name in each.guard for name in names)]
-    with tempfile.TemporaryDirectory(prefix="guard-mutants-") as scratch:
-        folder = Path(scratch)
-        copy_project(folder)
-        intact = run(folder, sorted({each.test for each in chosen}))
-        if intact.returncode != 0:
-            print(intact.stdout[-3000:], file=sys.stderr)
-            print("The tests fail without any mutant.", file=sys.stderr)
+    with mutants.copy_of_project("guard-mutants") as folder:
+        if not mutants.passes(folder, sorted({each.test for each in chosen})):
             return 1
         missed = 0
         for mutant in chosen:
-            outcome = try_out(folder, mutant)
-            missed += not outcome.caught
+            started = time.monotonic()
+            why = why_missed(folder, mutant)
+            missed += why is not None
+            state = "caught" if why is None else f"MISSED ({why})"
             test = mutant.test.rpartition("::")[2]
-            state = "caught" if outcome.caught else f"MISSED ({outcome.words or 'its test passes'})"
-            print(f"{mutant.guard:58} {state:8} {outcome.seconds:5.1f} s  {test}", flush=True)
+            print(f"{mutant.guard:58} {state:8} {time.monotonic() - started:5.1f} s  {test}", flush=True)
     print(f"{len(chosen)} guards taken out, {len(chosen) - missed} noticed, {missed} missed")
     return 1 if missed else 0
 

@@ -1,0 +1,113 @@
+"""Plants faults in the delivery logic, one at a time, and shows which test notices: `make simulate-mutants`.
+
+Each mutant is tried on the unit tests of its module and on those that its list names, then on the simulation's short
+form, then on all other tests of the logic. One that none of them notices fails the run, and so does one whose text is
+not there any more.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+from scripts import mutants
+
+LIST = Path(__file__).with_suffix(".toml")
+PROCESSES = 2
+SIMULATION = ("tests/simulation/test_simulation.py", "-k", "nothing_is_lost or without_faults")
+LOGIC = ("tests/simulation", "tests/unit")
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """`old`, which stands in `file` once, becomes `new`. `tests` know the kind, beside those of the module."""
+
+    fault: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> tuple[str, ...]:
+        """The tests to try first."""
+        own = f"tests/unit/test_{Path(self.file).stem}.py"
+        return (*((own,) if (mutants.PROJECT / own).exists() else ()), *self.tests)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`caught_by` is the first test that failed, or None; `words` say why that is so."""
+
+    mutant: Mutant
+    caught_by: str | None
+    words: str
+    seconds: float
+
+
+def try_out(folder: Path, mutant: Mutant, stages: Sequence[Sequence[str]]) -> Outcome:
+    """Mutate, test stage by stage until one notices, and put it back."""
+    started = time.monotonic()
+    caught_by, words = None, "no test notices"
+    try:
+        with mutants.mutated(folder, mutant.file, mutant.old, mutant.new):
+            for tests in stages:
+                if caught_by is None and tests:
+                    caught_by = mutants.failed_test(mutants.run(folder, tests))
+    except mutants.Unfit as exc:
+        words = str(exc)
+    return Outcome(mutant, caught_by, words, time.monotonic() - started)
+
+
+def outcomes(chosen: Sequence[Mutant], *, by_simulation: bool) -> Iterator[Outcome]:
+    """Every mutant's, in their order, from as many copies of the project as there are processes."""
+    with ExitStack() as stack:
+        folders: SimpleQueue[Path] = SimpleQueue()
+        for _ in range(PROCESSES):
+            folders.put(stack.enter_context(mutants.copy_of_project("simulate-mutants")))
+
+        def work(mutant: Mutant) -> Outcome:
+            folder = folders.get()
+            try:
+                return try_out(folder, mutant, [SIMULATION] if by_simulation else [mutant.first, SIMULATION, LOGIC])
+            finally:
+                folders.put(folder)
+
+        yield from stack.enter_context(ThreadPoolExecutor(PROCESSES)).map(work, chosen)
+
+
+def are_sound(chosen: Sequence[Mutant]) -> bool:
+    """Whether all tests that shall notice something pass as long as there is nothing."""
+    with mutants.copy_of_project("simulate-mutants") as folder:
+        named = sorted({test for each in chosen for test in each.first})
+        return mutants.passes(folder, SIMULATION) and (not named or mutants.passes(folder, named))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; 1 when a fault could stand in the code without a test noticing."""
+    parser = argparse.ArgumentParser(prog="make simulate-mutants", description=__doc__)
+    parser.add_argument("names", nargs="*", help="words that a fault's name must hold; all of them without any")
+    parser.add_argument("--by-simulation", action="store_true", help="try nothing but the simulation")
+    given = parser.parse_args(arguments)
+    os.nice(10)
+    listed = [Mutant(**{**each, "tests": tuple(each.get("tests", ()))}) for each in mutants.listed(LIST)]
+    chosen = [each for each in listed if not given.names or any(name in each.fault for name in given.names)]
+    if not are_sound(chosen):
+        return 1
+    survivors, started = 0, time.monotonic()
+    for done in outcomes(chosen, by_simulation=given.by_simulation):
+        survivors += done.caught_by is None
+        state = f"caught by {done.caught_by}" if done.caught_by else f"SURVIVED: {done.words}"
+        print(f"{done.mutant.fault:70} {done.seconds:5.1f} s  {state}", flush=True)
+    print(f"{len(chosen)} faults planted in {time.monotonic() - started:.0f} s, {survivors} survived")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

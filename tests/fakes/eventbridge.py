@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ class FakeEventBridge:
         self._sqs = sqs
         self._target_url = target_url
         self._ids = itertools.count(1)
+        self.on_the_way: Callable[[Callable[[], None]], None] = lambda deliver: deliver()  # to the rule's target
         self.taken: list[Mapping[str, Any]] = []
 
     def put_events(self, *, Entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -52,7 +53,10 @@ class FakeEventBridge:
                 "detail": json.loads(entry["Detail"]),
             }
             entries = [{"Id": "0", "MessageBody": json.dumps(envelope)}]
-            answer = self._sqs.send_message_batch(QueueUrl=self._target_url, Entries=entries)
-            if "Failed" in answer:
-                raise RuntimeError(f"the target's queue did not take {answer['Failed']}")
+            self.on_the_way(lambda: self._deliver(entries))
         return {"EventId": event_id}
+
+    def _deliver(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        answer = self._sqs.send_message_batch(QueueUrl=self._target_url, Entries=entries)
+        if "Failed" in answer:
+            raise RuntimeError(f"the target's queue did not take {answer['Failed']}")

@@ -23,6 +23,7 @@ from webhooks.queue import Queue, SqsDeliveries, SqsIngest, SqsJobs
 from webhooks.release import Release
 from webhooks.replay import Replayer
 from webhooks.replay_jobs import ReplayJobs
+from webhooks.rollup import Rollup
 from webhooks.route_cache import RouteCache
 from webhooks.secrets import KmsSecretBox
 from webhooks.signed_request import RequestSigner
@@ -35,6 +36,8 @@ from webhooks.store.replay_jobs import ReplayJobStore
 from webhooks.store.routes import RouteStore
 from webhooks.store.sending import SendingStore
 from webhooks.store.states import StateStore
+from webhooks.store.statistics import COUNTER_SHARDS, StatisticsStore
+from webhooks.store.stream import stream_records
 from webhooks.store.switch import WebhookSwitch
 from webhooks.store.waiting import DUE_SHARDS, WaitingStore
 from webhooks.undertaker import Undertaker
@@ -64,6 +67,7 @@ class Services:
     max_wait_days: int = 14
     retention_ms: int = 30 * DAY_MS
     circuit: circuit_breaker.Policy = field(default_factory=circuit_breaker.Policy)
+    kms: Any = field(default_factory=FakeKMS)
 
     def table(self) -> DynamoTable:
         """The table."""
@@ -97,7 +101,7 @@ def sender(services: Services) -> Handler:
     """functions/sender/app.py"""
     now_ms, table = services.clock.now_ms, services.table()
     store, states, data_key = SendingStore(table, services.retention_ms, now_ms), StateStore(table), DataKeyStore(table)
-    box = KmsSecretBox(FakeKMS(), data_key.load, data_key.store_if_absent, "key")
+    box = KmsSecretBox(services.kms, data_key.load, data_key.store_if_absent, "key")
     dead_letters = SqsDeliveries(services.queue("dead"))
     policy = SenderPolicy(services.retry_base_seconds, services.max_wait_days * DAY_MS)
     conclusion = Conclusion(
@@ -192,11 +196,29 @@ def replay(services: Services) -> Handler:
     return handler
 
 
+def rollup(services: Services) -> Handler:
+    """functions/rollup/app.py"""
+    store = StatisticsStore(
+        services.table(),
+        shard=int(services.random() * COUNTER_SHARDS),
+        retention_ms=services.retention_ms,
+        now_ms=services.clock.now_ms,
+    )
+    use_case = Rollup(store, sleep=services.sleep or services.clock.sleep, random=services.random)
+
+    def handler(event: Mapping[str, Any]) -> dict[str, Any]:
+        report = use_case.add_up(stream_records(event["Records"]))
+        return failures([] if report.failed_from is None else [report.failed_from])
+
+    return handler
+
+
 COMPOSITIONS: Mapping[str, Callable[[Services], Handler]] = {
     "ingest": ingest,
     "sender": sender,
     "release": release,
     "replay": replay,
+    "rollup": rollup,
 }
 
 

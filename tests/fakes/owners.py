@@ -26,13 +26,13 @@ SECRET = "whsec_" + base64.b64encode(bytes(range(7, 39))).decode()
 class Owners:
     """Registers and changes webhooks as the API's use cases do."""
 
-    def __init__(self, clock: Clock, dynamodb: Any, table_name: str) -> None:  # noqa: ANN401
+    def __init__(self, clock: Clock, dynamodb: Any, table_name: str, kms: Any = None) -> None:  # noqa: ANN401
         table = DynamoTable(dynamodb, table_name, sleep=clock.sleep)
         key = DataKeyStore(table)
         self.store = DynamoManagementStore(models(dynamodb, table_name), sleep=clock.sleep)
         self.webhooks = WebhookManagement(
             store=self.store,
-            box=KmsSecretBox(FakeKMS(), key.load, key.store_if_absent, "key"),
+            box=KmsSecretBox(kms or FakeKMS(), key.load, key.store_if_absent, "key"),
             waker=StateStore(table),
             policy=EgressPolicy(),
             event_types=DEFAULT_EVENT_TYPES,
@@ -54,6 +54,7 @@ class Owners:
         resource_id: str | None = None,
         user_id: int | str = 7,
         workspace_id: int | str | None = 1,
+        idempotency_key: str | None = None,
         **fields: Any,  # noqa: ANN401
     ) -> Webhook:
         """A webhook at https://<name>.example/ with a subscription for each event type."""
@@ -66,7 +67,7 @@ class Owners:
         request = WebhookRequest(
             name=name, url=url_of(name), workspace_id=workspace_id, secret=SECRET, subscriptions=wanted, **fields
         )
-        return self.webhooks.create(caller(user_id, workspace_id), request, None).webhook
+        return self.webhooks.create(caller(user_id, workspace_id), request, idempotency_key).webhook
 
     def change(self, webhook: Webhook, **fields: Any) -> Webhook:  # noqa: ANN401
         """Change fields, such as the status."""
@@ -85,6 +86,10 @@ class Owners:
         """Change a subscription."""
         wanted = SubscriptionChange(**fields)
         self.subscriptions.change(caller(webhook.user_id), webhook.webhook_id, subscription_id, wanted, None)
+
+    def unsubscribe(self, webhook: Webhook, subscription_id: str) -> None:
+        """Take a subscription away."""
+        self.subscriptions.delete(caller(webhook.user_id), webhook.webhook_id, subscription_id, None)
 
     def webhook(self, webhook: Webhook) -> Webhook:
         """As it is now."""

@@ -10,7 +10,7 @@ import itertools
 import random
 import re
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,10 @@ class FakeQueue:
     expired: list[Message] = field(default_factory=list)
     groups: Counter[str | None] = field(default_factory=Counter)
     sent: int = 0
+    max_in_flight: int = MAX_IN_FLIGHT
+    repeats: int = 0  # messages that were shown to two receivers at once
+    reordered: int = 0  # receives that were not of the oldest message
+    on_visible: Callable[[int], None] | None = None  # told when a message will be visible
 
     @property
     def url(self) -> str:
@@ -148,7 +152,7 @@ class FakeSQS:
         self._show(queue)
         taken: list[Message] = []
         while len(taken) < limit and queue.ready:
-            if queue.in_flight >= MAX_IN_FLIGHT:
+            if queue.in_flight >= queue.max_in_flight:
                 if taken:
                     break
                 raise client_error("ReceiveMessage", "OverLimit", "too many messages in flight")
@@ -165,12 +169,20 @@ class FakeSQS:
             visible_in_ms = queue.visibility_seconds * 1000
             if self._rng is not None and self._rng.random() < self.duplicates:
                 self.repeats += 1
+                queue.repeats += 1
                 visible_in_ms = self._rng.randrange(1, 5_000)  # one of SQS's servers did not hear of the receive
             self._hide(queue, message, self._clock.ms + visible_in_ms)
             queue.in_flight += 1
             queue.most_in_flight = max(queue.most_in_flight, queue.in_flight)
             taken.append(message)
         return taken
+
+    def show_soon(self, queue: FakeQueue, messages: Sequence[Message], after_ms: int) -> None:
+        """Their visibility runs out while their receiver still works on them."""
+        for message in messages:
+            if message.message_id in queue.messages:
+                queue.repeats += 1
+                self._hide(queue, message, self._clock.ms + after_ms)
 
     def delete(self, queue: FakeQueue, handle: str) -> None:
         """Delete a message; a handle of an earlier receive deletes it too, as SQS allows."""
@@ -205,6 +217,8 @@ class FakeSQS:
             self._hide(queue, message, self._clock.ms + delay_seconds * 1000)
         else:
             queue.ready.append(message.message_id)
+            if queue.on_visible is not None:
+                queue.on_visible(self._clock.ms)
         return message
 
     def _redrive(self, queue: FakeQueue, target: FakeQueue, message: Message) -> None:
@@ -216,6 +230,8 @@ class FakeSQS:
         message.turn += 1
         message.visible_at_ms = visible_at_ms
         heapq.heappush(queue.hidden, (visible_at_ms, message.turn, message.message_id))
+        if queue.on_visible is not None:
+            queue.on_visible(visible_at_ms)
 
     def _is_stale(self, queue: FakeQueue, entry: tuple[int, int, str]) -> bool:
         message = queue.messages.get(entry[2])
@@ -236,7 +252,9 @@ class FakeSQS:
 
     def _next(self, queue: FakeQueue) -> str:
         if self._rng is not None and len(queue.ready) > 1:
-            queue.ready.rotate(-self._rng.randrange(min(len(queue.ready), 20)))
+            behind = self._rng.randrange(min(len(queue.ready), 20))
+            queue.reordered += behind > 0
+            queue.ready.rotate(-behind)
         return queue.ready.popleft()
 
     def _change_visibility(self, queue: FakeQueue, handle: str, seconds: int) -> str | None:

@@ -4,6 +4,7 @@ import base64
 import json
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from localstack.cloudformation import load
@@ -17,10 +18,19 @@ Handler = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 def lambda_records(table: FakeTable) -> list[Record]:
     """The whole stream as Lambda would hand it over, without what the template's mapping filters out."""
+    return [record for change in table.stream if (record := lambda_record(change)) is not None]
+
+
+def lambda_record(change: StreamRecord) -> Record | None:
+    """One change, unless the mapping filters it out."""
+    record = _record(change)
+    return record if any(_matches(record, pattern) for pattern in _patterns()) else None
+
+
+@cache
+def _patterns() -> list[Any]:
     filters = Template(load(PROJECT / "template.yaml")).properties("RollupMapping")["FilterCriteria"]["Filters"]
-    patterns = [json.loads(each["Pattern"]) for each in filters]
-    records = map(_record, table.stream)
-    return [record for record in records if any(_matches(record, pattern) for pattern in patterns)]
+    return [json.loads(each["Pattern"]) for each in filters]
 
 
 def shards(records: Iterable[Record], count: int) -> list[list[Record]]:

@@ -46,6 +46,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._virtual_clock = clock
         self._clock_resolution = 0.0005  # epoch seconds as floats know no nanosecond: a timer due now would never be
 
+    def _make_self_pipe(self) -> None:
+        """Nothing comes from other threads."""
+
+    def _close_self_pipe(self) -> None:
+        """There is none."""
+
     def time(self) -> float:
         """The loop's time is the clock's."""
         return self._virtual_clock.ms / 1000

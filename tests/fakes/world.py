@@ -15,6 +15,7 @@ from tests.fakes.event_source import Crash, EventSource
 from tests.fakes.eventbridge import FakeEventBridge
 from tests.fakes.faults import FaultyClient, Plan
 from tests.fakes.functions import Functions, Services
+from tests.fakes.kms import FakeKMS
 from tests.fakes.owners import Owners
 from tests.fakes.receivers import FakeReceivers
 from tests.fakes.sqs import FakeQueue, FakeSQS, Message
@@ -59,7 +60,12 @@ class World:
         self.receivers = FakeReceivers(self.clock)
         self.clients = {
             name: FaultyClient(client, name, plan or _no_fault)
-            for name, client in (("dynamodb", self.dynamodb), ("sqs", self.sqs), ("events", self.events))
+            for name, client in (
+                ("dynamodb", self.dynamodb),
+                ("sqs", self.sqs),
+                ("events", self.events),
+                ("kms", FakeKMS()),
+            )
         }
         urls = {
             "ingest": self.ingest_queue.url,
@@ -106,10 +112,12 @@ class World:
         body = json.dumps({"token": token or f"t{self.random.getrandbits(60):x}", "events": events})
         self.sqs.send_message_batch(QueueUrl=self.ingest_queue.url, Entries=[{"Id": "0", "MessageBody": body}])
 
-    def put_event(self, event: Mapping[str, Any]) -> None:
-        """An event by way of EventBridge."""
-        entry = {"Source": "pyairtable", "DetailType": event["type"], "Detail": json.dumps(event), "EventBusName": BUS}
-        self.events.put_events(Entries=[entry])
+    def put_event(self, *events: Mapping[str, Any]) -> None:
+        """Events by way of EventBridge, at most 10."""
+        same = {"Source": "pyairtable", "EventBusName": BUS}
+        self.events.put_events(
+            Entries=[{**same, "DetailType": each["type"], "Detail": json.dumps(each)} for each in events]
+        )
 
     def start_replay(self, job_id: str, webhook: Webhook, rate_per_second: float = 10) -> None:
         """A replay job over all dead letters of a webhook, as the API starts it."""

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -17,18 +18,27 @@ os.environ.update(
 )
 
 Figure = Callable[[str], None]
-FIGURES = pytest.StashKey[list[str]]()
+FIGURE = "figure"
+TESTS = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each folder's tests stay together in one of the processes of `make test`, with the stack that they share."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(TESTS).parts[0]))
 
 
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Figure:
     """Says what a test measured; all of it stands at the end of the run."""
-    return request.config.stash.setdefault(FIGURES, []).append
+    return lambda line: request.node.user_properties.append((FIGURE, line))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    figures = config.stash.get(FIGURES, [])
-    if figures:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [each for each in terminalreporter.getreports("") if getattr(each, "when", None) == "teardown"]
+    lines = [line for report in reports for name, line in report.user_properties if name == FIGURE]
+    if lines:
         terminalreporter.section("figures")
-        for line in figures:
+        for line in lines:
             terminalreporter.line(line)

@@ -1,8 +1,13 @@
-"""Fibers in virtual time: one thread each, of which exactly one runs, so that a seed decides every interleaving."""
+"""Fibers in virtual time: of many strands of work exactly one runs, so that a seed decides every interleaving."""
 
+import asyncio
 import heapq
-import threading
-from collections.abc import Callable
+import sys
+from asyncio.tasks import _enter_task, _leave_task
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from greenlet import getcurrent, greenlet
 
 from tests.fakes.clock import Clock
 
@@ -20,25 +25,21 @@ class Fiber:
         self.turn = 0  # of its place in the schedule: older places are void
         self._scheduler = scheduler
         self._work = work
-        self._go = threading.Lock()
-        self._go.acquire()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._strand = greenlet(self._run)
 
     def resume(self) -> None:
         """Hand the baton over; returns when it comes back."""
-        self._go.release()
-        self._scheduler.baton.acquire()
+        self._strand.parent = getcurrent()
+        self._strand.switch()
 
     def pause(self) -> None:
         """Give the baton back; returns when it is this fiber's turn again."""
-        self._scheduler.baton.release()
-        self._go.acquire()
+        with _outside_of_any_loop():
+            self._strand.parent.switch()
         if self._scheduler.stopped:
             raise Stopped
 
     def _run(self) -> None:
-        self._go.acquire()
         try:
             if not self._scheduler.stopped:
                 self._work()
@@ -47,7 +48,26 @@ class Fiber:
         except BaseException as exc:  # told to whoever runs the schedule
             self._scheduler.failure = exc
         self._scheduler.living.discard(self)
-        self._scheduler.baton.release()
+
+
+@contextmanager
+def _outside_of_any_loop() -> Iterator[None]:
+    """asyncio remembers by thread which loop and which task run: while this fiber waits, others run theirs."""
+    loop = asyncio._get_running_loop()
+    if loop is None:
+        yield
+        return
+    task, hooks = asyncio.current_task(loop), sys.get_asyncgen_hooks()
+    if task is not None:
+        _leave_task(loop, task)
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(loop)
+        if task is not None:
+            _enter_task(loop, task)
+        sys.set_asyncgen_hooks(*hooks)
 
 
 class Scheduler:
@@ -57,8 +77,6 @@ class Scheduler:
         self._clock = clock
         self._places: list[tuple[int, int, int, Fiber]] = []
         self._count = 0
-        self.baton = threading.Lock()
-        self.baton.acquire()
         self.current: Fiber | None = None
         self.living: set[Fiber] = set()
         self.failure: BaseException | None = None
@@ -89,6 +107,16 @@ class Scheduler:
             self._clock.advance_to(at_ms)  # nobody else has anything to do until then
             return
         self.wake(fiber, at_ms)
+        fiber.pause()
+
+    def park(self, until_ms: int | None = None) -> None:
+        """Called by a fiber: let the others work until one of them wakes it, or until then."""
+        fiber = self.current
+        if fiber is None:
+            raise RuntimeError("outside of any fiber")
+        fiber.turn += 1
+        if until_ms is not None:
+            self.wake(fiber, until_ms)
         fiber.pause()
 
     def sleep_ms(self, duration_ms: int) -> None:

@@ -36,6 +36,7 @@ from webhooks.failure_groups import FailureGroups
 from webhooks.filter_trials import FilterTrials
 from webhooks.metrics import ServiceMetrics
 from webhooks.outstanding import Outstanding
+from webhooks.overview import Overviews
 from webhooks.publishing import Publishing
 from webhooks.recovery import Recovery
 from webhooks.replay import Replayer
@@ -106,6 +107,9 @@ class ApiClient:
         def now_ms() -> int:
             return self.now_ms
 
+        webhook_metrics = WebhookMetrics(
+            store=self.store, statistics=self.statistics, states=self.states, now_ms=now_ms
+        )
         self.history = MemoryHistory(self.store, now_ms)
         letters = MemoryLetters(self.history)
         replayer = Replayer(self.history, letters, self.delivery_queue, now_ms=now_ms)
@@ -154,8 +158,9 @@ class ApiClient:
                 now_ms=now_ms,
             ),
             filters=FilterTrials(store=self.store, history=self.history, events=self.events, now_ms=now_ms),
-            webhook_metrics=WebhookMetrics(
-                store=self.store, statistics=self.statistics, states=self.states, now_ms=now_ms
+            webhook_metrics=webhook_metrics,
+            overviews=Overviews(
+                webhooks=self.store, statistics=self.statistics, metrics=webhook_metrics, now_ms=now_ms
             ),
             service_metrics=ServiceMetrics(self.statistics, self.queues),
             cursors=Cursors(box),

@@ -29,6 +29,9 @@ class MemoryManagementStore:
     def webhook(self, webhook_id: str) -> Webhook | None:
         return self.webhooks_by_id.get(webhook_id)
 
+    def some(self, webhook_ids: Sequence[str]) -> Mapping[str, Webhook]:
+        return {each: self.webhooks_by_id[each] for each in webhook_ids if each in self.webhooks_by_id}
+
     def webhooks(self, owner: str | None, *, after: str | None, limit: int) -> tuple[Sequence[Webhook], str | None]:
         chosen = sorted(
             (

@@ -36,6 +36,7 @@ from webhooks.event_history import EventHistory
 from webhooks.failure_groups import FailureGroups
 from webhooks.filter_trials import FilterTrials
 from webhooks.metrics import ServiceMetrics
+from webhooks.overview import Overviews
 from webhooks.publishing import Publishing
 from webhooks.readiness import Checks
 from webhooks.recovery import Recovery
@@ -66,6 +67,7 @@ class UseCases:
     recovery: Recovery
     filters: FilterTrials
     webhook_metrics: WebhookMetrics
+    overviews: Overviews
     service_metrics: ServiceMetrics
     cursors: Cursors
     checks: Checks
@@ -150,7 +152,7 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str]) -> Api:
     api.include_router(routes_system.routes(use_cases.checks, document))
     api.include_router(routes_metrics.service_routes(use_cases.service_metrics))
     for router in (
-        routes_webhooks.routes(use_cases.webhooks, use_cases.trials, use_cases.cursors),
+        routes_webhooks.routes(use_cases.webhooks, use_cases.trials, use_cases.webhook_metrics, use_cases.cursors),
         routes_subscriptions.routes(use_cases.subscriptions, use_cases.cursors),
         routes_events.routes(use_cases.publishing, use_cases.event_types),
         routes_event_history.routes(use_cases.events, use_cases.cursors),
@@ -158,7 +160,7 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str]) -> Api:
         routes_dead_letters.routes(use_cases.dead_letters, use_cases.cursors),
         routes_recovery.routes(use_cases.failures, use_cases.recovery, use_cases.cursors),
         routes_filters.routes(use_cases.filters),
-        routes_metrics.routes(use_cases.webhook_metrics),
+        routes_metrics.routes(use_cases.webhook_metrics, use_cases.overviews),
     ):
         api.include_router(router, prefix=PREFIX)
     return api

@@ -18,6 +18,7 @@ from webhooks.filter_trials import FilterTrials
 from webhooks.invocation import READ_TIMEOUT_SECONDS, LambdaSender
 from webhooks.metrics import ServiceMetrics
 from webhooks.outstanding import Outstanding
+from webhooks.overview import Overviews
 from webhooks.publishing import Publishing
 from webhooks.queue import Queue, SqsDeliveries, SqsIngest, SqsJobs
 from webhooks.recovery import Recovery
@@ -72,6 +73,7 @@ replayer = Replayer(
 jobs = ReplayJobStore(table, settings.retention_ms, now_ms)
 jobs_queue = SqsJobs(Queue(sqs, settings.jobs_queue_url))
 once = client("lambda", read_timeout=READ_TIMEOUT_SECONDS, retries={"total_max_attempts": 1})
+webhook_metrics = WebhookMetrics(store=store, statistics=statistics, states=StateStore(table), now_ms=now_ms)
 queues = {
     "ingest_queue": settings.ingest_queue_url,
     "delivery_queue": settings.delivery_queue_url,
@@ -143,7 +145,8 @@ api = create(
             now_ms=now_ms,
         ),
         filters=FilterTrials(store=store, history=history, events=events, now_ms=now_ms),
-        webhook_metrics=WebhookMetrics(store=store, statistics=statistics, states=StateStore(table), now_ms=now_ms),
+        webhook_metrics=webhook_metrics,
+        overviews=Overviews(webhooks=store, statistics=statistics, metrics=webhook_metrics, now_ms=now_ms),
         service_metrics=ServiceMetrics(
             statistics, {name.removesuffix("_queue"): queue_depth(sqs, url) for name, url in queues.items()}
         ),

@@ -1,16 +1,19 @@
-"""A webhook's figures and health as the API answers them."""
+"""Figures and health of webhooks as the API answers them."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
+from webhooks.circuit_breaker import Circuit
 from webhooks.models.responses import Answer, Time
 from webhooks.statistics import Statistics
 from webhooks.times import rfc3339
 from webhooks.webhook_health import disabled_at_ms
-from webhooks.webhook_metrics import BACKLOG_COUNTED, EXPLANATIONS, Health, Metrics
+from webhooks.webhook_metrics import BACKLOG_COUNTED, EXPLANATIONS, Figures, Health
 
 SuccessRate = Annotated[float | None, Field(ge=0, le=1, description="of the attempts; null without any")]
+HealthWord = Literal["healthy", "degraded", "failing", "disabled", "paused", "inactive"]
+Reason = Annotated[str | None, Field(description="stable; null when healthy")]
 Milliseconds = Annotated[int | None, Field(description="from a histogram, so near; null without any attempt")]
 
 
@@ -66,10 +69,9 @@ class IntervalAnswer(FiguresAnswer):
     start: Time
 
 
-class MetricsAnswer(Answer):
-    """A webhook's figures from `from` up to, not including, `to`. They are some seconds behind."""
+class TimedFigures(Answer):
+    """Figures from `from` up to, not including, `to`. They are some seconds behind."""
 
-    webhook_id: str
     from_: Annotated[Time, Field(alias="from")]
     to: Time
     interval: Literal["hour", "day"]
@@ -77,18 +79,25 @@ class MetricsAnswer(Answer):
     series: list[IntervalAnswer]
 
     @classmethod
-    def of(cls, metrics: Metrics) -> Self:
-        """As callers see it."""
+    def of(cls, figures: Figures, **more: object) -> Self:
+        """As callers see them; `more` are fields of a subclass."""
+        asked = figures.asked
         return cls.model_validate(
             {
-                "webhook_id": metrics.webhook_id,
-                "from": rfc3339(metrics.from_ms),
-                "to": rfc3339(metrics.to_ms),
-                "interval": metrics.interval,
-                "totals": FiguresAnswer.of(metrics.total),
-                "series": [IntervalAnswer.of(each, start=rfc3339(start)) for start, each in metrics.series],
+                "from": rfc3339(asked.from_ms),
+                "to": rfc3339(asked.to_ms),
+                "interval": asked.interval,
+                "totals": FiguresAnswer.of(figures.total),
+                "series": [IntervalAnswer.of(each, start=rfc3339(start)) for start, each in figures.series],
+                **more,
             }
         )
+
+
+class MetricsAnswer(TimedFigures):
+    """A webhook's figures from `from` up to, not including, `to`. They are some seconds behind."""
+
+    webhook_id: str
 
 
 class CircuitAnswer(Answer):
@@ -96,6 +105,11 @@ class CircuitAnswer(Answer):
 
     state: Literal["closed", "open", "half_open"]
     open_until: Time | None
+
+    @classmethod
+    def of(cls, circuit: Circuit) -> Self:
+        """As callers see it."""
+        return cls(state=circuit.state, open_until=_time(circuit.open_until_ms if circuit.state == "open" else None))
 
 
 class BacklogAnswer(Answer):
@@ -109,8 +123,8 @@ class HealthAnswer(Answer):
     """How a webhook does, and why. Figures are of the present hour and the one before, and some seconds behind."""
 
     webhook_id: str
-    health: Literal["healthy", "degraded", "failing", "disabled", "paused", "inactive"]
-    reason: Annotated[str | None, Field(description="stable; null when healthy")]
+    health: HealthWord
+    reason: Reason
     explanation: str | None
     last_success_at: Time | None
     last_failure_at: Time | None
@@ -135,10 +149,7 @@ class HealthAnswer(Answer):
             last_failure_at=_time(health.last_failure_ms),
             failing_since=_time(circuit.failing_since_ms),
             disabled_at=_time(disabled_at_ms(health.webhook, health.state)),
-            circuit=CircuitAnswer(
-                state=circuit.state,
-                open_until=_time(circuit.open_until_ms if circuit.state == "open" else None),
-            ),
+            circuit=CircuitAnswer.of(circuit),
             backlog=BacklogAnswer(waiting=health.backlog, more=health.backlog >= BACKLOG_COUNTED),
             recent=FiguresAnswer.of(health.recent),
         )

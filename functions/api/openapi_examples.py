@@ -23,6 +23,16 @@ _WEBHOOK: dict[str, Any] = {
     "created_at": "2024-01-01T12:00:00.000Z",
     "updated_at": "2024-01-01T12:00:00.000Z",
 }
+_HEALTH: dict[str, Any] = {
+    "health": "degraded",
+    "reason": "some_attempts_fail",
+    "explanation": "More than 5 % of the attempts of the last two hours failed.",
+    "attempts": 120,
+    "success_rate": 0.925,
+    "failing_since": None,
+    "circuit": {"state": "closed", "open_until": None},
+    "waiting": 0,
+}
 _SUBSCRIPTION: dict[str, Any] = {
     "id": "sub_0U0192uWmQw2hKpT3Zb9sVxYcd",
     "webhook_id": _WEBHOOK["id"],
@@ -77,7 +87,7 @@ ANSWERS: dict[str, tuple[str, Any]] = {
         {**_WEBHOOK, "secret": _SECRET, "subscriptions": [_SUBSCRIPTION], "notice": None},
     ),
     "getWebhook": ("200", _WEBHOOK),
-    "listWebhooks": ("200", {"items": [_WEBHOOK], "next_cursor": None}),
+    "listWebhooks": ("200", {"items": [{**_WEBHOOK, "health": _HEALTH}], "next_cursor": None}),
     "regenerateSecret": (
         "200",
         {**_WEBHOOK, "version": 2, "secret": _SECRET, "previous_secret_expires_at": "2024-01-02T12:00:00.000Z"},

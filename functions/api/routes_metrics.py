@@ -1,4 +1,4 @@
-"""/metrics for Prometheus; a webhook's own figures and health."""
+"""/metrics for Prometheus; a webhook's own figures and health, and all of them at one look."""
 
 from typing import Annotated
 
@@ -7,9 +7,11 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from metric_answers import HealthAnswer, MetricsAnswer
+from overview_answers import OverviewAnswer
 from reading import caller_of
 from spans import span
 from webhooks.metrics import CONTENT_TYPE, ServiceMetrics
+from webhooks.overview import Overviews
 from webhooks.webhook_metrics import Interval, WebhookMetrics
 
 TAGS = ["metrics"]
@@ -17,9 +19,20 @@ From = Annotated[str | None, Query(alias="from", max_length=64, description="RFC
 To = Annotated[str | None, Query(alias="to", max_length=64, description="RFC 3339; the present if absent")]
 
 
-def routes(metrics: WebhookMetrics) -> Router:
-    """The router of a webhook's figures."""
+def routes(metrics: WebhookMetrics, overviews: Overviews) -> Router:
+    """The router of webhooks' figures."""
     router = Router()
+
+    @router.get("/overview", summary="See how all webhooks do, at one look", tags=TAGS, operation_id="getOverview")
+    def get_overview(
+        from_: From = None,
+        to: To = None,
+        interval: Annotated[Interval, Query()] = "hour",
+        user_id: Annotated[str | None, Query(max_length=128, description="another owner's; for admins")] = None,
+    ) -> OverviewAnswer:
+        caller = caller_of(router, "webhooks")
+        asked = span(from_, to, None)
+        return OverviewAnswer.of_overview(overviews.look(caller, user_id, asked.from_ms, asked.to_ms, interval))
 
     @router.get(
         "/webhooks/<webhook_id>/metrics",
@@ -32,7 +45,8 @@ def routes(metrics: WebhookMetrics) -> Router:
     ) -> MetricsAnswer:
         caller = caller_of(router, "webhooks")
         asked = span(from_, to, None)
-        return MetricsAnswer.of(metrics.metrics(caller, webhook_id, asked.from_ms, asked.to_ms, interval))
+        figures = metrics.metrics(caller, webhook_id, asked.from_ms, asked.to_ms, interval)
+        return MetricsAnswer.of(figures, webhook_id=webhook_id)
 
     @router.get(
         "/webhooks/<webhook_id>/health",

@@ -1,11 +1,12 @@
 """/webhooks: registering, reading, changing and deleting them, their secrets and test deliveries."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
+from overview_answers import HealthGlance, ListedWebhook, WebhookPage
 from paging import DEFAULT_LIMIT, Cursor, Limit, Pages
 from reading import IdempotencyKey, IfMatch, caller_of, etag, versions
 from webhooks.cursors import Cursors
@@ -15,18 +16,18 @@ from webhooks.models.responses import (
     RegisteredWebhook,
     SubscriptionAnswer,
     WebhookAnswer,
-    WebhookPage,
     WebhookWithSecret,
 )
 from webhooks.models.trial import Trial
 from webhooks.trials import Trials
 from webhooks.webhook_management import WebhookManagement
+from webhooks.webhook_metrics import WebhookMetrics
 
 TAGS = ["webhooks"]
 JSON = "application/json"
 
 
-def routes(management: WebhookManagement, trials: Trials, cursors: Cursors) -> Router:
+def routes(management: WebhookManagement, trials: Trials, metrics: WebhookMetrics, cursors: Cursors) -> Router:
     """The router of these use cases."""
     router = Router()
 
@@ -50,12 +51,15 @@ def routes(management: WebhookManagement, trials: Trials, cursors: Cursors) -> R
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
         user_id: Annotated[str | None, Query(max_length=128, description="one owner's; for admins")] = None,
+        include: Annotated[Literal["health"] | None, Query(description="each with how it does")] = None,
     ) -> WebhookPage:
         caller = caller_of(router, "webhooks")
         pages = Pages(cursors, caller, f"webhooks|{user_id}")
         found, last = management.page(caller, user_id, after=pages.position(cursor), limit=limit)
         now_ms = management.now_ms()
-        return WebhookPage(items=[WebhookAnswer.of(each, now_ms) for each in found], next_cursor=pages.cursor(last))
+        glances = [HealthGlance.of(each) for each in metrics.healths(found)] if include else [None] * len(found)
+        items = [ListedWebhook.of(each, now_ms, health=glance) for each, glance in zip(found, glances, strict=True)]
+        return WebhookPage(items=items, next_cursor=pages.cursor(last))
 
     @router.get("/webhooks/<webhook_id>", summary="Get a webhook", tags=TAGS, operation_id="getWebhook")
     def get_webhook(webhook_id: str) -> Response[WebhookAnswer]:

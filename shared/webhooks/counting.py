@@ -5,22 +5,27 @@ depends on where the record comes from (decision record 0013):
 
 - Deliveries and dead letters: all records of one partition key come in order, and a webhook's history has four
   partition keys. So its hourly statistics keep the last sequence number of each: what is not beyond it is a repeat.
+- An owner's hours and what waits for its webhooks take part in the transaction of those webhooks' hours, and so need no
+  note of their own.
 - Events and webhooks have a partition key each, too many to keep a number for: their records are noted one by one, six
   bytes each, in an item for every two seconds, which is forgotten when the stream has forgotten them.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from webhooks.statistics import ByHour, Counts, HourCounts
+from webhooks.statistics import DEAD_LETTERS, DEFERRED, FAILURE, PARKED, ByHour, Counts, HourCounts
 
-HOURS_A_COMMIT = 99  # a transaction takes 100 items (DynamoDB API Reference, TransactWriteItems); one is the counter
+# A transaction takes 100 items (DynamoDB API Reference, TransactWriteItems): one is the service's counter, and an hour
+# may come with an hour and a counter of its owner's.
+HOURS_A_COMMIT = 33
 WINDOW_SECONDS = 2  # 400 KB an item hold the tokens of 33,000 events a second
 TOKEN_BYTES = 6
 
 HourKey = tuple[str, int]  # (webhook id, the hour's start in epoch milliseconds)
+OwnerHour = tuple[str, int]  # (owner, the hour's start)
 Marks = Mapping[int, int]  # history shard -> the last sequence number that is counted
 CircuitState = Literal["closed", "open", "half_open"]
 
@@ -45,6 +50,16 @@ class CircuitChange:
 
 
 @dataclass(frozen=True, slots=True)
+class StatusChange:
+    """A webhook's status changed. `version` grows with every change of it."""
+
+    webhook_id: str
+    owner: str
+    status: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class LooseRecord:
     """A stream record of an event, a webhook or its state. `token` tells it from others of its `window`."""
 
@@ -53,6 +68,7 @@ class LooseRecord:
     token: bytes
     counts: Counts
     circuit: CircuitChange | None = None
+    status: StatusChange | None = None
 
 
 StreamRecord = HistoryRecord | LooseRecord
@@ -60,14 +76,23 @@ StreamRecord = HistoryRecord | LooseRecord
 
 @dataclass(slots=True)
 class HourUpdate:
-    """What is to be added to one hour of a webhook; holds if its marks are still `before` for the shards of `marks`."""
+    """What is to be added to one hour of a webhook; holds if its marks are still `before` for the shards of `marks`.
+
+    `owner` is the webhook's, None where nobody knows it any more."""
 
     key: HourKey
     before: Marks
+    owner: str | None = None
     marks: dict[int, int] = field(default_factory=dict[int, int])
     added: HourCounts = field(default_factory=HourCounts)
     last_success_ms: dict[int, int] = field(default_factory=dict[int, int])  # by shard, as each shard knows it
     last_failure_ms: dict[int, int] = field(default_factory=dict[int, int])
+
+    @property
+    def is_troubled(self) -> bool:
+        """Whether it says of the webhook that something failed or had to wait."""
+        names = (*self.added.counts, *self.added.service)
+        return any(name == DEAD_LETTERS or name.startswith((f"{FAILURE}#", f"{DEFERRED}#")) for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +104,10 @@ class WindowUpdate:
     tokens: frozenset[bytes]
 
 
-def fold(records: Sequence[HistoryRecord], marks: Mapping[HourKey, Marks]) -> tuple[list[HourUpdate], int]:
-    """The updates that count what is beyond the marks, and of how many records they are.
+def fold(
+    records: Sequence[HistoryRecord], marks: Mapping[HourKey, Marks], owners: Mapping[str, str]
+) -> tuple[list[HourUpdate], int]:
+    """The updates that count what is beyond the marks, and of how many records they are. `owners` by webhook.
 
     The mark is kept by hour and not by webhook: a record may add to two hours, and both in one transaction or in two.
     """
@@ -95,7 +122,7 @@ def fold(records: Sequence[HistoryRecord], marks: Mapping[HourKey, Marks]) -> tu
             if sequence <= before.get(record.shard, -1):
                 continue
             fresh = True
-            update = updates.setdefault(key, HourUpdate(key, before))
+            update = updates.setdefault(key, HourUpdate(key, before, owners.get(key[0])))
             update.marks[record.shard] = max(sequence, update.marks.get(record.shard, -1))
             update.added.add(added)
             for last, at_ms in (
@@ -111,6 +138,31 @@ def fold(records: Sequence[HistoryRecord], marks: Mapping[HourKey, Marks]) -> tu
 def service_counts(updates: Sequence[HourUpdate]) -> Counts:
     """The service's counters take what the webhooks' hours take, in the same transaction, and so once as well."""
     return total_counts(counts for update in updates for counts in (update.added.counts, update.added.service))
+
+
+def owner_counts(updates: Sequence[HourUpdate]) -> Mapping[OwnerHour, Counts]:
+    """What the owners' hours take of their webhooks'."""
+    return _by_owner(updates, lambda update: update.key[1], lambda update: update.added.counts)
+
+
+def parked_counts(updates: Sequence[HourUpdate]) -> Mapping[str, Counts]:
+    """By how much there waits more or less for the webhooks of each owner, by reason; without those of no change."""
+    found = _by_owner(
+        updates,
+        lambda _: 0,
+        lambda update: {n: count for n, count in update.added.service.items() if n.startswith(f"{PARKED}#")},
+    )
+    return {owner: counts for (owner, _), counts in found.items() if any(counts.values())}
+
+
+def _by_owner(
+    updates: Sequence[HourUpdate], hour_of: Callable[[HourUpdate], int], counts_of: Callable[[HourUpdate], Counts]
+) -> dict[OwnerHour, Counts]:
+    parts: dict[OwnerHour, list[Counts]] = {}
+    for update in updates:
+        if update.owner is not None:
+            parts.setdefault((update.owner, hour_of(update)), []).append(counts_of(update))
+    return {key: total_counts(each) for key, each in parts.items()}
 
 
 def total_counts(parts: Iterable[Counts]) -> Counts:

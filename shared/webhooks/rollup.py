@@ -1,7 +1,7 @@
 """Rollup: what the table's stream tells is added up, off the way that deliveries take."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from webhooks.counting import (
     HourUpdate,
     LooseRecord,
     Marks,
+    StatusChange,
     StreamRecord,
     WindowUpdate,
     fold,
@@ -24,6 +25,7 @@ from webhooks.errors import Unavailable
 from webhooks.statistics import Counts
 
 RACES = 6
+OWNERS_KEPT = 50_000
 
 logger = logging.getLogger(__name__)
 
@@ -39,12 +41,22 @@ class StatisticsStore(Protocol):
         """The tokens that are counted, by window. Consistent."""
         ...
 
-    def commit(self, hours: Sequence[HourUpdate], windows: Sequence[WindowUpdate], service: Counts) -> bool:
-        """All of it or nothing; False when somebody else changed one of them since it was read."""
+    def owners(self, webhook_ids: Collection[str]) -> Mapping[str, str]:
+        """The owners of webhooks; those that are gone are absent."""
         ...
 
-    def note_circuit(self, change: CircuitChange) -> None:
-        """Keep the list of circuits that are not closed; what is older than what it holds changes nothing."""
+    def commit(self, hours: Sequence[HourUpdate], windows: Sequence[WindowUpdate], service: Counts) -> bool:
+        """All of it or nothing, and the hours of the webhooks' owners with it; False when somebody else changed one
+        since it was read."""
+        ...
+
+    def note_circuit(self, change: CircuitChange, owner: str | None) -> None:
+        """Keep the lists of circuits that are not closed, the service's and the owner's; what is older than what they
+        hold changes nothing."""
+        ...
+
+    def note_status(self, change: StatusChange) -> None:
+        """Keep the owner's list of webhooks that are not active, likewise."""
         ...
 
 
@@ -64,13 +76,14 @@ class Rollup:
         self._store = store
         self._sleep = sleep
         self._random = random
+        self._owners: dict[str, str] = {}
 
     def add_up(self, records: Sequence[StreamRecord]) -> RollupReport:
         """Count a batch of one shard of the stream, in its order, up to the first that cannot be counted now."""
         report = RollupReport(records=len(records))
         for part in parts(records):
             try:
-                self._list_circuits(part)
+                self._list_troubles(part)
                 report.counted += self._until_nobody_interferes(lambda part=part: self._count(part))
             except Unavailable as exc:
                 logger.warning("records from %s on are to come again: %s", part[0].sequence, exc)
@@ -78,12 +91,22 @@ class Rollup:
                 break
         return report
 
-    def _list_circuits(self, records: Sequence[StreamRecord]) -> None:
-        latest = {
-            each.circuit.webhook_id: each.circuit for each in records if isinstance(each, LooseRecord) and each.circuit
-        }
-        for circuit in latest.values():
-            self._store.note_circuit(circuit)
+    def _list_troubles(self, records: Sequence[StreamRecord]) -> None:
+        loose = [each for each in records if isinstance(each, LooseRecord)]
+        circuits = {each.circuit.webhook_id: each.circuit for each in loose if each.circuit}
+        owners = self._owners_of(circuits)
+        for circuit in circuits.values():
+            self._store.note_circuit(circuit, owners.get(circuit.webhook_id))
+        for status in {each.status.webhook_id: each.status for each in loose if each.status}.values():
+            self._store.note_status(status)
+
+    def _owners_of(self, webhook_ids: Collection[str]) -> Mapping[str, str]:
+        """A webhook's owner never changes: it is asked for once."""
+        if len(self._owners) > OWNERS_KEPT:
+            self._owners.clear()
+        if unknown := {each for each in webhook_ids if each not in self._owners}:
+            self._owners.update(self._store.owners(unknown))
+        return self._owners
 
     def _count(self, records: Sequence[StreamRecord]) -> tuple[bool, int]:
         """Whether it is done, and how many records were new."""
@@ -91,7 +114,8 @@ class Rollup:
         loose = [each for each in records if isinstance(each, LooseRecord) and each.counts]
         keys = list(dict.fromkeys((each.webhook_id, hour) for each in history for hour in each.hours))
         windows = sorted({each.window for each in loose})
-        hour_updates, new = fold(history, self._store.marks(keys) if keys else {})
+        owners = self._owners_of({webhook_id for webhook_id, _ in keys})
+        hour_updates, new = fold(history, self._store.marks(keys) if keys else {}, owners)
         window_updates, service, new_loose = fold_loose(loose, self._store.windows(windows) if windows else {})
         if not hour_updates and not window_updates:
             return True, 0

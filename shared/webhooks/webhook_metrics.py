@@ -1,8 +1,8 @@
-"""How a webhook does: its figures over a time, and its health in a word with the reason."""
+"""How webhooks do: their figures over a time, and their health in a word with the reason."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 from webhooks.errors import Invalid
 from webhooks.management import ManagementStore, find
@@ -18,6 +18,7 @@ DAY_MS = 24 * HOUR_MS
 INTERVALS: Mapping[Interval, int] = {"hour": HOUR_MS, "day": DAY_MS}
 MAX_DAYS: Mapping[Interval, int] = {"hour": 31, "day": 90}
 BACKLOG_COUNTED = 1_000
+BACKLOG_GLANCED = 100  # where many webhooks are looked at at once
 LATEST_HOURS = 24  # in which anything happened: where the last success and failure are looked for
 STREAK_MS = 5 * 60_000
 FEW_ATTEMPTS = 5
@@ -39,6 +40,7 @@ EXPLANATIONS: Mapping[str, str] = {
     "dead_letters": "Deliveries were given up within the last two hours.",
     "backlog": "Deliveries wait for their turn.",
 }
+_NO_STATE, _NOTHING = WebhookState(), Statistics()
 
 
 class StatisticsReader(Protocol):
@@ -50,6 +52,10 @@ class StatisticsReader(Protocol):
 
     def latest(self, webhook_id: str, limit: int) -> Mapping[int, Statistics]:
         """Of the last hours in which anything happened, by start."""
+        ...
+
+    def recent(self, webhook_ids: Sequence[str], hours: Sequence[int]) -> Mapping[str, Statistics]:
+        """Of each webhook, the hours of these starts as one; webhooks without any are absent."""
         ...
 
     def backlog(self, webhook_id: str, limit: int) -> int:
@@ -64,17 +70,50 @@ class States(Protocol):
         """Consistent read. Raises Unavailable."""
         ...
 
+    def get_many(self, webhook_ids: Sequence[str]) -> Mapping[str, WebhookState]:
+        """The states of all of them. Consistent. Raises Unavailable."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
-class Metrics:
-    """A webhook's figures from `from_ms` up to, not including, `to_ms`: in all, and by interval's start."""
+class Asked:
+    """A time in whole intervals: from `from_ms` up to, not including, `to_ms`."""
 
-    webhook_id: str
     from_ms: int
     to_ms: int
     interval: Interval
+
+    @classmethod
+    def of(cls, from_ms: int | None, to_ms: int | None, interval: Interval, now_ms: int) -> Self:
+        """Whole intervals (UTC) that cover the time asked for; by default the last 24 hours. Raises Invalid."""
+        step_ms = INTERVALS[interval]
+        last_ms = now_ms if to_ms is None else to_ms
+        first_ms = last_ms - DAY_MS if from_ms is None else from_ms
+        if first_ms > last_ms:
+            raise Invalid.at("from", "must not be after `to`")
+        if last_ms - first_ms > MAX_DAYS[interval] * DAY_MS:
+            raise Invalid.at("from", f"by {interval}, at most {MAX_DAYS[interval]} days can be asked for")
+        first_ms -= first_ms % step_ms
+        return cls(first_ms, max(first_ms + step_ms, last_ms + -last_ms % step_ms), interval)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What happened in a time: in all, and by interval's start."""
+
+    asked: Asked
     total: Statistics
     series: Sequence[tuple[int, Statistics]]
+
+    @classmethod
+    def of(cls, asked: Asked, hours: Mapping[int, Statistics]) -> Self:
+        """Of the hours of that time, by start; empty ones may be absent."""
+        step_ms = INTERVALS[asked.interval]
+        series = [
+            (start, Statistics.total(hours[hour] for hour in range(start, start + step_ms, HOUR_MS) if hour in hours))
+            for start in range(asked.from_ms, asked.to_ms, step_ms)
+        ]
+        return cls(asked, Statistics.total(hours.values()), series)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +131,7 @@ class Health:
 
 
 class WebhookMetrics:
-    """The use case of GET /webhooks/:id/metrics and /health."""
+    """The use case of GET /webhooks/:id/metrics and /health, and of webhooks with their health."""
 
     def __init__(
         self, *, store: ManagementStore, statistics: StatisticsReader, states: States, now_ms: Callable[[], int]
@@ -104,27 +143,11 @@ class WebhookMetrics:
 
     def metrics(
         self, caller: Caller, webhook_id: str, from_ms: int | None, to_ms: int | None, interval: Interval
-    ) -> Metrics:
-        """Whole intervals (UTC) that cover the time asked for; by default the last 24 hours.
-
-        Raises NotFound, Invalid.
-        """
+    ) -> Figures:
+        """See Asked for which time that is. Raises NotFound, Invalid."""
         webhook = find(self._store, caller, webhook_id)
-        step_ms = INTERVALS[interval]
-        last_ms = self.now_ms() if to_ms is None else to_ms
-        first_ms = last_ms - DAY_MS if from_ms is None else from_ms
-        if first_ms > last_ms:
-            raise Invalid.at("from", "must not be after `to`")
-        if last_ms - first_ms > MAX_DAYS[interval] * DAY_MS:
-            raise Invalid.at("from", f"by {interval}, at most {MAX_DAYS[interval]} days can be asked for")
-        first_ms -= first_ms % step_ms
-        last_ms = max(first_ms + step_ms, last_ms + -last_ms % step_ms)
-        hours = self._statistics.hours(webhook.webhook_id, first_ms, last_ms)
-        series = [
-            (start, Statistics.total(hours[hour] for hour in range(start, start + step_ms, HOUR_MS) if hour in hours))
-            for start in range(first_ms, last_ms, step_ms)
-        ]
-        return Metrics(webhook_id, first_ms, last_ms, interval, Statistics.total(hours.values()), series)
+        asked = Asked.of(from_ms, to_ms, interval, self.now_ms())
+        return Figures.of(asked, self._statistics.hours(webhook.webhook_id, asked.from_ms, asked.to_ms))
 
     def health(self, caller: Caller, webhook_id: str) -> Health:
         """As of now; statistics are some seconds behind. Raises NotFound."""
@@ -137,6 +160,27 @@ class WebhookMetrics:
         backlog = self._statistics.backlog(webhook_id, BACKLOG_COUNTED)
         status, reason = health_of(webhook, state, recent, backlog, now_ms)
         return Health(webhook, status, reason, state, recent, total.last_success_ms, total.last_failure_ms, backlog)
+
+    def healths(self, webhooks: Sequence[Webhook]) -> list[Health]:
+        """Of many at once, with few reads, in their order: the last success and failure are those of the two recent
+        hours, and `backlog` stops at BACKLOG_GLANCED."""
+        if not webhooks:
+            return []
+        now_ms = self.now_ms()
+        ids = [each.webhook_id for each in webhooks]
+        states = self._states.get_many(ids)
+        recents = self._statistics.recent(ids, [hour_of(now_ms) - HOUR_MS, hour_of(now_ms)])
+        return [
+            self._glance(each, states.get(each.webhook_id, _NO_STATE), recents.get(each.webhook_id, _NOTHING), now_ms)
+            for each in webhooks
+        ]
+
+    def _glance(self, webhook: Webhook, state: WebhookState, recent: Statistics, now_ms: int) -> Health:
+        # nothing is in the room unless release is to look at it: the wake-up is written first
+        waits = state.wake_at_ms is not None
+        backlog = self._statistics.backlog(webhook.webhook_id, BACKLOG_GLANCED) if waits else 0
+        status, reason = health_of(webhook, state, recent, backlog, now_ms)
+        return Health(webhook, status, reason, state, recent, recent.last_success_ms, recent.last_failure_ms, backlog)
 
 
 def health_of(

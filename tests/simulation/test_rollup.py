@@ -46,10 +46,13 @@ def _flaky(chance: random.Random) -> Callable[[int, int], Answer]:
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    """Hours of deliveries: some webhooks fail now and then, one always, one is paused for a while, one is deleted."""
+    """Hours of deliveries for two owners: some webhooks fail now and then, one always, one is paused for a while, one
+    is deleted, one becomes inactive."""
     world = World(seed=3)
     world.dynamodb.tables[TABLE]._keeps_stream = True
-    webhooks = [world.owners.register(f"w{number}", max_retries=3) for number in range(WEBHOOKS)]
+    webhooks = [
+        world.owners.register(f"w{number}", max_retries=3, user_id=7 + number % 2) for number in range(WEBHOOKS)
+    ]
     for number, webhook in enumerate(webhooks[1:], 1):
         chance = random.Random(number)
         world.receivers.behave(webhook.url, _flaky(chance) if number < 4 else lambda _now, _count: Answer(500))
@@ -61,6 +64,7 @@ def world() -> World:
             world.owners.change(webhooks[0], status="active")
             world.owners.delete(webhooks[1])
         world.run(for_ms=17 * 60_000)
+    world.owners.change(webhooks[2], status="inactive")
     world.run(for_ms=4 * 3_600_000)
     return world
 
@@ -102,6 +106,44 @@ def _expect(counts: Counter[str], attempt: Attempt) -> None:
     counts[f"time#{bucket_of(attempt.duration_ms)}"] += 1
 
 
+def _with_webhooks(world: World, clock: Clock) -> FakeDynamoDB:
+    """A table without statistics: of what rollup reads there are the webhooks, which name their owners."""
+    dynamodb = FakeDynamoDB(clock, TABLE)
+    for item in world.items("webhook"):
+        dynamodb.put_item(TableName=TABLE, Item=item)
+    return dynamodb
+
+
+def _check_owners(world: World, reader: StatisticsReader) -> None:
+    """Their sums, what waits for them, and which of their webhooks are noted as being in trouble."""
+    webhooks = {item["pk"]["S"]: item for item in world.items("webhook")}
+    hours: dict[str, dict[int, Counter[str]]] = {"7": {}, "8": {}}
+    troubled: dict[str, set[str]] = {"7": set(), "8": set()}
+    for (webhook_id, hour), counts in _expected(world).items():
+        owner = webhooks[webhook_id]["user_id"]["N"]
+        hours[owner].setdefault(hour, Counter()).update(counts)
+        if any(name == "dead" or name.startswith("failure#") for name in counts):
+            troubled[owner].add(webhook_id)
+    parked: dict[str, Counter[str]] = {"7": Counter(), "8": Counter()}
+    for record in world.deliveries():
+        if record.waiting:
+            parked[webhooks[record.webhook_id]["user_id"]["N"]][f"parked#{waiting_reason(record.waiting)}"] += 1
+    for owner in ("7", "8"):
+        found = {hour: dict(each.counts) for hour, each in reader.owner_hours(owner, 0, 10**13).items()}
+        assert found == {hour: dict(counts) for hour, counts in hours[owner].items()}
+        assert {name: count for name, count in reader.owner_parked(owner).items() if count} == parked[owner]
+        own = {webhook_id for webhook_id, item in webhooks.items() if item["user_id"]["N"] == owner}
+        alive = {webhook_id for webhook_id in own if webhooks[webhook_id]["status"]["S"] != "deleted"}
+        assert set(reader.troubles(owner, 100)) == {
+            *(("circuit", each) for each in alive if world.state(each).circuit.state != "closed"),
+            *(("status", each) for each in alive if webhooks[each]["status"]["S"] != "active"),
+        }
+        found_troubled = set(reader.troubled(owner, 0, 1_000))
+        assert troubled[owner] <= found_troubled <= own
+    assert parked["7"] != parked["8"]
+    assert {each for each in webhooks if webhooks[each]["status"]["S"] == "inactive"}
+
+
 def _check(world: World, reader: StatisticsReader) -> None:
     expected = _expected(world)
     found: dict[tuple[str, int], Mapping[str, int]] = {}
@@ -112,10 +154,11 @@ def _check(world: World, reader: StatisticsReader) -> None:
     service = {name: count for name, count in reader.service().items() if count}
     totals = Statistics.total(Statistics(counts) for counts in expected.values()).counts
     assert {name: service.get(name) for name in totals} == dict(totals)
+    _check_owners(world, reader)
     records = world.event_records()
     assert service["events"] == len(records) > 120  # some are our own operational events
     assert service["queued"] == sum(len(record.queued) for record in records)
-    assert service["webhooks#active"] == WEBHOOKS - 1
+    assert service["webhooks#active"] == WEBHOOKS - 2
     waiting = Counter(f"parked#{waiting_reason(record.waiting)}" for record in world.deliveries() if record.waiting)
     assert {name: count for name, count in service.items() if name.startswith("parked#")} == waiting
     assert service["parked#circuit_open"] > 50
@@ -129,7 +172,7 @@ def _check(world: World, reader: StatisticsReader) -> None:
 def _rolled_up(world: World, seed: int, fault_rate: float, shard_count: int) -> FakeDynamoDB:
     chance = random.Random(seed)
     clock = Clock()
-    dynamodb = FakeDynamoDB(clock, TABLE)
+    dynamodb = _with_webhooks(world, clock)
 
     def plan(_call: str) -> Fault | None:
         return chance.choice(FAULTS) if chance.random() < fault_rate else None
@@ -147,7 +190,7 @@ def test_statistics_are_those_of_the_ledger_however_often_batches_come_again(wor
 
 def test_the_whole_stream_once_more_changes_nothing(world: World) -> None:
     clock = Clock()
-    dynamodb = FakeDynamoDB(clock, TABLE)
+    dynamodb = _with_webhooks(world, clock)
     for _ in range(2):
         for shard in shards(lambda_records(world.dynamodb.tables[TABLE]), 3):
             hand_over(shard, _process(dynamodb, clock, 0), random.Random(1))
@@ -155,6 +198,7 @@ def test_the_whole_stream_once_more_changes_nothing(world: World) -> None:
 
 
 def test_a_batch_of_first_try_successes_is_one_read_and_one_transaction() -> None:
+    """Once a process knows the webhooks' owners."""
     world = World()
     webhooks = [world.owners.register(f"w{number}") for number in range(3)]
     world.dynamodb.tables[TABLE]._keeps_stream = True
@@ -163,13 +207,16 @@ def test_a_batch_of_first_try_successes_is_one_read_and_one_transaction() -> Non
     records = [r for r in lambda_records(world.dynamodb.tables[TABLE]) if "dlv#" in r["dynamodb"]["Keys"]["sk"]["S"]]
     assert len(records) == 160 * len(webhooks)
     client = FaultyClient(world.dynamodb, "dynamodb", lambda _call: None)
-    _process(client, world.clock, 0)({"Records": records})
+    process = _process(client, world.clock, 0)
+    process({"Records": records[:100]})
+    client.made.clear()
+    process({"Records": records[100:]})
     assert client.made == {"dynamodb.batch_get_item": 1, "dynamodb.transact_write_items": 1}
 
 
 def test_a_process_that_dies_after_counting_does_not_count_again(world: World) -> None:
     clock = Clock()
-    dynamodb = FakeDynamoDB(clock, TABLE)
+    dynamodb = _with_webhooks(world, clock)
     records = lambda_records(world.dynamodb.tables[TABLE])
     dying = FaultyClient(dynamodb, "dynamodb", lambda call: "crash_after" if "transact" in call else None)
     with pytest.raises(Crash):
@@ -202,7 +249,7 @@ class _Interrupted:
 def test_two_at_once_count_what_is_there_once(world: World, same_batch: bool) -> None:
     """The same batch in two invocations, or two shards of the stream that feed the same hours."""
     clock = Clock()
-    dynamodb = FakeDynamoDB(clock, TABLE)
+    dynamodb = _with_webhooks(world, clock)
     for one, other in zip(*shards(lambda_records(world.dynamodb.tables[TABLE]), 2), strict=False):
         its = {"Records": [one if same_batch else other]}
         interrupted = _Interrupted(dynamodb, lambda its=its: _process(dynamodb, clock, 1)(its))

@@ -117,13 +117,6 @@ class WebhookWithSecret(WebhookAnswer):
     secret: Secret
 
 
-class WebhookPage(Answer):
-    """Webhooks, newest first."""
-
-    items: list[WebhookAnswer]
-    next_cursor: NextCursor
-
-
 class SubscriptionPage(Answer):
     """Subscriptions, oldest first."""
 

@@ -52,6 +52,12 @@ class DynamoManagementStore:
             found = list(self._models.webhook.batch_get([(webhook_id, schema.WEBHOOK_SK)], consistent_read=True))
         return _webhook(found[0]) if found else None
 
+    def some(self, webhook_ids: Sequence[str]) -> dict[str, Webhook]:
+        """See OverviewWebhooks."""
+        with _translated():
+            wanted = [(each, schema.WEBHOOK_SK) for each in webhook_ids]
+            return {item.pk: _webhook(item) for item in self._models.webhook.batch_get(wanted, consistent_read=True)}
+
     def webhooks(self, owner: str | None, *, after: str | None, limit: int) -> tuple[Sequence[Webhook], str | None]:
         """See ManagementStore."""
         with _translated():

@@ -15,7 +15,10 @@
 | idempotency key    | idem|caller|key      | idem              |                             |                   |
 | wrapped data key   | datakey              | datakey           |                             |                   |
 | unreadable message | unreadable           | time, message id  |                             |                   |
-| statistics         | stat|wh_             | stat#hour         |                             |                   |
+| statistics         | stat|wh_             | stat#hour         | troubled|owner / hour|wh_   |                   |
+| owner's statistics | own|owner            | stat#hour#shard   |                             |                   |
+| owner's waiting    | own|owner            | count#shard       |                             |                   |
+| owner's troubles   | own|owner            | trouble#kind#wh_  |                             |                   |
 | counters           | count#service        | count#shard       |                             |                   |
 | circuit not closed | count#circuits       | wh_               |                             |                   |
 | counted records    | counted#2 seconds    | counted           |                             |                   |
@@ -49,6 +52,7 @@ DATA_KEY_PK = DATA_KEY_SK = "datakey"
 UNREADABLE_PK = "unreadable"
 STATISTICS_PREFIX = "stat#"
 COUNTER_PREFIX = "count#"
+TROUBLE_PREFIX = "trouble#"
 COUNTERS_PK = "count#service"
 CIRCUITS_PK = "count#circuits"
 COUNTED_SK = "counted"
@@ -157,6 +161,31 @@ def statistics_pk(webhook_id: str) -> str:
 def statistics_sk(hour_ms: int) -> str:
     """Sort key of the statistics of the hour that starts then."""
     return f"{STATISTICS_PREFIX}{hour_ms:014d}"
+
+
+def owner_pk(owner: str) -> str:
+    """Partition of the sums over an owner's webhooks, and of the list of those in trouble."""
+    return f"own|{owner}"
+
+
+def owner_statistics_sk(hour_ms: int, shard: int) -> str:
+    """Sort key of one shard of an owner's statistics of the hour that starts then; they are the sum over its shards."""
+    return f"{statistics_sk(hour_ms)}#{shard}"
+
+
+def trouble_sk(kind: str, webhook_id: str) -> str:
+    """Sort key of the note that a webhook's circuit is not closed, or that it is not active."""
+    return f"{TROUBLE_PREFIX}{kind}#{webhook_id}"
+
+
+def troubled_listing(owner: str) -> str:
+    """Index key of the hours of an owner's webhooks in which something failed or had to wait."""
+    return f"troubled|{owner}"
+
+
+def troubled_at(hour_ms: int, webhook_id: str = "") -> str:
+    """Index sort key of such an hour; with no webhook, the bound that sorts before all of that hour."""
+    return f"{hour_ms:014d}|{webhook_id}"
 
 
 def counter_sk(shard: int) -> str:

@@ -1,7 +1,7 @@
 """A webhook's live state in the table: circuit and slow-down by revision, rate by its own value, the wake-up."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 
 from webhooks.circuit_breaker import Circuit
@@ -46,6 +46,11 @@ class StateStore:
     def get(self, webhook_id: str) -> WebhookState:
         """Consistent read. Raises Unavailable."""
         return state_of(self._table.get_many([state_key(webhook_id)]).get(state_key(webhook_id)))
+
+    def get_many(self, webhook_ids: Sequence[str]) -> dict[str, WebhookState]:
+        """The states of all of them. Consistent. Raises Unavailable."""
+        found = self._table.get_many([state_key(each) for each in webhook_ids])
+        return {each: state_of(found.get(state_key(each))) for each in webhook_ids}
 
     def save_health(self, webhook_id: str, before: WebhookState, after: WebhookState) -> bool:
         """Write circuit and slow-down, if they are still as in `before`."""

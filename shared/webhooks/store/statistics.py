@@ -1,7 +1,6 @@
 """Hourly statistics of webhooks, the service's counters, and what tells which stream records they hold already."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from webhooks.counting import (
@@ -12,15 +11,21 @@ from webhooks.counting import (
     HourKey,
     HourUpdate,
     Marks,
+    StatusChange,
     WindowUpdate,
+    owner_counts,
+    parked_counts,
+    total_counts,
 )
 from webhooks.ids import HISTORY_SHARDS
 from webhooks.statistics import Counts, Statistics
 from webhooks.store import schema
-from webhooks.store.attributes import binary, number, read_bytes, read_int, text
+from webhooks.store.attributes import binary, number, read_bytes, read_foreign_id, read_int, text
 from webhooks.store.dynamo import DynamoTable, Item, Key, key_of
+from webhooks.store.webhook_items import webhook_key
 
 COUNTER_SHARDS = 16
+OWNER_SHARDS = 4  # as many processes add to an owner's hour without waiting for each other; readers read them all
 STATISTICS_DAYS = 90
 COUNTED_SECONDS = 2 * 86_400  # a stream keeps its records for one day
 CIRCUIT_SECONDS = 30 * 86_400  # the net for a webhook that was deleted while its circuit changed
@@ -33,6 +38,7 @@ class StatisticsStore:
     def __init__(self, table: DynamoTable, *, shard: int, retention_ms: int, now_ms: Callable[[], int]) -> None:
         self._table = table
         self._counter = (schema.COUNTERS_PK, schema.counter_sk(shard % COUNTER_SHARDS))
+        self._owner_shard = shard % OWNER_SHARDS
         self._kept_ms = max(retention_ms, STATISTICS_DAYS * 86_400_000)
         self._now_ms = now_ms
 
@@ -46,32 +52,51 @@ class StatisticsStore:
         found = self._table.get_many([_window_key(window) for window in windows])
         return {window: _tokens(item) for window in windows if (item := found.get(_window_key(window)))}
 
+    def owners(self, webhook_ids: Collection[str]) -> Mapping[str, str]:
+        """See rollup.StatisticsStore."""
+        found = self._table.get_many([webhook_key(each) for each in webhook_ids], (schema.PK, schema.SK, "user_id"))
+        return {key[0]: str(read_foreign_id(item, "user_id")) for key, item in found.items()}
+
     def commit(self, hours: Sequence[HourUpdate], windows: Sequence[WindowUpdate], service: Counts) -> bool:
         """See rollup.StatisticsStore."""
         actions = [self._hour(update) for update in hours] + [_window(update) for update in windows]
+        for (owner, hour), counts in owner_counts(hours).items():
+            if any(counts.values()):
+                key = schema.owner_pk(owner), schema.owner_statistics_sk(hour, self._owner_shard)
+                actions.append(_added(key, counts, expires_at=(hour + self._kept_ms) // 1000))
+        for owner, counts in parked_counts(hours).items():
+            actions.append(_added((schema.owner_pk(owner), schema.counter_sk(self._owner_shard)), counts))
         if any(service.values()):
-            expression = Expression()
-            expression.add(service)
-            actions.append({"Update": {"Key": key_of(self._counter), **expression.request()}})
+            actions.append(_added(self._counter, service))
         return self._table.transact(actions)
 
-    def note_circuit(self, change: CircuitChange) -> None:
+    def note_circuit(self, change: CircuitChange, owner: str | None) -> None:
         """See rollup.StatisticsStore. A record that comes again may list a circuit that is closed by now; the one that
         closed it comes again as well, and after it."""
-        key = key_of((schema.CIRCUITS_PK, change.webhook_id))
+        keys = [(schema.CIRCUITS_PK, change.webhook_id)]
+        if owner is not None:
+            keys.append((schema.owner_pk(owner), schema.trouble_sk("circuit", change.webhook_id)))
+        kept = {"circuit": text(change.state), schema.EXPIRES_AT: number(self._now_ms() // 1000 + CIRCUIT_SECONDS)}
+        for key in keys:
+            self._note(key, None if change.state == "closed" else kept, change.revision)
+
+    def note_status(self, change: StatusChange) -> None:
+        """See rollup.StatisticsStore."""
+        key = schema.owner_pk(change.owner), schema.trouble_sk("status", change.webhook_id)
+        over = change.status in ("active", "deleted")
+        self._note(key, None if over else {"status": text(change.status)}, change.version)
+
+    def _note(self, key: Key, kept: Item | None, revision: int) -> None:
+        """Keep something under `key`, or nothing, unless a later revision of it is there."""
         condition = {
             "ConditionExpression": "attribute_not_exists(revision) OR revision < :r",
-            "ExpressionAttributeValues": {":r": number(change.revision)},
+            "ExpressionAttributeValues": {":r": number(revision)},
         }
-        if change.state == "closed":
-            self._table.transact([{"Delete": {"Key": key, **condition}}])
-            return
-        kept: Item = {
-            "circuit": text(change.state),
-            "revision": number(change.revision),
-            schema.EXPIRES_AT: number(self._now_ms() // 1000 + CIRCUIT_SECONDS),
-        }
-        self._table.transact([{"Put": {"Item": {**key, **kept}, **condition}}])
+        if kept is None:
+            self._table.transact([{"Delete": {"Key": key_of(key), **condition}}])
+        else:
+            item = {**key_of(key), **kept, "revision": number(revision)}
+            self._table.transact([{"Put": {"Item": item, **condition}}])
 
     def _hour(self, update: HourUpdate) -> Item:
         expression = Expression()
@@ -84,6 +109,9 @@ class StatisticsStore:
         for name, last in ((_LAST_SUCCESS, update.last_success_ms), (_LAST_FAILURE, update.last_failure_ms)):
             for shard, at_ms in last.items():
                 expression.set(f"{name}{shard}", number(at_ms))
+        if update.owner is not None and update.is_troubled:
+            expression.set(schema.LISTING_KEY, text(schema.troubled_listing(update.owner)))
+            expression.set(schema.LISTING_AT, text(schema.troubled_at(update.key[1], update.key[0])))
         return {"Update": {"Key": key_of(_hour_key(update.key)), **expression.request()}}
 
 
@@ -115,16 +143,69 @@ class StatisticsReader:
         )
         return {_hour_of(item): _statistics(item) for item in items}
 
+    def recent(self, webhook_ids: Sequence[str], hours: Sequence[int]) -> dict[str, Statistics]:
+        """Of each webhook, these hours as one; without those of which nothing is known."""
+        found = self._table.get_many([_hour_key((each, hour)) for each in webhook_ids for hour in hours])
+        parts: dict[str, list[Statistics]] = {}
+        for (pk, _), item in found.items():
+            parts.setdefault(pk.removeprefix(schema.statistics_pk("")), []).append(_statistics(item))
+        return {webhook_id: Statistics.total(each) for webhook_id, each in parts.items()}
+
+    def owner_hours(self, owner: str, from_ms: int, to_ms: int) -> dict[int, Statistics]:
+        """The same as `hours`, of all of an owner's webhooks together."""
+        items = self._table.query(
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :a AND :z",
+            ExpressionAttributeValues={
+                ":pk": text(schema.owner_pk(owner)),
+                ":a": text(schema.statistics_sk(from_ms)),
+                ":z": text(schema.statistics_sk(to_ms)),  # sorts before the shards of that hour
+            },
+        )
+        parts: dict[int, list[Statistics]] = {}
+        for item in items:
+            parts.setdefault(_hour_of(item), []).append(_statistics(item))
+        return {hour: Statistics.total(each) for hour, each in parts.items()}
+
+    def owner_parked(self, owner: str) -> Counts:
+        """How many deliveries wait for an owner's webhooks outside the queues, by reason."""
+        return self._sum(schema.owner_pk(owner), schema.COUNTER_PREFIX)
+
+    def troubles(self, owner: str, limit: int) -> list[tuple[str, str]]:
+        """An owner's webhooks that are not active ("status") or whose circuit is not closed ("circuit"), as (kind,
+        webhook id); at most `limit`."""
+        items = self._table.query(
+            limit=limit,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :t)",
+            ExpressionAttributeValues={":pk": text(schema.owner_pk(owner)), ":t": text(schema.TROUBLE_PREFIX)},
+        )
+        found = (item[schema.SK]["S"].removeprefix(schema.TROUBLE_PREFIX).partition("#") for item in items)
+        return [(kind, webhook_id) for kind, _, webhook_id in found]
+
+    def troubled(self, owner: str, since_ms: int, limit: int) -> list[str]:
+        """An owner's webhooks of which something failed or had to wait in an hour that began then or later, the last
+        ones first; of at most `limit` hours."""
+        items = self._table.query(
+            limit=limit,
+            forward=False,
+            IndexName=schema.LISTING_INDEX,
+            KeyConditionExpression=f"{schema.LISTING_KEY} = :k AND {schema.LISTING_AT} > :a",
+            ExpressionAttributeValues={
+                ":k": text(schema.troubled_listing(owner)),
+                ":a": text(schema.troubled_at(since_ms)),
+            },
+        )
+        return list(dict.fromkeys(item[schema.LISTING_AT]["S"].partition("|")[2] for item in items))
+
     def service(self) -> Counts:
         """The whole service's counters since it began."""
+        return self._sum(schema.COUNTERS_PK, schema.COUNTER_PREFIX)
+
+    def _sum(self, pk: str, prefix: str) -> Counts:
         items = self._table.query(
-            KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": text(schema.COUNTERS_PK)}
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :s)",
+            ExpressionAttributeValues={":pk": text(pk), ":s": text(prefix)},
         )
-        total: Counter[str] = Counter()
-        for item in items:
-            for name, count in _counts(item).items():
-                total[name] += count
-        return total
+        return total_counts(map(_counts, items))
 
     def circuits(self, limit: int) -> list[tuple[str, CircuitState]]:
         """Webhooks whose circuit is not closed, with its state; at most `limit`."""
@@ -195,6 +276,14 @@ class Expression:
         return own
 
 
+def _added(key: Key, counts: Counts, expires_at: int | None = None) -> Item:
+    expression = Expression()
+    expression.add(counts)
+    if expires_at is not None:
+        expression.set(schema.EXPIRES_AT, number(expires_at))
+    return {"Update": {"Key": key_of(key), **expression.request()}}
+
+
 def _window(update: WindowUpdate) -> Item:
     """The tokens as one string of bytes; their number tells whether somebody else has added to them."""
     expression = Expression()
@@ -214,7 +303,7 @@ def _window_key(window: int) -> Key:
 
 
 def _hour_of(item: Item) -> int:
-    return int(item[schema.SK]["S"].removeprefix(schema.STATISTICS_PREFIX))
+    return int(item[schema.SK]["S"].split("#")[1])
 
 
 def _statistics(item: Item) -> Statistics:

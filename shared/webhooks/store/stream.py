@@ -5,10 +5,18 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from webhooks.counting import TOKEN_BYTES, WINDOW_SECONDS, CircuitChange, HistoryRecord, LooseRecord, StreamRecord
+from webhooks.counting import (
+    TOKEN_BYTES,
+    WINDOW_SECONDS,
+    CircuitChange,
+    HistoryRecord,
+    LooseRecord,
+    StatusChange,
+    StreamRecord,
+)
 from webhooks.statistics import dead_letter_counts, delivery_counts, event_counts, webhook_counts
 from webhooks.store import schema
-from webhooks.store.attributes import read_int
+from webhooks.store.attributes import read_foreign_id, read_int
 from webhooks.store.delivery_items import delivery_of
 from webhooks.store.dynamo import Item
 from webhooks.store.events import event_of
@@ -80,7 +88,10 @@ def _webhook(change: Record, before: Item | None, after: Item) -> LooseRecord | 
         return None
     webhook_id = after[schema.PK]["S"]
     gone = CircuitChange(webhook_id, "closed", _DELETED_REVISION) if now == "deleted" else None
-    return _loose(change, webhook_counts(was, now), gone)
+    owner = str(read_foreign_id(after, "user_id"))
+    return _loose(
+        change, webhook_counts(was, now), gone, StatusChange(webhook_id, owner, now, read_int(after, "version"))
+    )
 
 
 def _state(change: Record, before: Item | None, after: Item) -> LooseRecord | None:
@@ -90,12 +101,19 @@ def _state(change: Record, before: Item | None, after: Item) -> LooseRecord | No
     return _loose(change, {}, CircuitChange(after[schema.PK]["S"], now.circuit.state, now.revision))
 
 
-def _loose(change: Record, counts: Mapping[str, int], circuit: CircuitChange | None = None) -> LooseRecord:
+def _loose(
+    change: Record,
+    counts: Mapping[str, int],
+    circuit: CircuitChange | None = None,
+    status: StatusChange | None = None,
+) -> LooseRecord:
     sequence: str = change["SequenceNumber"]
     keys = change["Keys"]
     name = "\0".join((sequence, keys[schema.PK]["S"], keys[schema.SK]["S"]))
     token = hashlib.sha256(name.encode()).digest()[:TOKEN_BYTES]
-    return LooseRecord(sequence, int(change["ApproximateCreationDateTime"]) // WINDOW_SECONDS, token, counts, circuit)
+    return LooseRecord(
+        sequence, int(change["ApproximateCreationDateTime"]) // WINDOW_SECONDS, token, counts, circuit, status
+    )
 
 
 def _image(image: Item | None) -> Item | None:

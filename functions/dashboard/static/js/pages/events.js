@@ -10,6 +10,7 @@ import { may } from "../session.js";
 import { badge, button, dialog, empty, head, skeleton, time, toast } from "../ui.js";
 
 const WEBHOOKS = 12;
+const SHOWN = 30;
 
 export async function show({ root, signal }) {
   const id = text("", { placeholder: "evt_…", "aria-label": "Event id", spellcheck: "false", class: "mono" });
@@ -22,15 +23,21 @@ export async function show({ root, signal }) {
   const { items: webhooks, next_cursor: more } = await get("/webhooks", { limit: WEBHOOKS }, signal);
   if (more) fill(lately, `Lately, at your ${WEBHOOKS} newest webhooks`);
   const events = new Map();
+  const draw = () => {
+    const newest = [...events.values()].sort((a, b) => b.at.localeCompare(a.at)).slice(0, SHOWN);
+    if (newest.length) fill(list, table(newest)); // whatever is there: each webhook answers in its own time
+    return newest.length;
+  };
   await each(webhooks, async (webhook) => {
-    for (const one of (await get(`${webhookPath(webhook.id)}/deliveries`, { limit: 15 }, signal)).items) {
+    const { items } = await get(`${webhookPath(webhook.id)}/deliveries`, { limit: 15 }, signal);
+    for (const one of items) {
       const event = events.get(one.event_id) ?? { id: one.event_id, type: one.event_type, at: one.created_at, outcomes: [] };
       event.outcomes.push([webhook, one]);
       events.set(one.event_id, event);
     }
-  });
-  const newest = [...events.values()].sort((a, b) => b.at.localeCompare(a.at)).slice(0, 30);
-  fill(list, newest.length ? table(newest) : empty("No events yet", "Publish one on the event bus, by POST /api/v1/events, or here."));
+    if (items.length) draw();
+  }, 4);
+  if (!draw()) fill(list, empty("No events yet", "Publish one on the event bus, by POST /api/v1/events, or here."));
 }
 
 const table = (events) => h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Event", "Accepted", "Became"].map((name) => h("th", { scope: "col" }, name)))),

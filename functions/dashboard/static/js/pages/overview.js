@@ -1,112 +1,78 @@
 // How everything does: figures over a time, and what needs somebody's attention first.
 
-import { each, get, pages, webhookPath } from "../api.js";
+import { get } from "../api.js";
 import { chart, meter } from "../chart.js";
 import { fill, h, put } from "../dom.js";
-import { ago, count, milliseconds, percent, plural } from "../format.js";
+import { ago, count, milliseconds, percent, plural, words } from "../format.js";
+import { portal } from "../portal.js";
 import { link, remember } from "../router.js";
-import { badge, button, failure, head, linkButton, segmented, skeleton } from "../ui.js";
+import { may } from "../session.js";
+import { badge, failure, head, linkButton, segmented, skeleton } from "../ui.js";
 
 const RANGES = { day: ["24 hours", 24, "hour"], week: ["7 days", 168, "hour"], month: ["30 days", 720, "day"] };
-const AT_FIRST = 24; // webhooks whose figures are read before anybody asks for more
-const SHOWN_AFTER = 4; // of them, until the rest comes
 const LIVE_MS = 15_000;
-const WORST = ["disabled", "failing", "degraded", "paused", "inactive", "healthy"];
 
 export async function show({ root, query, signal }) {
-  const state = { range: RANGES[query.get("range")] ? query.get("range") : "day", live: true, most: AT_FIRST, complete: false };
+  const state = { range: RANGES[query.get("range")] ? query.get("range") : "day", live: true };
   const updated = h("span.muted", { role: "status" });
   const live = h("label.switch", h("input", { type: "checkbox", checked: true, onchange: (event) => (state.live = event.target.checked) }), h("span", "Live"));
-  const body = h("div.stack.large");
-  const { items: webhooks, next_cursor: more } = await get("/webhooks", { limit: AT_FIRST }, signal);
-  if (!webhooks.length) return put(root, head("Overview"), guide());
-
+  const body = h("div.stack.large", skeleton(8));
   const ranges = segmented("Time", Object.entries(RANGES).map(([key, [text]]) => [key, text]), state.range, (range) => {
     state.range = range;
     remember({ range: range === "day" ? "" : range });
     refresh();
   });
-  put(root, head("Overview", { below: updated, actions: [live, ranges] }), body);
-  fill(body, skeleton(8));
+  const all = may("admin") && !portal ? "Of your own webhooks; the list has everybody's. " : "";
+  const page = () => put(root, head("Overview", { below: [all, updated], actions: [live, ranges] }), body);
 
-  let running = false;
   const refresh = async () => {
-    if (running) return;
-    running = true;
     const range = state.range;
     try {
-      if (more && !state.complete && state.most > webhooks.length) {
-        await readOn(webhooks, signal);
-        state.complete = true;
-      }
-      const all = more && !state.complete ? `${webhooks.length}+` : count(webhooks.length);
-      const draw = (found) => range === state.range && fill(body, ...drawn(found, range, all, state, refresh));
-      draw(await read(webhooks.slice(0, state.most), range, signal, body.querySelector(".tiles") ? null : draw));
+      const letters = deadLetters(signal);
+      const overview = await figures(range, signal);
+      if (range !== state.range) return; // another time was chosen meanwhile, and is on its way
+      fill(body, ...drawn(overview, letters));
       fill(updated, `Updated ${new Date().toLocaleTimeString()}`);
     } catch (error) {
       if (error.name !== "AbortError") fill(body, failure(error, refresh));
     }
-    running = false;
-    live.querySelector("input").checked = state.live; // reading hundreds is for once, not for each quarter of a minute
-    if (range !== state.range) refresh();
   };
-  refresh();
-  const pace = Math.max(LIVE_MS, webhooks.length * 500);
-  const timer = setInterval(() => state.live && !document.hidden && refresh(), Math.min(pace, 60_000));
+
+  const letters = deadLetters(signal);
+  const first = await figures(state.range, signal);
+  if (!first.webhooks) return put(root, head("Overview", { below: all }), guide());
+  page();
+  fill(body, ...drawn(first, letters));
+  fill(updated, `Updated ${new Date().toLocaleTimeString()}`);
+  const timer = setInterval(() => state.live && !document.hidden && refresh(), LIVE_MS);
   signal.addEventListener("abort", () => clearInterval(timer));
 }
 
-/** All that are behind the first page. */
-async function readOn(webhooks, signal) {
-  const known = new Set(webhooks.map((one) => one.id));
-  for await (const items of pages("/webhooks", {}, signal)) webhooks.push(...items.filter((one) => !known.has(one.id)));
-}
-
-/** Figures and health of each, the dead letters; `some` is shown the first few already. */
-async function read(webhooks, range, signal, some) {
+function figures(range, signal) {
   const [, hours, interval] = RANGES[range];
-  const from = new Date(Date.now() - hours * 3_600_000).toISOString();
-  const found = [];
-  let fault = null;
-  const letters = await get("/dead-letters", { is_processed: false, limit: 100 }, signal);
-  await each(webhooks, async (webhook) => {
-    try {
-      const [metrics, health] = await Promise.all([get(`${webhookPath(webhook.id)}/metrics`, { from, interval }, signal), get(`${webhookPath(webhook.id)}/health`, {}, signal)]);
-      found.push({ webhook, metrics, health });
-    } catch (error) {
-      if (error.name === "AbortError") throw error;
-      fault = error; // one that was deleted meanwhile, or did not answer: the others still count
-    }
-    if (found.length === SHOWN_AFTER) some?.({ found: [...found], letters });
-  }, 3);
-  if (!found.length && fault) throw fault;
-  return { found, letters };
+  return get("/overview", { from: new Date(Date.now() - hours * 3_600_000).toISOString(), interval }, signal);
 }
 
-function drawn({ found, letters }, range, all, state, refresh) {
-  const interval = RANGES[range][2];
-  const points = summed(found.map((one) => one.metrics.series));
-  const total = (name) => points.reduce((sum, point) => sum + point[name], 0);
-  const [successes, failures] = [total("successes"), total("failures")];
-  const waiting = found.reduce((sum, one) => sum + one.health.backlog.waiting, 0);
-  const open = found.filter((one) => one.health.circuit.state !== "closed").length;
-  const rate = successes + failures ? successes / (successes + failures) : null;
-  const p95 = weighted(found.map((one) => one.metrics.totals), "p95");
-  const dead = letters.items.length;
+/** Asked for beside the figures, and shown when it comes. */
+const deadLetters = (signal) => get("/dead-letters/groups", {}, signal).catch(() => null);
+
+function drawn({ totals, series, interval, open_circuits: open, waiting, webhooks, attention, more_attention: more }, letters) {
+  const parked = Object.values(waiting).reduce((sum, one) => sum + one, 0);
+  const [reason] = Object.entries(waiting).sort((a, b) => b[1] - a[1])[0] ?? [];
+  const rate = totals.success_rate;
   return [
-    all !== count(found.length) && h("p.notice", `Figures of ${plural(found.length, "webhook")} of your ${all}. `, button("Read them all", () => ((state.most = Infinity), (state.live = false), refresh()), { kind: "quiet" })),
     h("div.tiles",
-      tile("Deliveries", count(total("deliveries")), plural(successes + failures, "attempt")),
-      tile("Success rate", percent(rate), `${count(failures)} failed`, rate !== null && rate < 0.95 ? (rate < 0.5 ? "bad" : "warn") : ""),
-      tile("Latency, p95", milliseconds(p95), `p50 ${milliseconds(weighted(found.map((one) => one.metrics.totals), "p50"))}`),
-      tile("Dead letters", letters.next_cursor ? `${dead}+` : count(dead), dead ? "not replayed yet" : "none", dead ? "warn" : "", "#/dead-letters"),
+      tile("Deliveries", count(totals.deliveries), plural(totals.attempts, "attempt")),
+      tile("Success rate", percent(rate), `${count(totals.failures)} failed`, rate !== null && rate < 0.95 ? (rate < 0.5 ? "bad" : "warn") : ""),
+      tile("Latency, p95", milliseconds(totals.latency_ms.p95), `p50 ${milliseconds(totals.latency_ms.p50)}`),
+      deadTile(letters),
       tile("Open circuits", count(open), open ? "held back" : "all closed", open ? "bad" : ""),
-      tile("Waiting", found.some((one) => one.health.backlog.more) ? `${count(waiting)}+` : count(waiting), "parked deliveries", waiting ? "warn" : "")),
-    attention(found),
+      tile("Waiting", count(parked), reason ? `most: ${words(reason)}` : "nothing", parked ? "warn" : "")),
+    needs(attention, more, webhooks),
     h("div.charts",
-      chart({ title: "Attempts", kind: "bars", interval, format: count, series: [{ label: "succeeded", tone: "good" }, { label: "failed", tone: "bad" }], points: points.map((point) => ({ start: point.start, values: [point.successes, point.failures] })) }),
-      chart({ title: "Latency", kind: "lines", interval, format: milliseconds, series: [{ label: "p50", tone: "accent" }, { label: "p95", tone: "soft" }], points: points.map((point) => ({ start: point.start, values: [weighted(point.all, "p50"), weighted(point.all, "p95")] })) })),
-    found.length > 1 && h("p.muted.small", "Latencies of several webhooks are averages weighted by their attempts. Figures are some seconds behind."),
+      chart({ title: "Attempts", kind: "bars", interval, format: count, series: [{ label: "succeeded", tone: "good" }, { label: "failed", tone: "bad" }], points: series.map((one) => ({ start: one.start, values: [one.successes, one.failures] })) }),
+      chart({ title: "Latency", kind: "lines", interval, format: milliseconds, series: [{ label: "p50", tone: "accent" }, { label: "p95", tone: "soft" }], points: series.map((one) => ({ start: one.start, values: [one.latency_ms.p50, one.latency_ms.p95] })) })),
+    h("p.muted.small", "Figures are some seconds behind."),
   ];
 }
 
@@ -115,33 +81,27 @@ function tile(name, value, more, tone = "", href = null) {
   return href ? h("a.tile", { href }, inside) : h("div.tile", inside);
 }
 
-/** Webhooks that do not do well, the worst first; how many do. */
-function attention(found) {
-  const worst = (one) => WORST.indexOf(one.health.health);
-  const bad = found.filter((one) => one.health.health !== "healthy").sort((a, b) => worst(a) - worst(b) || (a.metrics.totals.success_rate ?? 1) - (b.metrics.totals.success_rate ?? 1));
-  if (!bad.length) return h("section.card.calm", h("p", badge("healthy", "All healthy"), ` ${found.length === 1 ? "Your webhook does" : `All ${count(found.length)} webhooks do`} well.`));
-  return h("section.card", { "aria-labelledby": "attention" }, h("h2", { id: "attention" }, "Needs attention"),
-    h("ul.rows", bad.slice(0, 8).map(({ webhook, health, metrics }) => h("li.row",
-      h("div.row-main", h("a.strong", { href: link("webhooks", webhook.id) }, webhook.name), h("p.muted.small", health.explanation ?? "")),
-      h("div.row-side", h("span.rate", meter(metrics.totals.success_rate), percent(metrics.totals.success_rate)), h("span.muted.small", health.last_success_at ? `last success ${ago(health.last_success_at)}` : "no success yet"), badge(health.health))))),
-    bad.length > 8 && h("p.muted", `and ${bad.length - 8} more: `, h("a", { href: "#/webhooks" }, "all webhooks")));
+function deadTile(letters) {
+  const made = tile("Dead letters", "…", "", "", "#/dead-letters");
+  letters.then((found) => {
+    const dead = found?.items.reduce((sum, one) => sum + one.dead_letters, 0);
+    made.replaceWith(tile("Dead letters", found ? `${count(dead)}${found.next_cursor ? "+" : ""}` : "–", found ? (dead ? "not replayed yet" : "none") : "not known now", dead ? "warn" : "", "#/dead-letters"));
+  });
+  return made;
 }
 
-function summed(all) {
-  const points = new Map();
-  for (const one of all.flat()) {
-    const point = points.get(one.start) ?? { start: one.start, deliveries: 0, successes: 0, failures: 0, all: [] };
-    for (const name of ["deliveries", "successes", "failures"]) point[name] += one[name];
-    point.all.push(one);
-    points.set(one.start, point);
-  }
-  return [...points.values()].sort((a, b) => a.start.localeCompare(b.start));
-}
-
-function weighted(figures, name) {
-  const some = figures.filter((one) => one.latency_ms[name] !== null);
-  const attempts = some.reduce((sum, one) => sum + one.attempts, 0);
-  return attempts ? some.reduce((sum, one) => sum + one.latency_ms[name] * one.attempts, 0) / attempts : null;
+/** Webhooks that do not do well, the worst first; else how many do. */
+function needs(attention, more, webhooks) {
+  if (!attention.length) return h("section.card.calm", h("p", badge("healthy", "All healthy"), ` ${webhooks === 1 ? "Your webhook does" : `All ${count(webhooks)} webhooks do`} well.`));
+  const list = h("ul.rows");
+  const shown = (some) => put(list, some.map((one) => h("li.row",
+    h("div.row-main", h("a.strong", { href: link("webhooks", one.webhook_id) }, one.webhook_name), h("p.muted.small", one.explanation ?? "")),
+    h("div.row-side", one.attempts ? h("span.rate", meter(one.success_rate), percent(one.success_rate)) : h("span.muted.small", "no attempts lately"), one.failing_since && h("span.muted.small", `failing since ${ago(one.failing_since)}`), badge(one.health)))));
+  shown(attention.slice(0, 8));
+  const rest = attention.slice(8);
+  const others = rest.length > 0 && h("button.button.quiet", { type: "button", onclick: () => (shown(rest), others.remove()) }, `Show ${rest.length} more`);
+  return h("section.card", { "aria-labelledby": "attention" }, h("h2", { id: "attention" }, "Needs attention"), list, others,
+    more && h("p.muted", "These are the worst; the list of ", h("a", { href: "#/webhooks" }, "all webhooks"), " has the others."));
 }
 
 function guide() {

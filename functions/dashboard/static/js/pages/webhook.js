@@ -15,12 +15,14 @@ const RANGES = { day: ["24 hours", 24, "hour"], week: ["7 days", 168, "hour"], m
 
 export async function show({ root, params, query, signal }) {
   const path = webhookPath(params.webhook);
+  const looked = get(`${path}/health`, {}, signal); // while the webhook is on its way, and once for heading and activity
+  looked.catch(() => null);
   const { body: webhook, etag } = await call("GET", path, { signal });
   const again = () => go(location.hash);
   const health = h("span");
   const showHealth = async () => {
     try {
-      const found = await get(`${path}/health`, {}, signal);
+      const found = await looked;
       fill(health, badge(found.health), found.explanation && h("span.muted.small", ` ${found.explanation}`));
     } catch (error) {
       if (error.name !== "AbortError") fill(health);
@@ -34,7 +36,7 @@ export async function show({ root, params, query, signal }) {
     }),
     webhook.status === "failed" && h("p.notice.bad", `Disabled: ${words(webhook.status_reason)}. Resume it once the receiver works; events of the meantime can be recovered.`),
     tabs("Parts of this webhook", [
-      ["activity", "Activity", () => activity(path, query, signal)],
+      ["activity", "Activity", () => activity(path, looked, query, signal)],
       ["subscriptions", "Subscriptions", () => subscriptions(webhook, signal)],
       ["deliveries", "Deliveries", () => deliveries(webhook, query, signal)],
       ["settings", "Settings", () => settings(webhook)],
@@ -78,18 +80,18 @@ async function remove(webhook, path) {
   go("#/webhooks");
 }
 
-function activity(path, query, signal) {
+function activity(path, looked, query, signal) {
   const body = h("div.stack.large", skeleton(8));
   const holder = h("div.stack.large");
   let range = RANGES[query.get("range")] ? query.get("range") : "day";
-  const load = async () => {
+  const load = async (known = null) => {
     const [, hours, interval] = RANGES[range];
     const from = new Date(Date.now() - hours * 3_600_000).toISOString();
     try {
-      const [metrics, health] = await Promise.all([get(`${path}/metrics`, { from, interval }, signal), get(`${path}/health`, {}, signal)]);
+      const [metrics, health] = await Promise.all([get(`${path}/metrics`, { from, interval }, signal), known ?? get(`${path}/health`, {}, signal)]);
       fill(body, ...drawn(metrics, health, interval));
     } catch (error) {
-      if (error.name !== "AbortError") fill(body, failure(error, load));
+      if (error.name !== "AbortError") fill(body, failure(error, () => load()));
     }
   };
   const choose = segmented("Time", Object.entries(RANGES).map(([key, [text]]) => [key, text]), range, (chosen) => {
@@ -97,7 +99,7 @@ function activity(path, query, signal) {
     remember({ range: chosen === "day" ? "" : chosen });
     load();
   });
-  load();
+  load(looked);
   const timer = setInterval(() => !document.hidden && holder.isConnected && load(), 15_000);
   signal.addEventListener("abort", () => clearInterval(timer));
   return put(holder, h("div.bar-of-tools.end", choose), body);

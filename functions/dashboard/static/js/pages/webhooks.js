@@ -1,18 +1,19 @@
-// All webhooks: found by words and status, each with its health.
+// All webhooks with their health, a page at a time; for words and status all of them are read.
 
-import { each, get, pages, webhookPath } from "../api.js";
+import { get } from "../api.js";
 import { meter } from "../chart.js";
 import { fill, h, icon, put } from "../dom.js";
 import { count, percent, plural } from "../format.js";
 import { link, remember } from "../router.js";
-import { badge, button, empty, head, idChip, linkButton, report, skeleton, time } from "../ui.js";
+import { actionButton, badge, button, empty, failure, head, idChip, linkButton, skeleton, time } from "../ui.js";
 
 const A_PAGE = 25;
+const MANY_WAIT = 100; // counted no further
 const STATUSES = [["", "All statuses"], ["active", "Active"], ["paused", "Paused"], ["inactive", "Inactive"], ["failed", "Disabled by failures"]];
 
 export async function show({ root, query, signal }) {
-  const state = { words: query.get("q") ?? "", status: query.get("status") ?? "", page: 0, all: [], done: false };
-  const healths = new Map();
+  const state = { words: query.get("q") ?? "", status: query.get("status") ?? "", page: 0 };
+  const known = reader(signal);
   const found = h("p.muted.small", { role: "status" });
   const list = h("div");
   const search = h("input", { type: "search", value: state.words, placeholder: "Name, address, id", "aria-label": "Search webhooks", oninput: () => choose({ words: search.value }) });
@@ -27,63 +28,71 @@ export async function show({ root, query, signal }) {
     draw();
   };
 
-  const draw = () => {
-    const wanted = state.words.toLowerCase().split(/\s+/).filter(Boolean);
-    const fitting = state.all.filter((one) => (!state.status || one.status === state.status) && wanted.every((word) => `${one.name} ${one.url} ${one.id} ${one.description}`.toLowerCase().includes(word)));
-    fill(found, state.done ? plural(fitting.length, "webhook") : `${count(state.all.length)} so far …`);
-    if (!state.all.length && state.done) return fill(list, empty("No webhooks yet", "Create one to have events sent to an address of yours.", linkButton("New webhook", "#/webhooks/new", { kind: "primary", glyph: "plus" })));
-    if (!fitting.length && state.done) return fill(list, empty("Nothing fits", "No webhook has these words and this status.", button("Show all", () => ((search.value = status.value = ""), choose({ words: "", status: "" })))));
-    const shown = fitting.slice(state.page * A_PAGE, (state.page + 1) * A_PAGE);
-    fill(list, table(shown, healths), turner(fitting.length, state, draw));
-    look(shown);
-  };
-
-  const look = (shown) => each(shown.filter((one) => !healths.has(one.id)), async ({ id }) => {
-    healths.set(id, null);
+  /** What is asked for last is what is shown, whatever comes when. */
+  const draw = async () => {
+    const asked = { ...state };
+    const still = () => !signal.aborted && Object.keys(asked).every((name) => asked[name] === state[name]);
+    const wanted = asked.words.toLowerCase().split(/\s+/).filter(Boolean);
+    const filtered = wanted.length > 0 || asked.status !== "";
+    const from = asked.page * A_PAGE;
     try {
-      healths.set(id, await get(`${webhookPath(id)}/health`, {}, signal));
-      const cells = list.querySelector(`tr[data-id="${CSS.escape(id)}"]`);
-      if (cells) showHealth(cells, healths.get(id));
+      if (filtered) await known.all((some) => still() && fill(found, `${count(some)} read so far …`));
+      else await known.upTo(from + A_PAGE);
     } catch (error) {
-      healths.delete(id);
-      if (error.name !== "AbortError" && error.status !== 404) report(error);
+      if (error.name !== "AbortError" && still()) fill(list, failure(error, draw));
+      return;
     }
-  });
-
-  for await (const items of pages("/webhooks", {}, signal, A_PAGE)) {
-    const first = !state.all.length;
-    state.all.push(...items);
-    if (first) draw();
-  }
-  state.done = true;
-  draw();
+    if (!still()) return;
+    const fitting = filtered ? known.webhooks.filter((one) => (!asked.status || one.status === asked.status) && wanted.every((word) => `${one.name} ${one.url} ${one.id} ${one.description}`.toLowerCase().includes(word))) : known.webhooks;
+    if (!known.webhooks.length) {
+      fill(found);
+      return fill(list, empty("No webhooks yet", "Create one to have events sent to an address of yours.", linkButton("New webhook", "#/webhooks/new", { kind: "primary", glyph: "plus" })));
+    }
+    const shown = fitting.slice(from, from + A_PAGE);
+    fill(found, known.done ? plural(fitting.length, "webhook") : `${count(from + 1)} to ${count(from + shown.length)}, newest first`);
+    if (!fitting.length) return fill(list, empty("Nothing fits", "No webhook has these words and this status.", button("Show all", () => ((search.value = status.value = ""), choose({ words: "", status: "" })))));
+    fill(list, table(shown), turner(known.done ? fitting.length : Infinity, state, draw));
+  };
+  await draw();
 }
 
-function table(webhooks, healths) {
+/** Webhooks with their health, read as far as they are needed. */
+function reader(signal) {
+  const known = { webhooks: [], done: false };
+  let cursor;
+  let last = Promise.resolve();
+  const inTurn = (wanted, limit, progress = () => null) => (last = last.catch(() => null).then(async () => {
+    while (!known.done && known.webhooks.length < wanted) {
+      progress(known.webhooks.length);
+      const page = await get("/webhooks", { limit, include: "health", cursor }, signal);
+      known.webhooks.push(...page.items);
+      cursor = page.next_cursor;
+      known.done = !cursor;
+    }
+  }));
+  known.upTo = (wanted) => inTurn(wanted, A_PAGE);
+  known.all = (progress) => inTurn(Infinity, 100, progress);
+  return known;
+}
+
+function table(webhooks) {
   return h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Webhook", "Status", "Health", "Recent success", "Waiting", "Changed"].map((text) => h("th", { scope: "col" }, text)))),
-    h("tbody", webhooks.map((one) => {
-      const row = h("tr", { "data-id": one.id },
-        h("td.wide-cell", h("a.strong", { href: link("webhooks", one.id) }, one.name), h("span.address", one.url), idChip(one.id, { short: true })),
-        h("td", { "data-label": "Status" }, badge(one.status)),
-        h("td", { "data-label": "Health", "data-part": "health" }, h("span.bar.pending")),
-        h("td", { "data-label": "Recent success", "data-part": "rate" }),
-        h("td", { "data-label": "Waiting", "data-part": "waiting" }),
-        h("td", { "data-label": "Changed" }, time(one.updated_at)));
-      if (healths.get(one.id)) showHealth(row, healths.get(one.id));
-      return row;
-    }))));
-}
-
-function showHealth(row, health) {
-  const part = (name) => row.querySelector(`[data-part="${name}"]`);
-  fill(part("health"), h("span", { title: health.explanation ?? "Nothing to complain about" }, badge(health.health)));
-  fill(part("rate"), health.recent.attempts ? h("span.rate", meter(health.recent.success_rate), percent(health.recent.success_rate)) : h("span.muted", "no attempts"));
-  fill(part("waiting"), health.backlog.waiting ? `${count(health.backlog.waiting)}${health.backlog.more ? "+" : ""}` : h("span.muted", "0"));
+    h("tbody", webhooks.map((one) => h("tr",
+      h("td.wide-cell", h("a.strong", { href: link("webhooks", one.id) }, one.name), h("span.address", one.url), idChip(one.id, { short: true })),
+      h("td", { "data-label": "Status" }, badge(one.status)),
+      h("td", { "data-label": "Health" }, h("span", { title: one.health.explanation ?? "Nothing to complain about" }, badge(one.health.health))),
+      h("td", { "data-label": "Recent success" }, one.health.attempts ? h("span.rate", meter(one.health.success_rate), percent(one.health.success_rate)) : h("span.muted", "no attempts")),
+      h("td", { "data-label": "Waiting" }, one.health.waiting ? `${count(one.health.waiting)}${one.health.waiting >= MANY_WAIT ? "+" : ""}` : h("span.muted", "0")),
+      h("td", { "data-label": "Changed" }, time(one.updated_at)))))));
 }
 
 function turner(total, state, draw) {
   const last = Math.max(0, Math.ceil(total / A_PAGE) - 1);
   if (!last) return null;
-  const turn = (by) => () => ((state.page += by), draw(), document.getElementById("main").scrollIntoView());
-  return h("nav.turner", { "aria-label": "Pages of the list" }, button("Previous", turn(-1), { disabled: state.page === 0 }), h("span.muted", `${state.page + 1} of ${last + 1}`), button("Next", turn(1), { disabled: state.page >= last }));
+  const turn = (by) => async () => {
+    state.page += by;
+    await draw();
+    document.getElementById("main").scrollIntoView();
+  };
+  return h("nav.turner", { "aria-label": "Pages of the list" }, actionButton("Previous", turn(-1), { disabled: state.page === 0 }), h("span.muted", total === Infinity ? `Page ${state.page + 1}` : `${state.page + 1} of ${last + 1}`), actionButton("Next", turn(1), { disabled: state.page >= last }));
 }

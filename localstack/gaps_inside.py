@@ -35,6 +35,7 @@ def mend(function_log: Path) -> None:
     _poll_streams_beside_queues()
     _repeat_stream_batches_that_fail_in_part()
     _stream_what_partiql_writes()
+    _parse_key_conditions_once()
     _look_at_queues_often()
 
 
@@ -189,6 +190,24 @@ def _stream_what_partiql_writes() -> None:
     """Writes by PartiQL do not reach the table's stream."""
     for name in ("_partiql_insert", "_partiql_update", "_partiql_delete"):
         setattr(dynamodb, name, _streamed(getattr(dynamodb, name)))
+
+
+def _parse_key_conditions_once() -> None:
+    """A query's condition is parsed and checked anew for each item of its partition: a page of deliveries took half a
+    second where there are thousands. Its text is checked with the first item; the others only need its value."""
+    evaluate_condition = dynamodb._evaluate_condition
+    checked: dict[str, Any] = {}
+
+    def evaluate(expression: str, item: Any, values: Any, names: Any, slot: str = "ConditionExpression") -> Any:
+        if slot != "KeyConditionExpression":
+            return evaluate_condition(expression, item, values, names, slot)
+        if expression not in checked:
+            result = evaluate_condition(expression, item, values, names, slot)
+            checked[expression] = dynamodb._tokenize(expression)
+            return result
+        return dynamodb._ExprEval(checked[expression], item, values, names).evaluate()
+
+    dynamodb._evaluate_condition = evaluate
 
 
 def _streamed(write: Callable[..., Any]) -> Callable[..., Any]:

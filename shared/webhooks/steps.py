@@ -83,7 +83,7 @@ def advance(base: DeliveryRecord, received: Received[DeliveryMessage], step: Ste
         if stand == "given_up" and advanced.record is not None and advanced.record.status != "delivered":
             return replace(advanced, then="dead_letter")
         return advanced
-    if stand != "live":
+    if stand != "live" or isinstance(step, Leave):
         noted = record if has_cut_offs(base, received) else None
         return _counted(Advance(noted, "dead_letter" if stand == "given_up" else "delete"), base)
     return _counted(_without_attempt(record, received, step), base)
@@ -96,15 +96,15 @@ def _counted(advanced: Advance, base: DeliveryRecord) -> Advance:
     return Advance(record, advanced.then, advanced.visible_in_ms, advanced.detail)
 
 
-def _without_attempt(record: DeliveryRecord, received: Received[DeliveryMessage], step: Step) -> Advance:
+def _without_attempt(
+    record: DeliveryRecord, received: Received[DeliveryMessage], step: Park | GiveUp | Postpone
+) -> Advance:
     if isinstance(step, Park):
         return Advance(parked(record, step.waiting, received.message.body.encode()), "delete")
     if isinstance(step, GiveUp):
         after = given_up(record, "abandoned", step.reason)
         return Advance(after, "delete" if after.status == "delivered" else "dead_letter")
-    if isinstance(step, Postpone):
-        return Advance(record, "again", step.visible_in_ms)
-    return Advance(None, "delete")
+    return Advance(record, "again", step.visible_in_ms)
 
 
 def _after_attempt(

@@ -464,6 +464,29 @@ def test_a_cut_off_attempt_is_noted_as_unknown_and_uses_up_no_attempt() -> None:
     assert record.attempt_count == 1
 
 
+def test_a_copy_in_the_batch_does_not_hide_what_another_copy_s_cut_off_sender_may_have_sent() -> None:
+    world = World(plan=lambda call: "crash_before" if call == "dynamodb.batch_execute_statement" and down else None)
+    world.owners.register("one")
+    world.publish(event("e1"))
+    down = False
+    world.work("ingest")
+    down = True
+    (message,) = world.messages(world.delivery_queue)
+    for is_copied in (True, False):  # the message, and then its copy: each is sent, and its sender cut off
+        with pytest.raises(Crash):
+            world.poll("sender")
+        world.functions.restart("sender")
+        if is_copied:
+            world.send_raw(world.delivery_queue, message.body, message.attributes["meta"]["StringValue"])
+    down = False
+    world.clock.sleep(HOUR_MS / 1000)
+    assert world.poll("sender") == 2
+    world.run()
+    assert world.delivery().status == "delivered"
+    assert len(world.receivers.log) == 3
+    assert len(world.delivery().attempts) == 3
+
+
 def test_attempts_are_counted_by_us_and_not_by_sqs() -> None:
     world = World(plan=lambda call: "throttled" if call == "dynamodb.batch_get_item" and world.is_down else None)
     world.owners.register("one", max_retries=1)

@@ -16,7 +16,7 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parent.parent
 COPIED = ("shared", "functions", "tests", "localstack", "docs", "scripts", "template.yaml", "pyproject.toml")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", ".hypothesis", "node_modules")
-TIMEOUT_SECONDS = 300
+TIMEOUT_SECONDS = 900
 
 
 class Unfit(Exception):
@@ -79,8 +79,10 @@ def failed_test(done: subprocess.CompletedProcess[str]) -> str | None:
         return None
     if done.returncode != 1:  # nothing collected, a crash of pytest
         raise Unfit(f"pytest ended with {done.returncode}: {done.stdout[-300:]}")
-    failures = [line.split()[1] for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
-    return failures[0] if failures else "a test"
+    failures = [line for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    if not failures:
+        raise Unfit(f"pytest names no test that failed: {done.stdout[-300:]}")
+    return failures[0].partition(" ")[2].partition(" - ")[0]
 
 
 def passes(folder: Path, tests: Sequence[str]) -> bool:

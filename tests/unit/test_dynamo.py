@@ -108,6 +108,16 @@ def test_a_query_reads_page_after_page_and_stops_at_its_limit() -> None:
     assert [item["sk"]["S"] for item in backwards] == ["0049", "0048"]
 
 
+@pytest.mark.parametrize(("limit", "expected"), [(None, 25), (24, 24)])
+def test_a_query_goes_on_where_a_page_s_mebibyte_ends(limit: int | None, expected: int) -> None:
+    bench = Bench()
+    for n in range(25):
+        bench.table.put({"pk": text("p"), "sk": text(f"{n:04d}"), "body": text("x" * 60_000)})
+    request = {"KeyConditionExpression": "pk = :p", "ExpressionAttributeValues": {":p": text("p")}}
+    assert len(list(bench.table.query(limit=limit, **request))) == expected
+    assert bench.client.made["dynamodb.query"] == 2
+
+
 def test_a_transaction_whose_condition_fails_is_false_and_not_an_error() -> None:
     bench = Bench()
     action = {"Put": {"Item": {"pk": text("p"), "sk": text("a")}, "ConditionExpression": "attribute_not_exists(pk)"}}

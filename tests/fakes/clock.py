@@ -20,3 +20,20 @@ class Clock:
     def advance_to(self, now_ms: int) -> None:
         """Pass time up to a moment; never back."""
         self.ms = max(self.ms, now_ms)
+
+
+class SkewedClock(Clock):
+    """How another machine tells the same time."""
+
+    def __init__(self, clock: Clock, skew_ms: int) -> None:
+        self._clock = clock
+        self._skew_ms = skew_ms
+
+    @property
+    def ms(self) -> int:
+        """Its epoch milliseconds; moving them moves everybody's."""
+        return self._clock.ms + self._skew_ms
+
+    @ms.setter
+    def ms(self, now_ms: int) -> None:
+        self._clock.ms = now_ms - self._skew_ms

@@ -77,10 +77,11 @@ class FakeTable:
         self.items: dict[Key, Item] = {}
         self._order: dict[str, list[str]] = {}
         self._sizes: dict[Key, int] = {}
-        self._indexes = {name: _Index(name) for name in INDEXES}
+        self.indexes = {name: _Index(name) for name in INDEXES}
         self._expiring: list[tuple[int, Key]] = []
         self._sequence = 0
         self.stream: list[StreamRecord] = []
+        self.stale_reads = 0  # of an index while something was on its way there
 
     def get(self, key: Key) -> Item | None:
         """A copy of an item."""
@@ -104,7 +105,7 @@ class FakeTable:
             if (expires := new.get("expires_at")) is not None and (old or {}).get("expires_at") != expires:
                 heapq.heappush(self._expiring, (int(float(expires["N"])), key))
         at_ms = self._clock.ms + self._index_lag_ms()
-        for index in self._indexes.values():
+        for index in self.indexes.values():
             index.change(old, new, at_ms)
         if self._keeps_stream and old != new:
             self._sequence += 1
@@ -135,8 +136,9 @@ class FakeTable:
                 first, last = _behind(order, start[0], first, last, forward=forward)
             keys = order[first:last] if forward else reversed(order[first:last])
             return ((sk, pk, sk) for sk in keys)
-        index = self._indexes[index_name]
+        index = self.indexes[index_name]
         index.catch_up(self._clock.ms)
+        self.stale_reads += bool(index.pending)
         entries = index.entries.get(pk, [])
         first, last = wanted.bounds(entries, _sort_value)
         if start is not None:

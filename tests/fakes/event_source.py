@@ -38,11 +38,15 @@ class EventSource:
         """The same for a batch that was received."""
         handles = {message.message_id: str(message.handle) for message in batch}
         try:
-            answer = self.handler({"Records": [lambda_record(self.queue, message) for message in batch]})
+            answer = self.handler(self.event(batch))
         except (Crash, Exception):
             self.crashes += 1
             raise
         self.conclude(handles, answer)
+
+    def event(self, batch: Sequence[Message]) -> dict[str, Any]:
+        """A batch as the handler gets it."""
+        return {"Records": [lambda_record(self.queue, message) for message in batch]}
 
     def conclude(self, handles: Mapping[str, str], answer: Mapping[str, Any]) -> None:
         """Delete what is done. An answer that names a message it never got fails the whole batch."""

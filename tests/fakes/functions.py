@@ -27,6 +27,7 @@ from webhooks.rollup import Rollup
 from webhooks.route_cache import RouteCache
 from webhooks.secrets import KmsSecretBox
 from webhooks.signed_request import RequestSigner
+from webhooks.store import schema
 from webhooks.store.data_key import DataKeyStore
 from webhooks.store.dead_letters import DeadLetterStore
 from webhooks.store.dynamo import DynamoTable
@@ -36,7 +37,7 @@ from webhooks.store.replay_jobs import ReplayJobStore
 from webhooks.store.routes import RouteStore
 from webhooks.store.sending import SendingStore
 from webhooks.store.states import StateStore
-from webhooks.store.statistics import COUNTER_SHARDS, StatisticsStore
+from webhooks.store.statistics import StatisticsStore
 from webhooks.store.stream import stream_records
 from webhooks.store.switch import WebhookSwitch
 from webhooks.store.waiting import DUE_SHARDS, WaitingStore
@@ -200,7 +201,7 @@ def rollup(services: Services) -> Handler:
     """functions/rollup/app.py"""
     store = StatisticsStore(
         services.table(),
-        shard=int(services.random() * COUNTER_SHARDS),
+        shard=int(services.random() * schema.COUNTER_SHARDS),
         retention_ms=services.retention_ms,
         now_ms=services.clock.now_ms,
     )

@@ -97,12 +97,16 @@ class FakeReceivers:
 
     async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
         """The transport port."""
+        return (await self.answer(request))[0]
+
+    async def answer(self, request: HttpRequest, forced: Answer | None = None) -> tuple[Exchange, Answer]:
+        """The same, and how the receiver answered; by its behaviour unless an answer is forced upon it."""
         started_ms = self._clock.ms
         count = self._counts[request.url]
         self._counts[request.url] += 1
         self.asked[request.headers[f"{PREFIX}-Delivery-ID"]] += 1
         behaviour = self._behaviours.get(request.url)
-        answer = behaviour(started_ms, count) if behaviour else Answer()
+        answer = forced or (behaviour(started_ms, count) if behaviour else Answer())
         deadline_ms = round(request.timeout_seconds * 1000)
         if answer.latency_ms > deadline_ms or answer.error_code == "timeout":
             answer = Answer(answer.status, deadline_ms, None, b"", "timeout")
@@ -110,8 +114,9 @@ class FakeReceivers:
             self.log.append(Seen(started_ms, request.url, dict(request.headers), request.body, answer))
         await asyncio.sleep(answer.latency_ms / 1000)
         if answer.error_code is not None:
-            return Exchange(
+            exchange = Exchange(
                 started_ms, self._clock.ms - started_ms, error_code=answer.error_code, error_message="did not work"
             )
+            return exchange, answer
         headers = tuple((answer.headers or {}).items())
-        return Exchange(started_ms, self._clock.ms - started_ms, answer.status, headers, answer.body)
+        return Exchange(started_ms, self._clock.ms - started_ms, answer.status, headers, answer.body), answer

@@ -49,10 +49,17 @@ class World:
         duplicates: float = 0.0,
         shuffled: bool = False,
         partition_writes: int | None = None,
+        keeps_stream: bool = False,
     ) -> None:
         self.random = random.Random(seed)
         self.clock = Clock()
-        self.dynamodb = FakeDynamoDB(self.clock, TABLE, index_lag_ms=index_lag_ms, partition_writes=partition_writes)
+        self.dynamodb = FakeDynamoDB(
+            self.clock,
+            TABLE,
+            index_lag_ms=index_lag_ms,
+            partition_writes=partition_writes,
+            keeps_stream=keeps_stream,
+        )
         self.sqs = FakeSQS(self.clock, rng=self.random if shuffled or duplicates else None, duplicates=duplicates)
         self._add_queues()
         sources = ("pyairtable", "pyairtable.webhooks")
@@ -128,11 +135,14 @@ class World:
         self._jobs.create(job)
         self.send_raw(self.jobs_queue, json.dumps({"job_id": job_id}))
 
+    def replay_jobs(self) -> list[ReplayJob]:
+        """All of them."""
+        found = (self._jobs.get(item["pk"]["S"]) for item in self.items("job"))
+        return [job for job in found if job is not None]
+
     def unfinished_replays(self) -> list[str]:
         """Jobs that are neither completed nor failed."""
-        ids = [item["pk"]["S"] for item in self.items("job")]
-        jobs = [self._jobs.get(job_id) for job_id in ids]
-        return [job.job_id for job in jobs if job is not None and job.status not in ("completed", "failed")]
+        return [job.job_id for job in self.replay_jobs() if job.status not in ("completed", "failed")]
 
     # ---- time passes
 

@@ -6,14 +6,19 @@ an event may be matched at any moment between its publishing and its recording.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.fakes.world import World
-from tests.simulation.scenario import Interest
+from tests.simulation.counted import Deaths, differences
+from tests.simulation.scenario import MINUTE, Interest
 from webhooks.models.delivery import DeliveryRecord
 from webhooks.models.webhook import Webhook
+
+Pair = tuple[str, str]  # event id, webhook id
+INDEX_MS = 2 * MINUTE  # what was recorded less than this before a recovery may not stand in the index yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,12 @@ class Known:
 
     webhook: Webhook
     history: list[Held] = field(default_factory=list[Held])
+    subscriptions: dict[str, Interest] = field(default_factory=dict[str, Interest])
+
+    @property
+    def status(self) -> str:
+        """As it is now."""
+        return self.history[-1].status
 
     def between(self, start_ms: int, end_ms: int) -> list[Held]:
         """Every way that it was in this time."""
@@ -66,12 +77,77 @@ class Ledger:
         self.published: dict[str, tuple[dict[str, Any], int]] = {}
         self.recorded_ms: dict[str, int] = {}
         self.webhooks: dict[str, Known] = {}
+        self.letters: dict[str, list[str]] = defaultdict(list)  # delivery ids by webhook, as they died
+        self.deaths = Deaths()
+        self.recoveries: dict[str, tuple[str, int, int]] = {}  # job -> webhook, from when, asked for when
+        self.excused: Counter[str] = Counter()  # requests of deliveries that two had in hand when one was cut off
+        self._changes: dict[str, tuple[str | None, tuple[Interest, ...] | None]] = {}
+        self._made_ms: dict[str, int] = {}
+        self._failed_ms: dict[str, int] = {}
+        self._recovered: dict[str, int] = {}  # webhook -> since when it has been asked for
 
-    def check(self, *, max_unknown: int) -> Verdict:
+    # ---- what happens meanwhile
+
+    def register(self, webhook: Webhook, status: str) -> None:
+        """A webhook is there since it was first written."""
+        webhook_id = webhook.webhook_id
+        known = self.webhooks[webhook_id] = Known(webhook, [Held(self._made_ms[webhook_id], status, ())])
+        if webhook_id in self._failed_ms:
+            known.history.append(Held(self._failed_ms[webhook_id], "failed", ()))
+
+    @contextmanager
+    def changing(
+        self, known: Known, *, status: str | None = None, interests: tuple[Interest, ...] | None = None
+    ) -> Generator[None]:
+        """Its owner asks for this; it holds from when it is written."""
+        self._changes[known.webhook.webhook_id] = (status, interests)
+        try:
+            yield
+        finally:
+            del self._changes[known.webhook.webhook_id]
+
+    def recovered(self, webhook_id: str, from_ms: int) -> None:
+        """Its owner asks for what it missed since then."""
+        self._recovered[webhook_id] = min(from_ms, self._recovered.get(webhook_id, from_ms))
+
+    def note(self, key: tuple[str, str], item: Mapping[str, Any]) -> None:
+        """An item was written: when did a decision fall, a change take effect, a delivery die?"""
+        pk, sk = key
+        if pk.startswith("event|"):
+            self.recorded_ms.setdefault(pk.removeprefix("event|"), self._world.clock.ms)
+        elif sk == "webhook":
+            self._note_webhook(pk, item["status"]["S"])
+        elif sk.startswith("dead#") and "generation" in item:
+            self.letters[pk.partition("|")[0]].append(sk.removeprefix("dead#"))
+            self.deaths.note(key, item)
+
+    def _note_webhook(self, webhook_id: str, status: str) -> None:
+        now_ms = self._world.clock.ms
+        self._made_ms.setdefault(webhook_id, now_ms)
+        known = self.webhooks.get(webhook_id)
+        if known is None:
+            if status == "failed":
+                self._failed_ms.setdefault(webhook_id, now_ms)
+            return
+        last = known.history[-1]
+        if status == "failed" and last.status != "failed":  # by the service itself
+            known.history.append(Held(now_ms, "failed", last.interests))
+        elif webhook_id in self._changes:
+            wanted, interests = self._changes[webhook_id]
+            known.history.append(
+                Held(now_ms, wanted or last.status, last.interests if interests is None else interests)
+            )
+
+    # ---- the end
+
+    def check(self, *, max_unknown: int, jobs: Sequence[str] = ()) -> Verdict:
         """Hold the table, the queues and the receivers' logs against what should be."""
         verdict = Verdict(events=len(self.published))
-        deliveries = {(r.event_id, r.webhook_id): r for r in self._world.deliveries() if r.event_id in self.published}
+        everything = self._world.deliveries()
+        deliveries = {(r.event_id, r.webhook_id): r for r in everything if r.event_id in self.published}
         queued = self._check_decisions(verdict)
+        again = self._sent_again(deliveries.keys() - queued, jobs, verdict)
+        queued |= again
         seen = self._seen(queued, verdict)
         letters = {letter.delivery_id: letter for letter in self._world.dead_letters()}
         for pair in sorted(queued):
@@ -96,16 +172,40 @@ class Ledger:
                 verdict.faults.append(f"lost: {pair} is {record.status} and nothing is pending: {record}")
         for pair in deliveries.keys() - queued:
             verdict.faults.append(f"{pair} has a delivery and was never queued")
+        verdict.faults += differences(self._world, self.deaths, everything)
         verdict.unknown = sum(a.outcome == "unknown" for r in deliveries.values() for a in r.attempts)
         if verdict.unknown > max_unknown:
             verdict.faults.append(f"{verdict.unknown} unknown attempts, at most {max_unknown} can have been cut off")
         return verdict
 
-    def _check_decisions(self, verdict: Verdict) -> set[tuple[str, str]]:
+    def _sent_again(self, beyond: Set[Pair], jobs: Sequence[str], verdict: Verdict) -> set[Pair]:
+        """Pairs that were missed at first, and recovered: those that may have been, and those that must."""
+        may = {
+            (event_id, webhook_id)
+            for event_id, webhook_id in beyond
+            if webhook_id in self._recovered and self.recorded_ms[event_id] >= self._recovered[webhook_id]
+        }
+        for job in jobs:
+            if job not in self.recoveries:
+                continue
+            webhook_id, from_ms, asked_ms = self.recoveries[job]
+            for event_id in self._missed_by(webhook_id):
+                published_ms, recorded_ms = self.published[event_id][1], self.recorded_ms[event_id]
+                due = published_ms >= from_ms and recorded_ms < asked_ms - INDEX_MS
+                if due and (event_id, webhook_id) not in may:
+                    verdict.faults.append(f"lost: {event_id} for {webhook_id} was missed, and not recovered")
+        return may
+
+    def _missed_by(self, webhook_id: str) -> Iterator[str]:
+        for record in self._world.event_records():
+            if record.event_id in self.published and any(missed == webhook_id for missed, _ in record.missed):
+                yield record.event_id
+
+    def _check_decisions(self, verdict: Verdict) -> set[Pair]:
         recorded: dict[str, list[Any]] = defaultdict(list)
         for record in self._world.event_records():
             recorded[record.event_id].append(record)
-        queued: set[tuple[str, str]] = set()
+        queued: set[Pair] = set()
         for event_id, (document, published_ms) in self.published.items():
             if event_id not in recorded:
                 verdict.faults.append(f"lost: {event_id} was accepted and never recorded")
@@ -135,8 +235,8 @@ class Ledger:
                 outcomes.add("queued" if held.status in ("active", "paused") else held.status)
         return outcomes
 
-    def _seen(self, queued: set[tuple[str, str]], verdict: Verdict) -> Mapping[tuple[str, str], Sequence[Any]]:
-        seen: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    def _seen(self, queued: set[Pair], verdict: Verdict) -> Mapping[Pair, Sequence[Any]]:
+        seen: dict[Pair, list[Any]] = defaultdict(list)
         bodies = {record.event_id: record.body for record in self._world.event_records() if record.page == 0}
         for each in self._world.receivers.log:
             pair = each.event_id, each.webhook_id
@@ -153,7 +253,7 @@ class Ledger:
         return seen
 
     def _check_attempts(self, record: DeliveryRecord, seen: Sequence[Any], verdict: Verdict) -> None:
-        if len(seen) > len(record.attempts):
+        if len(seen) > len(record.attempts) + self.excused[record.delivery_id]:
             verdict.faults.append(
                 f"{record.event_id} for {record.webhook_id}: the receiver saw {len(seen)} requests, "
                 f"{len(record.attempts)} attempts are recorded"

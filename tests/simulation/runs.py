@@ -1,6 +1,7 @@
 """One seed, run and judged."""
 
 import logging
+import traceback
 from dataclasses import dataclass
 
 from tests.simulation.ledger import Verdict
@@ -43,5 +44,6 @@ def simulate(job: tuple[int, int, bool]) -> Run:
     try:
         verdict, error = simulation.run(), ""
     except Exception as exc:
-        verdict, error = Verdict(), f"{type(exc).__name__}: {exc}"
+        where = ", ".join(f"{each.name}:{each.lineno}" for each in traceback.extract_tb(exc.__traceback__)[-6:])
+        verdict, error = Verdict(), f"{type(exc).__name__}: {exc} ({where})"
     return Run(seed, events, faults, verdict, simulation.figures, error)

@@ -114,7 +114,6 @@ class Scheduler:
         fiber = self.current
         if fiber is None:
             raise RuntimeError("outside of any fiber")
-        fiber.turn += 1
         if until_ms is not None:
             self.wake(fiber, until_ms)
         fiber.pause()

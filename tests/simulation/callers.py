@@ -1,0 +1,240 @@
+"""The platform, which publishes, and the owners of webhooks, who change them: by the API, whose calls fail too."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from tests.fakes.api import Api
+from tests.fakes.functions import Services
+from tests.fakes.owners import caller
+from tests.fakes.world import World
+from tests.simulation.engine import Engine
+from tests.simulation.ledger import Known, Ledger
+from tests.simulation.scenario import HOUR, MINUTE, Interest
+from webhooks.errors import Conflict, NotFound, Unavailable
+from webhooks.models.caller import Caller
+from webhooks.models.replay import ReplaySelection
+
+T = TypeVar("T")
+BURSTS = (1, 2, 5, 10, 20, 50)
+PLATFORM = Caller("platform", frozenset(), frozenset({"events:write:any"}))
+MOST_SUBSCRIPTIONS = 12
+RECOVERED_RATE = 50
+
+
+class Client:
+    """Somebody who calls the API, and calls again until it answers. Each has a process of the api to itself."""
+
+    def __init__(self, engine: Engine, services: Services) -> None:
+        self._engine = engine
+        self._services = services
+        self._api: Api | None = None
+
+    def ask(self, work: Callable[[Api], T]) -> T:
+        """What the work returns in the end. 503 and 502 are repeated; other errors are raised."""
+        engine = self._engine
+        while True:
+            answers: list[T] = []
+            if self._api is None or engine.hits("recycled", "api", 0.01):
+                self._api = Api(engine.services_for(self._services, "api"))
+            api = self._api
+            try:
+                if not engine.alive("api", lambda api=api, to=answers: to.append(work(api)), 0):
+                    self._api = None
+            except Unavailable:
+                pass
+            if answers:
+                return answers[0]
+            engine.scheduler.sleep_ms(engine.rng.randrange(500, 20_000))
+
+
+class Platform:
+    """Publishes in bursts, half of them by EventBridge."""
+
+    def __init__(self, engine: Engine, world: World, ledger: Ledger, client: Client) -> None:
+        self._engine = engine
+        self._world = world
+        self._ledger = ledger
+        self._client = client
+
+    def publish(self, on_event: Callable[[], None]) -> None:
+        """All events of the plan."""
+        plan = self._engine.plan
+        gap_ms = plan.publishing_ms / max(1, plan.events)
+        due_ms, number = float(self._engine.clock.ms), 0
+        while number < plan.events:
+            size = min(plan.rng.choice(BURSTS), plan.events - number)
+            due_ms += plan.rng.expovariate(1 / (gap_ms * size))
+            self._engine.scheduler.sleep_until(round(due_ms))
+            documents = [plan.event(number + position) for position in range(size)]
+            number += size
+            for document in documents:
+                self._ledger.published[document["id"]] = (document, self._engine.clock.ms)
+                on_event()
+            if plan.rng.random() < 0.5:
+                key = f"burst-{number}"
+                self._client.ask(lambda api, d=documents, k=key: api.publishing.publish(PLATFORM, d, k))
+            else:
+                for start in range(0, size, 10):
+                    self._world.put_event(*documents[start : start + 10])
+            if plan.faults:
+                self._misbehave(documents)
+
+    def _misbehave(self, documents: list[dict[str, Any]]) -> None:
+        rng = self._engine.plan.rng
+        if rng.random() < 0.05:
+            self._world.publish(rng.choice(documents))  # published again, under another token
+        if rng.random() < 0.02:
+            self._world.send_raw(self._world.ingest_queue, rng.choice(["{", '{"continue": 1}', "x"]))
+            self._world.send_raw(self._world.delivery_queue, "garbage")
+
+
+class Owners:
+    """Change their webhooks while all goes on, and resume what is paused in the end."""
+
+    def __init__(self, engine: Engine, world: World, ledger: Ledger, client: Client) -> None:
+        self._engine = engine
+        self._world = world
+        self._ledger = ledger
+        self._client = client
+        self._rng = engine.plan.rng
+        self.jobs: list[str] = []  # that the API has promised
+
+    def register_all(self) -> None:
+        """Most of the webhooks are there from the beginning."""
+        for number in range(self._engine.plan.webhooks):
+            self._register(number)
+
+    def _register(self, number: int) -> None:
+        plan = self._engine.plan
+        fields = plan.webhook_fields()
+        name, key = f"w{number}", f"register-{number}"
+        webhook = self._client.ask(lambda api: api.owners.register(name, event_types=(), idempotency_key=key, **fields))
+        self._ledger.register(webhook, fields["status"])
+        self._world.receivers.behave(
+            webhook.url, plan.behaviour(self._engine.start_ms, self._engine.start_ms + plan.publishing_ms)
+        )
+        for _ in range(self._rng.randrange(1, 3)):
+            self._subscribe(self._ledger.webhooks[webhook.webhook_id])
+
+    def meddle(self, is_publishing: Callable[[], bool]) -> None:
+        """Until the platform is done; then everything is resumed."""
+        number = self._engine.plan.webhooks
+        while is_publishing():
+            self._engine.scheduler.sleep_ms(round(self._rng.expovariate(1 / (4 * MINUTE))))
+            if self._rng.random() < 0.06:
+                self._register(number)
+                number += 1
+                continue
+            known = self._rng.choice(list(self._ledger.webhooks.values()))
+            if known.status != "deleted":
+                self._change(known)
+        self._engine.scheduler.sleep_ms(self._rng.randrange(HOUR))
+        for known in list(self._ledger.webhooks.values()):
+            if known.status == "paused":
+                self._set_status(known, "active")
+
+    def _change(self, known: Known) -> None:
+        roll = self._rng.random()
+        if roll < 0.15:
+            self._subscribe(known)
+        elif roll < 0.25:
+            self._change_subscription(known)
+        elif roll < 0.3:
+            self._unsubscribe(known)
+        elif roll < 0.55:
+            self._set_status(known, self._rng.choice(["paused", "active", "active", "inactive"]))
+        elif roll < 0.7:
+            changes = {"rate_limit_rps": self._rng.choice([None, 2, 50]), "max_retries": self._rng.randrange(6)}
+            with self._ledger.changing(known):
+                self._client.ask(lambda api: api.owners.change(known.webhook, **changes))
+        elif roll < 0.73:
+            with self._ledger.changing(known, status="deleted"):
+                self._once(lambda api: api.owners.delete(known.webhook))
+        elif known.status == "active":
+            self._send_again(known)
+
+    def _once(self, work: Callable[[Api], Any]) -> None:
+        with suppress(NotFound):  # an earlier call, whose answer was lost, has done it
+            self._client.ask(work)
+
+    def _set_status(self, known: Known, status: str) -> None:
+        with self._ledger.changing(known, status=status):
+            self._client.ask(lambda api: api.owners.change(known.webhook, status=status))
+
+    def _subscribe(self, known: Known) -> None:
+        if len(known.subscriptions) >= MOST_SUBSCRIPTIONS:
+            return
+        interest = self._engine.plan.interest()
+        wanted, asked = interest.request(), list[bool]()
+        webhook, who = known.webhook, caller(known.webhook.user_id)
+
+        def work(api: Api) -> str:
+            if asked:  # it may be there already
+                present, _ = api.owners.subscriptions.page(who, webhook.webhook_id, after=None, limit=100)
+                new = [each.subscription_id for each in present if each.subscription_id not in known.subscriptions]
+                if new:
+                    return new[0]
+            asked.append(True)
+            return api.owners.subscribe(webhook, **wanted)
+
+        with self._ledger.changing(known, interests=(*known.subscriptions.values(), interest)):
+            known.subscriptions[self._client.ask(work)] = interest
+
+    def _pick(self, known: Known) -> str | None:
+        return self._rng.choice(list(known.subscriptions)) if known.subscriptions else None
+
+    def _change_subscription(self, known: Known) -> None:
+        if (subscription_id := self._pick(known)) is None:
+            return
+        interest = self._engine.plan.interest()
+        after = {**known.subscriptions, subscription_id: interest}
+        with self._ledger.changing(known, interests=tuple(after.values())):
+            self._client.ask(
+                lambda api: api.owners.change_subscription(known.webhook, subscription_id, **interest.request())
+            )
+        known.subscriptions = after
+
+    def _unsubscribe(self, known: Known) -> None:
+        if (subscription_id := self._pick(known)) is None:
+            return
+        after: dict[str, Interest] = {name: i for name, i in known.subscriptions.items() if name != subscription_id}
+        with self._ledger.changing(known, interests=tuple(after.values())):
+            self._once(lambda api: api.owners.unsubscribe(known.webhook, subscription_id))
+        known.subscriptions = after
+
+    # ---- what has failed goes out again
+
+    def _send_again(self, known: Known) -> None:
+        webhook_id, who = known.webhook.webhook_id, caller(known.webhook.user_id)
+        letters = self._ledger.letters.get(webhook_id, [])
+        roll = self._rng.random()
+        with suppress(Conflict, NotFound):  # delivered meanwhile, or the webhook is not active any more
+            if roll < 0.3 and letters:
+                letter = self._rng.choice(letters)
+                self._client.ask(lambda api: api.dead_letters.replay(who, webhook_id, letter))
+            elif roll < 0.6 and letters:
+                letter = self._rng.choice(letters)
+                self._client.ask(lambda api: api.deliveries.retry(who, webhook_id, letter))
+            elif roll < 0.8:
+                self.replay(known)
+            else:
+                self._recover(known)
+
+    def replay(self, known: Known) -> None:
+        """All dead letters of a webhook, as a job."""
+        webhook_id, who = known.webhook.webhook_id, caller(known.webhook.user_id)
+        rate = self._rng.choice([2, 20, 100])
+        job = self._client.ask(lambda api: api.dead_letters.replay_many(who, webhook_id, ReplaySelection(), rate))
+        self.jobs.append(job.job_id)
+        self._engine.figures.replays += 1
+
+    def _recover(self, known: Known) -> None:
+        from_ms = self._engine.clock.ms - self._rng.randrange(5 * MINUTE, 2 * HOUR)
+        webhook_id, who = known.webhook.webhook_id, caller(known.webhook.user_id)
+        selection = ReplaySelection(from_ms=from_ms)
+        self._ledger.recovered(webhook_id, from_ms)
+        job = self._client.ask(lambda api: api.recovery.start(who, webhook_id, selection, RECOVERED_RATE))
+        self.jobs.append(job.job_id)
+        self._ledger.recoveries[job.job_id] = (webhook_id, from_ms, job.created_at_ms)
+        self._engine.figures.replays += 1

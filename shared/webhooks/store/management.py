@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
@@ -166,8 +166,8 @@ def _translated() -> Generator[None]:
     try:
         yield
     except TransactWriteError as exc:
-        if exc.cause_response_code != "TransactionCanceledException":
-            raise Unavailable(f"DynamoDB: {exc.cause_response_code}") from exc
+        if (code := _cause(exc)) != "TransactionCanceledException":
+            raise Unavailable(f"DynamoDB: {code}") from exc
         codes = {reason.code for reason in exc.cancellation_reasons if reason is not None}
         if "ConditionalCheckFailed" in codes:
             raise _Cancelled(condition_failed=True) from exc
@@ -175,9 +175,16 @@ def _translated() -> Generator[None]:
             raise _Cancelled(condition_failed=False) from exc
         raise Unavailable(f"DynamoDB: {', '.join(sorted(codes))}") from exc
     except PynamoDBException as exc:
-        raise Unavailable(f"DynamoDB: {exc.cause_response_code or type(exc).__name__}") from exc
+        raise Unavailable(f"DynamoDB: {_cause(exc)}") from exc
     except BotoCoreError as exc:
         raise Unavailable(f"DynamoDB: {type(exc).__name__}") from exc
+
+
+def _cause(exc: PynamoDBException) -> str:
+    """AWS's code, if AWS answered at all. Pynamodb's own property fails for what botocore raises without an answer."""
+    if isinstance(exc.cause, ClientError):
+        return str(exc.cause.response.get("Error", {}).get("Code"))
+    return type(exc.cause or exc).__name__
 
 
 def _unchanged(models: Models, before: Webhook | None) -> Condition:

@@ -1,6 +1,7 @@
 """Lambda: events from the ingest queue become delivery messages."""
 
 import os
+import secrets
 import time
 from dataclasses import asdict
 from logging import INFO
@@ -15,9 +16,11 @@ from webhooks.messages import failures, received_text
 from webhooks.queue import Queue, SqsDeliveries, SqsIngest
 from webhooks.route_cache import RouteCache
 from webhooks.settings import IngestSettings
+from webhooks.store.duplicates import Duplicates
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.events import EventStore
 from webhooks.store.routes import RouteStore
+from webhooks.store.schema import COUNTER_SHARDS
 
 
 def now_ms() -> int:
@@ -38,6 +41,7 @@ ingestion = Ingestion(
     event_types=settings.event_types,
     now_ms=now_ms,
 )
+duplicates = Duplicates(table, secrets.randbelow(COUNTER_SHARDS))
 batch_log = BatchLog(INGEST, now_ms=now_ms)
 
 
@@ -55,6 +59,7 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
         },
         oldest_ms=oldest_ms(event["Records"], now_ms()),
     )
+    duplicates.note("event", report.duplicates)
     return failures(report.failed)
 
 

@@ -14,7 +14,8 @@ from webhooks.messages import failures
 from webhooks.rollup import Rollup
 from webhooks.settings import RollupSettings
 from webhooks.store.dynamo import DynamoTable
-from webhooks.store.statistics import COUNTER_SHARDS, StatisticsStore
+from webhooks.store.schema import COUNTER_SHARDS
+from webhooks.store.statistics import StatisticsStore
 from webhooks.store.stream import stream_records
 
 settings = RollupSettings.read(os.environ)

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import random
+import secrets
 import time
 from logging import INFO
 from typing import Any
@@ -25,7 +26,9 @@ from webhooks.secrets import KmsSecretBox
 from webhooks.settings import SenderSettings
 from webhooks.signed_request import RequestSigner
 from webhooks.store.data_key import DataKeyStore
+from webhooks.store.duplicates import Duplicates
 from webhooks.store.dynamo import DynamoTable
+from webhooks.store.schema import COUNTER_SHARDS
 from webhooks.store.sending import SendingStore
 from webhooks.store.states import StateStore
 from webhooks.store.switch import WebhookSwitch
@@ -84,6 +87,7 @@ trials = TrialSender(store, transport, signer, now_ms=now_ms)
 loop = asyncio.new_event_loop()  # one for the life of the process: the connection pool lives in it
 
 
+duplicates = Duplicates(table, secrets.randbelow(COUNTER_SHARDS))
 batch_log = BatchLog(SENDER, now_ms=now_ms)
 gc.freeze()  # what was made so far stays, so there is no use in looking through it
 gc.set_threshold(10_000)  # nor in looking for cycles at every 700th object: that took a tenth of a batch's CPU
@@ -113,6 +117,7 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
         unreadable=len(unreadable),
         oldest_ms=oldest_ms(event["Records"], now_ms()),
     )
+    duplicates.note("delivery", report.dropped)
     return failures(report.again)
 
 

@@ -120,6 +120,18 @@ def _counters(counts: Counts) -> Iterator[Metric]:
     yield _parked(by_reason(counts, statistics.PARKED))
     yield _counter("webhook_events", "Events recorded", counts.get(statistics.EVENTS, 0))
     yield _dispositions(counts)
+    yield _by_reason(
+        "webhook_duplicates_suppressed",
+        "Events that came again, and messages of deliveries that were done or carried on by another message",
+        {"event": 0, "delivery": 0} | by_reason(counts, statistics.DUPLICATES),
+        "kind",
+    )
+    yield _by_reason(
+        "webhook_cost_units",
+        "DynamoDB write units that events, deliveries and dead letters took, by item; indexes and all else not counted",
+        {"event": 0, "delivery": 0, "dead_letter": 0} | by_reason(counts, statistics.WRITE_UNITS),
+        "item",
+    )
     yield from _webhooks(by_reason(counts, statistics.WEBHOOKS))
 
 
@@ -189,8 +201,8 @@ def _counter(name: str, description: str, value: int) -> Metric:
     return metric
 
 
-def _by_reason(name: str, description: str, reasons: Mapping[str, int]) -> Metric:
-    metric = CounterMetricFamily(name, description, labels=("reason",))
+def _by_reason(name: str, description: str, reasons: Mapping[str, int], label: str = "reason") -> Metric:
+    metric = CounterMetricFamily(name, description, labels=(label,))
     for reason, count in reasons.items():
         metric.add_metric((reason,), count)
     return metric

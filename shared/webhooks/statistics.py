@@ -39,6 +39,8 @@ QUEUED = "queued"
 MISSED = "missed"
 SKIPPED = "skipped"
 WEBHOOKS = "webhooks"
+DUPLICATES = "duplicates"  # with #event or #delivery
+WRITE_UNITS = "units"  # with #event, #delivery or #dead_letter
 
 # Receivers answer with what they like; a reason of its own is for the codes that say something.
 NAMED_STATUS_CODES = frozenset(
@@ -116,6 +118,13 @@ def event_counts(record: EventRecord) -> Counter[str]:
     for reason, count in record.skipped_counts.items():
         counts[f"{SKIPPED}#{reason}"] += count
     return Counter({name: count for name, count in counts.items() if count})
+
+
+def write_units_at(hours: ByHour, item: str, units: int, written_at_ms: int) -> ByHour:
+    """The same, and the write units that the write took, in the hour of it."""
+    with_units = dict(hours)
+    with_units.setdefault(hour_of(written_at_ms), HourCounts()).service[f"{WRITE_UNITS}#{item}"] += units
+    return with_units
 
 
 def webhook_counts(before: WebhookStatus | None, after: WebhookStatus | None) -> Counter[str]:

@@ -32,8 +32,8 @@ def test_from_nothing_to_a_received_test_event(look: Look, service: Service, fig
     look.toast("The secret is copied")
     assert look.page.evaluate("() => navigator.clipboard.readText()") == secret
     look.press("I have kept it")
-    expect(look.page.locator("h1")).to_have_text("First")
     look.settled()
+    expect(look.page.locator("h1")).to_have_text("First")
     assert secret not in look.page.content()
     (webhook,) = user.items("/webhooks")
     (subscription,) = user.items(f"/webhooks/{webhook['id']}/subscriptions")

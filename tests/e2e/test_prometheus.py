@@ -159,6 +159,18 @@ def test_prometheus_counts_what_the_receiver_counted(alone: Service, prometheus:
     assert prometheus.total("webhook_events_total") == size + _announced(prometheus, size)
     assert prometheus.total("webhook_dead_letters_total") == _dead(user)
     assert prometheus.total("webhook_delivery_unknown_total") == 0
+    # at least a unit for each event, and one for each delivery
+    assert prometheus.total('webhook_cost_units_total{item="event"}') >= size
+    assert prometheus.total('webhook_cost_units_total{item="delivery"}') >= size * len(cycles)
+
+
+def test_an_event_that_comes_again_is_counted_as_suppressed(alone: Service, prometheus: Prometheus) -> None:
+    user, again = alone.user(), event()
+    counted = 'webhook_duplicates_suppressed_total{kind="event"}'
+    before = prometheus.total(counted)
+    for times in range(3):
+        assert user.post("/events", again).status_code == 202
+        eventually(lambda times=times: prometheus.total(counted) == before + times, timeout=90, every=0.5)
 
 
 def _refused(paths: list[str], requests: dict[str, int]) -> int:

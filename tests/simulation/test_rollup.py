@@ -3,12 +3,14 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
+from math import ceil
 from typing import Any
 
 import pytest
 
 from tests.fakes.clock import Clock
 from tests.fakes.dynamo import FakeDynamoDB
+from tests.fakes.dynamo_table import item_bytes
 from tests.fakes.event_source import Crash
 from tests.fakes.faults import Fault, FaultyClient
 from tests.fakes.receivers import Answer
@@ -114,6 +116,20 @@ def _with_webhooks(world: World, clock: Clock) -> FakeDynamoDB:
     return dynamodb
 
 
+def _units_written(world: World) -> Counter[str]:
+    """Of each write of an event, a delivery or a dead letter that the stream shows, by the fake table's own measure."""
+    units: Counter[str] = Counter()
+    for change in world.dynamodb.tables[TABLE].stream:
+        pk, sk = change.key
+        kinds = {"delivery": sk.startswith("dlv#"), "dead_letter": sk.startswith("dead#")}
+        kinds["event"] = pk.startswith("event|") and change.old is None
+        for kind, fits in kinds.items():
+            if fits and change.new is not None:
+                larger = max(item_bytes(image) for image in (change.old or {}, change.new))
+                units[f"units#{kind}"] += max(1, ceil(larger / 1024))
+    return units
+
+
 def _check_owners(world: World, reader: StatisticsReader) -> None:
     """Their sums, what waits for them, and which of their webhooks are noted as being in trouble."""
     webhooks = {item["pk"]["S"]: item for item in world.items("webhook")}
@@ -155,6 +171,7 @@ def _check(world: World, reader: StatisticsReader) -> None:
     totals = Statistics.total(Statistics(counts) for counts in expected.values()).counts
     assert {name: service.get(name) for name in totals} == dict(totals)
     _check_owners(world, reader)
+    assert {name: count for name, count in service.items() if name.startswith("units#")} == _units_written(world)
     records = world.event_records()
     assert service["events"] == len(records) > 120  # some are our own operational events
     assert service["queued"] == sum(len(record.queued) for record in records)

@@ -233,6 +233,15 @@ def test_events_waiting_and_queues_can_be_seen(api: ApiClient) -> None:
     assert not any(("queue", "ingest") in labels for _, labels in samples)
 
 
+def test_duplicates_and_what_writes_cost_can_be_seen(api: ApiClient) -> None:
+    api.statistics.counters = {"duplicates#event": 3, "units#event": 40, "units#delivery": 90}
+    samples = _samples(api)
+    assert samples["webhook_duplicates_suppressed_total", (("kind", "event"),)] == 3
+    assert samples["webhook_duplicates_suppressed_total", (("kind", "delivery"),)] == 0
+    costs = {labels[0][1]: value for (name, labels), value in samples.items() if name == "webhook_cost_units_total"}
+    assert costs == {"event": 40, "delivery": 90, "dead_letter": 0}
+
+
 def test_nothing_at_all_is_a_valid_answer_too(api: ApiClient) -> None:
     assert _samples(api)["webhook_delivery_attempts_total", ()] == 0
 

@@ -24,12 +24,11 @@ from webhooks.store.attributes import binary, number, read_bytes, read_foreign_i
 from webhooks.store.dynamo import DynamoTable, Item, Key, key_of
 from webhooks.store.webhook_items import webhook_key
 
-COUNTER_SHARDS = 16
 OWNER_SHARDS = 4  # as many processes add to an owner's hour without waiting for each other; readers read them all
 STATISTICS_DAYS = 90
 COUNTED_SECONDS = 2 * 86_400  # a stream keeps its records for one day
 CIRCUIT_SECONDS = 30 * 86_400  # the net for a webhook that was deleted while its circuit changed
-_COUNT, _MARK, _LAST_SUCCESS, _LAST_FAILURE = "c#", "mark#", "success#", "failure#"
+_MARK, _LAST_SUCCESS, _LAST_FAILURE = "mark#", "success#", "failure#"
 
 
 class StatisticsStore:
@@ -37,7 +36,7 @@ class StatisticsStore:
 
     def __init__(self, table: DynamoTable, *, shard: int, retention_ms: int, now_ms: Callable[[], int]) -> None:
         self._table = table
-        self._counter = (schema.COUNTERS_PK, schema.counter_sk(shard % COUNTER_SHARDS))
+        self._counter = (schema.COUNTERS_PK, schema.counter_sk(shard % schema.COUNTER_SHARDS))
         self._owner_shard = shard % OWNER_SHARDS
         self._kept_ms = max(retention_ms, STATISTICS_DAYS * 86_400_000)
         self._now_ms = now_ms
@@ -100,7 +99,7 @@ class StatisticsStore:
 
     def _hour(self, update: HourUpdate) -> Item:
         expression = Expression()
-        expression.add(update.added.counts, prefix=_COUNT)
+        expression.add(update.added.counts, prefix=schema.COUNT_PREFIX)
         expression.set(schema.EXPIRES_AT, number((update.key[1] + self._kept_ms) // 1000))
         for shard, mark in update.marks.items():
             before = update.before.get(shard)
@@ -242,7 +241,7 @@ class Expression:
         self._sets: list[str] = []
         self._conditions: list[str] = []
 
-    def add(self, counts: Counts, prefix: str = _COUNT) -> None:
+    def add(self, counts: Counts, prefix: str = schema.COUNT_PREFIX) -> None:
         """Add to numbers; those that are absent start at zero."""
         self._adds += [f"{self._name(prefix + name)} {self._value(number(n))}" for name, n in counts.items() if n]
 
@@ -315,7 +314,11 @@ def _statistics(item: Item) -> Statistics:
 
 
 def _counts(item: Item) -> Counts:
-    return {name[len(_COUNT) :]: int(value["N"]) for name, value in item.items() if name.startswith(_COUNT)}
+    return {
+        name[len(schema.COUNT_PREFIX) :]: int(value["N"])
+        for name, value in item.items()
+        if name.startswith(schema.COUNT_PREFIX)
+    }
 
 
 def _marks(item: Item) -> Marks:

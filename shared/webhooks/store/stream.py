@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,7 +15,15 @@ from webhooks.counting import (
     StatusChange,
     StreamRecord,
 )
-from webhooks.statistics import dead_letter_counts, delivery_counts, event_counts, webhook_counts
+from webhooks.statistics import (
+    WRITE_UNITS,
+    ByHour,
+    dead_letter_counts,
+    delivery_counts,
+    event_counts,
+    webhook_counts,
+    write_units_at,
+)
 from webhooks.store import schema
 from webhooks.store.attributes import read_foreign_id, read_int
 from webhooks.store.delivery_items import delivery_of
@@ -61,7 +70,8 @@ def _stream_record(record: Record) -> StreamRecord | None:
         if sk.startswith(prefix):
             return read(change, pk, before, after)
     if pk.startswith(schema.event_pk("")):
-        return None if before else _loose(change, event_counts(event_of(after)))
+        counts = event_counts(event_of(after))
+        return None if before else _loose(change, counts + Counter({f"{WRITE_UNITS}#event": write_units(change)}))
     reader: Callable[[Record, Item | None, Item], StreamRecord | None] | None
     reader = {schema.WEBHOOK_SK: _webhook, schema.STATE_SK: _state}.get(sk)
     return None if reader is None else reader(change, before, after)
@@ -70,15 +80,40 @@ def _stream_record(record: Record) -> StreamRecord | None:
 def _delivery(change: Record, pk: str, before: Item | None, after: Item) -> HistoryRecord:
     written_at_ms = int(change["ApproximateCreationDateTime"]) * 1000
     hours = delivery_counts(delivery_of(before) if before else None, delivery_of(after), written_at_ms)
-    webhook_id, _, shard = pk.partition("|")
-    return HistoryRecord(change["SequenceNumber"], webhook_id, int(shard), hours)
+    return _history("delivery", change, pk, hours)
 
 
 def _dead_letter(change: Record, pk: str, before: Item | None, after: Item) -> HistoryRecord:
     generation_before = read_int(before, "generation") if before else None
     hours = dead_letter_counts(generation_before, read_int(after, "generation"), read_int(after, "dead_at"))
+    return _history("dead_letter", change, pk, hours)
+
+
+def _history(item: str, change: Record, pk: str, hours: ByHour) -> HistoryRecord:
     webhook_id, _, shard = pk.partition("|")
+    hours = write_units_at(hours, item, write_units(change), int(change["ApproximateCreationDateTime"]) * 1000)
     return HistoryRecord(change["SequenceNumber"], webhook_id, int(shard), hours)
+
+
+def write_units(change: Record) -> int:
+    """What a write of the item costs, by the larger of the item before and after it (DynamoDB Developer Guide,
+    "DynamoDB on-demand capacity mode", "DynamoDB item sizes and formats"); numbers roughly, indexes not counted."""
+    size = max(_size(change.get(image) or {}) for image in ("OldImage", "NewImage"))
+    return max(1, -(-size // 1024))
+
+
+def _size(image: Item) -> int:
+    size = 0
+    for name, value in image.items():
+        ((kind, content),) = value.items()
+        size += len(name)
+        if kind == "S":
+            size += len(content) if content.isascii() else len(content.encode())
+        elif kind == "B":  # as Lambda has it, in base64
+            size += len(content) * 3 // 4 - content.count("=", -2)
+        else:
+            size += len(content) // 2 + 2 if kind == "N" else 1
+    return size
 
 
 def _webhook(change: Record, before: Item | None, after: Item) -> LooseRecord | None:

@@ -1,0 +1,34 @@
+"""Counts duplicates that were suppressed, which leave no other trace in the table."""
+
+import logging
+from typing import Literal
+
+from webhooks.errors import Unavailable
+from webhooks.store import schema
+from webhooks.store.attributes import number
+from webhooks.store.dynamo import DynamoTable, key_of
+
+logger = logging.getLogger(__name__)
+
+
+class Duplicates:
+    """A write only where there are some. It is for a metric: when it fails, the batch is as good as before."""
+
+    def __init__(self, table: DynamoTable, shard: int) -> None:
+        self._table = table
+        self._key = (schema.COUNTERS_PK, schema.counter_sk(shard))
+
+    def note(self, kind: Literal["event", "delivery"], count: int) -> None:
+        """So many more of a kind. A transaction, because the SDK may repeat it: its token makes that harmless."""
+        if not count:
+            return
+        added = {
+            "Key": key_of(self._key),
+            "UpdateExpression": "ADD #c :n",
+            "ExpressionAttributeNames": {"#c": f"{schema.COUNT_PREFIX}duplicates#{kind}"},
+            "ExpressionAttributeValues": {":n": number(count)},
+        }
+        try:
+            self._table.transact([{"Update": added}])
+        except Unavailable as exc:
+            logger.warning("%d suppressed duplicates are in no counter: %s", count, exc)

@@ -1,0 +1,32 @@
+"""Suppressed duplicates are counted, at a write only where there are some, and never at a batch's expense."""
+
+import logging
+
+import pytest
+
+from tests.fakes.clock import Clock
+from tests.fakes.dynamo import FakeDynamoDB
+from tests.fakes.faults import FaultyClient
+from webhooks.store.duplicates import Duplicates
+from webhooks.store.dynamo import DynamoTable
+from webhooks.store.statistics import StatisticsReader
+
+
+def test_they_are_added_up_over_processes_and_kinds() -> None:
+    clock = Clock()
+    client = FaultyClient(FakeDynamoDB(clock, "t"), "dynamodb", lambda _call: None)
+    table = DynamoTable(client, "t", sleep=clock.sleep)
+    for shard, kind, count in ((0, "event", 2), (0, "event", 1), (3, "event", 4), (3, "delivery", 5)):
+        Duplicates(table, shard).note(kind, count)
+    assert client.made == {"dynamodb.transact_write_items": 4}
+    Duplicates(table, 1).note("event", 0)
+    assert client.made == {"dynamodb.transact_write_items": 4}
+    assert StatisticsReader(table).service() == {"duplicates#event": 7, "duplicates#delivery": 5}
+
+
+def test_a_count_that_cannot_be_kept_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    client = FaultyClient(FakeDynamoDB(clock, "t"), "dynamodb", lambda _call: "throttled")
+    with caplog.at_level(logging.WARNING):
+        Duplicates(DynamoTable(client, "t", sleep=clock.sleep), 0).note("delivery", 2)
+    assert "2 suppressed duplicates are in no counter" in caplog.text

@@ -23,6 +23,7 @@ PERIOD_MS = 60_000  # the schedule's
 CHUNK = 500
 FORGET_AFTER_MS = 5 * 60_000  # a room empty for so long is looked at no more; longer than any sender's invocation
 MAX_DELAY_SECONDS = 900  # SQS: DelaySeconds
+RACES = 10  # with senders, for places in a webhook's rate
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -52,6 +53,10 @@ class WaitingStore(Protocol):
 
 class StateStore(Protocol):
     """Webhook states as release needs them."""
+
+    def get(self, webhook_id: str) -> WebhookState:
+        """Consistent read. Raises Unavailable."""
+        ...
 
     def save_rate(self, webhook_id: str, before_tat_ms: int | None, tat_ms: int) -> bool:
         """False when somebody was faster."""
@@ -194,29 +199,35 @@ class Release:
             return False
         loaded = self._store.around(ids)
         waiting = [r for _, d in ids if (r := loaded.records.get(d or "")) and r.waiting and r.waiting.kind == "room"]
+        granted = len(waiting)
         if rate is None:
             report.from_rooms += self._send(waiting, loaded, [0] * len(waiting))
         else:
-            waiting = waiting[: self._reserve(webhook_id, state, len(waiting), rate)]
-            delays = [int(position / rate) for position in range(len(waiting))]
-            report.from_rooms += self._send(waiting, loaded, delays, reserved=True)
-        if limit == CHUNK and rate is None and len(ids) == CHUNK:
+            granted, first_in_seconds = self._reserve(webhook_id, state, len(waiting), rate)
+            delays = [int(first_in_seconds + position / rate) for position in range(granted)]
+            report.from_rooms += self._send(waiting[:granted], loaded, delays, reserved=True)
+        if limit == CHUNK and len(ids) == CHUNK and granted == len(waiting):
             return True
         self._states.reschedule(webhook_id, state, now_ms + PERIOD_MS)
         return False
 
-    def _reserve(self, webhook_id: str, state: WebhookState, wanted: int, rate: float) -> int:
-        """Places in the webhook's rate for the coming minute; the room goes before what arrives anew."""
-        reservation = rate_limit.reserve(
-            state.rate_tat_ms,
-            wanted,
-            rate_per_second=rate,
-            burst=max(1, int(rate * PERIOD_MS / 1000)),
-            now_ms=self._now_ms(),
-        )
-        if reservation.granted and self._states.save_rate(webhook_id, state.rate_tat_ms, reservation.tat_ms):
-            return reservation.granted
-        return 0
+    def _reserve(self, webhook_id: str, state: WebhookState, wanted: int, rate: float) -> tuple[int, float]:
+        """Places in the webhook's rate within the coming minute, and in how many seconds the first of them is.
+
+        The room goes before what arrives anew: senders reserve all the time, so one lost race must not cost a minute.
+        """
+        tat_ms = state.rate_tat_ms
+        for _ in range(RACES):
+            now_ms = self._now_ms()
+            reservation = rate_limit.reserve(
+                tat_ms, wanted, rate_per_second=rate, burst=max(1, int(rate * PERIOD_MS / 1000)), now_ms=now_ms
+            )
+            if not reservation.granted:
+                break
+            if self._states.save_rate(webhook_id, tat_ms, reservation.tat_ms):
+                return reservation.granted, max(0, (tat_ms or 0) - now_ms) / 1000
+            tat_ms = self._states.get(webhook_id).rate_tat_ms
+        return 0, 0.0
 
     def _send(
         self, records: Sequence[DeliveryRecord], loaded: Loaded, delays: Sequence[int], *, reserved: bool = False

@@ -1,0 +1,199 @@
+"""Many functions at once over one world, without faults: what a load does to latency, queues and receivers.
+
+Each mapping has a poller and so many workers, as Lambda has: a batch goes to a worker that is idle, and waits in its
+queue when there is none. Every port call takes a few milliseconds of virtual time, in which others work.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tests.fakes.event_source import EventSource
+from tests.fakes.functions import COMPOSITIONS
+from tests.fakes.sqs import Message
+from tests.fakes.world import TABLE, World, events
+from tests.simulation.scheduler import Fiber, Scheduler
+
+SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+CALL_MS = 5
+FUNCTIONS = {"undertaker": "replay", "jobs": "replay"}
+
+
+class Fleet:
+    """`concurrency`: how many of a mapping's invocations run at once. `batch_size` is that of ingest and sender."""
+
+    def __init__(self, seed: int = 0, *, batch_size: int = 10, **concurrency: int) -> None:
+        self.world = World(seed, plan=self._call, batch_size=batch_size)
+        self.clock = self.world.clock
+        self.scheduler = Scheduler(self.clock)
+        self.most_in_flight = 0
+        self._concurrency = {"ingest": 10, "sender": 100, "undertaker": 10, "jobs": 2} | concurrency
+        self._pollers: dict[str, _Poller] = {}
+        self._services = replace(
+            self.world.services,
+            sqs=_Bell(self.world.services.sqs, self._ring),
+            sleep=lambda seconds: self.scheduler.sleep_ms(round(seconds * 1000)),
+            pass_ms=lambda duration_ms: self.scheduler.sleep_ms(duration_ms),
+        )
+
+    def publish(self, *events: Any) -> None:  # noqa: ANN401
+        """Events, by the API's way."""
+        self.world.publish(*events)
+        self._ring(self.world.ingest_queue.url)
+
+    def publish_many(self, count: int, start: int = 0, **changes: Any) -> None:  # noqa: ANN401
+        """e<start>, e<start + 1>, ... in messages of a hundred."""
+        for first in range(start, start + count, 100):
+            self.publish(*events(min(100, start + count - first), first, **changes))
+
+    def run(self, *strands: Callable[[], None], for_ms: int | None = None, release: bool = True) -> None:
+        """Until the strands have ended and nothing is pending, or for a time. Each run has processes of its own."""
+        self.scheduler = Scheduler(self.clock)
+        self._pollers = {
+            source.queue.url: _Poller(self, FUNCTIONS.get(name, name), source, self._concurrency[name])
+            for name, source in self.world.sources.items()
+        }
+        left = [len(strands)]
+
+        def counted(strand: Callable[[], None]) -> None:
+            strand()
+            left[0] -= 1
+
+        for poller in self._pollers.values():
+            poller.start()
+        for number, strand in enumerate(strands):
+            self.scheduler.spawn(f"strand {number}", lambda strand=strand: counted(strand))
+        end_ms = None if for_ms is None else self.clock.ms + for_ms
+        self.scheduler.spawn("schedule", lambda: self._tick(end_ms, left, release))
+        self.scheduler.run()
+
+    def is_idle(self) -> bool:
+        """No invocation is under way and no message is on any queue."""
+        return not any(poller.busy or poller.source.queue.messages for poller in self._pollers.values())
+
+    def waiting(self) -> int:
+        """Deliveries that wait outside SQS."""
+        return sum("waiting" in item for item in self.world.dynamodb.tables[TABLE].items.values())
+
+    def _tick(self, end_ms: int | None, strands_left: list[int], with_release: bool) -> None:
+        handler = COMPOSITIONS["release"](self._services)
+        while True:
+            due_ms = (self.clock.ms // MINUTE + 1) * MINUTE
+            self.scheduler.sleep_until(due_ms if end_ms is None else min(due_ms, end_ms))
+            if end_ms is not None and self.clock.ms >= end_ms:
+                break
+            if with_release:
+                handler({})
+            if end_ms is None and not strands_left[0] and self.is_idle() and not self.waiting():
+                break
+        self.scheduler.stop()
+
+    def _call(self, _call: str) -> None:
+        """Each port call takes its time."""
+        queue = self.world.delivery_queue
+        self.most_in_flight = max(self.most_in_flight, queue.in_flight)
+        if self.scheduler.current is not None:
+            self.scheduler.sleep_ms(CALL_MS)
+
+    def _ring(self, url: str) -> None:
+        if url in self._pollers:
+            self._pollers[url].wake()
+
+
+@dataclass(slots=True)
+class _Bell:
+    """SQS, that tells who polls a queue of what happens there."""
+
+    client: Any
+    ring: Callable[[str], None]
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        call = getattr(self.client, operation)
+
+        def told(**request: Any) -> Any:  # noqa: ANN401
+            answer = call(**request)
+            self.ring(request["QueueUrl"])
+            return answer
+
+        return told
+
+
+class _Poller:
+    """One event source mapping."""
+
+    def __init__(self, fleet: Fleet, function: str, source: EventSource, workers: int) -> None:
+        self.source = source
+        self.busy = 0
+        self._fleet = fleet
+        self._function = function
+        self._count = workers
+        self._idle: list[_Worker] = []
+        self._fiber: Fiber | None = None
+        self._polls = False
+
+    def start(self) -> None:
+        self._fiber = self._fleet.scheduler.spawn(f"{self._function} poller", self._poll)
+
+    def wake(self) -> None:
+        if self._fiber is not None and not self._polls:
+            self._fleet.scheduler.wake(self._fiber, self._fleet.clock.ms)
+
+    def work(self, batch: Sequence[Message], handler: Callable[[Any], Any]) -> None:
+        """Called by a worker's fiber."""
+        self.busy += 1
+        try:
+            replace(self.source, handler=handler).hand_over(batch)
+        finally:
+            self.busy -= 1
+
+    def rest(self, worker: "_Worker") -> None:
+        """The worker has nothing to do."""
+        self._idle.append(worker)
+        self.wake()
+
+    def _poll(self) -> None:
+        fleet = self._fleet
+        while True:
+            self._polls = True
+            while self._may_work() and (batch := self.source.take()):
+                self._next_worker().take(batch)
+            self._polls = False
+            at_ms = fleet.world.sqs.next_visible_ms(self.source.queue) if self._may_work() else None
+            fleet.scheduler.sleep_until(min(at_ms or fleet.clock.ms + MINUTE, fleet.clock.ms + MINUTE))
+
+    def _may_work(self) -> bool:
+        return bool(self._idle) or self._count > 0
+
+    def _next_worker(self) -> "_Worker":
+        if self._idle:
+            return self._idle.pop()
+        self._count -= 1
+        return _Worker(self, self._fleet, COMPOSITIONS[self._function](self._fleet._services))
+
+
+class _Worker:
+    """One execution environment, which lives as long as there is work."""
+
+    def __init__(self, poller: _Poller, fleet: Fleet, handler: Callable[[Any], Any]) -> None:
+        self._poller = poller
+        self._fleet = fleet
+        self._handler = handler
+        self._batch: Sequence[Message] | None = None
+        self._fiber: Fiber | None = None
+
+    def take(self, batch: Sequence[Message]) -> None:
+        """Called by the poller: begin, or go on, with this batch."""
+        self._batch = batch
+        if self._fiber is None:
+            self._fiber = self._fleet.scheduler.spawn("worker", self._run)
+        else:
+            self._fleet.scheduler.wake(self._fiber, self._fleet.clock.ms)
+
+    def _run(self) -> None:
+        while True:
+            if self._batch is not None:
+                batch, self._batch = self._batch, None
+                self._poller.work(batch, self._handler)
+                self._poller.rest(self)
+            else:
+                self._fleet.scheduler.sleep_until(self._fleet.clock.ms + 400 * DAY)

@@ -60,15 +60,16 @@ def make(service: Service, owner: User, *, past: bool = True) -> Estate:
     if past:
         for name, busy, failing in (("orders", 140, 0.004), ("crm", 60, 0.35), ("audit", 220, 0.01)):
             _live_through(service, webhooks[name]["id"], busy=busy, failing=failing)
+    # Four, with two attempts each: with ten failures the circuit would open, and the last of them wait for its probes.
     published = [event(resource_id=f"rec_{number}", data={"fields": {"status": "open", "amount": 900 + 100 * number}})
-                 for number in range(6)]  # fmt: skip
+                 for number in range(4)]  # fmt: skip
     published.append(event("user.joined"))
     answered = owner.post("/events", {"events": published})
     assert answered.status_code == 202, answered.text
     event_id = published[0]["id"]
     delivered = owner.settled(webhooks["orders"]["id"], event_id)
     failed = owner.settled(webhooks["crm"]["id"], event_id, "failed", timeout=60)
-    eventually(lambda: owner.items("/dead-letters", is_processed=False), lambda found: len(found) >= 6, timeout=60)
+    eventually(lambda: owner.items("/dead-letters", is_processed=False), lambda found: len(found) >= 4, timeout=60)
     owner.change(webhooks["audit"]["id"], status="paused")
     return Estate(owner, webhooks, event_id, delivered, failed)
 

@@ -225,15 +225,23 @@ def test_everything_listens_on_loopback_only(small: LocalStack) -> None:
                 assert address in {None, "0100007F", "00000000000000000000000001000000"}, (pid, address)
 
 
-def test_a_stop_leaves_no_process_and_no_file(project: Path) -> None:
-    before = set(Path(tempfile.gettempdir()).glob("webhooks-local-*"))
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary files go, of this test alone."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def test_a_stop_leaves_no_process_and_no_file(project: Path, temporary: Path) -> None:
     stack = LocalStack(project=project)
     with stack:
         pids = [stack.emulator_pid, *descendants(stack.emulator_pid)]
         assert len(pids) > 1
-        assert set(Path(tempfile.gettempdir()).glob("webhooks-local-*")) > before
+        assert list(temporary.glob("webhooks-local-*"))
     wait_until_gone(pids)
-    assert set(Path(tempfile.gettempdir()).glob("webhooks-local-*")) == before
+    assert list(temporary.iterdir()) == []
 
 
 def test_data_is_there_at_the_next_start(project: Path, tmp_path: Path) -> None:
@@ -296,15 +304,16 @@ def test_an_unknown_parameter_is_named(project: Path) -> None:
         LocalStack(project=project, parameters={"Nope": "1"}).start()
 
 
-def test_a_template_that_the_emulator_refuses_says_why_and_leaves_nothing(project: Path, tmp_path: Path) -> None:
+def test_a_template_that_the_emulator_refuses_says_why_and_leaves_nothing(
+    project: Path, tmp_path: Path, temporary: Path
+) -> None:
     broken = tmp_path / "project"
     shutil.copytree(project, broken)
     template = broken / "template.yaml"
     template.write_text(template.read_text().replace("Type: AWS::KMS::Alias", "Type: AWS::KMS::Alia"))
-    before = set(Path(tempfile.gettempdir()).glob("webhooks-local-*"))
     with pytest.raises(LocalStackError, match="AWS::KMS::Alia"):
         LocalStack(project=broken).start()
-    assert set(Path(tempfile.gettempdir()).glob("webhooks-local-*")) == before
+    assert list(temporary.iterdir()) == []
 
 
 COMMAND = """

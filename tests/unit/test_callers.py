@@ -37,8 +37,9 @@ def test_what_is_no_id_is_refused(text: str) -> None:
         platform_id(text)
 
 
-@pytest.mark.parametrize("expires_at", [None, int(time.time()) + 60])
-def test_a_caller_survives_the_way_to_the_api(expires_at: int | None) -> None:
+@pytest.mark.parametrize("lifetime", [None, 60])
+def test_a_caller_survives_the_way_to_the_api(lifetime: int | None) -> None:
+    expires_at = None if lifetime is None else int(time.time()) + lifetime
     sent = Caller("u-1", frozenset({"456", 'a "quoted", one'}), frozenset({"webhooks", "admin"}))
     assert from_context(to_context(sent, expires_at), time.time()) == sent
 

@@ -50,6 +50,16 @@ def test_an_allowed_origin_embeds_it_and_hands_over_the_token(look: Look, servic
     expect(frame.get_by_role("alert").first).to_contain_text("belongs to somebody else")
 
 
+def test_there_is_no_page_of_the_service_as_a_whole_by_its_address_either(look: Look, service: Service) -> None:
+    """Even with a token that may read its metrics: the platform may be careless."""
+    token = service.stack.token(service.user().user_id, scope="webhooks metrics:read admin")
+    look.page.goto(f"{look.base_url}/dashboard?portal#token={token}")
+    expect(look.page.get_by_role("navigation", name="Pages")).to_be_visible(timeout=40_000)
+    look.page.evaluate("() => { location.hash = '#/service'; }")
+    expect(look.page.get_by_role("heading", level=1)).to_have_text("No such page")
+    expect(look.page.get_by_text("All tenants")).to_have_count(0)
+
+
 def test_any_other_origin_is_refused(look: Look, service: Service, stranger: Embedding) -> None:
     user = service.user()
     stranger.page = _page(look, service.stack.token(user.user_id))

@@ -33,6 +33,11 @@ def make(service: Service, owner: User, **webhook: object) -> Estate:
     letters = eventually(lambda: owner.items(f"/webhooks/{bad['id']}/dead-letters"))
     job = owner.post(f"/webhooks/{bad['id']}/dead-letters/bulk-replay", {}).json()
     eventually(lambda: owner.read(f"/replays/{job['id']}"), lambda found: found["status"] not in {"pending", "running"})
+    # what was replayed dies once more: only then is there nothing left that changes by itself
+    eventually(
+        lambda: owner.items(f"/webhooks/{bad['id']}/dead-letters"),
+        lambda found: [each["created_at"] for each in found] > [each["created_at"] for each in letters],
+    )
     return Estate(
         owner,
         {

@@ -94,6 +94,43 @@ def test_lists_and_queries_show_nothing_of_another_tenant(service: Service, docu
             assert not [known for known in estate.ids.values() if known in answer.text], path
 
 
+def test_a_portals_token_reads_nothing_of_another_tenant_on_any_route(
+    service: Service, document: Document, figure: Figure
+) -> None:
+    """As docs/dashboard.md has it minted: `sub`, `workspace_ids`, scope `webhooks`. The other tenant is in the same
+    workspace: that opens nothing of what it registered for itself."""
+    workspace = 77_001
+    owner = service.bearer(workspace_ids=[workspace])
+    theirs = make(service, owner)
+    before = everything(owner, theirs)
+    portal = service.bearer(scope="webhooks", workspace_ids=[workspace])
+    own = portal.register("https://example.com/", "user.joined", workspace_id=workspace)
+    known = {*theirs.ids.values(), *theirs.paths}
+    asked = read = 0
+    for method, path, operation in routes(document):
+        named = {each["name"]: each for each in operation.get("parameters", []) if each["in"] == "query"}
+        queries: list[dict[str, Any]] = [{}]
+        queries += [{name: str(owner.user_id)} for name in named if name == "user_id"]
+        queries += [{name: str(workspace)} for name in named if name == "workspace_id"]
+        queries += [{name: theirs.ids["webhook_id"]} for name in named if name == "webhook_id"]
+        mixed = [theirs.ids, {**theirs.ids, "webhook_id": own["id"]}] if path.count("{") > 1 else [theirs.ids]
+        for ids in mixed:
+            for query in queries:
+                answer = ask(portal, method, filled(path, ids), params=query, json=body_of(operation))
+                asked += 1
+                said = answer.text
+                for given in (*ids.values(), *query.values()):  # what was asked for may be repeated in a refusal
+                    said = said.replace(given, "") if answer.status_code in {403, 404, 422} else said
+                read += any(each in said for each in known)
+                if path in OPERATORS or "{" in path:
+                    assert answer.status_code in {403, 404}, f"{method} {path} {query}: {answer.status_code}"
+    assert ask(portal, "get", "/metrics").status_code == 403
+    assert portal.post("/events", event()).status_code == 403
+    assert everything(owner, theirs) == before, "and nothing has changed"
+    figure(f"portal: {len(routes(document))} routes with its token, {asked} requests: {read} cross-tenant reads")
+    assert read == 0
+
+
 def test_another_tenants_webhook_cannot_be_named_in_a_body_or_a_query(service: Service, estate: Estate) -> None:
     stranger, owner = service.user(), estate.owner
     mine = event(user_id=stranger.user_id)

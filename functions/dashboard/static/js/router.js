@@ -1,5 +1,7 @@
 // Addresses behind the #, so that one file serves them all and the API's own paths stay free.
 
+import { portal } from "./portal.js";
+
 const ROUTES = [
   ["/", () => import("./pages/overview.js")],
   ["/webhooks", () => import("./pages/webhooks.js")],
@@ -10,7 +12,7 @@ const ROUTES = [
   ["/events", () => import("./pages/events.js")],
   ["/events/:event", () => import("./pages/event.js")],
   ["/dead-letters", () => import("./pages/dead_letters.js")],
-  ["/service", () => import("./pages/service.js")],
+  ...(portal ? [] : [["/service", () => import("./pages/service.js")]]),
 ];
 
 export const link = (...parts) => `#/${parts.map(encodeURIComponent).join("/")}`;

@@ -2,6 +2,7 @@
 
 import json
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Protocol
 
 from webhooks.headers import delivery_headers
@@ -39,6 +40,13 @@ def unsealed(text: str) -> Sealed:
     return Sealed(**json.loads(text))
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    source: bytes
+    sealed: Sealed
+    credentials: tuple[str, ...]  # to be masked in answers
+
+
 class RequestSigner:
     """Makes requests; opened secrets are kept in memory by their version."""
 
@@ -46,13 +54,14 @@ class RequestSigner:
         self._secrets = secrets
         self._prefix = prefix
         self._user_agent = user_agent
-        self._opened: OrderedDict[str, tuple[bytes, Sealed]] = OrderedDict()
+        self._opened: OrderedDict[str, _Opened] = OrderedDict()
 
     def request(
         self, webhook: Webhook, message: DeliveryMessage, *, attempt: int, now_ms: int, timeout_seconds: float
     ) -> HttpRequest:
         """A signed request of attempt number `attempt`. Raises Undecryptable or Unavailable."""
-        sealed = self._open(webhook)
+        opened = self._open(webhook)
+        sealed = opened.sealed
         body = message.body.encode()
         overlapping = sealed.previous is not None and now_ms < sealed.previous_until_ms
         signature = signature_headers(
@@ -73,15 +82,16 @@ class RequestSigner:
             delivery_id=message.delivery_id,
             attempt=attempt,
         )
-        secrets = [*sealed.headers.values(), sealed.secret, sealed.previous or ""]
-        return HttpRequest(webhook.url, headers, body, timeout_seconds, credentials_in(secrets))
+        return HttpRequest(webhook.url, headers, body, timeout_seconds, opened.credentials)
 
-    def _open(self, webhook: Webhook) -> Sealed:
+    def _open(self, webhook: Webhook) -> _Opened:
         kept = self._opened.get(webhook.sealed_context)
-        if kept is None or kept[0] != webhook.sealed:
-            kept = webhook.sealed, unsealed(self._secrets.open(webhook.sealed, context=webhook.sealed_context))
+        if kept is None or kept.source != webhook.sealed:
+            sealed = unsealed(self._secrets.open(webhook.sealed, context=webhook.sealed_context))
+            secrets = [*sealed.headers.values(), sealed.secret, sealed.previous or ""]
+            kept = _Opened(webhook.sealed, sealed, credentials_in(secrets))
             self._opened[webhook.sealed_context] = kept
             if len(self._opened) > MAX_KEPT:
                 self._opened.popitem(last=False)
         self._opened.move_to_end(webhook.sealed_context)
-        return kept[1]
+        return kept

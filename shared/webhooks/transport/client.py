@@ -4,7 +4,6 @@ import asyncio
 import functools
 import ssl
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -138,7 +137,7 @@ class HttpTransport:
         try:
             addresses = await self._judged_addresses(destination)
             progress.resolved = time.perf_counter()
-            pin = Pin(destination, addresses, pool, _with_defaults(request.headers))
+            pin = Pin(destination, addresses, pool, request.headers)
             try:
                 return await self._exchange(transport, pin, request.body, progress)
             except ENDPOINT_ERRORS as error:
@@ -213,12 +212,6 @@ def _default_tls() -> ssl.SSLContext:
     return context
 
 
-def _with_defaults(headers: Mapping[str, str]) -> Mapping[str, str]:
-    if any(name.lower() == "accept-encoding" for name in headers):
-        return headers
-    return {**headers, "Accept-Encoding": "identity"}  # the start of the answer is shown to people, undecoded
-
-
 def _went_stale(pin: Pin, error: BaseException) -> bool:
     handler = pin.handler
     if handler is None or handler.requests < 2 or handler.received > 0:
@@ -239,7 +232,9 @@ def _kept_headers(raw: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]
 
 
 def _shown(value: str, credentials: tuple[str, ...]) -> str:
-    return redacted(value.encode(), credentials).decode() if credentials else value
+    if any(credential in value for credential in credentials):
+        return redacted(value.encode(), credentials).decode()
+    return value
 
 
 def _milliseconds(since: float | None, until: float | None) -> int | None:

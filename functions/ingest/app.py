@@ -9,13 +9,14 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from webhooks.aws import client
+from webhooks.aws import client, credentials
 from webhooks.batch_log import INGEST, BatchLog, Context, oldest_ms
 from webhooks.ingestion import Ingestion
 from webhooks.messages import failures, received_text
 from webhooks.queue import Queue, SqsDeliveries, SqsIngest
 from webhooks.route_cache import RouteCache
 from webhooks.settings import IngestSettings
+from webhooks.store.direct import direct
 from webhooks.store.duplicates import Duplicates
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.events import EventStore
@@ -31,7 +32,7 @@ def now_ms() -> int:
 settings = IngestSettings.read(os.environ)
 logger = Logger(service="webhooks", level=settings.log_level)
 sqs = client("sqs")
-table = DynamoTable(client("dynamodb"), settings.table_name)
+table = DynamoTable(direct(client("dynamodb"), credentials()), settings.table_name)
 ingestion = Ingestion(
     RouteCache(RouteStore(table)),
     EventStore(table, settings.retention_ms),

@@ -8,13 +8,14 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from webhooks.aws import client
+from webhooks.aws import client, credentials
 from webhooks.batch_log import RELEASE, BatchLog
 from webhooks.errors import Unavailable
 from webhooks.queue import Queue, SqsDeliveries
 from webhooks.release import Release
 from webhooks.settings import ReleaseSettings
 from webhooks.statistics import PARKED, by_reason
+from webhooks.store.direct import direct
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.states import StateStore
 from webhooks.store.statistics import StatisticsReader
@@ -32,7 +33,7 @@ def now_ms() -> int:
 
 settings = ReleaseSettings.read(os.environ)
 logger = Logger(service="webhooks", level=settings.log_level)
-table = DynamoTable(client("dynamodb"), settings.table_name)
+table = DynamoTable(direct(client("dynamodb"), credentials()), settings.table_name)
 release = Release(
     WaitingStore(table, settings.retention_ms, now_ms),
     StateStore(table),

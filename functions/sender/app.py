@@ -14,7 +14,7 @@ from aws_lambda_powertools import Logger
 from webhooks import circuit_breaker
 from webhooks.admission import Admission, SenderPolicy
 from webhooks.announcements import EventBus
-from webhooks.aws import client
+from webhooks.aws import client, credentials
 from webhooks.batch_log import SENDER, BatchLog, Context, oldest_ms
 from webhooks.conclusion import Conclusion
 from webhooks.delivery import Sender
@@ -26,6 +26,7 @@ from webhooks.secrets import KmsSecretBox
 from webhooks.settings import SenderSettings
 from webhooks.signed_request import RequestSigner
 from webhooks.store.data_key import DataKeyStore
+from webhooks.store.direct import direct
 from webhooks.store.duplicates import Duplicates
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.schema import COUNTER_SHARDS
@@ -47,7 +48,7 @@ def now_ms() -> int:
 settings = SenderSettings.read(os.environ)
 logger = Logger(service="webhooks", level=settings.log_level)
 sqs = client("sqs")
-table = DynamoTable(client("dynamodb"), settings.table_name)
+table = DynamoTable(direct(client("dynamodb"), credentials()), settings.table_name)
 store = SendingStore(table, settings.retention_ms, now_ms)
 states = StateStore(table)
 data_keys = DataKeyStore(table)

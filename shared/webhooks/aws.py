@@ -20,3 +20,8 @@ _CONFIG = Config(
 def client(service: str, **changes: Any) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
     """A client of one AWS service; `changes` to the configuration, such as a longer read_timeout."""
     return cast("Any", boto3).client(service, config=_CONFIG.merge(Config(**changes)))
+
+
+def credentials() -> Any:  # noqa: ANN401
+    """What those clients sign with; None where there is nothing. Ask after the first client was made."""
+    return cast("Any", boto3).DEFAULT_SESSION.get_credentials()

@@ -1,6 +1,7 @@
 """Receivers over real sockets that misbehave by a seed, and the log of what they really took."""
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable
@@ -14,10 +15,10 @@ TIMEOUT_SECONDS = 1  # of every webhook here
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a kind of receiver answers; `fair` ones never fail."""
+    """How a kind of receiver answers, and for how long after its first request: then it is well."""
 
     behave: Callable[[random.Random], Behaviour]
-    fair: bool = False
+    seconds: float = math.inf
 
 
 def _fair(rng: random.Random) -> Behaviour:
@@ -48,11 +49,11 @@ def _late(rng: random.Random) -> Behaviour:
 
 
 MANNERS: dict[str, Manner] = {
-    "fair": Manner(_fair, fair=True),
+    "fair": Manner(_fair),
     "flaky": Manner(_flaky),
     "slow": Manner(_slow),
     "overloaded": Manner(_overloaded),
-    "down": Manner(_down),
+    "down": Manner(_down, seconds=80),
     "late": Manner(_late),
 }
 
@@ -65,15 +66,16 @@ class Receivers(Receiver):
         self.log: list[Seen] = []
         self._rng = random.Random(f"receivers {seed}")
         self._healed = False
+        self._first: dict[str, float] = {}  # when each was first asked
 
     def heal(self) -> None:
         """From now on all receivers answer well and at once."""
         self._healed = True
 
     def _next_behaviour(self, path: str) -> Behaviour:
-        if self._healed:
-            return answer()
-        return MANNERS[path.split("/")[1]].behave(self._rng)
+        manner = MANNERS[path.split("/")[1]]
+        asked_for = time.monotonic() - self._first.setdefault(path, time.monotonic())
+        return answer() if self._healed or asked_for > manner.seconds else manner.behave(self._rng)
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> bool:
         request = await _read(reader, number)

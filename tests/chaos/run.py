@@ -27,6 +27,7 @@ from tests.simulation.ledger import Held, Known, Ledger, Verdict
 from tests.simulation.scenario import Interest, Plan
 
 FUNCTIONS = ("Api", "Ingest", "Sender", "Replay", "Release", "Rollup")
+NOBODY = "http://127.0.0.1:9/"  # the discard port: nobody listens there
 PATIENCE_SECONDS = 30.0  # of a caller whose events are not accepted
 
 Document = dict[str, Any]
@@ -46,7 +47,7 @@ class Script:
     senders: int = 4
     meddles: bool = False  # owners pause and resume
     recovers: bool = False  # owners send again what was given up, while the faults go on
-    at_most_seconds: float = 1_200.0
+    at_most_seconds: float = 2_400.0
 
     @staticmethod
     def can_kill() -> bool:
@@ -141,7 +142,7 @@ class Chaos:
             with self._faults():
                 self._publish(webhooks)
             receivers.heal()
-            self._resume(webhooks)
+            self._settle(webhooks)
             self._wait_until_quiet(until)
             if self.script.recovers:
                 with self._faults():
@@ -173,14 +174,14 @@ class Chaos:
 
     # ---- owners and the platform
 
-    def _call(self, method: str, path: str, user: object, workspace: object, document: Document) -> Document:
+    def _call(self, method: str, path: str, user: object, workspace: object, document: Document | None) -> Document:
         """As a caller with patience does it: what is answered 5xx is repeated, the same."""
         headers = {"X-User-ID": str(user)} | ({} if workspace is None else {"X-Workspace-ID": str(workspace)})
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             answer = self._http.request(method, path, headers=headers, json=document)
             if answer.status_code < 400:
-                return answer.json()
+                return answer.json() if answer.content else {}
             if answer.status_code < 500 and answer.status_code != 429:
                 raise AssertionError(f"{method} {path}: {answer.status_code} {answer.text}")
             self.figures.refusals += 1
@@ -190,7 +191,7 @@ class Chaos:
     def _register(self, receivers: Receivers) -> list[Document]:
         found: list[Document] = []
         for number, manner in enumerate(self.script.manners):
-            url = receivers.url(f"/{manner}/{number}") if manner != "unreachable" else "http://127.0.0.1:9/gone"
+            url = receivers.url(f"/{manner}/{number}") if manner != "unreachable" else NOBODY
             fields = self._plan.webhook_fields()
             interests = [Interest("*"), self._plan.interest()] if number == 0 else [self._plan.interest()]
             interests += [self._plan.interest()]
@@ -255,14 +256,21 @@ class Chaos:
         """Paused or active: either way events are queued, so that the ledger need not know the moment."""
         self._call("PUT", f"/webhooks/{webhook['id']}", webhook["user_id"], None, {"status": status})
 
-    def _resume(self, webhooks: Sequence[Document]) -> None:
+    def _settle(self, webhooks: Sequence[Document]) -> None:
+        """Owners resume what they have paused, and delete what never answered: its open circuit would keep its
+        deliveries for days."""
         for webhook in webhooks if self.script.meddles else ():
-            self._set_status(webhook, "active")
+            if is_reachable(webhook):
+                self._set_status(webhook, "active")
+            else:
+                self._call("DELETE", f"/webhooks/{webhook['id']}", webhook["user_id"], None, None)
+                known = self._ledger.webhooks[webhook["id"]]
+                known.history.append(Held(round(time.time() * 1000), "deleted", ()))
 
     def _recover(self, webhooks: Sequence[Document]) -> None:
         dead = {letter.webhook_id for letter in self._world.dead_letters()}
         for webhook in webhooks:
-            if webhook["id"] in dead and "gone" not in webhook["url"]:
+            if webhook["id"] in dead and is_reachable(webhook):
                 asked = {"from": "2024-01-01T00:00:00Z", "rate_per_second": 50}
                 self._call("POST", f"/webhooks/{webhook['id']}/recover", webhook["user_id"], None, asked)
                 self.figures.recoveries += 1
@@ -314,6 +322,11 @@ class Chaos:
         if unfinished := self._world.unfinished_replays():
             verdict.faults.append(f"lost: {unfinished} replay jobs did not come to their end")
         return verdict
+
+
+def is_reachable(webhook: Document) -> bool:
+    """Whether somebody listens at its address."""
+    return webhook["url"] != NOBODY
 
 
 def lead_through(stack: LocalStack, url: str) -> None:

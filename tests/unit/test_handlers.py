@@ -1,0 +1,243 @@
+"""The Lambda handlers as they are deployed, functions/*/app.py, over the fakes: what they tell Lambda decides whether a
+message stays in its queue."""
+
+import gc
+import importlib.util
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import functions
+from tests.fakes.event_source import Crash
+from tests.fakes.functions import Handler, Services
+from tests.fakes.kms import FakeKMS
+from tests.fakes.owners import url_of
+from tests.fakes.sqs import FakeQueue, lambda_record
+from tests.fakes.stream_source import lambda_records
+from tests.fakes.virtual_loop import VirtualLoop
+from tests.fakes.world import BUS, TABLE, World, event, events
+from webhooks.models.webhook import Webhook
+
+FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
+FAULTS = ("crash_before", "crash_after", "lost_answer", "throttled")
+
+
+class Context:
+    """What Lambda hands over beside the event."""
+
+    function_name = "webhooks-test"
+    aws_request_id = "request"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
+class Plan:
+    """What goes wrong at the calls of one service, or at the nth call of all; nothing unless it is told."""
+
+    def __init__(self) -> None:
+        self.down = ""
+        self.fault = ""
+        self.nth = 0
+
+    def __call__(self, call: str) -> str | None:
+        if self.down and call.startswith(self.down):
+            return "throttled"
+        self.nth -= 1
+        return self.fault if self.nth == 0 else None
+
+
+@pytest.fixture
+def plan() -> Plan:
+    return Plan()
+
+
+@pytest.fixture
+def world(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """All of whose functions are the deployed ones."""
+    thresholds = gc.get_threshold()
+    world = World(plan=plan, keeps_stream=True)
+    for name in ("ingest", "sender", "release", "replay"):
+        monkeypatch.setitem(functions.COMPOSITIONS, name, deployed(name, world, monkeypatch))  # type: ignore[arg-type]
+    yield world
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+
+
+def deployed(name: str, world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[Services], Handler]:
+    """Starts a process of the function."""
+
+    def start(services: Services) -> Handler:
+        app = load(name, services, monkeypatch)
+        if name == "sender":
+            app.loop.close()
+            app.loop = VirtualLoop(services.clock)
+            app.sender._transport = services.transport
+        if name == "release":
+            app.release._each = map  # the fakes belong to one thread
+
+        def handler(event: Mapping[str, Any]) -> dict[str, Any]:
+            try:
+                return app.handler(event, Context())
+            except Crash:
+                if name == "sender":
+                    app.loop.abandon()
+                raise
+
+        return handler
+
+    return start
+
+
+def load(name: str, services: Services, monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401
+    environment = {
+        "TABLE_NAME": TABLE,
+        "EVENT_BUS_NAME": BUS,
+        "DATA_KEY_ID": "key",
+        "INGEST_QUEUE_URL": services.urls["ingest"],
+        "INGEST_DEAD_LETTER_QUEUE_URL": services.urls["ingest_dead"],
+        "DELIVERY_QUEUE_URL": services.urls["delivery"],
+        "DEAD_LETTER_QUEUE_URL": services.urls["dead"],
+        "JOBS_QUEUE_URL": services.urls["jobs"],
+        "LOG_LEVEL": "CRITICAL",
+    }
+    clients = {"dynamodb": services.dynamodb, "sqs": services.sqs, "events": services.events, "kms": FakeKMS()}
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setattr("webhooks.aws.client", lambda service, **_changes: clients[service])
+    monkeypatch.setattr("webhooks.aws.credentials", lambda: None, raising=False)
+    monkeypatch.setattr(time, "time_ns", lambda: services.clock.ms * 1_000_000)
+    spec = importlib.util.spec_from_file_location(f"deployed_{name}", FUNCTIONS / name / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def registered(world: World, answers: list[int]) -> Webhook:
+    webhook = world.owners.register("one", max_retries=1)
+    world.receivers.script(url_of("one"), answers)
+    return webhook
+
+
+def failed_of(world: World, name: str, queue: FakeQueue) -> tuple[set[str], set[str]]:
+    """(ids handed over, ids that the handler wants to see again) of the next batch of a queue."""
+    batch = world.sources[name].take()
+    records = {"Records": [lambda_record(queue, message) for message in batch]}
+    function = {"undertaker": "replay", "jobs": "replay"}.get(name, name)
+    answer = world.functions.invoke(function, records)
+    return {m.message_id for m in batch}, {each["itemIdentifier"] for each in answer["batchItemFailures"]}
+
+
+def test_events_go_all_the_way_and_what_dies_is_replayed(world: World) -> None:
+    webhook = registered(world, [500] * 6 + [200])
+    world.publish(*events(3))
+    world.run()
+    assert {letter.failure_reason for letter in world.dead_letters()} == {"attempts_used_up:http_500"}
+    world.clock.sleep(60)
+    world.start_replay("rpl_1", webhook)
+    world.run()
+    assert {record.status for record in world.deliveries()} == {"delivered"}
+    assert world.unfinished_replays() == []
+
+
+@pytest.mark.parametrize("name", ["ingest", "sender", "undertaker", "jobs"])
+@pytest.mark.parametrize("service", ["dynamodb", "sqs"])
+def test_what_cannot_be_handled_stays_in_its_queue(world: World, plan: Plan, name: str, service: str) -> None:
+    webhook = registered(world, [410] if name == "undertaker" else [500])
+    world.publish(*events(3))
+    queue = {
+        "ingest": world.ingest_queue,
+        "sender": world.delivery_queue,
+        "undertaker": world.dead_letter_queue,
+        "jobs": world.jobs_queue,
+    }[name]
+    if name == "jobs":
+        world.run()
+        world.clock.sleep(60)
+        world.start_replay("rpl_1", webhook)
+    elif name != "ingest":
+        world.work("ingest", *(["sender"] if name == "undertaker" else []))
+    plan.down = service
+    handed, failed = failed_of(world, name, queue)
+    assert handed
+    if (name, service) == ("undertaker", "sqs"):
+        assert not failed  # which needs no queue
+    else:
+        assert failed == handed
+
+
+def test_a_retry_stays_in_the_queue_and_what_is_done_does_not(world: World) -> None:
+    registered(world, [500, 200])
+    world.publish(*events(2))
+    world.work("ingest")
+    handed, failed = failed_of(world, "sender", world.delivery_queue)
+    assert (len(handed), len(failed)) == (2, 1)
+
+
+def test_an_unreadable_message_is_put_aside_or_stays(world: World, plan: Plan) -> None:
+    for queue in (world.delivery_queue, world.dead_letter_queue):
+        world.send_raw(queue, "garbage")
+    plan.down = "sqs"
+    handed, failed = failed_of(world, "sender", world.delivery_queue)
+    assert handed == failed
+    plan.down = "dynamodb"
+    handed, failed = failed_of(world, "undertaker", world.dead_letter_queue)
+    assert handed == failed
+    plan.down = ""
+    world.run()
+    assert len([item for item in world.items("0") if item["pk"]["S"] == "unreadable"]) == 2
+
+
+def test_what_waits_is_released_within_the_function_s_own_time(world: World) -> None:
+    webhook = registered(world, [200])
+    world.owners.change(webhook, status="paused")
+    world.publish(*events(3))
+    world.work()
+    assert [record.waiting is None for record in world.deliveries()] == [False] * 3
+    world.owners.change(webhook, status="active")
+    world.run()
+    assert {record.status for record in world.deliveries()} == {"delivered"}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("answers", [[500, 410], [429, 200]], ids=str)
+def test_a_fault_at_any_call_loses_nothing(world: World, plan: Plan, fault: str, answers: list[int]) -> None:
+    for nth in range(1, 200):
+        one = f"w{nth}"
+        webhook = world.owners.register(one, max_retries=1)
+        world.receivers.script(url_of(one), answers)
+        world.publish(event(f"e{nth}"))
+        plan.fault, plan.nth = fault, nth
+        world.run()
+        (record,) = [each for each in world.deliveries() if each.webhook_id == webhook.webhook_id]
+        letters = {letter.delivery_id: letter for letter in world.dead_letters()}
+        seen = [each for each in world.receivers.log if each.delivery_id == record.delivery_id]
+        assert record.attempt_count <= len(seen) <= len(record.attempts), (nth, record)
+        if record.status == "delivered":
+            assert any(each.succeeded for each in seen)
+        else:
+            assert letters[record.delivery_id].failure_reason == record.reason, nth
+        world.owners.delete(webhook)
+        if plan.nth > 0:
+            return
+    pytest.fail("the functions never came to their end")
+
+
+def test_a_part_of_the_stream_that_cannot_be_counted_comes_again(
+    world: World, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered(world, [200])
+    world.publish(*events(2))
+    world.run()
+    app = load("rollup", world.services, monkeypatch)
+    app.rollup._sleep = world.clock.sleep
+    batch = lambda_records(world.dynamodb.tables[TABLE])
+    plan.down = "dynamodb"
+    assert app.handler({"Records": batch}, None)["batchItemFailures"]
+    plan.down = ""
+    assert app.handler({"Records": batch}, None) == {"batchItemFailures": []}

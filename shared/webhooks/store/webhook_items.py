@@ -17,9 +17,10 @@ def webhook_key(webhook_id: str) -> Key:
 def webhook_of(item: Item) -> Webhook:
     """The webhook that an item holds."""
     rate: Any = item.get("rate_limit_rps")
+    user_id = read_foreign_id(item, "user_id")
     return Webhook(
         webhook_id=item[schema.PK]["S"],
-        user_id=read_foreign_id(item, "user_id") or "",
+        user_id="" if user_id is None else user_id,  # a platform may count its users from 0
         workspace_id=read_foreign_id(item, "workspace_id"),
         name=read_text(item, "name") or "",
         url=read_text(item, "url") or "",

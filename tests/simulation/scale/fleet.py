@@ -4,6 +4,7 @@ Each mapping has a poller and so many workers, as Lambda has: a batch goes to a 
 queue when there is none. Every port call takes a few milliseconds of virtual time, in which others work.
 """
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +16,7 @@ from tests.fakes.world import TABLE, World, events
 from tests.simulation.scheduler import Fiber, Scheduler
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
-CALL_MS = 5
+CALL_MS = (2, 9)
 FUNCTIONS = {"undertaker": "replay", "jobs": "replay"}
 
 
@@ -26,7 +27,7 @@ class Fleet:
         self.world = World(seed, plan=self._call, batch_size=batch_size)
         self.clock = self.world.clock
         self.scheduler = Scheduler(self.clock)
-        self.most_in_flight = 0
+        self._rng = random.Random(f"calls {seed}")
         self._concurrency = {"ingest": 10, "sender": 100, "undertaker": 10, "jobs": 2} | concurrency
         self._pollers: dict[str, _Poller] = {}
         self._services = replace(
@@ -90,10 +91,8 @@ class Fleet:
 
     def _call(self, _call: str) -> None:
         """Each port call takes its time."""
-        queue = self.world.delivery_queue
-        self.most_in_flight = max(self.most_in_flight, queue.in_flight)
         if self.scheduler.current is not None:
-            self.scheduler.sleep_ms(CALL_MS)
+            self.scheduler.sleep_ms(self._rng.randint(*CALL_MS))
 
     def _ring(self, url: str) -> None:
         if url in self._pollers:

@@ -8,7 +8,7 @@ import pytest
 from tests.api_client import NOW, Answered, ApiClient
 from webhooks.ids import delivery_id
 from webhooks.matching import CompiledRoutes, Route, RouteSubscription
-from webhooks.models.delivery import Attempt, DeliveryRecord
+from webhooks.models.delivery import Attempt, DeliveryRecord, DeliveryStatus, Waiting
 from webhooks.models.event import EventRecord
 from webhooks.payload import serialise
 
@@ -211,6 +211,23 @@ def test_a_webhook_deleted_since_still_shows_what_became_of_its_delivery(client:
     )
     assert client.call("DELETE", f"/webhooks/{mine}").status == 204
     assert outcomes(get(client)) == {mine: ("abandoned", "webhook_deleted")}
+
+
+@pytest.mark.parametrize(
+    ("status", "waiting", "explanation"),
+    [
+        ("pending", Waiting("room", LATER, "circuit_open"), "The receiver failed so often that it is asked with one"),
+        ("retrying", Waiting("due", LATER, "http_503"), "It is tried again later. The receiver answered 503."),
+    ],
+)
+def test_what_waits_says_why(client: ApiClient, status: DeliveryStatus, waiting: Waiting, explanation: str) -> None:
+    mine = register(client)
+    client.events.add(event(queued=(mine,)))
+    key = delivery_id(LATER, "user:123", "e1", mine)
+    client.history.add(DeliveryRecord(key, mine, "e1", "record.created", "user:123", status, 1, 1, waiting=waiting))
+    (told,) = get(client).body["webhooks"]
+    assert (told["status"], told["reason"]) == (status, waiting.reason)
+    assert told["explanation"].startswith(explanation)
 
 
 def test_an_event_is_seen_by_its_user_its_workspace_and_admins(client: ApiClient) -> None:

@@ -7,7 +7,7 @@ from pydantic import Field, JsonValue
 from webhooks.models.delivery_answers import Explanation
 from webhooks.models.history import Disposition, EventResult, ShownEvent
 from webhooks.models.responses import Answer, NextCursor, Time
-from webhooks.plain_words import delivery_sentence, not_queued_sentence
+from webhooks.plain_words import delivery_sentence, not_queued_sentence, waiting_sentence
 from webhooks.times import rfc3339
 
 
@@ -23,7 +23,7 @@ class EventResultAnswer(Answer):
     reason: Annotated[
         str | None,
         Field(
-            description="a stable code: why it was not queued, or why it is not delivered",
+            description="a stable code: why it was not queued, waits, or is not delivered",
             examples=["filtered", "not_subscribed", "inactive", "http_503"],
         ),
     ]
@@ -41,14 +41,19 @@ class EventResultAnswer(Answer):
         """As callers see it."""
         record = result.record
         queued = result.delivery_id is not None
-        reason = record.reason if record else result.reason
+        waiting = record.waiting if record else None
+        reason = (record.reason or (waiting and waiting.reason)) if record else result.reason
         due_ms = record.next_attempt_at_ms if record else None
         return cls(
             webhook_id=result.webhook.webhook_id,
             webhook_name=result.webhook.name,
             status=(record.status if record else "pending") if queued else "not_queued",
             reason=reason,
-            explanation=delivery_sentence(reason) if queued else not_queued_sentence(reason or ""),
+            explanation=waiting_sentence(waiting.reason)
+            if waiting
+            else delivery_sentence(reason)
+            if queued
+            else not_queued_sentence(reason or ""),
             evaluated_now=result.evaluated_now,
             delivery_id=result.delivery_id,
             attempt_count=record.attempt_count if record else 0,

@@ -80,3 +80,34 @@ def test_counters_and_figures_are_kept_from_others(service: Service, user: User)
     assert_problem(service.http.get("/metrics", headers=plain.headers), 403, "forbidden")
     scraper = service.bearer(scope="metrics:read")
     assert_problem(scraper.get("/webhooks"), 403, "forbidden")
+
+
+def test_an_overview_is_the_sum_of_the_webhooks_and_names_those_in_trouble(service: Service, user: User) -> None:
+    fine = user.register(service.receiver.url(service.path()), name="fine")
+    gone = user.register(service.receiver.url(service.path(answer(410))), name="gone")
+    paused = user.register(service.receiver.url(service.path()), name="paused")
+    user.change(paused["id"], status="paused")
+    published = [event() for _ in range(8)]
+    user.post("/events", {"events": published})
+    for each in published:
+        user.settled(fine["id"], each["id"])
+    user.settled(gone["id"], published[0]["id"], "failed", "abandoned")
+
+    def told() -> tuple[int, int, int, dict[str, str], dict[str, int]]:
+        overview = user.read("/overview")
+        named = {each["webhook_name"]: each["reason"] for each in overview["attention"]}
+        totals = overview["totals"]
+        waiting = {reason: n for reason, n in overview["waiting"].items() if reason == "paused"}
+        return totals["successes"], totals["dead_letters"] and 1, overview["webhooks"], named, waiting
+
+    expected = (8, 1, 3, {"gone": "gone", "paused": "paused"}, {"paused": 8})
+    eventually(told, lambda found: found == expected)
+    sums = [user.read(f"/webhooks/{each['id']}/metrics")["totals"] for each in (fine, gone, paused)]
+    totals = user.read("/overview")["totals"]
+    for name in ("deliveries", "attempts", "successes", "failures", "dead_letters"):
+        assert totals[name] == sum(each[name] for each in sums), name
+    listed = {each["name"]: each["health"] for each in user.items("/webhooks", include="health")}
+    for webhook in (fine, gone, paused):
+        alone, glance = user.read(f"/webhooks/{webhook['id']}/health"), listed[webhook["name"]]
+        assert (glance["health"], glance["reason"]) == (alone["health"], alone["reason"])
+        assert (glance["circuit"], glance["waiting"]) == (alone["circuit"], alone["backlog"]["waiting"])

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.api_client import NOW, ApiClient
+from tests.conftest import Figure
 from tests.statistics_fakes import silent_queue
 from webhooks.circuit_breaker import Circuit
 from webhooks.metrics import QueueDepth
@@ -252,11 +253,14 @@ def test_the_counters_are_not_for_everybody(api: ApiClient) -> None:
     assert api.call("GET", "//metrics", scopes=["admin"]).status == 200
 
 
-def test_a_thousand_open_circuits_cost_little(api: ApiClient) -> None:
-    """Ten thousand webhooks are a number in a counter; what grows are circuits that are not closed, to a bound."""
-    api.statistics.counters = {"webhooks#active": 10_000}
+def test_a_scrape_with_ten_thousand_webhooks_costs_little(api: ApiClient, figure: Figure) -> None:
+    """They are a number in a counter; what grows are reasons, and circuits that are not closed, to a bound."""
+    api.statistics.counters = {"webhooks#active": 10_000, **{f"failure#http_{code}": code for code in range(400, 600)}}
     api.statistics.not_closed = [(f"wh_{number:026d}", "open") for number in range(5_000)]
+    api.call("GET", "//metrics", scopes=["metrics:read"])
     before = time.process_time()
-    samples = _samples(api)
-    assert time.process_time() - before < 1
-    assert sum(name == "webhook_circuit_breaker_state" for name, _ in samples) == 1_000
+    answer = api.call("GET", "//metrics", scopes=["metrics:read"])
+    milliseconds = (time.process_time() - before) * 1000
+    figure(f"/metrics with 10,000 webhooks, 1,000 open circuits: {milliseconds:.0f} ms CPU, {len(answer.text)} bytes")
+    assert milliseconds < 300
+    assert sum(name == "webhook_circuit_breaker_state" for name, _ in _samples(api)) == 1_000

@@ -34,7 +34,7 @@ def day(
     tenants = Tenants(fleet, webhooks, seed, tell)
     start_ms = fleet.clock.ms
     healthy = range(webhooks // 2)
-    behaviours = {tenant: _up for tenant in range(webhooks)}
+    behaviours = dict.fromkeys(range(webhooks), _up)
     if outage:
         behaviours |= {tenant: _down(tenant, start_ms) for tenant in range(webhooks // 2, webhooks)}
     tenants.register(behaviours)

@@ -69,6 +69,12 @@ class Tenants:
                 first.setdefault(request.event_id, request.at_ms)
         return sorted(at_ms - self.published[event_id] for event_id, at_ms in first.items())
 
+    def share(self, tenants: Sequence[int]) -> float:
+        """Of what was published for these tenants, how much their receivers took."""
+        names = {f"t{tenant}" for tenant in tenants}
+        wanted = {event_id for event_id in self.published if event_id.partition("-")[0] in names}
+        return len(wanted & {request.event_id for request in self.log if request.succeeded}) / len(wanted)
+
     def records(self) -> list[DeliveryRecord]:
         """All deliveries."""
         items = self.fleet.world.dynamodb.tables[TABLE].items

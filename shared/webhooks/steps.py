@@ -111,6 +111,9 @@ def _after_attempt(
     record: DeliveryRecord, received: Received[DeliveryMessage], step: Attempted, *, live: bool, now_ms: int
 ) -> Advance:
     exchange = step.exchange
+    if exchange.repeated:
+        cut_off = Attempt(0, exchange.started_at_ms, 0, "unknown")
+        record = record.changed(attempts=(*record.attempts, cut_off))
     attempt = Attempt(
         number=record.attempt_count + 1,
         started_at_ms=exchange.started_at_ms,

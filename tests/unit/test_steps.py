@@ -54,6 +54,18 @@ def test_a_failure_that_waits_long_leaves_the_queue() -> None:
     assert advance(begin(MESSAGE), received(), answered(500, 90_000), now_ms=NOW).then == "delete"
 
 
+@pytest.mark.parametrize("status", [200, 500, 410])
+def test_a_request_repeated_for_a_lost_connection_may_have_been_read_twice(status: int) -> None:
+    step = answered(status)
+    done = advance(
+        begin(MESSAGE), received(), replace(step, exchange=replace(step.exchange, repeated=True)), now_ms=NOW
+    )
+    assert done.record is not None
+    assert done.record.attempts[0].outcome == "unknown"
+    assert [attempt.number for attempt in done.record.attempts] == [0, 1]
+    assert done.record.attempt_count == 1
+
+
 def test_what_is_given_up_goes_to_the_dead_letter_queue_and_says_so_again_when_it_comes_again() -> None:
     assert advance(begin(MESSAGE), received(), answered(410), now_ms=NOW).then == "dead_letter"
     again = advance(stored(status="failed", reason="gone"), received(2), Leave(), now_ms=NOW)

@@ -319,11 +319,14 @@ async def test_a_connection_is_not_shared_between_names_of_one_address(receiver:
     assert receiver.connections == 2
 
 
-async def test_a_kept_connection_that_the_receiver_closed_is_replaced_unseen(receiver: Receiver, make: Make) -> None:
+async def test_a_kept_connection_that_the_receiver_closed_is_replaced_and_that_is_told(
+    receiver: Receiver, make: Make
+) -> None:
     receiver.script("/", answer(), close_without_answer(), answer())
     transport = make()
     exchanges = [await transport.send(request(receiver.url("/"))) for _ in range(2)]
     assert [one.status_code for one in exchanges] == [200, 200]
+    assert [one.repeated for one in exchanges] == [False, True]
     assert len(receiver.requests("/")) == 3
 
 

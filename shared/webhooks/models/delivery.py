@@ -9,7 +9,8 @@ FINISHED: frozenset[DeliveryStatus] = frozenset({"delivered", "failed", "abandon
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One HTTP request of a delivery. An `unknown` one may or may not have been sent: its sender was cut off."""
+    """One HTTP request of a delivery. An `unknown` one may or may not have been read: its sender, or the kept
+    connection that it went out on, was cut off."""
 
     number: int  # 1, 2, ... ; 0 for unknown ones, which use up no attempt
     started_at_ms: int

@@ -34,7 +34,8 @@ class Exchange:
 
     error_code is stable: refused_address (the URL as written), unreachable, connect_reset, connect_timeout, tls,
     timeout, protocol, response_too_large. `error_message` is one plain sentence for the webhook's owner;
-    `internal_detail` is exact, for our own logs only.
+    `internal_detail` is exact, for our own logs only. `repeated`: a kept connection ended without an answer, and the
+    request went out once more on a new one, so that the receiver may have read it twice.
     """
 
     started_at_ms: int
@@ -46,6 +47,7 @@ class Exchange:
     error_message: str | None = None
     internal_detail: str | None = None
     timings: Timings = field(default_factory=Timings)
+    repeated: bool = False
 
     def header(self, name: str) -> str | None:
         """A response header by its lower-case name."""

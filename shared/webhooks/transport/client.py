@@ -47,6 +47,7 @@ class _Progress:
     resolved: float | None = None
     answered: float | None = None
     pin: Pin | None = None
+    repeated: bool = False
 
     @property
     def phase(self) -> str:
@@ -110,6 +111,7 @@ class HttpTransport:
                 internal_detail=outcome.detail,
                 # they would tell a refused address from a closed port
                 timings=Timings() if outcome.code == UNREACHABLE else progress.timings(),
+                repeated=progress.repeated,
             )
         return Exchange(
             started_at_ms=started_at_ms,
@@ -118,6 +120,7 @@ class HttpTransport:
             response_headers=tuple((name, _shown(value, request.credentials)) for name, value in outcome.headers),
             response_body=redacted(outcome.body, request.credentials, is_cut=len(outcome.body) == MAX_KEPT_BODY_BYTES),
             timings=progress.timings(),
+            repeated=progress.repeated,
         )
 
     async def aclose(self) -> None:
@@ -145,6 +148,7 @@ class HttpTransport:
                     raise
             # The receiver had closed the kept connection before our bytes came: not its failure. Once more, on a new
             # one, within the same deadline; the ids are the same, should it have read them after all.
+            progress.repeated = True
             pin = Pin(destination, addresses, pool, pin.headers, fresh_only=True)
             return await self._exchange(transport, pin, request.body, progress)
         except ENDPOINT_ERRORS as error:

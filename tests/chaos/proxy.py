@@ -6,7 +6,8 @@ part, which is what AWS does most, takes no seed, and forgets a call's repetitio
 four hide every fault. `mitmproxy` is made for other ends and heavy; toxiproxy is a program in Go that knows bytes only.
 
 A fault strikes a try of a call (the SDK repeats it), or, `throughout`, all tries of it, so that our own code has to
-deal with it. Tries of one call have the same `amz-sdk-invocation-id`.
+deal with it. Tries of one call have the same `amz-sdk-invocation-id`; a call made past the SDK has none, and is asked
+again of the SDK when it fails.
 """
 
 import asyncio
@@ -58,6 +59,7 @@ class FaultProxy:
         self._target = target
         self._rng = random.Random(f"proxy {seed}")
         self._doomed: OrderedDict[str, Kind] = OrderedDict()  # calls whose every try fails
+        self._to_be_doomed: dict[str, Kind] = {}  # by name: the next that the SDK makes
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._started = threading.Event()
@@ -142,15 +144,24 @@ class FaultProxy:
         if invocation in self._doomed:
             return self._doomed[invocation]
         roll = self._rng.random()
-        if roll < self.weather.throughout and invocation:
-            self._doomed[invocation] = self._rng.choice(THROUGHOUT)
-            while len(self._doomed) > REMEMBERED_CALLS:
-                self._doomed.popitem(last=False)
-            return self._doomed[invocation]
+        if invocation and call in self._to_be_doomed:
+            return self._doom(invocation, self._to_be_doomed.pop(call))
+        if roll < self.weather.throughout:
+            kind = self._rng.choice(THROUGHOUT)
+            if invocation:
+                return self._doom(invocation, kind)
+            self._to_be_doomed[call] = kind
+            return kind
         if roll < self.weather.throughout + self.weather.once:
             kind = self._rng.choice(KINDS)
             return None if kind == "partial" and call not in IN_PART else kind
         return None
+
+    def _doom(self, invocation: str, kind: Kind) -> Kind:
+        self._doomed[invocation] = kind
+        while len(self._doomed) > REMEMBERED_CALLS:
+            self._doomed.popitem(last=False)
+        return kind
 
     async def _forward(self, session: aiohttp.ClientSession, request: web.Request, body: bytes) -> web.Response:
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in OWN_HEADERS]

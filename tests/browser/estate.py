@@ -3,6 +3,7 @@
 import math
 import random
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -58,8 +59,11 @@ def make(service: Service, owner: User, *, past: bool = True) -> Estate:
         },
     )  # fmt: skip
     if past:
+        hours: dict[int, Counter[str]] = {}
         for name, busy, failing in (("orders", 140, 0.004), ("crm", 60, 0.35), ("audit", 220, 0.01)):
-            _live_through(service, webhooks[name]["id"], busy=busy, failing=failing)
+            for hour, counts in _live_through(service, webhooks[name]["id"], busy=busy, failing=failing).items():
+                hours.setdefault(hour, Counter()).update(counts)
+        _write(service, {(f"own|{owner.user_id}", f"stat#{hour:014d}#0"): counts for hour, counts in hours.items()})
     # Four, with two attempts each: with ten failures the circuit would open, and the last of them wait for its probes.
     published = [event(resource_id=f"rec_{number}", data={"fields": {"status": "open", "amount": 900 + 100 * number}})
                  for number in range(4)]  # fmt: skip
@@ -74,19 +78,20 @@ def make(service: Service, owner: User, *, past: bool = True) -> Estate:
     return Estate(owner, webhooks, event_id, delivered, failed)
 
 
-def _live_through(service: Service, webhook_id: str, *, busy: int, failing: float, days: int = 8) -> None:
-    """Hourly statistics as rollup writes them, of the days before now."""
+def _live_through(
+    service: Service, webhook_id: str, *, busy: int, failing: float, days: int = 8
+) -> Mapping[int, Mapping[str, int]]:
+    """Hourly statistics as rollup writes them, of the days before now; what was written."""
     chance = random.Random(webhook_id)
-    table = service.stack.outputs["TableName"]
     this_hour = int(time.time() * 1000) // HOUR_MS * HOUR_MS
-    requests: list[dict[str, Any]] = []
+    hours: dict[int, Mapping[str, int]] = {}
     for back in range(1, days * 24):
         hour = this_hour - back * HOUR_MS
         wave = 0.55 + 0.45 * math.sin((hour / HOUR_MS % 24 - 8) / 24 * 2 * math.pi)
         attempts = max(0, round(busy * wave * chance.uniform(0.75, 1.2)))
         failed = sum(chance.random() < failing for _ in range(attempts))
         worked = attempts - failed
-        counts = {
+        hours[hour] = {
             "deliveries": attempts,
             "successes": worked,
             "failure#http_503": failed,
@@ -95,8 +100,19 @@ def _live_through(service: Service, webhook_id: str, *, busy: int, failing: floa
             f"time#{BUCKETS['slow']}": worked // 20 + failed,
             "time": attempts * 90,
         }
-        item = {f"c#{name}": {"N": str(value)} for name, value in counts.items() if value}
-        key = {"pk": {"S": f"stat|{webhook_id}"}, "sk": {"S": f"stat#{hour:014d}"}}
-        requests.append({"PutRequest": {"Item": {**key, **item}}})
+    _write(service, {(f"stat|{webhook_id}", f"stat#{hour:014d}"): counts for hour, counts in hours.items()})
+    return hours
+
+
+def _write(service: Service, items: Mapping[tuple[str, str], Mapping[str, int]]) -> None:
+    table = service.stack.outputs["TableName"]
+    requests: list[dict[str, Any]] = [
+        {"PutRequest": {"Item": {"pk": {"S": pk}, "sk": {"S": sk}, **_counts(counts)}}}
+        for (pk, sk), counts in items.items()
+    ]
     for start in range(0, len(requests), 25):
         service.client("dynamodb").batch_write_item(RequestItems={table: requests[start : start + 25]})
+
+
+def _counts(counts: Mapping[str, int]) -> dict[str, Any]:
+    return {f"c#{name}": {"N": str(value)} for name, value in counts.items() if value}

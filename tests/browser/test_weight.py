@@ -14,6 +14,7 @@ from tests.service import Service, User, event, eventually
 
 MAX_FIRST_LOAD = 150_000
 MAX_LOAD = 1.5
+MAX_SECONDS, MAX_TASK_MS = 1.0, 200
 WEBHOOKS, DELIVERIES = int(os.environ.get("WEBHOOKS", "1000")), int(os.environ.get("DELIVERIES", "10000"))
 LONG_TASKS = """
   window.longest = 0;
@@ -63,33 +64,40 @@ def test_pages_are_there_soon_with_a_thousand_webhooks(look: Look, service: Serv
 
     look.page.add_init_script(LONG_TASKS)
     look.sign_in(user)
-    slowest: dict[str, tuple[float, float]] = {}
     at = f"#/webhooks/{webhook['id']}"
-    for name, address, usable in (
+    pages = (
         ("overview", "#/", "main .tiles"),
         ("webhooks", "#/webhooks", "main tbody tr"),
-        ("webhook", at, "main [role=tab]"),
+        ("webhook", at, "main .tiles"),
         ("deliveries", f"{at}?tab=deliveries", "main tbody tr"),
         ("events", "#/events", "main tbody tr"),
         ("dead letters", "#/dead-letters", "main .empty"),
-    ):
-        look.page.goto("about:blank")
-        started = time.monotonic()
-        look.page.goto(f"{look.base_url}/dashboard{address}")
-        expect(look.page.locator(usable).first).to_be_visible(timeout=60_000)
-        seconds = time.monotonic() - started
-        expect(look.page.locator(LOADING)).to_have_count(0, timeout=60_000)
-        slowest[name] = (seconds, look.page.evaluate("() => window.longest"))
+    )
+    for _, address, usable in pages:  # functions that start for the first time take seconds here
+        _opened(look, address, usable)
+    measured = {name: _opened(look, address, usable) for name, address, usable in pages}
     said = ", ".join(
-        f"{name} {seconds:.2f} s (longest task {task:.0f} ms)" for name, (seconds, task) in slowest.items()
+        f"{name} {seconds:.2f} s (longest task {task:.0f} ms)" for name, (seconds, task) in measured.items()
     )
     figure(f"{WEBHOOKS} webhooks, {DELIVERIES} deliveries: {said}")
-    # tasks are timed by the clock: where others take the processors, they say nothing of our scripts
+    # time goes by the clock: where others take the processors, it says nothing of our pages
     load = os.getloadavg()[0] / (os.cpu_count() or 1)
     figure(f"at a load of {load:.1f} for each processor")
     if load > MAX_LOAD:
         pytest.skip("this machine is too busy for times to mean anything")
-    assert max(task for _, task in slowest.values()) <= 200
+    assert {name: seconds for name, (seconds, _) in measured.items() if seconds > MAX_SECONDS} == {}
+    assert {name: task for name, (_, task) in measured.items() if task > MAX_TASK_MS} == {}
+
+
+def _opened(look: Look, address: str, usable: str) -> tuple[float, float]:
+    """A page from nothing: seconds until there is something to use, and its longest task in milliseconds."""
+    look.page.goto("about:blank")
+    started = time.monotonic()
+    look.page.goto(f"{look.base_url}/dashboard{address}")
+    expect(look.page.locator(usable).first).to_be_visible(timeout=60_000)
+    seconds = time.monotonic() - started
+    expect(look.page.locator(LOADING)).to_have_count(0, timeout=60_000)
+    return seconds, look.page.evaluate("() => window.longest")
 
 
 def _register(user: User, service: Service, number: int) -> None:

@@ -170,7 +170,9 @@ export function tabs(label, all, chosen, onchoose) {
     panel.setAttribute("aria-labelledby", `tab-${name}`);
     onchoose(name);
     fill(panel, make());
-    if (focus) list.querySelector("[aria-selected=true]").focus();
+    const selected = list.querySelector("[aria-selected=true]");
+    if (focus) selected.focus();
+    requestAnimationFrame(() => (list.scrollLeft = selected.offsetLeft + selected.offsetWidth - list.offsetLeft - list.clientWidth)); // on a phone not all fit
   };
   list.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];

@@ -23,9 +23,11 @@ export async function show({ root, signal }) {
   const { items: webhooks, next_cursor: more } = await get("/webhooks", { limit: WEBHOOKS }, signal);
   if (more) fill(lately, `Lately, at your ${WEBHOOKS} newest webhooks`);
   const events = new Map();
+  let left = webhooks.length;
   const draw = () => {
     const newest = [...events.values()].sort((a, b) => b.at.localeCompare(a.at)).slice(0, SHOWN);
-    if (newest.length) fill(list, table(newest)); // whatever is there: each webhook answers in its own time
+    const more = left ? h("div.more", skeleton(1)) : null; // each webhook answers in its own time
+    if (newest.length) fill(list, table(newest), more);
     return newest.length;
   };
   await each(webhooks, async (webhook) => {
@@ -35,13 +37,15 @@ export async function show({ root, signal }) {
       event.outcomes.push([webhook, one]);
       events.set(one.event_id, event);
     }
-    if (items.length) draw();
+    left -= 1;
+    if (items.length || !left) draw();
   }, 4);
   if (!draw()) fill(list, empty("No events yet", "Publish one on the event bus, by POST /api/v1/events, or here."));
 }
 
+const byName = ([a], [b]) => a.name.localeCompare(b.name);
 const table = (events) => h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Event", "Accepted", "Became"].map((name) => h("th", { scope: "col" }, name)))),
-  h("tbody", events.map((one) => h("tr", h("td.wide-cell", h("a.strong", { href: link("events", one.id) }, one.type), h("code.small.muted", one.id)), h("td", { "data-label": "Accepted" }, time(one.at)), h("td", { "data-label": "Became" }, h("span.inline", one.outcomes.slice(0, 6).map(([webhook, delivery]) => h("a", { href: link("webhooks", webhook.id, "deliveries", delivery.id), title: webhook.name }, badge(delivery.status))))))))));
+  h("tbody", events.map((one) => h("tr", h("td.wide-cell", h("a.strong", { href: link("events", one.id) }, one.type), h("code.small.muted", one.id)), h("td", { "data-label": "Accepted" }, time(one.at)), h("td", { "data-label": "Became" }, h("span.inline", one.outcomes.sort(byName).slice(0, 6).map(([webhook, delivery]) => h("a", { href: link("webhooks", webhook.id, "deliveries", delivery.id), title: webhook.name }, badge(delivery.status))))))))));
 
 async function publish() {
   const types = (await get("/event-types")).items.map((one) => one.name);

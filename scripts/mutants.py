@@ -16,6 +16,7 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parent.parent
 COPIED = ("shared", "functions", "tests", "localstack", "docs", "scripts", "template.yaml", "pyproject.toml")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", ".hypothesis", "node_modules")
+PLUGINS = ("pytest_asyncio.plugin", "pytest_timeout", "xdist.plugin")  # that our tests cannot do without
 TIMEOUT_SECONDS = 900
 
 
@@ -49,21 +50,33 @@ def mutated(folder: Path, file: str, old: str, new: str) -> Iterator[None]:
     original = path.read_text(encoding="utf-8")
     if original.count(old) != 1:
         raise Unfit(f"the text to replace stands there {original.count(old)} times")
-    path.write_text(original.replace(old, new), encoding="utf-8")
+    _write(path, original.replace(old, new))
     try:
         yield
     finally:
-        path.write_text(original, encoding="utf-8")
+        _write(path, original)
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+        compiled.unlink()  # it is told from the source by its second and size, which a mutant may share
 
 
 def run(folder: Path, tests: Iterable[str], *options: str) -> subprocess.CompletedProcess[str]:
     """pytest in the copy, which its own code comes from, until the first failure."""
-    command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider"]
-    paths = {"PYTHONPATH": f"{folder / 'shared'}", "PATH": "/usr/bin:/bin", "HYPOTHESIS_STORAGE_DIRECTORY": str(folder)}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider"]
+    command += [each for plugin in PLUGINS for each in ("-p", plugin)]
+    environment = {
+        "PYTHONPATH": f"{folder / 'shared'}",
+        "PATH": "/usr/bin:/bin",
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(folder),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # half of a start
+    }
     return subprocess.run(
         [*command, *options, *tests],
         cwd=folder,
-        env=paths,
+        env=environment,
         capture_output=True,
         text=True,
         timeout=TIMEOUT_SECONDS,

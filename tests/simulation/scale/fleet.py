@@ -140,8 +140,9 @@ class _Poller:
     def work(self, batch: Sequence[Message], handler: Callable[[Any], Any]) -> None:
         """Called by a worker's fiber."""
         self.busy += 1
+        self.source.handler = handler  # read before anybody else works
         try:
-            replace(self.source, handler=handler).hand_over(batch)
+            self.source.hand_over(batch)
         finally:
             self.busy -= 1
 

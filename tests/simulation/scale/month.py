@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests.fakes.api import Api
 from tests.fakes.owners import caller
 from tests.fakes.receivers import Answer, Behaviour
-from tests.simulation.scale.api import Api
 from tests.simulation.scale.fleet import DAY, HOUR, MINUTE, Fleet
 from tests.simulation.scale.tenants import Tenants, percentile
 from webhooks.models.replay import ReplaySelection
@@ -56,7 +56,7 @@ def month(webhooks: int, gap_minutes: float, seed: int, tell: Callable[[float], 
         if webhook.status == "failed":
             fleet.world.owners.change(webhook, status="active")
         request = caller(webhook.user_id), webhook.webhook_id, ReplaySelection(from_ms=start_ms)
-        Api(fleet.world).recovery.start(*request, rate_per_second=10)
+        Api(fleet.world.services).recovery.start(*request, rate_per_second=10)
     fleet.run()
     return Month(
         webhooks=webhooks,

@@ -1,0 +1,126 @@
+"""Waiting rooms with very many deliveries in them."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.fakes.receivers import Answer
+from tests.fakes.world import MINUTE_MS, World, events
+from tests.simulation.scale.brief import BriefLog
+from tests.simulation.scale.fleet import MINUTE, SECOND, Fleet
+from tests.simulation.scale.tenants import Tenants, percentile
+
+Tell = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What came of a pause and a resume."""
+
+    deliveries: int
+    kills: int
+    runs: int  # of release
+    delivered: int
+    sent_twice: int
+    still_waiting: int
+
+
+class Killer:
+    """Ends the process of release at a random port call, now and then, once it is `armed`."""
+
+    def __init__(self, seed: int, most: int) -> None:
+        self.armed, self.kills = False, 0
+        self._rng, self._most = random.Random(f"kills {seed}"), most
+
+    def __call__(self, call: str) -> str | None:
+        if not self.armed or self.kills >= self._most or self._rng.random() >= 0.02:
+            return None
+        self.kills += 1
+        return self._rng.choice(["crash_before", "crash_after"])
+
+
+def pause_and_resume(count: int, kills: int, seed: int, tell: Tell = lambda _: None) -> Resumed:
+    """So many deliveries wait for a paused webhook; it is resumed, and release is killed so often on the way."""
+    killer = Killer(seed, kills)
+    world = World(seed, plan=killer)
+    world.receivers.log = log = BriefLog()  # type: ignore[assignment]
+    webhook = world.owners.register("one", status="paused")
+    for first in range(0, count, 100):
+        world.publish(*events(min(100, count - first), first))
+        world.work("ingest", "sender")
+        tell(0.7 * first / count)
+    assert not log
+    world.owners.change(webhook, status="active")
+    runs = 0
+    while len({request.event_id for request in log}) < count and runs < kills + 100:
+        killer.armed = True
+        before = killer.kills
+        world.release()
+        killer.armed = False
+        runs += 1
+        world.work("sender")
+        world.clock.advance_to(world.clock.ms + MINUTE_MS)
+        tell(0.7 + 0.3 * len(log) / count)
+        assert killer.kills <= before + 1
+    world.work()
+    taken = Counter(request.event_id for request in log if request.succeeded)
+    return Resumed(
+        deliveries=count,
+        kills=killer.kills,
+        runs=runs,
+        delivered=len(taken),
+        sent_twice=sum(times - 1 for times in taken.values()),
+        still_waiting=sum("waiting" in item for item in world.items("dlv#")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """How the others fare beside a tenant whose receiver is dead."""
+
+    dead_waiting: int
+    dead_letters: int
+    most_in_flight: int
+    p50_ms: int
+    p99_ms: int
+    delivered: int
+    published: int
+
+
+def beside_a_dead_tenant(count: int, minutes: int, seed: int, tell: Tell = lambda _: None) -> tuple[Neighbours, ...]:
+    """Four tenants for so long, beside nobody, and beside one that has so many deliveries and is dead.
+
+    It is disabled in the middle, so that all of them are given up at once, each with its dead letter and its event.
+    """
+    return tuple(_beside(each, minutes, seed, tell) for each in (0, count))
+
+
+def _beside(count: int, minutes: int, seed: int, tell: Tell) -> Neighbours:
+    fleet = Fleet(seed)
+    world = fleet.world
+    tenants = Tenants(fleet, 5, seed)
+    tenants.register({0: lambda _now, _count: Answer(503, latency_ms=300)})
+    world.owners.change(tenants.webhooks[0], status="paused")
+    for first in range(0, count, 100):
+        world.publish(*events(min(100, count - first), first, workspace_id=0, user_id=0))
+        world.work("ingest", "sender")
+        tell(first / count)
+    waiting = fleet.waiting()
+    world.owners.change(tenants.webhooks[0], status="active")
+
+    def disable() -> None:
+        fleet.scheduler.sleep_ms(minutes * MINUTE // 2)
+        world.owners.change(tenants.webhooks[0], status="inactive")
+
+    fleet.run(lambda: tenants.publish(2 * SECOND, minutes * MINUTE, range(1, 5)), disable)
+    latencies = tenants.latencies(range(1, 5))
+    return Neighbours(
+        dead_waiting=waiting,
+        dead_letters=len(world.dead_letters()),
+        most_in_flight=world.delivery_queue.most_in_flight,
+        p50_ms=percentile(latencies, 0.5),
+        p99_ms=percentile(latencies, 0.99),
+        delivered=len(latencies),
+        published=len(tenants.published),
+    )

@@ -25,7 +25,6 @@ __all__ = [
     "Filters",
     "Predicate",
     "Subject",
-    "anchors",
     "compile_filters",
     "compile_predicate",
     "explain",
@@ -46,12 +45,13 @@ _SHOWN = 80  # characters of a rule's value in an explanation
 class Subject(dict[str, object]):
     """An event as filters see it: `subject[path]` looks a field up once, however many filters ask."""
 
-    __slots__ = ("_members", "_timestamp", "event")
+    __slots__ = ("_members", "_names", "_timestamp", "event")
 
     def __init__(self, event: Mapping[str, object]) -> None:
         super().__init__()
         self.event: dict[str, object] = event if isinstance(event, dict) else dict(event)
         self._members: dict[str, frozenset[Hashable]] = {}
+        self._names: frozenset[str] | None = None
         self._timestamp: object = _MISSING
         user = self.event.get("user_id")
         self[USER] = str(user) if isinstance(user, (int, str)) and not isinstance(user, bool) else None
@@ -59,6 +59,21 @@ class Subject(dict[str, object]):
     def __missing__(self, path: str) -> object:
         value = self[path] = _look_up(self.event, path)
         return value
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every path without a dot at which there is something."""
+        if self._names is None:
+            data = self.event.get("data")
+            in_data = cast("dict[str, object]", data) if isinstance(data, dict) else {}
+            fields = in_data.get("fields")
+            in_fields = cast("dict[str, object]", fields) if isinstance(fields, dict) else {}
+            self._names = frozenset((USER, *in_data, *in_fields))
+        return self._names
+
+    def has(self, path: str) -> bool:
+        """Whether there is something at `path`, if only null."""
+        return self[path] is not _MISSING
 
     def members(self, path: str) -> frozenset[Hashable]:
         """The scalars in the list at `path`, hashed once: a long list costs the same for one rule and for many."""
@@ -101,22 +116,6 @@ def explain(filters: Filters, event: Mapping[str, object]) -> str | None:
     return None
 
 
-def anchors(document: Mapping[str, object]) -> Iterator[tuple[str, tuple[Hashable, ...]]]:
-    """(path, keys) pairs of which each must hold for the filters to hold: `key_of(subject[path])` is one of `keys`.
-
-    Read from the raw document, so that an index over many filters needs to compile none of them.
-    """
-    fields, conditions = document.get("fields"), document.get("conditions")
-    if isinstance(fields, dict):
-        for name, value in cast("dict[str, object]", fields).items():
-            yield name, (key_of(value),)
-    if isinstance(conditions, dict):
-        yield from _anchors_of_group(cast("dict[str, object]", conditions))
-    users = document.get("user_id")
-    if isinstance(users, list):
-        yield USER, tuple({key_of(str(user)) for user in cast("list[object]", users)})
-
-
 def key_of(value: object) -> Hashable:
     """Equal for values that equal each other under the rules of filters; None for what equals nothing.
 
@@ -129,18 +128,6 @@ def key_of(value: object) -> Hashable:
             return value
         case _:
             return None
-
-
-def _anchors_of_group(group: Mapping[str, object]) -> Iterator[tuple[str, tuple[Hashable, ...]]]:
-    rules = group.get("rules")
-    if group.get("operator") != "and" or not isinstance(rules, list):
-        return
-    for rule in cast("list[dict[str, object]]", rules):
-        name, value = rule.get("field"), rule.get("value")
-        if isinstance(name, str) and rule.get("operator") == "equals":
-            yield name, (key_of(value),)
-        elif isinstance(name, str) and rule.get("operator") == "in" and isinstance(value, list):
-            yield name, tuple({key_of(item) for item in cast("list[object]", value)})
 
 
 def _parts(filters: Filters) -> Iterator[Predicate]:
@@ -276,7 +263,7 @@ def _contains(path: str, value: object) -> Predicate:
 
 
 def _ordered(rule: Rule) -> Predicate:
-    # One lambda each: no index finds a range, so these run for every subscription that has one.
+    # One lambda each: where ranges overlap, these run for many subscriptions of one event.
     path, value = rule.field, rule.value
     kinds: frozenset[type] = _STRING if isinstance(value, str) else _NUMBER
     limit: Any = value

@@ -1,18 +1,19 @@
 """Which webhooks an event goes to, and why not to the others.
 
 A webhook is reached by any one subscription whose pattern, resource and filters all fit. Work per event grows with the
-subscriptions that can match, not with all of them: an index on the resource and on one required equality per filter
-finds the candidates, and the others are counted by subtraction.
+subscriptions that can match, not with all of them: an index on the resource and on what each filter requires finds the
+candidates, and the others are counted by subtraction.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
 from webhooks.errors import InvalidFilter
 from webhooks.event_types import patterns_for
-from webhooks.filters import Predicate, Subject, anchors, compile_predicate, key_of, parse_filters
+from webhooks.filter_index import FilterIndex
+from webhooks.filters import Predicate, Subject, compile_predicate, parse_filters
 
 QUEUED = "queued"
 # Why an event does not reach a webhook. Stable: recorded with the event and shown by the API. A webhook that an event
@@ -23,8 +24,6 @@ NOT_SUBSCRIBED = "not_subscribed"
 INVALID_FILTER = "invalid_filter"  # stored by another version of this service, and unreadable to this one
 
 _TAKES_EVENTS = frozenset(("active", "paused"))  # what reaches a paused webhook waits for its resume
-_MANY_KEYS = 16  # an index on a longer list of values would outgrow the filters
-_FEW = 4  # candidates that are as quickly asked as found
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +153,10 @@ class _View:
         for candidate in candidates:
             self.resources[candidate.webhook_id].add(candidate.resource_id)
             by_resource[candidate.resource_id].append(candidate)
-        self._indexes = {resource_id: _Index(group) for resource_id, group in by_resource.items()}
+        self._indexes = {
+            resource_id: FilterIndex((candidate.filters, candidate) for candidate in group)
+            for resource_id, group in by_resource.items()
+        }
         # Webhooks that hear of any resource, under None; of those that do not, how many hear of each.
         self._webhooks = Counter[str | None](
             resource_id
@@ -173,41 +175,10 @@ class _View:
         for fitting in {None, found.resource_id}:
             index = self._indexes.get(fitting)
             if index is not None:
-                index.find(subject, found)
+                for candidates in index.candidates(subject):
+                    _ask(candidates, subject, found)
         found.invalid -= found.wanting
         return found
-
-
-class _Index:
-    """Candidates by one equality that their filters require: the rarest, so that buckets stay small."""
-
-    def __init__(self, candidates: list[_Candidate]) -> None:
-        self._unindexed: list[_Candidate] = []
-        self._buckets: dict[str, dict[Hashable, list[_Candidate]]] = defaultdict(lambda: defaultdict(list))
-        if len(candidates) <= _FEW:
-            self._unindexed = candidates
-            return
-        required = [[a for a in anchors(c.filters) if len(a[1]) <= _MANY_KEYS] for c in candidates]
-        users = Counter((path, key) for choices in required for path, keys in choices for key in keys)
-        for candidate, choices in zip(candidates, required, strict=True):
-            if not choices:
-                self._unindexed.append(candidate)
-                continue
-            path, keys = min(choices, key=_popularity(users))
-            for key in keys:
-                self._buckets[path][key].append(candidate)
-
-    def find(self, subject: Subject, found: _Found) -> None:
-        """Add the webhooks of the candidates that want `subject`."""
-        _ask(self._unindexed, subject, found)
-        for path, bucket in self._buckets.items():
-            candidates = bucket.get(key_of(subject[path]))
-            if candidates is not None:
-                _ask(candidates, subject, found)
-
-
-def _popularity(users: Mapping[tuple[str, Hashable], int]) -> Callable[[tuple[str, tuple[Hashable, ...]]], int]:
-    return lambda anchor: sum(users[anchor[0], key] for key in anchor[1])
 
 
 def _ask(candidates: list[_Candidate], subject: Subject, found: _Found) -> None:

@@ -1,6 +1,6 @@
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -239,11 +239,34 @@ def test_the_index_decides_exactly_as_a_look_at_every_pair(
         assert compiled.match(published, first) == naive_match(routes, published, first)
 
 
-def seconds_to_match(subscriptions: int) -> float:
-    compiled = CompiledRoutes(
-        route(f"wh_{n:06}", filters={"fields": {"status": "completed", "key": n // 10}}) for n in range(subscriptions)
-    )
-    published = event(data={"fields": {"status": "completed", "key": 3}})
+def all_of(*rules: tuple[str, object]) -> dict[str, object]:
+    written = [{"field": "key", "operator": operator, "value": value} for operator, value in rules]
+    return {"conditions": {"operator": "and", "rules": written}}
+
+
+# Of every shape, the filters numbered 30 to 39 want the key 3 and text "x3.".
+SELECTIVE: dict[str, Callable[[int], dict[str, object]]] = {
+    "equals": lambda n: {"fields": {"status": "completed", "key": n // 10}},
+    "greater_than": lambda n: all_of(("greater_than", 2 if n // 10 == 3 else n + 3)),
+    "less_than": lambda n: all_of(("less_than", 4 if n // 10 == 3 else -n)),
+    "between": lambda n: all_of(("greater_than_or_equal", n // 10), ("less_than_or_equal", n // 10 + 0.5)),
+    "starts_with": lambda n: {"conditions": {"operator": "and", "rules": [text("starts_with", f"x{n // 10}.")]}},
+    "ends_with": lambda n: {"conditions": {"operator": "and", "rules": [text("ends_with", f"x{n // 10}.")]}},
+    "either": lambda n: {"conditions": {"operator": "or", "rules": [text("equals", f"x{n // 10}."), below(-n)]}},
+}
+
+
+def text(operator: str, value: str) -> dict[str, object]:
+    return {"field": "text", "operator": operator, "value": value}
+
+
+def below(value: float) -> dict[str, object]:
+    return {"field": "key", "operator": "less_than", "value": value}
+
+
+def seconds_to_match(subscriptions: int, filters: Callable[[int], dict[str, object]]) -> float:
+    compiled = CompiledRoutes(route(f"wh_{n:06}", filters=filters(n)) for n in range(subscriptions))
+    published = event(data={"fields": {"status": "completed", "key": 3, "text": "x3."}})
     assert len(compiled.match(published).queued) == 10
     rounds = []
     for _ in range(20):
@@ -253,5 +276,6 @@ def seconds_to_match(subscriptions: int) -> float:
     return min(rounds)
 
 
-def test_work_grows_with_matches_and_not_with_subscriptions() -> None:
-    assert seconds_to_match(20_000) < 3 * seconds_to_match(200)
+@pytest.mark.parametrize("shape", SELECTIVE)
+def test_work_grows_with_matches_and_not_with_subscriptions(shape: str) -> None:
+    assert seconds_to_match(20_000, SELECTIVE[shape]) < 3 * seconds_to_match(200, SELECTIVE[shape])

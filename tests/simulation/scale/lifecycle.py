@@ -5,13 +5,21 @@ request is under way. After each step every delivery must still have something t
 well again, and then none may be left behind.
 """
 
+import logging
 import threading
-from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    get_state_machine_test,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from tests.fakes.api import Api
 from tests.fakes.event_source import Crash
@@ -19,12 +27,11 @@ from tests.fakes.faults import FAULTS
 from tests.fakes.functions import COMPOSITIONS
 from tests.fakes.owners import caller, url_of
 from tests.fakes.receivers import Answer
-from tests.fakes.sqs import FakeQueue
 from tests.fakes.world import World, event
+from tests.simulation.scale.lifecycle_checks import Inspection
 from tests.simulation.scale.seeding import seeded_ids
 from webhooks.errors import WebhooksError
-from webhooks.ids import delivery_id
-from webhooks.messages import META_ATTRIBUTE, DeliveryMessage
+from webhooks.messages import META_ATTRIBUTE
 from webhooks.models.delivery import DeliveryRecord
 from webhooks.models.replay import ReplaySelection
 from webhooks.models.webhook import Webhook
@@ -42,6 +49,7 @@ ANSWERS = {
 }
 PLACES = st.none() | st.tuples(st.sampled_from(FAULTS), st.integers(1, 12))  # a fault at the nth call, or none
 Place = tuple[str, int] | None
+STEPS = 25
 
 
 class Faults:
@@ -71,7 +79,7 @@ class DeliveryLife(RuleBasedStateMachine):
         self.webhooks: list[Webhook] = []
         self.published = 0
         self.copies: dict[tuple[str, str], int] = {}  # (body, meta) of messages met on the delivery queue: when
-        self.before: dict[str, DeliveryRecord] = {}
+        self.inspection = Inspection(self.world)
         self.jobs: set[str] = set()  # that the API answered for
         self.meanwhile: Callable[[], object] | None = None
 
@@ -142,7 +150,7 @@ class DeliveryLife(RuleBasedStateMachine):
         if chance == 0 and self._status(self.webhooks[which]) != "deleted":
             self.world.owners.delete(self.webhooks[which])
 
-    @precondition(lambda self: self.before)
+    @precondition(lambda self: self.inspection.records)
     @rule(pick=st.integers(0, 99), place=PLACES)
     def the_owner_retries(self, pick: int, place: Place) -> None:
         record = self._picked(pick)
@@ -155,7 +163,7 @@ class DeliveryLife(RuleBasedStateMachine):
         letter = letters[pick % len(letters)]
         self._ask(place, lambda: self.api.dead_letters.replay(caller(7), letter.webhook_id, letter.delivery_id))
 
-    @precondition(lambda self: self.before)
+    @precondition(lambda self: self.inspection.records)
     @rule(which=st.integers(0, 1), missed=st.booleans(), rate=st.sampled_from([0.05, 1000]), place=PLACES)
     def the_owner_replays_all(self, which: int, missed: bool, rate: float, place: Place) -> None:
         webhook_id, all_of_it = self.webhooks[which].webhook_id, ReplaySelection(from_ms=0)
@@ -188,7 +196,7 @@ class DeliveryLife(RuleBasedStateMachine):
     def something_comes_between(self, what: str, pick: int) -> None:
         """While the next request is under way."""
         self.meanwhile = {
-            "retry": lambda: self.before and self.the_owner_retries(pick, None),
+            "retry": lambda: self.inspection.records and self.the_owner_retries(pick, None),
             "pause": lambda: self._set_status(pick % 2, "paused"),
             "resume": lambda: self._set_status(pick % 2, "active"),
             "stop": lambda: self._set_status(pick % 2, "inactive"),
@@ -200,25 +208,7 @@ class DeliveryLife(RuleBasedStateMachine):
 
     @invariant()
     def every_delivery_is_carried_on(self) -> None:
-        records = {record.delivery_id: record for record in self.world.deliveries()}
-        carriers = self._carriers()
-        for delivery, webhook_id in self._queued():
-            record = records.get(delivery)
-            if record is None:
-                assert carriers[delivery] or self.world.ingest_queue.messages, f"{delivery} was queued and is gone"
-            else:
-                assert self._is_carried(record, webhook_id, carriers[delivery]), f"nothing carries on: {record}"
-
-    @invariant()
-    def what_is_recorded_stays(self) -> None:
-        records = {record.delivery_id: record for record in self.world.deliveries()}
-        for delivery, before in self.before.items():
-            now = records[delivery]
-            assert now.attempts[: len(before.attempts)] == before.attempts, "an attempt was forgotten"
-            assert now.generation >= before.generation, "an older generation came back"
-            assert now.revision >= before.revision, "an older record came back"
-            assert now.status == "delivered" or before.status != "delivered", "delivered was undone"
-        self.before = records
+        self.inspection.every_delivery_is_carried_on()
         for message in self.world.messages(self.world.delivery_queue):
             copy = message.body, message.attributes[META_ATTRIBUTE]["StringValue"]
             self.copies.setdefault(copy, self.world.clock.ms)
@@ -228,7 +218,8 @@ class DeliveryLife(RuleBasedStateMachine):
         try:
             if self.webhooks:
                 self._come_to_rest()
-                self._check_the_end()
+                published = {f"e{number}" for number in range(self.published)}
+                self.inspection.nothing_is_left_behind(published, self.jobs)
         finally:
             self.ids.__exit__(None, None, None)
 
@@ -247,27 +238,6 @@ class DeliveryLife(RuleBasedStateMachine):
             self.world.clock.advance_to(self._next_ms())
             self.world.release()
         assert self.world.is_quiet(), "it never comes to rest"
-
-    def _check_the_end(self) -> None:
-        letters = {letter.delivery_id: letter for letter in self.world.dead_letters()}
-        records = {record.delivery_id: record for record in self.world.deliveries()}
-        seen: dict[str, list[bool]] = defaultdict(list)
-        for each in self.world.receivers.log:
-            seen[each.delivery_id].append(each.succeeded)
-        recorded = {record.event_id for record in self.world.event_records()}
-        assert recorded >= {f"e{number}" for number in range(self.published)}, "an event was never recorded"
-        assert not self.jobs & set(self.world.unfinished_replays()), "a job never ends"
-        for delivery, _ in self._queued():
-            record = records[delivery]
-            assert len(seen[delivery]) <= len(record.attempts), f"more requests than attempts: {record}"
-            noted = Counter(attempt.outcome for attempt in record.attempts)
-            assert noted["success"] <= sum(seen[delivery]), f"a success that no receiver saw: {record}"
-            if record.status == "delivered":
-                assert any(seen[delivery]), f"no receiver took {record}"
-            else:
-                assert record.status in ("failed", "abandoned"), f"left behind: {record}"
-                assert letters[delivery].failure_reason == record.reason
-                assert letters[delivery].generation == record.generation
 
     def _invoke(self, name: str, place: Place) -> None:
         self.faults.arm(place)
@@ -318,45 +288,34 @@ class DeliveryLife(RuleBasedStateMachine):
         return self.world.owners.webhook(webhook).status
 
     def _picked(self, pick: int) -> DeliveryRecord:
-        records = self.world.deliveries()
+        records = list(self.inspection.records.values())
         return records[pick % len(records)]
 
-    def _queued(self) -> list[tuple[str, str]]:
-        return [
-            (delivery_id(record.accepted_at_ms, record.scope, record.event_id, webhook_id), webhook_id)
-            for record in self.world.event_records()
-            for webhook_id in record.queued
-        ]
-
-    def _carriers(self) -> dict[str, set[int]]:
-        """Generations of the messages that are under way, by delivery."""
-        found: dict[str, set[int]] = defaultdict(set)
-        for queue in (self.world.delivery_queue, self.world.dead_letter_queue):
-            for message in _messages(self.world, queue):
-                found[message.delivery_id].add(message.generation)
-        return found
-
-    def _is_carried(self, record: DeliveryRecord, webhook_id: str, generations: set[int]) -> bool:
-        if record.status == "delivered" or any(each >= record.generation for each in generations):
-            return True
-        if record.status in ("failed", "abandoned"):
-            letters = {letter.delivery_id: letter.generation for letter in self.world.dead_letters()}
-            return letters.get(record.delivery_id) == record.generation
-        if record.waiting is None:
-            return False
-        return record.waiting.kind == "due" or self.world.state(webhook_id).wake_at_ms is not None
-
     def _next_ms(self) -> int:
-        """When something is to be done next; for what waits outside SQS that is a run of release, once a minute."""
-        queues = [source.queue for source in self.world.sources.values()]
-        moments = [at_ms for queue in queues if (at_ms := self.world.sqs.next_visible_ms(queue)) is not None]
-        waiting = [item["waiting"]["S"].split("|") for item in self.world.items("dlv#") if "waiting" in item]
-        due = [int(at_ms) for kind, at_ms, *_ in waiting if kind == "due"]
-        wakes = [self.world.state(webhook.webhook_id).wake_at_ms for webhook in self.webhooks]
-        moments += [max(at_ms, self.world.clock.ms + 2 * MINUTE) - MINUTE for at_ms in (*due, *wakes) if at_ms]
-        return min(moments, default=self.world.clock.ms + 400 * DAY)
+        return self.inspection.next_ms(webhook.webhook_id for webhook in self.webhooks)
 
 
-def _messages(world: World, queue: FakeQueue) -> list[DeliveryMessage]:
-    found = world.messages(queue)
-    return [DeliveryMessage.parse(each.body, each.attributes[META_ATTRIBUTE]["StringValue"]) for each in found]
+def run_lives(job: tuple[int, int]) -> tuple[int, int, str]:
+    """(seed, runs) to (seed, runs, what broke and the shortest way there): in whatever process."""
+    number, runs = job
+    logging.disable(logging.CRITICAL)
+    test = get_state_machine_test(
+        DeliveryLife,
+        settings=settings(
+            max_examples=runs,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            report_multiple_bugs=False,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    try:
+        seed(number)(test)()
+    except Exception as exc:
+        ways = "\n".join(getattr(exc, "__notes__", ()))
+        return number, runs, f"{type(exc).__name__}: {exc}\n{ways}"
+    finally:
+        logging.disable(logging.NOTSET)
+    return number, runs, ""

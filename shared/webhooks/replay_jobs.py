@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from webhooks.errors import Conflict
+from webhooks.errors import Conflict, Unavailable
 from webhooks.models.delivery import DeadLetter
 from webhooks.models.replay import ReplayJob
 from webhooks.outstanding import PAGE, Outstanding, count, is_missed, parts_of
@@ -67,9 +67,10 @@ class ReplayJobs:
         self._now_ms = now_ms
 
     def run(self, job_id: str, deadline_ms: int) -> ReplayJob | None:
-        """Go on with a job from its last checkpoint until it is done or time is up; None when another run has it.
+        """Go on with a job from its last checkpoint until it is done or time is up; None when there is no such job.
 
-        Raises Unavailable: the message comes again and finds the last checkpoint.
+        Raises Unavailable: the message comes again and finds the last checkpoint. So too when another run has got
+        further: it may have this very message, handed over twice, and die when nothing else would carry the job on.
         """
         job = self._jobs.get(job_id)
         if job is None or job.status in ("completed", "failed"):
@@ -80,7 +81,9 @@ class ReplayJobs:
             except Conflict as exc:
                 advanced, sent = replace(job, status="failed", error=str(exc)), 0
             saved = self._jobs.checkpoint(job, advanced)
-            if saved is None or saved.status in ("completed", "failed"):
+            if saved is None:
+                raise Unavailable(f"another run of {job_id} has got further")
+            if saved.status in ("completed", "failed"):
                 return saved
             job = saved
             wait_seconds = int(sent / job.rate_per_second)

@@ -114,7 +114,10 @@ class FaultProxy:
         await asyncio.sleep(REFUSING_SECONDS)
 
     async def _handle(self, session: aiohttp.ClientSession, request: web.Request) -> web.StreamResponse:
-        body = await request.read()
+        try:
+            body = await request.read()
+        except ConnectionError:  # its function was killed meanwhile
+            return _hang_up(request)
         call = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
         kind = self._kind(call, request.headers.get("amz-sdk-invocation-id", ""))
         if call:

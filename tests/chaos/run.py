@@ -27,6 +27,7 @@ from tests.simulation.ledger import Held, Known, Ledger, Verdict
 from tests.simulation.scenario import Interest, Plan
 
 FUNCTIONS = ("Api", "Ingest", "Sender", "Replay", "Release", "Rollup")
+REQUESTS_BETWEEN_KILLS = 20
 NOBODY = "http://127.0.0.1:9/"  # the discard port: nobody listens there
 PATIENCE_SECONDS = 30.0  # of a caller whose events are not accepted
 
@@ -278,11 +279,14 @@ class Chaos:
     # ---- what goes on meanwhile
 
     def _kill(self) -> None:
-        """Processes of functions end in the middle of what they do, most of them senders. The emulator ends the other
-        processes of that function too."""
+        """Processes of functions end in the middle of what they do, most of them senders, and not while they start:
+        the emulator ends the others of that function too."""
+        seen = 0
         while not self._ended.wait(self._rng.expovariate(1 / self.script.seconds_between_kills)):
-            if not self._killing.is_set():
+            log = self._world.receivers.log
+            if not self._killing.is_set() or len(log) < seen + REQUESTS_BETWEEN_KILLS:
                 continue
+            seen = len(log)
             name = self._rng.choices(("Sender", "Ingest", "Replay", "Release"), (7, 1, 1, 1))[0]
             workers = self._stack.workers(f"{name}Function")
             if workers:

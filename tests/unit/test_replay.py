@@ -3,6 +3,7 @@
 import json
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -211,6 +212,27 @@ def test_a_job_killed_a_hundred_times_finishes_all_the_same_and_replays_nothing_
     assert job.status == "completed"
     assert {record.status for record in world.deliveries()} == {"delivered"}
     assert {record.generation for record in world.deliveries()} == {2}
+
+
+def test_a_job_goes_on_though_the_run_that_got_further_dies() -> None:
+    """Its message was handed over twice: what this run answers is all that keeps it."""
+
+    class Other(Plan):
+        def __call__(self, call: str) -> None:
+            if self.armed and call == "dynamodb.put_item":
+                self.armed = False
+                job = jobs_of(world).get(job_id)
+                assert job is not None
+                assert jobs_of(world).checkpoint(job, replace(job, status="running", total=11)) is not None
+
+    plan = Other()
+    world, webhook = with_dead_letters(12, plan)
+    job_id = start_job(world, webhook)
+    plan.armed = True
+    world.run()
+    assert not plan.armed
+    assert world.unfinished_replays() == []
+    assert {record.status for record in world.deliveries()} == {"delivered"}
 
 
 def test_expired_dead_letters_that_ttl_has_not_collected_do_not_hide_the_others_from_a_job() -> None:

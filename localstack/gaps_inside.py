@@ -22,6 +22,7 @@ from ministack.core import iam_actions, lambda_runtime
 from ministack.services import dynamodb, lambda_svc
 
 POLL_SECONDS = 0.2
+_RANGE = re.compile(r"(\w+) = (:\w+) AND (\w+) BETWEEN (:\w+) AND (:\w+)")
 
 
 def mend(function_log: Path) -> None:
@@ -194,9 +195,11 @@ def _stream_what_partiql_writes() -> None:
 
 def _parse_key_conditions_once() -> None:
     """A query's condition is parsed and checked anew for each item of its partition: a page of deliveries took half a
-    second where there are thousands. Its text is checked with the first item; the others only need its value."""
+    second where there are thousands. Its text is checked with the first item; the others only need its value, and a
+    range of text is compared as such."""
     evaluate_condition = dynamodb._evaluate_condition
     checked: dict[str, Any] = {}
+    ranges: dict[str, tuple[str, ...] | None] = {}
 
     def evaluate(expression: str, item: Any, values: Any, names: Any, slot: str = "ConditionExpression") -> Any:
         if slot != "KeyConditionExpression":
@@ -204,7 +207,14 @@ def _parse_key_conditions_once() -> None:
         if expression not in checked:
             result = evaluate_condition(expression, item, values, names, slot)
             checked[expression] = dynamodb._tokenize(expression)
+            found = _RANGE.fullmatch(expression)
+            ranges[expression] = found.groups() if found else None
             return result
+        if (parts := ranges[expression]) is not None:
+            key, wanted, at, low, high = parts
+            ends = [values[low].get("S"), item[at].get("S"), values[high].get("S")]
+            if None not in ends:  # as code points sort, so do their bytes in UTF-8
+                return item[key] == values[wanted] and ends[0] <= ends[1] <= ends[2]
         return dynamodb._ExprEval(checked[expression], item, values, names).evaluate()
 
     dynamodb._evaluate_condition = evaluate

@@ -136,6 +136,7 @@ def test_a_late_success_counts_and_ends_whatever_waits() -> None:
 def test_parking_uses_up_no_attempt_and_outdates_the_parked_message() -> None:
     record = parked(stored(), Waiting("room", NOW, "paused"), b"body")
     assert (record.status, record.attempt_count, record.generation) == ("pending", 0, 2)
+    assert record.attempts_in_cycle == 0
     assert standing(record, MESSAGE) == "older"
     back = released(record)
     assert (back.waiting, back.body, back.generation) == (None, None, 2)

@@ -1,0 +1,59 @@
+"""Who may be sent to when several senders decide at once, and that nothing is left in a room that nobody looks into."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.fakes.world import TABLE, World, event
+from webhooks.admission import TOUCH_MS
+from webhooks.circuit_breaker import Circuit, take_probe
+from webhooks.store.dynamo import DynamoTable
+from webhooks.store.states import StateStore
+from webhooks.webhook_state import WebhookState
+
+MINUTE_MS = 60_000
+
+
+def states_of(world: World) -> StateStore:
+    return StateStore(DynamoTable(world.dynamodb, TABLE))
+
+
+def test_who_loses_the_lease_of_a_probe_sends_nothing() -> None:
+    def meanwhile(call: str) -> None:
+        state = states_of(world).get(webhook.webhook_id)
+        if call == "dynamodb.update_item" and state.circuit.state == "open":
+            taken = replace(state, circuit=take_probe(state.circuit, world.clock.ms, MINUTE_MS))
+            assert states_of(world).save_health(webhook.webhook_id, state, taken)
+
+    world = World(plan=meanwhile)
+    webhook = world.owners.register("one")
+    opened = WebhookState(circuit=Circuit(state="open", open_until_ms=world.clock.ms))
+    assert states_of(world).save_health(webhook.webhook_id, WebhookState(), opened)
+    world.publish(event("e1"), event("e2"))
+    world.work()
+    assert world.receivers.log == []
+    assert {record.waiting is not None and record.waiting.reason for record in world.deliveries()} == {"circuit_open"}
+    world.run()
+    assert {record.status for record in world.deliveries()} == {"delivered"}
+
+
+def test_a_room_stays_touched_as_long_as_something_is_put_in_it() -> None:
+    world = World()
+    webhook = world.owners.register("one", status="paused")
+    for number in range(3):
+        world.publish(event(f"e{number}"))
+        world.work()
+        assert world.state(webhook.webhook_id).touched_at_ms == world.clock.ms
+        world.clock.advance_to(world.clock.ms + TOUCH_MS + 1)
+
+
+@pytest.mark.parametrize("minutes", [1, 20, 60])
+def test_a_paused_room_is_looked_into_again_and_again(minutes: int) -> None:
+    """Resuming wakes it; should that be lost, this does."""
+    world = World()
+    webhook = world.owners.register("one", status="paused")
+    world.publish(event("e1"))
+    world.run(for_ms=minutes * MINUTE_MS)
+    wake_at_ms = world.state(webhook.webhook_id).wake_at_ms
+    assert wake_at_ms is not None
+    assert world.clock.ms - MINUTE_MS <= wake_at_ms <= world.clock.ms + 15 * MINUTE_MS

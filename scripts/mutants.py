@@ -92,7 +92,8 @@ def failed_test(done: subprocess.CompletedProcess[str]) -> str | None:
         return None
     if done.returncode != 1:  # nothing collected, a crash of pytest
         raise Unfit(f"pytest ended with {done.returncode}: {done.stdout[-300:]}")
-    failures = [line for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    summary = done.stdout.rpartition("short test summary info")[2]
+    failures = [line for line in summary.splitlines() if line.startswith(("FAILED ", "ERROR "))]
     if not failures:
         raise Unfit(f"pytest names no test that failed: {done.stdout[-300:]}")
     return failures[0].partition(" ")[2].partition(" - ")[0]

@@ -34,11 +34,10 @@ class Mutant:
     new: str
     tests: tuple[str, ...] = ()
 
-    @property
-    def stages(self) -> tuple[tuple[str, ...], ...]:
+    def stages(self, folder: Path) -> tuple[tuple[str, ...], ...]:
         """What to try, one after the other."""
         own = f"tests/unit/test_{Path(self.file).stem}.py"
-        return self.tests, (own,) if (mutants.PROJECT / own).exists() else (), SIMULATION, LOGIC
+        return self.tests, (own,) if (folder / own).exists() else (), SIMULATION, LOGIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ def outcomes(chosen: Sequence[Mutant], *, by_simulation: bool) -> Iterator[Outco
         def work(mutant: Mutant) -> Outcome:
             folder = folders.get()
             try:
-                return try_out(folder, mutant, [SIMULATION] if by_simulation else mutant.stages)
+                return try_out(folder, mutant, [SIMULATION] if by_simulation else mutant.stages(folder))
             finally:
                 folders.put(folder)
 

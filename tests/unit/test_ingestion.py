@@ -63,6 +63,8 @@ def test_an_event_id_again_in_its_scope_makes_no_second_delivery() -> None:
     world.publish(event("e1", data={"n": 2}))
     world.publish(event("e1"), event("e1"))
     world.put_event(event("e1"))
+    world.work("ingest")
+    assert world.messages(world.delivery_queue) == []
     world.run()
     assert len(world.receivers.log) == 1
     assert len(world.event_records()) == 1

@@ -142,7 +142,7 @@ openapi: .venv/.ready ## write docs/openapi.json anew
 # -- measuring ----------------------------------------------------------------
 
 .PHONY: bench
-bench: .venv/.ready ## CPU of every function beside a reference loop and a naive build; table, JSON, plot (ROUNDS=5, QUICK=1)
+bench: .venv/.ready ## CPU of every function beside a reference loop and a naive build; table, JSON, plot (ROUNDS=15, QUICK=1)
 	@$(UV) sync --frozen --quiet --inexact --group bench --python $(PY)
 	@$(PY) -m tests.benchmarks $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick)
 

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from tests.benchmarks import contenders, functions_under_test, initiation
+from tests.benchmarks import contenders, functions_under_test, initiation, shapes
 from tests.benchmarks.measuring import Stub
 
 WORKLOADS = {
@@ -12,7 +12,7 @@ WORKLOADS = {
     "naive": contenders.naive,
     "ingest": functions_under_test.ingest,
     "api": functions_under_test.api,
-    "matching": lambda _stub, **parameters: functions_under_test.matching(**parameters),
+    "matching": lambda _stub, **parameters: shapes.matching(**parameters),
     "release": functions_under_test.release,
     "initiation": initiation.initiation,
 }

@@ -41,7 +41,7 @@ def ours(stub: Stub, *, batch: int, tls: bool, latency_ms: int, units: int) -> d
             raise RuntimeError(f"not all were delivered: {answer}")
         return batch
 
-    us = cpu_us(work, prepare, warm_up=200, units=units)
+    us = cpu_us(work, prepare, warm_up=0 if latency_ms else 200, units=units)
     stub.calls()
     done = work(prepare(10**6))
     return {"us": us, "calls": sum(stub.calls().values()) / done}
@@ -105,7 +105,7 @@ def reference(stub: Stub, *, batch: int, tls: bool, latency_ms: int, units: int)
             client.batch_write_item(RequestItems={"t": puts})
         return batch
 
-    us = cpu_us(work, functools.partial(_records, batch), warm_up=200, units=units)
+    us = cpu_us(work, functools.partial(_records, batch), warm_up=0 if latency_ms else 200, units=units)
     loop.run_until_complete(session.close())
     return {"us": us}
 
@@ -146,7 +146,9 @@ def naive(stub: Stub, *, batch: int, tls: bool, latency_ms: int, units: int) -> 
         loop.run_until_complete(all_of(records))
         return batch
 
-    us = cpu_us(work, functools.partial(_records, batch), warm_up=min(100, 2 * batch), units=max(batch, units // 8))
+    us = cpu_us(
+        work, functools.partial(_records, batch), warm_up=0 if latency_ms else 100, units=max(batch, units // 8)
+    )
     loop.run_until_complete(client.aclose())
     return {"us": us}
 

@@ -13,7 +13,6 @@ from tests.benchmarks.composition import Item
 from tests.benchmarks.measuring import PROJECT, Stub, cpu_us
 from webhooks.ids import new_id
 from webhooks.lifecycle import parked
-from webhooks.matching import CompiledRoutes, Route, RouteSubscription
 from webhooks.models.delivery import DeliveryRecord, Waiting
 from webhooks.store import schema
 from webhooks.store.delivery_items import delivery_item, delivery_key
@@ -54,34 +53,6 @@ def ingest(stub: Stub, *, subscriptions: int, batch: int, units: int, kilobytes:
     stub.calls()
     work(prepare(10**6))
     return {"us": us, "calls": sum(stub.calls().values()) / batch}
-
-
-def matching(*, subscriptions: int, rounds: int = 300) -> dict[str, float]:
-    """The predicate work alone: so many webhooks, each with one subscription of the event's type, 10 of which match."""
-    routes = [
-        Route(f"wh_{n:026d}", "active", (RouteSubscription(f"sub_{n}", "record.updated", None, _filters(n)),))
-        for n in range(subscriptions)
-    ]
-    compiled = CompiledRoutes(routes)
-    event = {**corpus.events(2)[0], "type": "record.updated"}
-    event["data"] = {**event["data"], "fields": {**event["data"]["fields"], "Stage": "wanted"}}
-    if len(compiled.match(event).queued) != min(MATCHING, subscriptions):
-        raise RuntimeError("others match than were meant to")
-    before = time.process_time()
-    for _ in range(rounds):
-        compiled.match(event)
-    return {"us": (time.process_time() - before) / rounds * 1e6}
-
-
-def _filters(number: int) -> dict[str, Any]:
-    wanted = "wanted" if number < MATCHING else f"stage {number}"
-    rules = [{"field": "Stage", "operator": "equals", "value": wanted},
-             {"field": "Score", "operator": "greater_than_or_equal", "value": 0}]  # fmt: skip
-    return (
-        {"fields": {"Stage": wanted}}
-        if number % 2 or number < MATCHING
-        else {"conditions": {"operator": "and", "rules": rules}}
-    )
 
 
 def _routes(subscriptions: int) -> dict[str, list[Item]]:

@@ -1,4 +1,4 @@
-"""Measuring CPU: each case in a process of its own, pinned, beside a stub on another core; rounds interleave.
+"""Measuring CPU: each case in a process of its own, pinned, beside a stub on another core; short rounds interleave.
 
 CPU is getrusage's, so waiting costs nothing. Ratios are formed within one round, whose cases ran next to each other on
 the same noisy machine, and their median is reported.
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 PROJECT = Path(__file__).resolve().parents[2]
+_READY = "ready"
 CONTROLS = ("Seed", "Calls", "Arrivals")
 T = TypeVar("T")
 Work = Callable[[T], int]  # does a piece of work; how many deliveries (events, calls) it was
@@ -90,39 +91,89 @@ def cpu_seconds() -> float:
 
 
 def cpu_us(work: Work[T], prepare: Callable[[int], T], *, warm_up: int, units: int) -> float:
-    """Microseconds of CPU a unit, after a warm-up; at least three pieces of work. What they need is prepared before."""
+    """Microseconds of CPU a unit: after a warm-up, at least three pieces of work whenever the parent asks for a round.
+
+    What the work needs is prepared before. Returns the median, after the last round.
+    """
     number = done = 0
     while done < warm_up or number < 3:
         done += work(prepare(number))
         number += 1
     pieces = max(3, -(-units * number // done))
-    prepared = [prepare(number + each) for each in range(pieces)]
-    before = cpu_seconds()
-    done = sum(work(each) for each in prepared)
-    return (cpu_seconds() - before) / done * 1e6
+    rounds: list[float] = []
+    _tell(_READY)
+    while sys.stdin.readline():
+        prepared = [prepare(number + each) for each in range(pieces + 1)]
+        number += pieces + 1
+        work(prepared.pop())  # connections may have ended while others had their turn
+        before = cpu_seconds()
+        done = sum(work(each) for each in prepared)
+        rounds.append((cpu_seconds() - before) / done * 1e6)
+        _tell(str(rounds[-1]))
+    return statistics.median(rounds)
+
+
+def _tell(line: str) -> None:
+    if sys.__stdout__ is not None:  # a workload may have turned sys.stdout elsewhere
+        sys.__stdout__.write(f"\n{line}\n")
+        sys.__stdout__.flush()
+
+
+class _Case:
+    """A workload in a process of its own, which measures a round when asked."""
+
+    def __init__(self, workload: str, parameters: Mapping[str, Any], stub: Stub) -> None:
+        self._named = f"{workload} {dict(parameters)}"
+        request = json.dumps({"workload": workload, "parameters": dict(parameters), "stub": asdict(stub)})
+        command = pinned(cores()[0], "tests.benchmarks.child", request)
+        self._process = subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def line(self) -> str:
+        """The next one that says something."""
+        if self._process.stdout is None:
+            raise RuntimeError("no pipe")
+        for line in self._process.stdout:
+            if line.strip():
+                return line.strip()
+        raise RuntimeError(f"{self._named} failed")
+
+    def round(self) -> float:
+        """Microseconds of CPU a unit."""
+        if self._process.stdin is None:
+            raise RuntimeError("no pipe")
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        return float(self.line())
+
+    def end(self) -> dict[str, float]:
+        """What it came to."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        answer = json.loads(self.line())
+        self._process.wait(30)
+        return answer
 
 
 def measure_once(workload: str, parameters: Mapping[str, Any], stub: Stub) -> dict[str, float]:
-    """A workload in a process of its own: what its measurement answers."""
-    request = json.dumps({"workload": workload, "parameters": dict(parameters), "stub": asdict(stub)})
-    done = subprocess.run(
-        pinned(cores()[0], "tests.benchmarks.child", request),
-        cwd=PROJECT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise RuntimeError(f"{workload} {dict(parameters)} failed:\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    """A workload that measures by itself: what it came to."""
+    return _Case(workload, parameters, stub).end()
 
 
 def interleaved(
     cases: Mapping[str, tuple[str, Mapping[str, Any]]], rounds: int, stub: Stub
 ) -> dict[str, list[dict[str, float]]]:
-    """Every case once a round, by name."""
-    results: dict[str, list[dict[str, float]]] = {name: [] for name in cases}
+    """Every case once a round, by name. A process lives through all rounds; one of them works at a time."""
+    running: dict[str, _Case] = {}
+    for name, (workload, parameters) in cases.items():
+        running[name] = _Case(workload, parameters, stub)
+        if running[name].line() != _READY:
+            raise RuntimeError(f"{name} is not ready")
+    measured: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(rounds):
-        for name, (workload, parameters) in cases.items():
-            results[name].append(measure_once(workload, parameters, stub))
-    return results
+        for name, case in running.items():
+            measured[name].append(case.round())
+    ends = {name: case.end() for name, case in running.items()}
+    return {name: [{**ends[name], "us": us} for us in measured[name]] for name in cases}
 
 
 def median(results: Sequence[Mapping[str, float]], key: str = "us") -> float:

@@ -21,8 +21,8 @@ class CpuCost:
 
 CPU = {
     "api": CpuCost(3_000, 150),
-    "ingest": CpuCost(3_000, 300),
-    "sender": CpuCost(3_500, 600),
+    "ingest": CpuCost(3_600, 300),
+    "sender": CpuCost(4_200, 310),
     "rollup": CpuCost(4_000, 60),
     "release": CpuCost(4_000, 300),
     "replay": CpuCost(4_000, 600),

@@ -207,9 +207,11 @@ class FakeDynamoDB:
             if parsed.kind == "update":
                 new = {name: value for name, value in item.items() if name not in parsed.removes}
                 new.update(zip(parsed.sets, parameters, strict=False))
-        if new is not None and item_bytes(new) > MAX_ITEM_BYTES:
+        if new is not None and (size := item_bytes(new)) > MAX_ITEM_BYTES:
             return _statement_error(parsed, "ValidationError", "Item size has exceeded the maximum allowed size")
         table.write(key, new)
+        if new is not None:
+            table.sizes[key] = size
         return {"TableName": parsed.table}
 
     # ---- all writes

@@ -76,7 +76,7 @@ class FakeTable:
         self._keeps_stream = keeps_stream
         self.items: dict[Key, Item] = {}
         self._order: dict[str, list[str]] = {}
-        self._sizes: dict[Key, int] = {}
+        self.sizes: dict[Key, int] = {}
         self.indexes = {name: _Index(name) for name in INDEXES}
         self._expiring: list[tuple[int, Key]] = []
         self._sequence = 0
@@ -93,7 +93,7 @@ class FakeTable:
         old = self.items.get(key)
         if new is None and old is None:
             return
-        self._sizes.pop(key, None)
+        self.sizes.pop(key, None)
         if new is None:
             del self.items[key]
             order = self._order[key[0]]
@@ -147,9 +147,9 @@ class FakeTable:
 
     def size(self, key: Key) -> int:
         """Bytes of an item; 0 when there is none."""
-        if key not in self._sizes:
-            self._sizes[key] = item_bytes(self.items.get(key, {}))
-        return self._sizes[key]
+        if key not in self.sizes:
+            self.sizes[key] = item_bytes(self.items.get(key, {}))
+        return self.sizes[key]
 
     def index_projection(self, name: str, index_key: str, at: str, key: Key) -> Item:
         """What a KEYS_ONLY index holds of an item."""

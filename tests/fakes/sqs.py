@@ -184,6 +184,16 @@ class FakeSQS:
                 queue.repeats += 1
                 self._hide(queue, message, self._clock.ms + after_ms)
 
+    def redrive(self, queue: FakeQueue, messages: Sequence[Message]) -> None:
+        """They have been received too often."""
+        if queue.dead_letter_queue is None:
+            raise ValueError(f"{queue.name} has no dead-letter queue")
+        self._show(queue)
+        for message in messages:
+            if message.message_id in queue.messages:
+                queue.in_flight -= message.visible_at_ms > self._clock.ms
+                self._redrive(queue, queue.dead_letter_queue, message)
+
     def delete(self, queue: FakeQueue, handle: str) -> None:
         """Delete a message; a handle of an earlier receive deletes it too, as SQS allows."""
         self._show(queue)

@@ -23,8 +23,8 @@ def lambda_records(table: FakeTable) -> list[Record]:
 
 def lambda_record(change: StreamRecord) -> Record | None:
     """One change, unless the mapping filters it out."""
-    record = _record(change)
-    return record if any(_matches(record, pattern) for pattern in _patterns()) else None
+    head = {"eventName": change.event_name, "dynamodb": {"Keys": _keys(change)}}  # no filter looks at the images
+    return _record(change) if any(_matches(head, pattern) for pattern in _patterns()) else None
 
 
 @cache
@@ -70,7 +70,7 @@ def _record(change: StreamRecord) -> Record:
         "eventSource": "aws:dynamodb",
         "dynamodb": {
             "ApproximateCreationDateTime": change.at_ms // 1000,
-            "Keys": {"pk": {"S": change.key[0]}, "sk": {"S": change.key[1]}},
+            "Keys": _keys(change),
             "SequenceNumber": f"{change.sequence_number:025d}",
             "StreamViewType": "NEW_AND_OLD_IMAGES",
             **{name: _image(image) for name, image in images.items() if image is not None},
@@ -78,18 +78,19 @@ def _record(change: StreamRecord) -> Record:
     }
 
 
+def _keys(change: StreamRecord) -> Record:
+    return {"pk": {"S": change.key[0]}, "sk": {"S": change.key[1]}}
+
+
 def _image(image: Mapping[str, Any]) -> Record:
-    return {
-        name: {kind: base64.b64encode(value).decode() if kind == "B" else value for kind, value in each.items()}
-        for name, each in image.items()
-    }
+    return {name: {"B": base64.b64encode(each["B"]).decode()} if "B" in each else each for name, each in image.items()}
 
 
 def _matches(value: Any, pattern: Any) -> bool:  # noqa: ANN401
     """Lambda Developer Guide, "Filter rule syntax", as far as the template uses it."""
-    if isinstance(pattern, Mapping):
-        return isinstance(value, Mapping) and all(_matches(value.get(name), each) for name, each in pattern.items())
+    if isinstance(pattern, dict):
+        return isinstance(value, dict) and all(_matches(value.get(name), each) for name, each in pattern.items())
     return any(
-        isinstance(value, str) and value.startswith(rule["prefix"]) if isinstance(rule, Mapping) else value == rule
+        isinstance(value, str) and value.startswith(rule["prefix"]) if isinstance(rule, dict) else value == rule
         for rule in pattern
     )

@@ -152,7 +152,7 @@ class Owners:
             with self._ledger.changing(known, status="deleted"):
                 self._once(lambda api: api.owners.delete(known.webhook))
         elif known.status == "active":
-            self._send_again(known)
+            self.send_again(known)
 
     def _once(self, work: Callable[[Api], Any]) -> None:
         with suppress(NotFound):  # an earlier call, whose answer was lost, has done it
@@ -205,18 +205,19 @@ class Owners:
 
     # ---- what has failed goes out again
 
-    def _send_again(self, known: Known) -> None:
+    def send_again(self, known: Known) -> None:
+        """One dead letter, all of them, or all that was missed."""
         webhook_id, who = known.webhook.webhook_id, caller(known.webhook.user_id)
         letters = self._ledger.letters.get(webhook_id, [])
         roll = self._rng.random()
         with suppress(Conflict, NotFound):  # delivered meanwhile, or the webhook is not active any more
-            if roll < 0.3 and letters:
+            if roll < 0.4 and letters:
                 letter = self._rng.choice(letters)
                 self._client.ask(lambda api: api.dead_letters.replay(who, webhook_id, letter))
-            elif roll < 0.6 and letters:
+            elif roll < 0.8 and letters:
                 letter = self._rng.choice(letters)
                 self._client.ask(lambda api: api.deliveries.retry(who, webhook_id, letter))
-            elif roll < 0.8:
+            elif roll < 0.9:
                 self.replay(known)
             else:
                 self._recover(known)

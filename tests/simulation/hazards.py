@@ -30,6 +30,7 @@ HAZARDS: Mapping[str, Hazard] = {
     "recycled": Hazard(FUNCTIONS, f"{LAMBDA}, execution environment lifecycle: a new process"),
     "timed_out": Hazard(FUNCTIONS, f"{LAMBDA}, function timeout: killed in the middle of a call"),
     "clock_skew": Hazard(FUNCTIONS, "Amazon Time Sync Service: clocks of two processes differ"),
+    "redriven": Hazard(("ingest", "sender"), "Amazon SQS Developer Guide, dead-letter queues: received too often"),
     "run_twice": Hazard(("release",), "Amazon EventBridge Scheduler User Guide: at-least-once invocation"),
     "run_missed": Hazard(("release",), f"{LAMBDA}, asynchronous invocation: later or dropped"),
     "stream_repeated": Hazard(("rollup",), f"{LAMBDA}, DynamoDB streams: a batch is tried again, done or not"),

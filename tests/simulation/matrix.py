@@ -11,6 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from rich.box import SIMPLE
 from rich.table import Table
 
 from tests.fakes.faults import FAULTS, applies
@@ -22,7 +23,8 @@ CALL_KINDS = (*FAULTS, SLOW)
 CALLS: Mapping[str, tuple[str, ...]] = {
     "api": (
         "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.put_item", "dynamodb.query",
-        "dynamodb.transact_write_items", "dynamodb.update_item", "kms.decrypt", "sqs.send_message_batch",
+        "dynamodb.transact_write_items", "dynamodb.update_item", "kms.decrypt", "kms.generate_data_key",
+        "sqs.send_message_batch",
     ),
     "ingest": (
         "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.query", "sqs.send_message_batch",
@@ -33,8 +35,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "sqs.change_message_visibility_batch", "sqs.send_message_batch",
     ),
     "undertaker": (
-        "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.put_item", "dynamodb.update_item",
-        "events.put_events",
+        "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.put_item", "events.put_events",
     ),
     "jobs": (
         "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.put_item", "dynamodb.query",
@@ -48,7 +49,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 REQUEST = "sender: http.send"
 PLACES = tuple(f"{function}: {call}" for function, calls in CALLS.items() for call in calls)
-CELLS_A_SEED = 60
+CELLS_A_SEED = 120
 
 
 def call_cells() -> Iterator[Cell]:
@@ -94,15 +95,24 @@ def minimum(struck: Mapping[Cell, int]) -> int:
     return min(struck.get(cell, 0) for cell in cells())
 
 
+def unlisted(calls: Mapping[str, int]) -> list[str]:
+    """Port calls that were made and are no rows of the matrix."""
+    return sorted(calls.keys() - {*PLACES, REQUEST})
+
+
 def tables(struck: Counter[Cell], calls: Counter[str]) -> Iterator[Table]:
     """How often each cell was struck; a dash where the rule above says that it cannot be."""
     known = set(cells())
-    table = Table("port call", "calls", *CALL_KINDS, title="faults at port calls", title_justify="left")
+    heads = [kind.replace("_", " ") for kind in CALL_KINDS]
+    table = Table(title="faults at port calls", title_justify="left", box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("port call", no_wrap=True)
+    for head in ("calls", *heads):
+        table.add_column(head, justify="right")
     for place in PLACES:
-        counted = (str(struck[(kind, place)]) if (kind, place) in known else "-" for kind in CALL_KINDS)
+        counted = (f"{struck[(kind, place)]:,}" if (kind, place) in known else "-" for kind in CALL_KINDS)
         table.add_row(place, f"{calls[place]:,}", *counted)
     yield table
-    table = Table("around the functions", "where struck, how often", title="hazards", title_justify="left")
+    table = Table(title="around the functions", title_justify="left", box=SIMPLE, pad_edge=False, show_header=False)
     for name, hazard in HAZARDS.items():
         table.add_row(name, ", ".join(f"{where} {struck[(name, where)]}" for where in hazard.where))
     requests = [f"{kind} {struck[(kind, place)]}" for kind, place in request_cells()]

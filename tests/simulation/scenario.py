@@ -115,7 +115,7 @@ def _healthy(rng: random.Random, _start_ms: int, _end_ms: int) -> Behaviour:
 
 
 def _flaky(rng: random.Random, _start_ms: int, _end_ms: int) -> Behaviour:
-    share = rng.choice([0.05, 0.3, 0.7])
+    share = rng.choice([0.05, 0.05, 0.3, 0.7])
     faults = [Answer(status, 50) for status in (301, 400, 404, 500, 503)]
     faults += [Answer(error_code=code) for code in ("connect_refused", "connect_reset", "timeout", "dns", "tls")]
 
@@ -127,7 +127,7 @@ def _flaky(rng: random.Random, _start_ms: int, _end_ms: int) -> Behaviour:
 
 def _outage(rng: random.Random, start_ms: int, end_ms: int) -> Behaviour:
     begin = rng.randrange(start_ms, end_ms)
-    until = begin + rng.choice([5 * MINUTE, HOUR, 6 * HOUR, 3 * DAY])
+    until = begin + rng.choice([5 * MINUTE, HOUR, HOUR, 6 * HOUR, 6 * HOUR, 3 * DAY])
     down = rng.choice([Answer(503), Answer(502), Answer(error_code="connect_refused"), Answer(latency_ms=40_000)])
     return lambda now_ms, _count: down if begin <= now_ms < until else Answer(200, rng.randrange(5, 300))
 
@@ -144,7 +144,8 @@ def _overloaded(rng: random.Random, _start_ms: int, _end_ms: int) -> Behaviour:
 
 def _gone(rng: random.Random, start_ms: int, end_ms: int) -> Behaviour:
     moment = rng.randrange(start_ms, end_ms)
-    return lambda now_ms, _count: Answer(410) if now_ms > moment else Answer(200)
+    until = moment + rng.choice([10 * MINUTE, HOUR, DAY])  # its owner has it back
+    return lambda now_ms, _count: Answer(410) if moment < now_ms < until else Answer(200)
 
 
 def _refused(rng: random.Random, start_ms: int, end_ms: int) -> Behaviour:
@@ -159,5 +160,5 @@ def _slow(rng: random.Random, _start_ms: int, _end_ms: int) -> Behaviour:
 _Kind = Callable[[random.Random, int, int], Behaviour]
 _HEALTHY: tuple[_Kind, ...] = (_healthy,)
 _KINDS: tuple[_Kind, ...] = (
-    _healthy, _healthy, _healthy, _flaky, _outage, _flapping, _overloaded, _gone, _refused, _slow,
+    *[_healthy] * 12, _flaky, _flaky, _outage, _outage, _flapping, _overloaded, _gone, _gone, _gone, _refused, _slow,
 )  # fmt: skip

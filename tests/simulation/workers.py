@@ -37,7 +37,7 @@ class Idle:
         if fiber is None:
             raise RuntimeError("outside of any fiber")
         self._parked.append(fiber)
-        if len(self._parked) == 1:
+        if self._wake_ms == sys.maxsize:
             self.hand_on()
         self._engine.scheduler.park()
         self._parked.remove(fiber)
@@ -102,6 +102,13 @@ class Workers:
         except ClientError:  # OverLimit: the poller tries again
             self._engine.scheduler.sleep_ms(self._engine.rng.randrange(500, 5_000))
             return self._take()
+        if batch and self._engine.hits("redriven", self._name, HAZARD_RATE / 2):
+            self._engine.cut_off += len(batch)
+            for message in batch:  # the dead letter notes one attempt of unknown outcome for all receives
+                for delivery_id in self._deliveries([message]):
+                    self._ledger.excused[delivery_id] += message.receive_count - 1
+            self._sqs.redrive(queue, batch)
+            return self._take()
         if batch and self._engine.hits("shown_twice", self._name, HAZARD_RATE):
             self._show_soon(batch[:1], 5_000)
         if batch and self._engine.hits("visibility_ran_out", self._name, HAZARD_RATE):
@@ -120,6 +127,7 @@ class Workers:
         if engine.hits("invoked_twice", name, HAZARD_RATE):
             engine.cut_off += len(batch)
             self._doubled.update(message.message_id for message in batch)
+            self._ledger.twins.update(self._deliveries(batch))
             other, same = self._start(), [replace(message) for message in batch]
             engine.scheduler.spawn(f"{name} again", lambda: self._invoke(other, same))
         return self._invoke(handler, batch)
@@ -129,16 +137,16 @@ class Workers:
         handles = {message.message_id: str(message.handle) for message in batch}
         before = self._engine.figures.struck.total()
         alive = self._engine.alive(self._name, lambda: self._hand_over(one, batch, handles), len(batch))
-        if self._name == "sender" and self._engine.figures.struck.total() != before:
-            self._excuse([message for message in batch if message.message_id in self._doubled])
+        if self._engine.figures.struck.total() != before:
+            # one was cut off after its request, the other took the message away: nobody can know of that request
+            self._ledger.excused.update(self._deliveries([m for m in batch if m.message_id in self._doubled]))
         return alive
 
-    def _excuse(self, batch: list[Message]) -> None:
-        """One was cut off after its request, the other has taken the message away: nobody can know of that request."""
-        for message in batch:
-            if META_ATTRIBUTE in message.attributes:
-                meta = message.attributes[META_ATTRIBUTE]["StringValue"]
-                self._ledger.excused[DeliveryMessage.parse(message.body, meta).delivery_id] += 1
+    def _deliveries(self, batch: list[Message]) -> list[str]:
+        metas = [(m.body, m.attributes.get(META_ATTRIBUTE)) for m in batch if self._name == "sender"]
+        return [
+            DeliveryMessage.parse(body, meta["StringValue"]).delivery_id for body, meta in metas if meta is not None
+        ]
 
     def _hand_over(self, source: EventSource, batch: list[Message], handles: dict[str, str]) -> None:
         engine, name = self._engine, self._name

@@ -13,7 +13,7 @@ from webhooks.event_types import OPERATIONAL_EVENT_TYPES
 from webhooks.ids import derived_id, time_of
 from webhooks.lifecycle import begin, given_up
 from webhooks.messages import DeliveryMessage, Received
-from webhooks.models.delivery import DeadLetter, DeliveryRecord
+from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord
 from webhooks.webhook_state import Loaded
 
 NEVER_RECORDED = "received_too_often"  # redriven by SQS itself: the sender crashed on it, again and again
@@ -95,6 +95,8 @@ class Undertaker:
         if message.generation < record.generation or record.status == "delivered":
             return None  # sent again, or through, since
         if record.status not in ("failed", "abandoned") or message.generation > record.generation:
+            if message.reason is None:  # any of those receives may have sent it: one attempt stands for them
+                record = replace(record, attempts=(*record.attempts, Attempt(0, self._now_ms(), 0, "unknown")))
             reason = message.reason or NEVER_RECORDED
             dead = given_up(replace(record, generation=message.generation), "failed", reason)
             dead = replace(dead, revision=record.revision + 1)

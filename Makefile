@@ -79,6 +79,10 @@ simulate-mutants: .venv/.ready ## plant faults in the delivery logic, one at a t
 chaos: .venv/.ready ## the local stack on a bad day: AWS faults, killed processes, bad receivers (EVENTS=5000, SEED=1)
 	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS))
 
+.PHONY: simulate-scale
+simulate-scale: .venv/.ready ## a day's outage, a month, rooms of 100,000, a dead tenant, 10,000 lives (ARGS="outage month --scale 0.1")
+	@$(PY) -m tests.simulation.scale $(ARGS)
+
 .PHONY: scrape
 scrape: .venv/.ready ## a real Prometheus counts 5,000 deliveries of a stack of its own (needs prometheus: apt install prometheus)
 	@PROMETHEUS_DELIVERIES=$(or $(DELIVERIES),5000) $(PY) -m pytest tests/e2e/test_prometheus.py

@@ -47,7 +47,10 @@ ANSWERS = {
     "slow": Answer(latency_ms=60_000),
     "unreachable": Answer(error_code="connect_refused"),
 }
-PLACES = st.none() | st.tuples(st.sampled_from(FAULTS), st.integers(1, 12))  # a fault at the nth call, or none
+# A fault at the nth call, or none; crashes are what does most, and the first calls are those that all batches make.
+KINDS = st.sampled_from((*FAULTS, *(("crash_before", "crash_after") * 5)))
+PLACES = st.none() | st.tuples(KINDS, st.integers(1, 7))
+RELEASE_PLACES = st.none() | st.tuples(KINDS, st.integers(16, 28))  # beyond its look at each shard of what is due
 Place = tuple[str, int] | None
 STEPS = 25
 
@@ -116,14 +119,14 @@ class DeliveryLife(RuleBasedStateMachine):
     def work(self) -> None:
         self.world.work()
 
-    @rule(place=PLACES)
-    def work_a_minute(self, place: Place) -> None:
+    @rule(place=RELEASE_PLACES, at_send=PLACES)
+    def work_a_minute(self, place: Place, at_send: Place) -> None:
         self.world.work("sender")
         self.world.clock.advance_to(self.world.clock.ms + MINUTE)
         self.release(place)
-        self.send(place)
+        self.send(at_send)
 
-    @rule(place=PLACES)
+    @rule(place=RELEASE_PLACES)
     def release(self, place: Place) -> None:
         self.faults.arm(place)
         self.world.release()

@@ -21,7 +21,6 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
-from aiohttp.http_writer import StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -34,8 +33,6 @@ KEEP_ALIVE_SECONDS = 4.0
 # A Lambda process has 1,024 file descriptors; beyond this many connections none is kept after its answer.
 MAX_KEPT_CONNECTIONS = 256
 MAX_WIRE_BYTES = 64 * 1024
-# A body that the connection's buffer holds goes out without waiting for the receiver to read.
-_AT_ONCE_BYTES = 32 * 1024
 # What the kernel takes in on top while we don't read. Linux doubles it.
 _RECEIVE_BUFFER_BYTES = 16 * 1024
 
@@ -148,20 +145,7 @@ class PinnedRequest(ClientRequest):
             # It spoke while idle ("408, closing"): that is no answer to this request. Counts as a stale connection.
             raise ServerDisconnectedError("an answer was waiting before the request was sent")
         pin.written_at = perf_counter()
-        if self._body is None or (self._body.size or 0) > _AT_ONCE_BYTES:
-            return await super().send(conn)
-        return await self._send_at_once(conn, handler)
-
-    async def _send_at_once(self, conn: Connection, handler: BoundedHandler) -> ClientResponse:
-        # As aiohttp does it, but for the task that it gives each body: below Python 3.12 that waits a turn of the loop.
-        writer = StreamWriter(handler, self.loop)
-        await writer.write_headers(f"POST {self.url.raw_path_qs} HTTP/1.1", self.headers)
-        await self.write_bytes(writer, conn)
-        self.response = self.response_class(
-            self.method, self.original_url, writer=None, continue100=None, timer=self._timer,
-            request_info=self.request_info, traces=[], loop=self.loop, session=self._session, stream_writer=writer,
-        )  # fmt: skip
-        return self.response
+        return await super().send(conn)
 
 
 class PinnedResolver(AbstractResolver):

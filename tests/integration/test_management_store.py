@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
 from tests.management_fakes import MemoryManagementStore
@@ -347,6 +348,19 @@ def test_what_dynamodb_does_not_do_is_ours_to_repeat(
 ) -> None:
     answer_first(store, *errors)
     with pytest.raises(Unavailable):
+        store.commit(Change(webhook(), None), NOW)
+
+
+def test_no_answer_at_all_is_ours_to_repeat(store: DynamoManagementStore) -> None:
+    def nothing(**_: object) -> None:
+        raise ReadTimeoutError(endpoint_url="https://dynamodb.example")
+
+    store._models.webhook.connection().client.meta.events.register("before-call.dynamodb", nothing)
+    with pytest.raises(Unavailable, match="ReadTimeoutError"):
+        store.webhook("wh_1")
+    with pytest.raises(Unavailable, match="ReadTimeoutError"):
+        store.webhooks("7", after=None, limit=1)
+    with pytest.raises(Unavailable, match="ReadTimeoutError"):
         store.commit(Change(webhook(), None), NOW)
 
 

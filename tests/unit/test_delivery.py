@@ -521,6 +521,23 @@ def test_what_is_received_too_often_ends_as_a_dead_letter_by_sqs_itself() -> Non
     assert not world.receivers.log
 
 
+def test_what_is_received_too_often_may_have_been_sent_and_its_record_says_so() -> None:
+    plan = Nth(3, "crash_before")  # the batch's read, the data key's, and then the outcome's write
+    world = World(plan=plan)
+    world.owners.register("one")
+    world.publish(event("e1"))
+    world.work("ingest")
+    plan.armed = True
+    with pytest.raises(Crash):
+        world.poll("sender")
+    assert len(world.receivers.log) == 1
+    world.sqs.redrive(world.delivery_queue, world.messages(world.delivery_queue))
+    world.functions.restart("sender")
+    world.run()
+    assert [attempt.outcome for attempt in world.delivery().attempts] == ["unknown"]
+    assert world.dead_letters()[0].attempt_count == 0
+
+
 def test_an_event_of_our_own_is_not_sent_to_the_webhook_that_it_speaks_of_and_failing_it_emits_none() -> None:
     world = World()
     types = ("*", "delivery.dead_lettered", "webhook.disabled", "webhook.circuit_opened")

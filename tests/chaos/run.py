@@ -39,10 +39,10 @@ Document = dict[str, Any]
 class Script:
     """What happens. `manners` are the receivers', one a webhook."""
 
-    seed: int
     events: int
     manners: tuple[str, ...]
     weather: Weather
+    seed: int = 1
     events_a_second: float = 15.0
     seconds_between_kills: float = 8.0
     visibility_seconds: int = 25  # longer than a function's start and batch take here, or most work would be done twice
@@ -58,7 +58,6 @@ class Script:
 
 
 SHORT = Script(
-    seed=1,
     events=300,
     manners=("fair", "fair", "flaky", "slow"),
     weather=Weather(once=0.08, throughout=0.02, refusing=0.1),
@@ -69,7 +68,6 @@ SHORT = Script(
     at_most_seconds=100,
 )
 LONG = Script(
-    seed=1,
     events=5_000,
     manners=("fair", "fair", "fair", "flaky", "flaky", "slow", "overloaded", "down", "late", "unreachable"),
     weather=Weather(once=0.08, throughout=0.02, refusing=0.05),
@@ -303,7 +301,7 @@ class Chaos:
                     self.figures.kills[name] += 1
 
     def _release(self) -> None:
-        """More often than each minute: the run shall end soon."""
+        """More often than each minute."""
         functions = self._stack.client("lambda")
         while not self._ended.wait(3):
             functions.invoke(FunctionName=self._stack.outputs["ReleaseFunctionName"], Payload=b"{}")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.fakes.world import TABLE, World, event
+from tests.fakes.world import TABLE, World, event, events
 from webhooks.admission import TOUCH_MS
 from webhooks.circuit_breaker import Circuit, take_probe
 from webhooks.store.dynamo import DynamoTable
@@ -57,3 +57,16 @@ def test_a_paused_room_is_looked_into_again_and_again(minutes: int) -> None:
     wake_at_ms = world.state(webhook.webhook_id).wake_at_ms
     assert wake_at_ms is not None
     assert world.clock.ms - MINUTE_MS <= wake_at_ms <= world.clock.ms + 15 * MINUTE_MS
+
+
+def test_a_room_that_was_not_emptied_is_looked_into_again() -> None:
+    world = World()
+    webhook = world.owners.register("one", status="paused", rate_limit_rps=1)
+    world.publish(*events(90))
+    world.work()
+    world.owners.change(webhook, status="active")
+    world.release()
+    assert 0 < sum(record.waiting is not None for record in world.deliveries()) < 90
+    wake_at_ms = world.state(webhook.webhook_id).wake_at_ms
+    assert wake_at_ms is not None
+    assert wake_at_ms <= world.clock.ms + MINUTE_MS

@@ -22,12 +22,11 @@ import httpx
 from localstack.stack import LocalStack
 from tests.chaos.proxy import FAIR, FaultProxy, Weather
 from tests.chaos.receivers import TIMEOUT_SECONDS, Receivers
-from tests.chaos.stack_world import StackWorld
+from tests.chaos.stack_world import StackWorld, lead_through
 from tests.simulation.ledger import Held, Known, Ledger, Verdict
 from tests.simulation.scenario import Interest, Plan
 from webhooks.models.delivery import DeliveryRecord
 
-FUNCTIONS = ("Api", "Ingest", "Sender", "Replay", "Release", "Rollup")
 REQUESTS_BETWEEN_KILLS = 20
 NOBODY = "http://127.0.0.1:9/"  # the discard port: nobody listens there
 PATIENCE_SECONDS = 30.0  # of a caller whose events are not accepted
@@ -337,14 +336,3 @@ class Chaos:
 def is_reachable(webhook: Document) -> bool:
     """Whether somebody listens at its address."""
     return webhook["url"] != NOBODY
-
-
-def lead_through(stack: LocalStack, url: str) -> None:
-    """Have the functions call AWS by this address from their next process on."""
-    functions = stack.client("lambda")
-    for name in FUNCTIONS:
-        function = stack.outputs[f"{name}FunctionName"]
-        kept = functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
-        functions.update_function_configuration(
-            FunctionName=function, Environment={"Variables": {**kept, "AWS_ENDPOINT_URL": url}}
-        )

@@ -16,6 +16,7 @@ from webhooks.store.dynamo import Item
 from webhooks.store.events import event_of
 
 T = TypeVar("T")
+FUNCTIONS = ("Api", "Ingest", "Sender", "Replay", "Release", "Rollup")
 QUEUES = ("IngestQueueUrl", "DeliveryQueueUrl", "DeadLetterQueueUrl", "JobsQueueUrl")
 
 
@@ -97,3 +98,14 @@ class StackWorld:
         request = {"FilterExpression": condition, "ExpressionAttributeValues": {":p": {"S": prefix}}, **more}
         for page in self._dynamodb.get_paginator("scan").paginate(TableName=self.outputs["TableName"], **request):
             yield from page["Items"]
+
+
+def lead_through(stack: LocalStack, url: str) -> None:
+    """Have the functions call AWS by this address from their next process on."""
+    functions = stack.client("lambda")
+    for name in FUNCTIONS:
+        function = stack.outputs[f"{name}FunctionName"]
+        kept = functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+        functions.update_function_configuration(
+            FunctionName=function, Environment={"Variables": {**kept, "AWS_ENDPOINT_URL": url}}
+        )

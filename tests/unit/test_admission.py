@@ -33,7 +33,7 @@ def test_who_loses_the_lease_of_a_probe_sends_nothing() -> None:
     world.work()
     assert world.receivers.log == []
     assert {record.waiting is not None and record.waiting.reason for record in world.deliveries()} == {"circuit_open"}
-    world.run()
+    world.run(for_ms=10 * MINUTE_MS)
     assert {record.status for record in world.deliveries()} == {"delivered"}
 
 

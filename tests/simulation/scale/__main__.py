@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from tests.simulation.scale.lifecycle import run_lives
 from tests.simulation.scale.month import month
@@ -68,7 +68,7 @@ def dead_tenant(seed: int, scale: float, tell: Tell) -> tuple[list[object], list
 def lives(seed: int, scale: float, tell: Tell) -> tuple[list[object], list[Check]]:
     """10,000 runs of the state machine of a delivery's life, in two processes."""
     parts, runs = os.cpu_count() or 1, round(10_000 * scale)
-    chunk = 250
+    chunk = 100
     jobs = [(seed + number, min(chunk, runs - number * chunk)) for number in range(-(-runs // chunk))]
     done: list[tuple[int, int, str]] = []
     with multiprocessing.get_context("spawn").Pool(parts) as pool:
@@ -85,6 +85,29 @@ def lives(seed: int, scale: float, tell: Tell) -> tuple[list[object], list[Check
 FORMS = {"outage": outage, "month": a_month, "rooms": rooms, "dead-tenant": dead_tenant, "lives": lives}
 
 
+def carry_out(name: str, seed: int, scale: float, console: Console) -> bool:
+    """One form, with its figures; whether everything holds."""
+    started, twentieths = time.monotonic(), 0
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(name, total=1.0)
+
+        def tell(share: float) -> None:
+            nonlocal twentieths
+            progress.update(task, completed=share)
+            if not console.is_terminal and int(share * 20) > twentieths:  # a line now and then
+                twentieths = int(share * 20)
+                console.print(f"{name}: {share:.0%} after {time.monotonic() - started:.0f} s", highlight=False)
+
+        figures, checks = FORMS[name](seed, scale, tell)
+    console.print(f"[bold]{name}[/] (seed {seed}, {time.monotonic() - started:.0f} s)")
+    for figure in figures:
+        console.print(f"  {figure}", markup=False)
+    for what, holds in checks:
+        console.print(f"  {'[green]holds[/]' if holds else '[red]BROKEN[/]'}  {what}")
+    return all(holds for _, holds in checks)
+
+
 def main() -> int:
     """1 when something does not hold."""
     parser = argparse.ArgumentParser(prog="make simulate-scale")
@@ -93,22 +116,9 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=1.0, help="0.1 for a tenth of the load")
     given = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    console, held = Console(width=None if sys.stdout.isatty() else 170), True
-    for name in given.forms or FORMS:
-        started = time.monotonic()
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-        with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as progress:
-            task = progress.add_task(name, total=1.0)
-            figures, checks = FORMS[name](
-                given.seed, given.scale, lambda share, task=task, to=progress: to.update(task, completed=share)
-            )
-        console.print(f"[bold]{name}[/] (seed {given.seed}, {time.monotonic() - started:.0f} s)")
-        for figure in figures:
-            console.print(f"  {figure}", markup=False)
-        for what, holds in checks:
-            console.print(f"  {'[green]holds[/]' if holds else '[red]BROKEN[/]'}  {what}")
-            held = held and holds
-    return 0 if held else 1
+    console = Console(width=None if sys.stdout.isatty() else 170)
+    held = [carry_out(name, given.seed, given.scale, console) for name in given.forms or FORMS]
+    return 0 if all(held) else 1
 
 
 if __name__ == "__main__":

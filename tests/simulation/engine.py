@@ -22,6 +22,7 @@ TIMEOUT_MS = 60_000
 CALL_MS = (1, 12)
 FAULT_RATE, STORM_RATE, REQUEST_RATE = 0.006, 0.1, 0.002
 STORM_MS = 5 * MINUTE
+MEANS_RATE = 0.05
 SOON = 0.7  # a fault that this seed must bring about lets some of the calls pass that it could strike
 SKEW_MS = 2_000
 
@@ -72,10 +73,13 @@ class Engine:
         wanted = self._wanted.get(where)
         if wanted and hazard in wanted and self.rng.random() < SOON:
             wanted.remove(hazard)
-        elif self.rng.random() >= rate:
+        elif self.rng.random() >= (MEANS_RATE if self._is_means((hazard, where)) else rate):
             return False
         self.count(hazard, where)
         return True
+
+    def _is_means(self, cell: Cell) -> bool:
+        return any(self._wanted.get(place) for place, means in matrix.MEANS.items() if means == cell)
 
     def count(self, kind: str, where: str) -> None:
         """A fault happened."""
@@ -169,6 +173,8 @@ class Engine:
             if fault == "just_in_time":
                 forced = replace(forced, latency_ms=round(request.timeout_seconds * 1000) - 50)
                 self.count(fault, REQUEST)
+        if forced is None and self._is_means(("gone", REQUEST)) and self.is_faulty() and self.rng.random() < MEANS_RATE:
+            forced = RECEIVERS["gone"][0]
         answer = await receivers.answer(request, forced)
         if kind := kind_of(answer[1]):
             self.count(kind, REQUEST)

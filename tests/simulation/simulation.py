@@ -186,11 +186,15 @@ class Simulation:
         self._busy = False
 
     def _redrive(self) -> None:
-        """What an operator does after the alarm: messages that are not refused go back to ingestion."""
-        queue = self.world.ingest_dead_letter_queue
-        for message in [m for m in queue.messages.values() if "reason" not in m.attributes]:
-            self.world.send_raw(self.world.ingest_queue, message.body)
-            del queue.messages[message.message_id]
+        """What an operator does after the alarm: messages that are not refused go back to where they came from."""
+        world = self.world
+        for dead, source in (
+            (world.ingest_dead_letter_queue, world.ingest_queue),
+            (world.jobs_dead_letter_queue, world.jobs_queue),
+        ):
+            for message in [m for m in dead.messages.values() if "reason" not in m.attributes]:
+                world.send_raw(source, message.body)
+                del dead.messages[message.message_id]
 
     def _has_due(self) -> bool:
         index = self.world.dynamodb.tables[TABLE].indexes["waiting"]

@@ -154,6 +154,10 @@ bench: .venv/.ready ## CPU of every function beside a reference loop and a naive
 bench-cost: .venv/.ready ## AWS calls, units and dollars a delivery, counted over the real handlers
 	@$(PY) -m tests.benchmarks.cost
 
+.PHONY: bench-scale
+bench-scale: .venv/.ready ## what 10,000 deliveries a second take, from `make bench-cost` and AWS's quotas
+	@$(PY) -m tests.benchmarks.scale
+
 .PHONY: bench-latency
 bench-latency: .venv/.ready ## from publishing to the receiver on the local stack, beside a chain of no-op functions (RATE=20, SECONDS=20)
 	@$(PY) -m tests.benchmarks.latency $(if $(RATE),--rate $(RATE)) $(if $(SECONDS),--seconds $(SECONDS))

@@ -1,6 +1,7 @@
-"""The benchmark's results as a picture."""
+"""The benchmarks' results as pictures."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,17 @@ import matplotlib as mpl
 mpl.use("svg")
 import matplotlib.pyplot as plt
 
+mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "webhooks"})  # small, and the same for the same results
+
 COLOURS = {"ours": "#2f6fde", "reference": "#8a8f98", "naive": "#d9822b"}
+PARTS = {"DynamoDB writes": "#2f6fde", "DynamoDB reads": "#7aa5ec", "EventBridge": "#d9822b", "API Gateway": "#e8b27a",
+         "SQS": "#5aa469", "Lambda": "#8a8f98"}  # fmt: skip
 
 
 def draw(results: Mapping[str, Any], file: Path) -> None:
-    """Left: CPU a delivery of the three senders. Right: CPU an event of ingest by subscriptions."""
+    """CPU: a delivery of the three senders, an event of ingest by subscriptions, matching by the shape of filters."""
     figure: Any
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(15, 4.4), layout="constrained")
     rows = [row for row in results["sender"] if row["latency_ms"] == 0]
     for position, (name, colour) in enumerate(COLOURS.items()):
         values = [row["us"][name] for row in rows]
@@ -26,15 +31,54 @@ def draw(results: Mapping[str, Any], file: Path) -> None:
     left.set_ylabel("CPU us a delivery")
     left.legend(frameon=False)
     sizes = [row["subscriptions"] for row in results["ingest"]]
-    right.plot(sizes, [row["us"] for row in results["ingest"]], marker="o", color=COLOURS["ours"])
-    right.set_xscale("log")
-    right.set_ylim(bottom=0)
-    right.set_xlabel("subscriptions in the workspace, 10 of which match")
-    right.set_ylabel("CPU us an event")
-    for axes in (left, right):
+    middle.plot(sizes, [row["us"] for row in results["ingest"]], marker="o", color=COLOURS["ours"])
+    middle.set_xscale("log")
+    middle.set_ylim(bottom=0)
+    middle.set_xlabel("subscriptions in the workspace, 10 of which match")
+    middle.set_ylabel("CPU us an event, ingest")
+    shapes = results["matching"]
+    right.barh([row["shape"] for row in shapes], [row["us"] for row in shapes], color=COLOURS["ours"])
+    right.axvline(100, color=COLOURS["naive"], linewidth=1)
+    right.invert_yaxis()
+    right.set_xlabel("CPU us an event, matching 1,000 subscriptions of its type (bar: 100)")
+    _save(figure, (left, middle, right), file)
+
+
+def draw_cost(bills: Mapping[str, Sequence[tuple[str, float, float]]], file: Path) -> None:
+    """Dollars for a million deliveries by what they are paid for, for each way in."""
+    figure: Any
+    figure, axes = plt.subplots(figsize=(8, 2.4), layout="constrained")
+    names = {"http": "HTTP batches", "bus": "EventBridge"}
+    start = dict.fromkeys(bills, 0.0)
+    for part, colour in PARTS.items():
+        sums = {entry: sum(dollars for line, _, dollars in lines if part in line) for entry, lines in bills.items()}
+        labels = [names[entry] for entry in bills]
+        axes.barh(labels, list(sums.values()), left=list(start.values()), label=part, color=colour)
+        start = {entry: start[entry] + sums[entry] for entry in bills}
+    for entry, total in start.items():
+        axes.text(total, names[entry], f" ${total:.2f}", va="center")
+    axes.set_xlabel("dollars a million deliveries of 2 KB, fan-out 1, first try")
+    axes.legend(frameon=False, ncols=3, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1))
+    _save(figure, (axes,), file)
+
+
+def _save(figure: Any, all_axes: Sequence[Any], file: Path) -> None:  # noqa: ANN401
+    for axes in all_axes:
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(file, metadata={"Date": None})
+    plt.close(figure)
 
 
 def _label(row: Mapping[str, Any]) -> str:
     return f"batch {row['batch']}\n{'fresh TLS' if row['tls'] else 'kept alive'}"
+
+
+def main() -> None:
+    """Both pictures, from the results as they are kept."""
+    folder = Path(__file__).parent / "results"
+    draw(json.loads((folder / "bench.json").read_text()), folder / "bench.svg")
+    draw_cost(json.loads((folder / "cost.json").read_text())["bills"], folder / "cost.svg")
+
+
+if __name__ == "__main__":
+    main()

@@ -27,19 +27,18 @@ RUN = "import pathlib, sys, localstack.__main__ as run; run.DATA = pathlib.Path(
 def _make_run(data: Path) -> Iterator[list[str]]:
     """The lines that it prints, as they come."""
     environment = {**os.environ, "PORT": "0", "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", RUN, str(data)], cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True
-    )
-    lines: list[str] = []
-    assert process.stdout is not None
-    reader = Thread(target=lines.extend, args=(process.stdout,), daemon=True)
-    reader.start()
-    try:
-        yield lines
-    finally:
-        process.terminate()
-        process.wait(60)
-        reader.join(10)
+    command = [sys.executable, "-c", RUN, str(data)]
+    with subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        lines: list[str] = []
+        assert process.stdout is not None
+        reader = Thread(target=lines.extend, args=(process.stdout,), daemon=True)
+        reader.start()
+        try:
+            yield lines
+        finally:
+            process.terminate()
+            process.wait(60)
+            reader.join(10)
 
 
 @pytest.mark.slow

@@ -9,7 +9,8 @@ import { go, link } from "../router.js";
 import { may } from "../session.js";
 import { badge, button, dialog, empty, head, skeleton, time, toast } from "../ui.js";
 
-const WEBHOOKS = 12;
+const LOOKED_AT = 25; // webhooks, the newest
+const WEBHOOKS = 12; // of them, whose deliveries are read
 const SHOWN = 30;
 
 export async function show({ root, signal }) {
@@ -20,15 +21,16 @@ export async function show({ root, signal }) {
     head("Events", { actions: may("events:write") && !portal ? [button("Publish an event", publish, { glyph: "plus" })] : [] }),
     h("form.bar-of-tools", { onsubmit: (event) => (event.preventDefault(), id.value.trim() && go(link("events", id.value.trim()))) }, id, h("button.button.primary", { type: "submit" }, "Look up")),
     lately, list);
-  const { items: webhooks, next_cursor: more } = await get("/webhooks", { limit: WEBHOOKS }, signal);
-  if (more) fill(lately, `Lately, at your ${WEBHOOKS} newest webhooks`);
+  const { items: newest, next_cursor: more } = await get("/webhooks", { limit: LOOKED_AT, include: "health" }, signal);
+  const webhooks = newest.sort((a, b) => Boolean(b.health.attempts) - Boolean(a.health.attempts)).slice(0, WEBHOOKS); // where something was sent comes first
+  if (more || newest.length > WEBHOOKS) fill(lately, `Lately, at ${WEBHOOKS} of your webhooks`);
   const events = new Map();
   let left = webhooks.length;
   const draw = () => {
-    const newest = [...events.values()].sort((a, b) => b.at.localeCompare(a.at)).slice(0, SHOWN);
+    const shown = [...events.values()].sort((a, b) => b.at.localeCompare(a.at)).slice(0, SHOWN);
     const more = left ? h("div.more", skeleton(1)) : null; // each webhook answers in its own time
-    if (newest.length) fill(list, table(newest), more);
-    return newest.length;
+    if (shown.length) fill(list, table(shown), more);
+    return shown.length;
   };
   await each(webhooks, async (webhook) => {
     const { items } = await get(`${webhookPath(webhook.id)}/deliveries`, { limit: 15 }, signal);
@@ -39,7 +41,7 @@ export async function show({ root, signal }) {
     }
     left -= 1;
     if (items.length || !left) draw();
-  }, 4);
+  }, 3);
   if (!draw()) fill(list, empty("No events yet", "Publish one on the event bus, by POST /api/v1/events, or here."));
 }
 

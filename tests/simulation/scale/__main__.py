@@ -49,7 +49,7 @@ def rooms(seed: int, scale: float, tell: Tell) -> tuple[list[object], list[Check
     found = pause_and_resume(count, 100, seed, tell)
     return [found], [
         ("each delivered once", (found.delivered, found.sent_twice, found.still_waiting) == (count, 0, 0)),
-        ("release was killed", found.kills >= min(100, count // 200)),
+        ("release was killed", found.kills >= min(100, count // 400)),
     ]
 
 

@@ -50,7 +50,20 @@ def differences(world: World, deaths: Deaths, deliveries: Sequence[DeliveryRecor
     for key in sorted({*expected, *found}):
         if dict(expected[key]) != found.get(key, {}):
             yield f"statistics of {key}: {found.get(key, {})} instead of {dict(expected[key])}"
+    yield from _owners(world, reader, expected)
     yield from _service(world, reader, expected, deliveries)
+
+
+def _owners(world: World, reader: StatisticsReader, hours: Mapping[Hour, Counter[str]]) -> Iterator[str]:
+    owner_of = {item["pk"]["S"]: next(iter(item["user_id"].values())) for item in world.items("webhook")}
+    expected: defaultdict[str, defaultdict[int, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    for (webhook_id, hour), counts in hours.items():
+        expected[owner_of[webhook_id]][hour].update(counts)
+    for owner, own in sorted(expected.items()):
+        found = {hour: dict(each.counts) for hour, each in reader.owner_hours(owner, 0, 10**13).items()}
+        for hour in sorted({*own, *found}):
+            if dict(own[hour]) != found.get(hour, {}):
+                yield f"statistics of owner {owner} at {hour}: {found.get(hour, {})} instead of {dict(own[hour])}"
 
 
 def _service(

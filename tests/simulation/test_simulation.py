@@ -8,6 +8,9 @@ import sys
 import pytest
 
 from tests.fakes.clock import Clock
+from tests.fakes.faults import FAULTS, SOURCES
+from tests.simulation import matrix
+from tests.simulation.hazards import HAZARDS, RECEIVERS
 from tests.simulation.runs import Run, simulate
 from tests.simulation.scenario import Plan
 from tests.simulation.scheduler import Scheduler
@@ -27,7 +30,10 @@ def check(run: Run) -> None:
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + 20))
 def test_nothing_is_lost_whatever_fails(seed: int) -> None:
-    check(simulate((seed, 300, True)))
+    run = simulate((seed, 300, True))
+    check(run)
+    assert not matrix.unlisted(run.figures.calls), "a port call without a row in the matrix: see matrix.CALLS"
+    assert run.figures.struck.keys() <= {*matrix.cells()}
 
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + 4))
@@ -51,6 +57,36 @@ def test_a_run_is_decided_by_its_seed() -> None:
         for _ in range(2)
     }
     assert len(outputs) == 1
+
+
+def test_statistics_that_were_added_to_twice_are_noticed() -> None:
+    simulation = Simulation(Plan(3, 60, faults=False))
+    simulation.run()
+    table = simulation.world.dynamodb.tables["webhooks"]
+    key, item = next((key, item) for key, item in table.all_items() if "c#successes" in item)
+    table.write(key, {**item, "c#successes": {"N": str(int(item["c#successes"]["N"]) + 1)}})
+    assert any("statistics" in fault or "counter" in fault for fault in simulation.ledger.check(max_unknown=0).faults)
+
+
+def test_a_request_that_nothing_accounts_for_is_noticed() -> None:
+    simulation = Simulation(Plan(3, 60, faults=False))
+    simulation.run()
+    log = simulation.world.receivers.log
+    log.append(log[-1])
+    assert any("attempts are recorded" in fault for fault in simulation.ledger.check(max_unknown=0).faults)
+
+
+def test_there_are_more_than_twenty_kinds_of_faults_each_with_its_source() -> None:
+    assert len({kind for kind, _ in matrix.cells()}) >= 50
+    assert all(SOURCES[fault] for fault in FAULTS)
+    assert all(hazard.source and hazard.where for hazard in HAZARDS.values())
+    assert all(source for _, source in RECEIVERS.values())
+
+
+def test_some_consecutive_seeds_have_every_cell_of_the_matrix_to_strike() -> None:
+    for first in (1, 1000):
+        given = set[matrix.Cell]().union(*(matrix.targets(seed) for seed in range(first, first + 6)))
+        assert given == set(matrix.cells())
 
 
 def test_the_ledger_notices_a_delivery_that_vanished() -> None:

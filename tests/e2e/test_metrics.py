@@ -111,3 +111,14 @@ def test_an_overview_is_the_sum_of_the_webhooks_and_names_those_in_trouble(servi
         alone, glance = user.read(f"/webhooks/{webhook['id']}/health"), listed[webhook["name"]]
         assert (glance["health"], glance["reason"]) == (alone["health"], alone["reason"])
         assert (glance["circuit"], glance["waiting"]) == (alone["circuit"], alone["backlog"]["waiting"])
+
+
+def test_an_event_that_comes_again_is_counted_as_suppressed(service: Service, user: User) -> None:
+    """By a function that is held to its role's policies."""
+    prometheus, again = service.bearer(scope="metrics:read"), event()
+    counted = ("webhook_duplicates_suppressed_total", (("kind", "event"),))
+    before = _scrape(prometheus, service)[counted]
+    for _ in range(2):
+        assert user.post("/events", again).status_code == 202
+        eventually(lambda: user.get(f"/events/{again['id']}").status_code == 200)
+    eventually(lambda: _scrape(prometheus, service)[counted], lambda found: found > before)

@@ -160,6 +160,13 @@ def test_age_counts_from_the_cycle_s_start() -> None:
     assert not is_expired(again, replace(MESSAGE, generation=again.generation), POLICY, NOW + 5_000_001)
 
 
+def test_a_cycle_that_its_message_begins_is_as_old_as_the_message_says() -> None:
+    policy = AttemptPolicy(3, 1_000)
+    again = replace(MESSAGE, generation=2, cycle_started_at_ms=NOW + 50_000)
+    assert not is_expired(stored(), again, policy, NOW + 50_500)
+    assert is_expired(stored(), again, policy, NOW + 51_500)
+
+
 STEPS = st.lists(st.sampled_from(["fail", "fail_long", "succeed", "late_success", "late_failure", "park", "release",
                                   "give_up", "restart", "cut_off"]), max_size=30)  # fmt: skip
 

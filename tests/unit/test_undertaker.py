@@ -46,6 +46,7 @@ def test_what_was_sent_again_since_is_not_buried() -> None:
     world.receivers.script(url_of("one"), [500])
     world.run()
     (letter,) = world.dead_letters()
+    assert letter.body.decode() == message.body
     record = world.delivery()
     again = replace(restarted(record, world.clock.ms), revision=record.revision + 1)
     assert store_of(world).save([(record, again)]) == [True]

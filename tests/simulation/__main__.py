@@ -3,6 +3,7 @@
 import argparse
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -67,7 +68,7 @@ def runs(jobs: list[Job], processes: int) -> Iterator[Run]:
     if processes == 1 or len(jobs) == 1:
         yield from map(simulate, jobs)
         return
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         yield from pool.imap_unordered(simulate, jobs)
 
 
@@ -77,10 +78,10 @@ def jobs_of(first: int, events: int) -> list[Job]:
     return [(first + n, a_run, n % CALM_EVERY != CALM_EVERY - 1) for n in range(max(1, events // a_run))]
 
 
-def carry_out(jobs: list[Job], console: Console) -> Sum:
+def carry_out(jobs: list[Job], console: Console, summed: Sum) -> None:
     """All of them, with a bar on a terminal and a line now and then elsewhere. Some broken promises end it early."""
-    summed, total, told = Sum(), sum(events for _, events, _ in jobs), time.monotonic()
-    started = told
+    total = sum(events for _, events, _ in jobs)
+    started = told = time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("events", total=total)
@@ -97,7 +98,6 @@ def carry_out(jobs: list[Job], console: Console) -> Sum:
                 console.print(
                     f"{done:,} of {total:,} events, {told - started:.0f} s, {len(summed.broken)} seeds broken"
                 )
-    return summed
 
 
 def tell_broken(run: Run, console: Console) -> None:
@@ -147,7 +147,11 @@ def main() -> int:
         jobs = [(given.seed, given.events or EVENTS // LEAST_RUNS, not given.calm)]
     console = Console(width=None if sys.stdout.isatty() else 210)
     started = time.monotonic()
-    summed = carry_out(jobs, console)
+    summed = Sum()
+    try:
+        carry_out(jobs, console, summed)
+    except KeyboardInterrupt:
+        console.print("[yellow]interrupted[/]; so far:")
     tell(summed, console, with_matrix=given.seed is None)
     seconds = time.monotonic() - started
     console.print(f"{summed.runs} runs, seeds {jobs[0][0]} to {jobs[-1][0]}, in {seconds:.0f} s")

@@ -15,6 +15,7 @@ from tests.fakes.world import World
 from tests.simulation.counted import Deaths, differences
 from tests.simulation.scenario import MINUTE, Interest
 from webhooks.models.delivery import DeliveryRecord
+from webhooks.models.event import EventRecord
 from webhooks.models.webhook import Webhook
 
 Pair = tuple[str, str]  # event id, webhook id
@@ -82,6 +83,7 @@ class Ledger:
         self.recoveries: dict[str, tuple[str, int, int]] = {}  # job -> webhook, from when, asked for when
         self.excused: Counter[str] = Counter()  # requests of deliveries that two had in hand when one was cut off
         self.twins: set[str] = set()  # deliveries whose batch was handed to two processes at once
+        self._records = list[EventRecord]()  # all that are there in the end
         self._changes: dict[str, tuple[str | None, tuple[Interest, ...] | None]] = {}
         self._made_ms: dict[str, int] = {}
         self._failed_ms: dict[str, int] = {}
@@ -145,6 +147,7 @@ class Ledger:
         """Hold the table, the queues and the receivers' logs against what should be."""
         verdict = Verdict(events=len(self.published))
         everything = self._world.deliveries()
+        self._records = self._world.event_records()
         deliveries = {(r.event_id, r.webhook_id): r for r in everything if r.event_id in self.published}
         queued = self._check_decisions(verdict)
         again = self._sent_again(deliveries.keys() - queued, jobs, verdict)
@@ -201,13 +204,13 @@ class Ledger:
         return may
 
     def _missed_by(self, webhook_id: str) -> Iterator[str]:
-        for record in self._world.event_records():
+        for record in self._records:
             if record.event_id in self.published and any(missed == webhook_id for missed, _ in record.missed):
                 yield record.event_id
 
     def _check_decisions(self, verdict: Verdict) -> set[Pair]:
         recorded: dict[str, list[Any]] = defaultdict(list)
-        for record in self._world.event_records():
+        for record in self._records:
             recorded[record.event_id].append(record)
         queued: set[Pair] = set()
         for event_id, (document, published_ms) in self.published.items():
@@ -241,7 +244,7 @@ class Ledger:
 
     def _seen(self, queued: set[Pair], verdict: Verdict) -> Mapping[Pair, Sequence[Any]]:
         seen: dict[Pair, list[Any]] = defaultdict(list)
-        bodies = {record.event_id: record.body for record in self._world.event_records() if record.page == 0}
+        bodies = {record.event_id: record.body for record in self._records if record.page == 0}
         for each in self._world.receivers.log:
             pair = each.event_id, each.webhook_id
             if each.event_id not in self.published:

@@ -1,5 +1,6 @@
 """One seed, run and judged."""
 
+import gc
 import logging
 import traceback
 from dataclasses import dataclass
@@ -41,9 +42,13 @@ def simulate(job: tuple[int, int, bool]) -> Run:
     logging.disable(logging.CRITICAL)
     seed, events, faults = job
     simulation = Simulation(Plan(seed, events, faults=faults))
+    thresholds = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 50)  # a run keeps nearly all that it makes: looking through it is a tenth of its CPU
     try:
         verdict, error = simulation.run(), ""
     except Exception as exc:
         where = ", ".join(f"{each.name}:{each.lineno}" for each in traceback.extract_tb(exc.__traceback__)[-6:])
         verdict, error = Verdict(), f"{type(exc).__name__}: {exc} ({where})"
+    finally:
+        gc.set_threshold(*thresholds)
     return Run(seed, events, faults, verdict, simulation.figures, error)

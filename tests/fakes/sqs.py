@@ -8,7 +8,6 @@ DelaySeconds 900, visibility at most 12 h counted from the receive, about 120,00
 import heapq
 import itertools
 import random
-import re
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,13 +15,11 @@ from typing import Any
 
 from tests.fakes.aws_errors import client_error
 from tests.fakes.clock import Clock
+from tests.fakes.sqs_limits import check_entries, entry_bytes, fault
 
 MAX_BYTES = 1024 * 1024
 MAX_IN_FLIGHT = 120_000
 MAX_VISIBILITY_MS = 12 * 3_600_000
-_REFUSED = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_GROUP = re.compile(r"""[a-zA-Z0-9!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}""")
-_ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
 @dataclass(slots=True)
@@ -97,16 +94,16 @@ class FakeSQS:
         """Send up to 10 messages of together 1 MiB."""
         operation = "SendMessageBatch"
         queue = self._queue(operation, QueueUrl)
-        _check_entries(operation, Entries)
-        if sum(map(_entry_bytes, Entries)) > MAX_BYTES:
+        check_entries(operation, Entries)
+        if sum(map(entry_bytes, Entries)) > MAX_BYTES:
             raise client_error(
                 operation, "AWS.SimpleQueueService.BatchRequestTooLong", "Batch requests cannot be longer"
             )
         successful: list[dict[str, Any]] = []
         failed: list[dict[str, Any]] = []
         for entry in Entries:
-            if fault := _fault(entry):
-                failed.append({"Id": entry["Id"], "SenderFault": True, "Code": fault[0], "Message": fault[1]})
+            if found := fault(entry):
+                failed.append({"Id": entry["Id"], "SenderFault": True, "Code": found[0], "Message": found[1]})
             else:
                 successful.append({"Id": entry["Id"], "MessageId": self._send(queue, entry).message_id})
         return {"Successful": successful, **({"Failed": failed} if failed else {})}
@@ -126,21 +123,21 @@ class FakeSQS:
         """Hide messages for so many seconds from now."""
         operation = "ChangeMessageVisibilityBatch"
         queue = self._queue(operation, QueueUrl)
-        _check_entries(operation, Entries)
+        check_entries(operation, Entries)
         successful: list[dict[str, Any]] = []
         failed: list[dict[str, Any]] = []
         for entry in Entries:
-            fault = self._change_visibility(queue, entry["ReceiptHandle"], entry["VisibilityTimeout"])
-            if fault is None:
+            refused = self._change_visibility(queue, entry["ReceiptHandle"], entry["VisibilityTimeout"])
+            if refused is None:
                 successful.append({"Id": entry["Id"]})
             else:
-                failed.append({"Id": entry["Id"], "SenderFault": True, "Code": fault, "Message": fault})
+                failed.append({"Id": entry["Id"], "SenderFault": True, "Code": refused, "Message": refused})
         return {"Successful": successful, **({"Failed": failed} if failed else {})}
 
     def delete_message_batch(self, *, QueueUrl: str, Entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Delete messages by the handle of a receive."""
         queue = self._queue("DeleteMessageBatch", QueueUrl)
-        _check_entries("DeleteMessageBatch", Entries)
+        check_entries("DeleteMessageBatch", Entries)
         for entry in Entries:
             self.delete(queue, entry["ReceiptHandle"])
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
@@ -317,41 +314,3 @@ def _shown(message: Message, wanted: Sequence[str]) -> dict[str, Any]:
         "Attributes": _system_attributes(message),
         **({"MessageAttributes": attributes} if attributes else {}),
     }
-
-
-def _check_entries(operation: str, entries: Sequence[Mapping[str, Any]]) -> None:
-    if not entries:
-        raise client_error(operation, "AWS.SimpleQueueService.EmptyBatchRequest", "There should be at least one entry")
-    if len(entries) > 10:
-        raise client_error(operation, "AWS.SimpleQueueService.TooManyEntriesInBatchRequest", "Maximum number is 10")
-    ids = [entry["Id"] for entry in entries]
-    if len(set(ids)) != len(ids):
-        raise client_error(operation, "AWS.SimpleQueueService.BatchEntryIdsNotDistinct", "Id is repeated")
-    if not all(_ENTRY_ID.fullmatch(each) for each in ids):
-        raise client_error(operation, "AWS.SimpleQueueService.InvalidBatchEntryId", "A batch entry id is not valid")
-
-
-def _fault(entry: Mapping[str, Any]) -> tuple[str, str] | None:
-    unknown = entry.keys() - {"Id", "MessageBody", "MessageAttributes", "MessageGroupId", "DelaySeconds"}
-    if unknown:
-        return "InvalidParameterValue", f"this fake does not know {sorted(unknown)}"
-    attributes: Mapping[str, Any] = entry.get("MessageAttributes", {})
-    if not entry["MessageBody"] or any(not each["StringValue"] for each in attributes.values()):
-        return "EmptyValue", "a body or an attribute is empty"
-    if len(attributes) > 10:
-        return "InvalidParameterValue", "a message has at most 10 attributes"
-    texts = [entry["MessageBody"], *(each["StringValue"] for each in attributes.values())]
-    if any(_REFUSED.search(text) for text in texts):
-        return "InvalidMessageContents", "Invalid characters found. Valid are #x9 | #xA | #xD | #x20 to ..."
-    if not 0 <= entry.get("DelaySeconds", 0) <= 900:
-        return "InvalidParameterValue", "DelaySeconds must be between 0 and 900"
-    if "MessageGroupId" in entry and not _GROUP.fullmatch(entry["MessageGroupId"]):
-        return "InvalidParameterValue", "MessageGroupId has 1 to 128 alphanumeric characters and punctuation"
-    return None
-
-
-def _entry_bytes(entry: Mapping[str, Any]) -> int:
-    attributes: Mapping[str, Any] = entry.get("MessageAttributes", {})
-    return len(entry["MessageBody"].encode("utf-8", "replace")) + sum(
-        len(name) + len(each["DataType"]) + len(each["StringValue"].encode()) for name, each in attributes.items()
-    )

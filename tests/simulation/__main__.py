@@ -145,7 +145,7 @@ def main() -> int:
     jobs = jobs_of(given.first, given.events or EVENTS)
     if given.seed is not None:
         jobs = [(given.seed, given.events or EVENTS // LEAST_RUNS, not given.calm)]
-    console = Console(width=None if sys.stdout.isatty() else 210)
+    console = Console(width=None if sys.stdout.isatty() else 180)
     started = time.monotonic()
     summed = Sum()
     try:

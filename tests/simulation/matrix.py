@@ -10,15 +10,19 @@ Applicable is, by rule:
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from string import ascii_lowercase
 
 from rich.box import SIMPLE
 from rich.table import Table
 
-from tests.fakes.faults import FAULTS, applies
+from tests.fakes.faults import FAULTS, SOURCES, applies
 from tests.simulation.hazards import HAZARDS, RECEIVERS
 
 Cell = tuple[str, str]  # (fault, place)
 SLOW = "slow"
+_SLOW_SOURCE = (
+    "AWS SDKs, read timeouts and retries: a call takes up to a minute, and the function's own timeout may come"
+)
 CALL_KINDS = (*FAULTS, SLOW)
 CALLS: Mapping[str, tuple[str, ...]] = {
     "api": (
@@ -109,14 +113,18 @@ def unlisted(calls: Mapping[str, int]) -> list[str]:
 def tables(struck: Counter[Cell], calls: Counter[str]) -> Iterator[Table]:
     """How often each cell was struck; a dash where the rule above says that it cannot be."""
     known = set(cells())
-    heads = [kind.replace("_", " ") for kind in CALL_KINDS]
+    heads = dict(zip(CALL_KINDS, ascii_lowercase, strict=False))
     table = Table(title="faults at port calls", title_justify="left", box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("port call", no_wrap=True)
-    for head in ("calls", *heads):
+    for head in ("calls", *heads.values()):
         table.add_column(head, justify="right")
     for place in PLACES:
         counted = (f"{struck[(kind, place)]:,}" if (kind, place) in known else "-" for kind in CALL_KINDS)
         table.add_row(place, f"{calls[place]:,}", *counted)
+    yield table
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for kind, head in heads.items():
+        table.add_row(head, kind, _SLOW_SOURCE if kind == SLOW else SOURCES[kind])
     yield table
     table = Table(title="around the functions", title_justify="left", box=SIMPLE, pad_edge=False, show_header=False)
     for name, hazard in HAZARDS.items():

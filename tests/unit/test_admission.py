@@ -9,6 +9,7 @@ from webhooks.admission import TOUCH_MS
 from webhooks.circuit_breaker import Circuit, take_probe
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.states import StateStore
+from webhooks.store.waiting import DUE_SHARDS
 from webhooks.webhook_state import WebhookState
 
 MINUTE_MS = 60_000
@@ -70,3 +71,27 @@ def test_a_room_that_was_not_emptied_is_looked_into_again() -> None:
     wake_at_ms = world.state(webhook.webhook_id).wake_at_ms
     assert wake_at_ms is not None
     assert wake_at_ms <= world.clock.ms + MINUTE_MS
+
+
+def test_a_run_whose_time_ends_between_two_rooms_leaves_the_second_to_the_next_run() -> None:
+    queries = 0
+
+    def slowly(call: str) -> None:
+        nonlocal queries
+        queries += call == "dynamodb.query"
+        if is_slow and queries > DUE_SHARDS:  # those of the rooms
+            world.clock.sleep(20)
+
+    is_slow = False
+    world = World(plan=slowly)
+    for name in ("one", "two"):
+        world.owners.register(name, rate_limit_rps=1)
+    world.publish(*events(3))
+    world.work()
+    assert sum(record.waiting is not None for record in world.deliveries()) == 4
+    world.clock.sleep(60)
+    queries, is_slow = 0, True
+    assert world.release()["out_of_time"]
+    is_slow = False
+    world.run(for_ms=10 * MINUTE_MS)
+    assert {record.status for record in world.deliveries()} == {"delivered"}

@@ -569,6 +569,23 @@ def test_a_fault_of_ours_with_one_webhook_costs_the_others_nothing() -> None:
     assert [letter.webhook_id for letter in world.dead_letters()] == [damaged.webhook_id]
 
 
+def test_a_bug_of_ours_that_one_receiver_brings_out_costs_the_others_nothing() -> None:
+    def bug(_now_ms: int, count: int) -> Answer:
+        return Answer(200) if count else Answer(status=[][0])
+
+    world = World()
+    for name in ("one", "two", "three"):
+        world.owners.register(name)
+    world.receivers.behave(url_of("two"), bug)
+    world.publish(event("e1"))
+    world.work("ingest")
+    world.poll("sender")
+    assert [record.status for record in world.deliveries()] == ["delivered"] * 2
+    assert len(world.messages(world.delivery_queue)) == 1
+    world.run()
+    assert [record.status for record in world.deliveries()] == ["delivered"] * 3
+
+
 def test_five_days_of_nothing_but_failures_disable_a_webhook_and_one_change_resumes_it() -> None:
     world = World()
     webhook = world.owners.register("one")

@@ -91,6 +91,12 @@ def test_receives_are_counted_for_each_message_by_itself() -> None:
     assert take_up(record, received(1, message_id="m-0000bbbb"), NOW).attempts == ()
 
 
+def test_a_message_s_own_receives_reveal_its_cut_offs_whatever_another_was_seen_with() -> None:
+    first = take_up(stored(), received(), NOW)
+    second = take_up(first, replace(received(2), message_id="m-0000bbbb"), NOW)
+    assert [attempt.outcome for attempt in second.attempts] == ["unknown"]
+
+
 def test_a_newer_generation_starts_a_cycle_of_its_own() -> None:
     old = stored(status="failed", attempts=(an_attempt(), an_attempt()), reason="x")
     message = replace(MESSAGE, generation=2, attempts_before_cycle=2, cycle_started_at_ms=NOW + 9)

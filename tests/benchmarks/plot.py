@@ -29,18 +29,18 @@ def draw(results: Mapping[str, Any], file: Path) -> None:
     left.set_yscale("log")
     left.set_xticks([n + 0.27 for n in range(len(rows))], [_label(row) for row in rows])
     left.set_ylabel("CPU us a delivery")
-    left.legend(frameon=False)
+    left.legend(frameon=False, ncols=3, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1))
     sizes = [row["subscriptions"] for row in results["ingest"]]
     middle.plot(sizes, [row["us"] for row in results["ingest"]], marker="o", color=COLOURS["ours"])
     middle.set_xscale("log")
-    middle.set_ylim(bottom=0)
+    middle.set_ylim(0, 1.2 * max(row["us"] for row in results["ingest"]))
     middle.set_xlabel("subscriptions in the workspace, 10 of which match")
     middle.set_ylabel("CPU us an event, ingest")
     shapes = results["matching"]
     right.barh([row["shape"] for row in shapes], [row["us"] for row in shapes], color=COLOURS["ours"])
     right.axvline(100, color=COLOURS["naive"], linewidth=1)
     right.invert_yaxis()
-    right.set_xlabel("CPU us an event, matching 1,000 subscriptions of its type (bar: 100)")
+    right.set_xlabel("CPU us an event, matching 1,000 subscriptions (bar: 100)")
     _save(figure, (left, middle, right), file)
 
 

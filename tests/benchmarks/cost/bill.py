@@ -24,7 +24,7 @@ CPU = {
     "ingest": CpuCost(3_600, 300),
     "sender": CpuCost(4_200, 310),
     "rollup": CpuCost(4_000, 60),
-    "release": CpuCost(4_000, 300),
+    "release": CpuCost(4_000, 400),
     "replay": CpuCost(4_000, 600),
 }
 

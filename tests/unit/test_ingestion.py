@@ -228,6 +228,8 @@ def test_an_event_for_more_than_five_hundred_webhooks_goes_on_in_further_message
     assert sorted(reached) == sorted(webhooks)
     assert sorted(w for record in records for w, _ in record.missed) == sorted(inactive)
     assert len({seen.body for seen in world.receivers.log}) == 1
+    queued = [webhook_id for record in world.event_records() for webhook_id in record.queued]
+    assert len(queued) == len(set(queued))
 
 
 @pytest.mark.parametrize("fault", ["crash_before", "crash_after", "lost_answer", "repeated", "partial", "throttled"])

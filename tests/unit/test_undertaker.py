@@ -6,6 +6,7 @@ from tests.fakes.owners import url_of
 from tests.fakes.sqs import Message
 from tests.fakes.world import TABLE, World, event
 from webhooks.lifecycle import restarted
+from webhooks.messages import DeliveryMessage
 from webhooks.store.deliveries import DeliveryStore
 from webhooks.store.dynamo import DynamoTable
 
@@ -73,3 +74,13 @@ def test_what_is_delivered_while_it_is_being_buried_is_not() -> None:
     assert len(world.receivers.log) == 1
     assert world.delivery().status == "delivered"
     assert world.dead_letters() == []
+
+
+def test_a_message_on_the_dead_letter_queue_says_why() -> None:
+    world = World()
+    queued(world)
+    world.receivers.script(url_of("one"), [500])
+    world.work("sender")
+    (message,) = world.messages(world.dead_letter_queue)
+    parsed = DeliveryMessage.parse(message.body, message.attributes["meta"]["StringValue"])
+    assert parsed.reason == "attempts_used_up:http_500"

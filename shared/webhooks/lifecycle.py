@@ -66,7 +66,8 @@ def take_up(record: DeliveryRecord, received: Received[DeliveryMessage], now_ms:
     record = record.changed(attempts=record.attempts + unknown, seen=_remember(record.seen, received))
     message = received.message
     if message.generation <= record.generation:
-        return record
+        start_ms = _cycle_start(record, message)
+        return record if start_ms == record.cycle_started_at_ms else record.changed(cycle_started_at_ms=start_ms)
     return record.changed(
         generation=message.generation,
         status="delivered" if record.status == "delivered" else "pending",
@@ -94,9 +95,7 @@ def is_early_by(record: DeliveryRecord, message: DeliveryMessage, now_ms: int) -
 
 def is_expired(record: DeliveryRecord, message: DeliveryMessage, policy: AttemptPolicy, now_ms: int) -> bool:
     """Whether the cycle that the message carries on is older than deliveries may get."""
-    begins_anew = message.generation > record.generation
-    started_at_ms = message.cycle_started_at_ms if begins_anew else record.cycle_started_at_ms
-    return now_ms - started_at_ms > policy.max_age_ms
+    return now_ms - _cycle_start(record, message) > policy.max_age_ms
 
 
 def attempts_used(record: DeliveryRecord, message: DeliveryMessage) -> int:
@@ -160,9 +159,11 @@ def given_up(record: DeliveryRecord, status: Literal["failed", "abandoned"], rea
     return record.changed(status=status, reason=reason, next_attempt_at_ms=None, waiting=None, body=None)
 
 
-def released(record: DeliveryRecord) -> DeliveryRecord:
-    """Back in SQS: the message that was sent carries the record's own generation."""
-    return record.changed(waiting=None, body=None)
+def released(record: DeliveryRecord, now_ms: int) -> DeliveryRecord:
+    """Back in SQS: the message that was sent carries the record's own generation. A pause makes nothing older."""
+    paused = record.waiting is not None and record.waiting.reason == "paused"
+    start_ms = now_ms if paused else record.cycle_started_at_ms
+    return record.changed(waiting=None, body=None, cycle_started_at_ms=start_ms)
 
 
 def restarted(record: DeliveryRecord, now_ms: int) -> DeliveryRecord:
@@ -178,6 +179,15 @@ def restarted(record: DeliveryRecord, now_ms: int) -> DeliveryRecord:
         reason=None,
         seen=(),
     )
+
+
+def _cycle_start(record: DeliveryRecord, message: DeliveryMessage) -> int:
+    """The message knows of the end of a pause also where the record was not marked."""
+    if message.generation < record.generation:
+        return record.cycle_started_at_ms
+    if message.generation > record.generation:
+        return message.cycle_started_at_ms
+    return max(message.cycle_started_at_ms, record.cycle_started_at_ms)
 
 
 def _remember(seen: tuple[tuple[str, int], ...], received: Received[DeliveryMessage]) -> tuple[tuple[str, int], ...]:

@@ -232,14 +232,15 @@ class Release:
     def _send(
         self, records: Sequence[DeliveryRecord], loaded: Loaded, delays: Sequence[int], *, reserved: bool = False
     ) -> int:
+        now_ms = self._now_ms()
+        marks = [(record, released(record, now_ms).changed(revision=record.revision + 1)) for record in records]
         messages = [
-            (message_of(record, _group(record, loaded), (record.body or b"").decode(), reserved=reserved), delay)
-            for record, delay in zip(records, delays, strict=True)
+            (message_of(back, _group(record, loaded), (record.body or b"").decode(), reserved=reserved), delay)
+            for (record, back), delay in zip(marks, delays, strict=True)
         ]
         self._queue.send(messages)
         if messages:
             logger.info("released", extra={"delivery_ids": [record.delivery_id for record in records]})
-        marks = [(record, released(record).changed(revision=record.revision + 1)) for record in records]
         self._store.save(marks)  # one that does not hold was acted on meanwhile
         return len(records)
 

@@ -144,7 +144,7 @@ def test_parking_uses_up_no_attempt_and_outdates_the_parked_message() -> None:
     assert (record.status, record.attempt_count, record.generation) == ("pending", 0, 2)
     assert record.attempts_in_cycle == 0
     assert standing(record, MESSAGE) == "older"
-    back = released(record)
+    back = released(record, NOW)
     assert (back.waiting, back.body, back.generation) == (None, None, 2)
 
 
@@ -192,7 +192,7 @@ def test_whatever_happens_success_stays_generations_rise_and_only_what_is_finish
         elif step == "park":
             record = parked(record, Waiting("room", NOW, "x"), b"b")
         elif step == "release":
-            record = released(record)
+            record = released(record, NOW)
         elif step == "give_up":
             record = given_up(record, "abandoned", "x")
         elif step == "restart":
@@ -206,3 +206,15 @@ def test_whatever_happens_success_stays_generations_rise_and_only_what_is_finish
         assert (record.waiting is None) == (record.body is None)
         assert not (record.status in ("failed", "abandoned") and record.waiting)
         assert (record.reason is not None) or record.status not in ("failed", "abandoned")
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_pause_makes_nothing_older_even_where_its_end_was_not_noted(marked: bool) -> None:
+    over = NOW + 40 * POLICY.max_age_ms
+    paused = parked(stored(), Waiting("room", NOW, "paused"), b"body")
+    back = released(paused, over)
+    message = replace(MESSAGE, generation=back.generation, cycle_started_at_ms=back.cycle_started_at_ms)
+    found = back if marked else paused
+    assert not is_expired(found, message, POLICY, over + POLICY.max_age_ms)
+    assert is_expired(found, message, POLICY, over + POLICY.max_age_ms + 1)
+    assert take_up(found, Received(message, "m-1", "h", 1, over), over).cycle_started_at_ms == over

@@ -46,7 +46,7 @@ def test_it_acts_once_whatever_comes_of_it() -> None:
 def test_one_that_waits_for_its_webhook_is_sent_when_it_is_released() -> None:
     waiting = parked(restarted(delivered(), 20), Waiting("room", 99, "paused"), b"{}")
     assert waiting.status == "delivered"
-    for record in (waiting, released(waiting)):
+    for record in (waiting, released(waiting, 0)):
         assert standing(record, message_of(waiting, "g", "{}")) == "live"
-    done = after(released(waiting), DELIVERED, 120)
+    done = after(released(waiting, 0), DELIVERED, 120)
     assert standing(done, message_of(waiting, "g", "{}")) == "done"

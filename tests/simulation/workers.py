@@ -127,7 +127,6 @@ class Workers:
         if engine.hits("invoked_twice", name, HAZARD_RATE):
             engine.cut_off += len(batch)
             self._doubled.update(message.message_id for message in batch)
-            self._ledger.twins.update(self._deliveries(batch))
             other, same = self._start(), [replace(message) for message in batch]
             engine.scheduler.spawn(f"{name} again", lambda: self._invoke(other, same))
         return self._invoke(handler, batch)

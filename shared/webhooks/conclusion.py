@@ -1,6 +1,7 @@
 """Conclude: every outcome is recorded, then what follows from it is done, and only then does its message go."""
 
 import logging
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -100,9 +101,11 @@ class Conclusion:
     def _record(self, jobs: Sequence[Job], report: SendReport) -> list[tuple[Job, Advance]]:
         """Write every outcome; one that lost a race is decided again from what is stored now."""
         settled: list[tuple[Job, Advance]] = []
+        writer = secrets.token_hex(3)
         for _ in range(RACES):
             advances = [
-                (job, advance(job.base, job.received, job.step or Leave(), now_ms=self._now_ms())) for job in jobs
+                (job, advance(job.base, job.received, job.step or Leave(), now_ms=self._now_ms(), writer=writer))
+                for job in jobs
             ]
             lost = self._save(advances)
             settled += [(job, done) for job, done in advances if not any(job is each for each in lost)]

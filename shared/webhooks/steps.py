@@ -74,25 +74,27 @@ class Advance:
     detail: AttemptDetail | None = None
 
 
-def advance(base: DeliveryRecord, received: Received[DeliveryMessage], step: Step, *, now_ms: int) -> Advance:
+def advance(
+    base: DeliveryRecord, received: Received[DeliveryMessage], step: Step, *, now_ms: int, writer: str = ""
+) -> Advance:
     """What this receive comes to, given the record as it is stored now."""
     stand = standing(base, received.message)
     record = take_up(base, received, now_ms)
     if isinstance(step, Attempted):
-        advanced = _counted(_after_attempt(record, received, step, live=stand == "live", now_ms=now_ms), base)
+        advanced = _counted(_after_attempt(record, received, step, live=stand == "live", now_ms=now_ms), base, writer)
         if stand == "given_up" and advanced.record is not None and advanced.record.status != "delivered":
             return replace(advanced, then="dead_letter")
         return advanced
     if stand != "live" or isinstance(step, Leave):
         noted = record if has_cut_offs(base, received) else None
-        return _counted(Advance(noted, "dead_letter" if stand == "given_up" else "delete"), base)
-    return _counted(_without_attempt(record, received, step), base)
+        return _counted(Advance(noted, "dead_letter" if stand == "given_up" else "delete"), base, writer)
+    return _counted(_without_attempt(record, received, step), base, writer)
 
 
-def _counted(advanced: Advance, base: DeliveryRecord) -> Advance:
+def _counted(advanced: Advance, base: DeliveryRecord, writer: str) -> Advance:
     if advanced.record is None:
         return advanced
-    record = advanced.record.changed(revision=base.revision + 1)
+    record = advanced.record.changed(revision=base.revision + 1, writer=writer)
     return Advance(record, advanced.then, advanced.visible_in_ms, advanced.detail)
 
 

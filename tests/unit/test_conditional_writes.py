@@ -8,9 +8,10 @@ from tests.fakes.owners import url_of
 from tests.fakes.world import TABLE, World, event
 from webhooks.circuit_breaker import Circuit
 from webhooks.lifecycle import begin
-from webhooks.messages import DeliveryMessage
+from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord
 from webhooks.models.replay import ReplayJob, ReplaySelection
+from webhooks.steps import Postpone, advance
 from webhooks.store.dead_letters import DeadLetterStore
 from webhooks.store.deliveries import DeliveryStore
 from webhooks.store.delivery_items import delivery_key
@@ -87,6 +88,19 @@ def test_an_attempt_is_added_to_what_another_has_recorded_meanwhile() -> None:
     assert [attempt.status_code for attempt in world.delivery().attempts] == [500, 200]
     assert world.delivery().status == "delivered"
     assert len(world.receivers.seen(url_of("one"))) == 1
+
+
+def test_outcomes_of_two_senders_are_told_apart_though_they_agree_to_the_millisecond(deliveries: DeliveryStore) -> None:
+    """Else the one that comes too late takes the other's record for its own, and its request goes unrecorded."""
+    received = Received(MESSAGE, "m-1", "h", 1, 0)
+    first, second = (
+        advance(begin(MESSAGE), received, Postpone(1_000), now_ms=5, writer=writer).record for writer in ("a", "b")
+    )
+    assert first is not None
+    assert second is not None
+    assert deliveries.save([(None, first)]) == [True]
+    assert deliveries.save([(None, second)]) == [False]
+    assert stored(deliveries).writer == first.writer != second.writer
 
 
 @pytest.mark.parametrize("known", [WebhookState(), WebhookState(revision=1), WebhookState(revision=3)])

@@ -35,6 +35,8 @@ def delivery_item(record: DeliveryRecord, expires_at: int) -> Item:
         item["reason"] = text(record.reason)
     if record.seen:
         item["seen"] = text(",".join(f"{name}:{count}" for name, count in record.seen))
+    if record.writer:
+        item["by"] = text(record.writer)
     if record.body is not None:
         item["body"] = binary(pack_body(record.body))
     if record.response is not None:
@@ -82,6 +84,7 @@ def delivery_of(item: Item) -> DeliveryRecord:
         waiting=_waiting(read_text(item, "waiting")),
         body=None if body is None else unpack(body),
         response=read_bytes(item, "response"),
+        writer=read_text(item, "by") or "",
     )
 
 

@@ -97,7 +97,7 @@ def test_a_webhooks_life_from_registration_to_deletion(call: "Call") -> None:
     path = f"/api/v1/webhooks/{made['id']}"
     status, found = call("GET", path)
     assert (status, found["headers"]) == (200, {"A": "********"})
-    assert call("GET", "/api/v1/webhooks")[1]["items"] == [found]
+    assert call("GET", "/api/v1/webhooks")[1]["items"] == [found | {"health": None}]  # which is asked for by include
     assert call("GET", path, user_id="124")[0] == 404
     status, changed = call("PUT", path, {"status": "paused", "headers": {"A": "********", "C": "d"}})
     assert (status, changed["status"], changed["version"]) == (200, "paused", 2)

@@ -196,9 +196,10 @@ def _announced(prometheus: Prometheus, published: int) -> int:
 
 
 def test_every_query_of_grafana_returns_data(prometheus: Prometheus) -> None:
-    for _, query in queries():
-        # what a counter has grown by takes two scrapes that saw it
-        eventually(lambda query=query: prometheus.query(query), timeout=60, every=1)
+    def without_data() -> list[str]:
+        return [f"{title}: {query}" for title, query in queries() if not prometheus.query(query)]
+
+    eventually(without_data, lambda missing: not missing, timeout=60, every=1)  # growth takes two scrapes
 
 
 def test_with_senders_killed_the_receiver_has_no_more_than_is_known_or_unknown(

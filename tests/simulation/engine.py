@@ -15,7 +15,7 @@ from tests.simulation import matrix
 from tests.simulation.hazards import HAZARDS, RECEIVERS, kind_of
 from tests.simulation.matrix import REQUEST, SLOW, Cell
 from tests.simulation.scenario import HOUR, MINUTE, Plan
-from tests.simulation.scheduler import Fiber, Scheduler
+from tests.simulation.scheduler import Scheduler
 from webhooks.models.exchange import Exchange, HttpRequest
 
 TIMEOUT_MS = 60_000
@@ -50,8 +50,6 @@ class Engine:
         self.figures = Figures()
         self.start_ms = clock.ms
         self.cut_off = 0  # messages that were in hand when something went wrong around them
-        self.twins: set[str] = set()  # deliveries that two processes attempted in the same millisecond
-        self._asked: dict[str, tuple[int, Fiber | None]] = {}
         self._faulty_until_ms = clock.ms + plan.publishing_ms + 2 * HOUR
         self._storms = [clock.ms + self.rng.randrange(plan.publishing_ms) for _ in range(3)]
         self._wanted: defaultdict[str, list[str]] = defaultdict(list)
@@ -162,17 +160,9 @@ class Engine:
             return None
         return fault
 
-    def _note_twins(self, delivery_id: str) -> None:
-        now = (self.clock.ms, self.scheduler.current)
-        before = self._asked.get(delivery_id)
-        if before is not None and before[0] == now[0] and before[1] is not now[1]:
-            self.twins.add(delivery_id)
-        self._asked[delivery_id] = now
-
     async def send(self, receivers: FakeReceivers, request: HttpRequest) -> Exchange:
         """The transport: the process may end before or after a request, and the receiver may be as bad as any."""
         self.figures.calls[REQUEST] += 1
-        self._note_twins(request.headers["X-PyAirtable-Delivery-ID"])
         fault = self._fault(REQUEST, _REQUEST_KINDS, REQUEST_RATE)
         if fault == "crash_before":
             self.count(fault, REQUEST)

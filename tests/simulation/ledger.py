@@ -82,7 +82,6 @@ class Ledger:
         self.deaths = Deaths()
         self.recoveries: dict[str, tuple[str, int, int]] = {}  # job -> webhook, from when, asked for when
         self.excused: Counter[str] = Counter()  # requests of deliveries that two had in hand when one was cut off
-        self._twins: Set[str] = frozenset()
         self._records = list[EventRecord]()  # all that are there in the end
         self._changes: dict[str, tuple[str | None, tuple[Interest, ...] | None]] = {}
         self._made_ms: dict[str, int] = {}
@@ -143,12 +142,8 @@ class Ledger:
 
     # ---- the end
 
-    def check(self, *, max_unknown: int, jobs: Sequence[str] = (), twins: Set[str] = frozenset()) -> Verdict:
-        """Hold the table, the queues and the receivers' logs against what should be.
-
-        `jobs` are complete; `twins` are deliveries that two processes attempted in the same millisecond.
-        """
-        self._twins = twins
+    def check(self, *, max_unknown: int, jobs: Sequence[str] = ()) -> Verdict:
+        """Hold the table, the queues and the receivers' logs against what should be. `jobs` are complete."""
         verdict = Verdict(events=len(self.published))
         everything = self._world.deliveries()
         self._records = self._world.event_records()
@@ -264,10 +259,7 @@ class Ledger:
         return seen
 
     def _check_attempts(self, record: DeliveryRecord, seen: Sequence[Any], verdict: Verdict) -> None:
-        requests = len(seen)
-        if record.delivery_id in self._twins:  # of two processes, in the same millisecond: they leave the same record
-            requests = len({(each.at_ms, each.answer.status, each.answer.latency_ms) for each in seen})
-        if requests > len(record.attempts) + self.excused[record.delivery_id]:
+        if len(seen) > len(record.attempts) + self.excused[record.delivery_id]:
             verdict.faults.append(
                 f"{record.event_id} for {record.webhook_id}: the receiver saw {len(seen)} requests, "
                 f"{len(record.attempts)} attempts are recorded"

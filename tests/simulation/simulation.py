@@ -80,7 +80,7 @@ class Simulation:
         completed = [job for job in self.owners.jobs if jobs[job].status == "completed"]
         repeats = sum(source.queue.repeats for source in self.world.sources.values())
         # A message that SQS shows twice looks like one whose first receiver was cut off.
-        verdict = self.ledger.check(max_unknown=self.engine.cut_off + repeats, jobs=completed, twins=self.engine.twins)
+        verdict = self.ledger.check(max_unknown=self.engine.cut_off + repeats, jobs=completed)
         verdict.faults += [f"lost: {job} did not come to its end" for job in unfinished]
         for queue in (self.world.ingest_queue, self.world.delivery_queue, self.world.dead_letter_queue):
             verdict.faults += [f"lost: {queue.name} dropped a message after its retention" for _ in queue.expired]

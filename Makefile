@@ -53,7 +53,7 @@ token: .venv/.ready ## a JWT: USER_ID=123 [STAGE=dev] [SCOPE="webhooks admin"] [
 
 .PHONY: test
 test: .venv/.ready .venv-sam/.ready ## all tests, in two processes (ARGS="-k name" for some, ARGS="-n 0" in one)
-	@$(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-browser
 test-browser: .venv/.ready ## the dashboard in a real Chromium, also with 1,000 webhooks and 10,000 deliveries (apt install chromium npm)

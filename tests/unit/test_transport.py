@@ -41,7 +41,7 @@ from webhooks.verdict import judge
 PUBLIC = "127.0.0.2"
 ALSO_PUBLIC = "127.0.0.3"
 INSIDE = "127.0.0.1"
-SLACK_SECONDS = 0.25
+SLACK_SECONDS = 2.0  # of a busy machine; tests/security/test_hostile_receivers.py measures how exact deadlines are
 BOMB = gzip.compress(b"\0" * 3_000_000)
 
 

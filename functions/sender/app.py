@@ -86,8 +86,6 @@ sender = Sender(
 )
 trials = TrialSender(store, transport, signer, now_ms=now_ms)
 loop = asyncio.new_event_loop()  # one for the life of the process: the connection pool lives in it
-
-
 duplicates = Duplicates(table, secrets.randbelow(COUNTER_SHARDS))
 batch_log = BatchLog(SENDER, now_ms=now_ms)
 gc.freeze()  # what was made so far stays, so there is no use in looking through it

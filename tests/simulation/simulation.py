@@ -1,8 +1,8 @@
 """One run: the real use cases as many concurrent functions over the fakes, with faults, until nothing is pending."""
 
 import random
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +12,9 @@ from tests.simulation.callers import Client, Owners, Platform
 from tests.simulation.engine import Engine, Figures
 from tests.simulation.ledger import Ledger, Verdict
 from tests.simulation.scenario import DAY, HOUR, MINUTE, Plan
+from tests.simulation.seeding import seeded_ids
 from tests.simulation.streams import SHARDS, Streams
 from tests.simulation.workers import Workers
-from webhooks import ids
 from webhooks.errors import Conflict
 from webhooks.models.exchange import Exchange, HttpRequest
 
@@ -60,7 +60,8 @@ class Simulation:
 
     def run(self) -> Verdict:
         """Everything, and then the ledger's checks."""
-        with _seeded_ids(self.engine.rng):
+        random.seed(self.engine.rng.getrandbits(64))  # the management's store waits for a random while between tries
+        with seeded_ids(self.engine.rng):
             self.scheduler.spawn("owners", self._own)
             self.scheduler.spawn("schedule", self._tick)
             for shard in range(SHARDS):
@@ -223,19 +224,3 @@ class Simulation:
     async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
         """The transport port, with crash points of its own."""
         return await self.engine.send(self.world.receivers, request)
-
-
-@contextmanager
-def _seeded_ids(rng: random.Random) -> Generator[None]:
-    """Ids come from the seed, so that a run can be repeated."""
-    real = ids.secrets
-    random.seed(rng.getrandbits(64))  # the management's store waits for a random while between its tries
-
-    class Seeded:
-        randbits = staticmethod(rng.getrandbits)
-
-    ids.secrets = Seeded  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        ids.secrets = real

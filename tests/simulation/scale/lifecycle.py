@@ -6,6 +6,7 @@ well again, and then none may be left behind.
 """
 
 import logging
+import random
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +30,7 @@ from tests.fakes.owners import caller, url_of
 from tests.fakes.receivers import Answer
 from tests.fakes.world import World, event
 from tests.simulation.scale.lifecycle_checks import Inspection
-from tests.simulation.scale.seeding import seeded_ids
+from tests.simulation.seeding import seeded_ids
 from webhooks.errors import WebhooksError
 from webhooks.messages import META_ATTRIBUTE
 from webhooks.models.delivery import DeliveryRecord
@@ -74,7 +75,7 @@ class DeliveryLife(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ids = seeded_ids()
+        self.ids = seeded_ids(random.Random(0))
         self.ids.__enter__()
         self.faults = Faults()
         self.world = World(plan=self.faults)

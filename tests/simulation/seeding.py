@@ -8,9 +8,9 @@ from webhooks import ids
 
 
 @contextmanager
-def seeded_ids(seed: int = 0) -> Iterator[None]:
+def seeded_ids(rng: random.Random) -> Iterator[None]:
     """Instead of unguessable ones."""
-    real, rng = ids.secrets, random.Random(seed)
+    real = ids.secrets
 
     class Seeded:
         randbits = staticmethod(rng.getrandbits)

@@ -2,8 +2,9 @@
 
 Of each filter one part is entered that must hold for the whole to hold: of an `and` any one of its rules, of an `or`
 one of every branch. A part stands under its field: values that it may equal in a dictionary, bounds in a sorted list.
-Only fields that the event has are looked at. Filters without such a part (negations) are always asked, and so are those
-that are found: the index may find too many, never too few. It reads raw documents: none needs to be compiled for it.
+Only fields that the event has are looked at. A filter with nothing but a negation stands with all others of the same
+one, and they are left out where it fails. Filters without any such part are always asked, and so are those that are
+found: the index may find too many, never too few. It reads raw documents: none needs to be compiled for it.
 """
 
 from bisect import bisect_left, bisect_right
@@ -16,16 +17,19 @@ from webhooks.filters import USER, Subject, key_of
 
 T = TypeVar("T")
 
+_NEGATIVE = 4  # the kind of a part that holds for most events
 _MANY_KEYS = 16  # an entry under each of a longer list of values would outgrow the filters
 _LOWER = frozenset(("greater_than", "greater_than_or_equal"))
 _UPPER = frozenset(("less_than", "less_than_or_equal"))
+_NEGATED = {"not_equals": "equals", "not_in": "in", "not_contains": "contains", "not_exists": "exists"}
+_NEGATION = {**_NEGATED, **{positive: negative for negative, positive in _NEGATED.items()}}
 
 
 class _Part(NamedTuple):  # of which there are many: a dataclass takes four times as long to make
     """Holds where the field at `path` equals one of `keys`, contains `piece`, or lies within the bounds.
 
     Bounds are included, and open where they are None; with `backwards` they are those of the text read from its end.
-    With none of all that, it holds where the field is there.
+    With none of all that, it holds where the field is there. `negated`, it holds where it would not otherwise.
     """
 
     path: str
@@ -34,6 +38,7 @@ class _Part(NamedTuple):  # of which there are many: a dataclass takes four time
     low: Any = None
     high: Any = None
     backwards: bool = False
+    negated: bool = False
 
     @property
     def is_text(self) -> bool:
@@ -42,6 +47,8 @@ class _Part(NamedTuple):  # of which there are many: a dataclass takes four time
     @property
     def marks(self) -> list[Hashable]:
         """What makes it more or less common."""
+        if self.negated:
+            return [("not", self.path, self.keys, self.piece)]
         if self.keys:
             return [(self.path, key) for key in self.keys]
         return [(self.path, self.piece, self.low, self.high)]
@@ -49,6 +56,8 @@ class _Part(NamedTuple):  # of which there are many: a dataclass takes four time
     @property
     def kind(self) -> int:
         """The lower, the better it tells filters apart."""
+        if self.negated:
+            return _NEGATIVE
         if self.keys or self.piece is not None:
             return 0
         bounds = (self.low is not None) + (self.high is not None)
@@ -64,6 +73,7 @@ class FilterIndex(Generic[T]):
     def __init__(self, entries: Iterable[tuple[Mapping[str, object], T]]) -> None:
         self._always: list[T] = []
         self._fields: dict[str, _Field[T]] = defaultdict(_Field[T])
+        self._negations: dict[_Part, list[T]] = defaultdict(list[T])
         covers = [(list(_covers(document)), entry) for document, entry in entries]
         users = Counter(mark for choices, _ in covers for cover in choices for part in cover for mark in part.marks)
         for choices, entry in covers:
@@ -74,7 +84,10 @@ class FilterIndex(Generic[T]):
             if len(choices) > 1:
                 chosen = min(choices, key=lambda cover: _expected(cover, users, len(covers)))
             for part in chosen:
-                self._fields[part.path].add(part, entry)
+                if part.negated:
+                    self._negations[part].append(entry)
+                else:
+                    self._fields[part.path].add(part, entry)
         self._paths = frozenset(path for path in self._fields if "." not in path)
         self._dotted = [path for path in self._fields if "." in path]
         for entered in self._fields.values():
@@ -88,6 +101,9 @@ class FilterIndex(Generic[T]):
         for path in self._dotted:
             if subject.has(path):
                 yield from self._fields[path].fitting(subject, path)
+        for part, entries in self._negations.items():
+            if not _is_refused(part, subject):
+                yield entries
 
 
 @dataclass(slots=True)
@@ -170,9 +186,23 @@ class _Ranges(Generic[T]):
         return found
 
 
+def _is_refused(part: _Part, subject: Subject) -> bool:
+    """Whether what `part` negates holds."""
+    if part.keys:
+        key = key_of(subject[part.path])
+        return key is not None and key in part.keys
+    if part.piece is None:
+        return subject.has(part.path)
+    value = subject[part.path]
+    if isinstance(value, str):
+        return isinstance(part.piece, str) and part.piece in value
+    return isinstance(value, list) and part.piece in subject.members(part.path)
+
+
 def _expected(cover: _Cover, users: Mapping[Hashable, int], filters: int) -> tuple[int, int]:
     """How many filters are likely to be found where one of the cover's parts holds: what is rare keeps lists short."""
-    least = {0: 0, 1: filters // 16, 2: filters // 2, 3: 0}  # how bounds of other filters overlap is not known
+    # How bounds of other filters overlap is not known.
+    least = {0: 0, 1: filters // 16, 2: filters // 2, 3: 0, _NEGATIVE: filters}
     return sum(max(least[part.kind], *map(users.__getitem__, part.marks)) for part in cover), _kind(cover)
 
 
@@ -207,6 +237,17 @@ def _covers_of(node: object) -> Iterator[_Cover]:
         branches = [list(_covers_of(rule)) for rule in cast("list[object]", rules)]
         if branches and all(branches):
             yield [part for branch in branches for part in min(branch, key=_kind)]
+    elif isinstance(rules, list) and node.get("operator") == "not":
+        for rule in cast("list[object]", rules):
+            yield from _covers_of(_opposite(rule))
+
+
+def _opposite(rule: object) -> object:
+    """The rule that holds where this one does not, if it has an operator that has an opposite."""
+    if not isinstance(rule, dict):
+        return None
+    rule = cast("dict[str, object]", rule)
+    return {**rule, "operator": _NEGATION.get(str(rule.get("operator")))}
 
 
 def _between(covers: Sequence[_Cover]) -> Iterator[_Cover]:
@@ -221,13 +262,16 @@ def _between(covers: Sequence[_Cover]) -> Iterator[_Cover]:
 
 
 def _part(path: str, operator: object, value: Any) -> _Part | None:  # noqa: ANN401 - JSON
+    if operator in _NEGATED:
+        part = _part(path, _NEGATED[str(operator)], value)
+        return part and part._replace(negated=True)
     if operator == "equals":
         return _Part(path, (key_of(value),))
     if operator == "in":
         return _one_of(path, value)
     if operator == "exists":
         return _Part(path)
-    if operator == "contains":
+    if operator == "contains" and key_of(value) is not None:
         return _Part(path, piece=key_of(value))
     if type(value) not in (int, float, str) or value != value:  # a NaN would break the order
         return None

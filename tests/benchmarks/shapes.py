@@ -46,8 +46,12 @@ SHAPES: Mapping[str, Filters] = {
         ("Stage", "equals", _of(n, "wanted", f"stage {n}")), ("Level", "less_than", -n), joined="or"
     ),
     "not_equals": lambda n: _rules(("Stage", "not_equals", _of(n, "x", "wanted"))),
+    "not_contains": lambda n: _rules(("Stage", "not_contains", _of(n, "x", "wanted"[n % 5 :]))),
+    "none of": lambda n: _rules(
+        ("Stage", "equals", _of(n, f"stage {n}", "wanted")), ("Level", "less_than", -n), joined="not"
+    ),
 }
-_MIXED = tuple(name for name in SHAPES if name != "not_equals")
+_MIXED = tuple(SHAPES)
 
 
 def filters_of(shape: str) -> Filters:

@@ -2,6 +2,7 @@ import json
 import random
 import time
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -466,6 +467,27 @@ def test_the_index_finds_every_filter_that_wants_an_event(
     index = FilterIndex((document, number) for number, document in enumerate(several))
     found = {number for numbers in index.candidates(Subject(event)) for number in numbers}
     assert {number for number, document in enumerate(several) if wants(document, event)} <= found
+
+
+@pytest.mark.parametrize(
+    ("document", "found"),
+    [
+        (conditions(rule("name", "not_equals", "John Doe")), False),
+        (conditions(rule("name", "not_equals", "Jane Doe")), True),
+        (conditions(rule("missing", "not_equals", "John Doe")), True),
+        (conditions(rule("amount", "not_in", [1, 1500.0])), False),
+        (conditions(rule("name", "not_contains", "Doe")), False),
+        (conditions(rule("tags", "not_contains", 1)), False),
+        (conditions(rule("tags", "not_contains", "b")), True),
+        (conditions(rule("none", "not_exists")), False),
+        (conditions(rule("name", "equals", "John Doe"), NO, operator="not"), False),
+        (conditions(rule("name", "not_equals", "John Doe"), operator="not"), True),
+        (conditions(rule("name", "not_equals", "John Doe"), NO, operator="or"), False),
+    ],
+)
+def test_the_index_leaves_out_filters_whose_negation_fails(document: dict[str, object], found: bool) -> None:
+    index = FilterIndex([(document, 1)])
+    assert list(chain(*index.candidates(Subject(EVENT)))) == [1] * found
 
 
 @given(_json, _json)

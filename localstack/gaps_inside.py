@@ -19,7 +19,7 @@ from typing import Any
 
 from ministack import app
 from ministack.core import iam_actions, lambda_runtime
-from ministack.services import dynamodb, lambda_svc
+from ministack.services import cloudwatch, dynamodb, lambda_svc, sqs
 
 POLL_SECONDS = 0.2
 _RANGE = re.compile(r"(\w+) = (:\w+) AND (\w+) BETWEEN (:\w+) AND (:\w+)")
@@ -38,6 +38,7 @@ def mend(function_log: Path) -> None:
     _stream_what_partiql_writes()
     _parse_key_conditions_once()
     _look_at_queues_often()
+    _tell_cloudwatch_how_old_messages_are()
 
 
 class FunctionLog:
@@ -139,6 +140,22 @@ def _look_at_queues_often() -> None:
             lambda_svc._esm_wake.set()
 
     threading.Thread(target=wake, name="wake", daemon=True).start()
+
+
+def _tell_cloudwatch_how_old_messages_are() -> None:
+    """SQS has no metrics. The one that the service reads is made up when it is asked for."""
+    get_metric_data = cloudwatch._get_metric_data
+
+    def get(*request: Any, **named: Any) -> Any:
+        now = time.time()
+        for url, queue in list(sqs._queues.items()):
+            age = max((now - message["sent_at"] for message in queue["messages"]), default=0.0)
+            dimensions = cloudwatch._dims_key({"QueueName": url.rpartition("/")[2]})
+            points = cloudwatch._metric_bucket(("AWS/SQS", "ApproximateAgeOfOldestMessage", dimensions))
+            points[:] = [{"Timestamp": now, "Value": age, "Unit": "Seconds", "Dimensions": {}}]
+        return get_metric_data(*request, **named)
+
+    cloudwatch._get_metric_data = get
 
 
 def _authorise_batches_as_what_they_hold() -> None:

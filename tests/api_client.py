@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,7 @@ class ApiClient:
     statistics: MemoryStatistics = field(default_factory=MemoryStatistics)
     states: MemoryStates = field(default_factory=MemoryStates)
     queues: dict[str, Any] = field(default_factory=dict)
+    ages: Callable[[], Mapping[str, float]] = dict
     delivery_queue: MemoryDeliveryQueue = field(default_factory=MemoryDeliveryQueue)
 
     def __post_init__(self) -> None:
@@ -162,7 +163,7 @@ class ApiClient:
             overviews=Overviews(
                 webhooks=self.store, statistics=self.statistics, metrics=webhook_metrics, now_ms=now_ms
             ),
-            service_metrics=ServiceMetrics(self.statistics, self.queues),
+            service_metrics=ServiceMetrics(self.statistics, self.queues, lambda: self.ages()),
             cursors=Cursors(box),
             checks=self.checks,
             event_types=DEFAULT_EVENT_TYPES,

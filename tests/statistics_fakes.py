@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Never
 
 from webhooks.counting import CircuitState
 from webhooks.errors import Unavailable
-from webhooks.metrics import QueueDepth
 from webhooks.statistics import Counts, Statistics
 from webhooks.webhook_state import WebhookState
 
@@ -68,6 +68,6 @@ class MemoryStates:
         return {each: self.get(each) for each in webhook_ids}
 
 
-def silent_queue() -> QueueDepth:
+def silent_queue() -> Never:
     """A queue that does not answer."""
     raise Unavailable("SQS: ServiceUnavailable")

@@ -2,6 +2,7 @@
 
 import os
 import time
+from functools import partial
 from typing import Any
 
 from api import UseCases, create, logger
@@ -21,6 +22,7 @@ from webhooks.outstanding import Outstanding
 from webhooks.overview import Overviews
 from webhooks.publishing import Publishing
 from webhooks.queue import Queue, SqsDeliveries, SqsIngest, SqsJobs
+from webhooks.queue_ages import OldestMessages
 from webhooks.recovery import Recovery
 from webhooks.replay import Replayer
 from webhooks.request_limits import RequestLimits
@@ -75,10 +77,10 @@ jobs_queue = SqsJobs(Queue(sqs, settings.jobs_queue_url))
 once = client("lambda", read_timeout=READ_TIMEOUT_SECONDS, retries={"total_max_attempts": 1})
 webhook_metrics = WebhookMetrics(store=store, statistics=statistics, states=StateStore(table), now_ms=now_ms)
 queues = {
-    "ingest_queue": settings.ingest_queue_url,
-    "delivery_queue": settings.delivery_queue_url,
-    "dead_letter_queue": settings.dead_letter_queue_url,
-    "jobs_queue": settings.jobs_queue_url,
+    "ingest": settings.ingest_queue_url,
+    "delivery": settings.delivery_queue_url,
+    "dead_letter": settings.dead_letter_queue_url,
+    "jobs": settings.jobs_queue_url,
 }
 api = create(
     UseCases(
@@ -148,12 +150,14 @@ api = create(
         webhook_metrics=webhook_metrics,
         overviews=Overviews(webhooks=store, statistics=statistics, metrics=webhook_metrics, now_ms=now_ms),
         service_metrics=ServiceMetrics(
-            statistics, {name.removesuffix("_queue"): queue_depth(sqs, url) for name, url in queues.items()}
+            statistics,
+            {name: queue_depth(sqs, url) for name, url in queues.items()},
+            OldestMessages(partial(client, "cloudwatch"), queues, now_ms),
         ),
         cursors=Cursors(box),
         checks={
             "table": table_check(dynamodb, settings.table_name),
-            **{name: queue_check(sqs, url) for name, url in queues.items()},
+            **{f"{name}_queue": queue_check(sqs, url) for name, url in queues.items()},
         },
         event_types=settings.event_types,
     ),

@@ -57,11 +57,18 @@ class CountersStore(Protocol):
 
 
 class ServiceMetrics:
-    """The use case of GET /metrics. `queues` asks each queue for its depth; one that does not answer is left out."""
+    """The use case of GET /metrics. `queues` asks each queue for its depth, `ages` for the seconds that the oldest
+    message of each has been there; what is not answered is left out."""
 
-    def __init__(self, store: CountersStore, queues: Mapping[str, Callable[[], QueueDepth]]) -> None:
+    def __init__(
+        self,
+        store: CountersStore,
+        queues: Mapping[str, Callable[[], QueueDepth]],
+        ages: Callable[[], Mapping[str, float]],
+    ) -> None:
         self._store = store
         self._queues = queues
+        self._ages = ages
 
     def exposition(self) -> str:
         """The text that Prometheus scrapes. Raises Unavailable when the counters cannot be read."""
@@ -69,6 +76,7 @@ class ServiceMetrics:
             *_counters(self._store.service()),
             *_circuits(self._store.circuits(CIRCUITS_SHOWN)),
             _depths(self._depths()),
+            _oldest(self._known_ages()),
         ]
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Collected(metrics))
@@ -82,6 +90,13 @@ class ServiceMetrics:
             except Unavailable as exc:
                 logger.warning("the depth of %s is not known now: %s", name, exc)
         return depths
+
+    def _known_ages(self) -> Mapping[str, float]:
+        try:
+            return self._ages()
+        except Unavailable as exc:
+            logger.warning("how old the queues' messages are is not known now: %s", exc)
+            return {}
 
 
 class _Collected(Collector):
@@ -192,6 +207,17 @@ def _depths(depths: Mapping[str, QueueDepth]) -> Metric:
         metric.add_metric((name, "visible"), depth.visible)
         metric.add_metric((name, "in_flight"), depth.in_flight)
         metric.add_metric((name, "delayed"), depth.delayed)
+    return metric
+
+
+def _oldest(ages: Mapping[str, float]) -> Metric:
+    metric = GaugeMetricFamily(
+        "webhook_queue_oldest_message_age_seconds",
+        "How long the oldest message has been there",
+        labels=("queue",),
+    )
+    for name, age in ages.items():
+        metric.add_metric((name,), age)
     return metric
 
 

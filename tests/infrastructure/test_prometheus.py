@@ -26,7 +26,8 @@ COUNTERS = {
 def exposition() -> str:
     """Every series that there is."""
     statistics = MemoryStatistics(counters=COUNTERS, not_closed=[("wh_a", "open")])
-    return ServiceMetrics(statistics, {"delivery": lambda: QueueDepth(1, 0, 0)}).exposition()
+    queues = {"delivery": lambda: QueueDepth(1, 0, 0)}
+    return ServiceMetrics(statistics, queues, lambda: {"delivery": 2.5}).exposition()
 
 
 def _promtool(*arguments: str, stdin: str = "") -> None:

@@ -155,6 +155,7 @@ def _read_all(owner: User, ids: Any) -> None:  # noqa: ANN401
 def _grant(stack: LocalStack, call: Call) -> Grant:
     """Physical ids are names, ARNs, or the URLs of queues: their last part tells a resource; a secret's has more."""
     names = {physical.split("/")[-1].split(":")[-1]: logical for logical, physical in stack.resources.items()}
+    names["*"] = "*"
     resource, _, index = call.resource.partition("/index/")
     last = resource.split("/")[-1].split(":")[-1]
     logical = names.get(last) or names[last.rpartition("-")[0]]
@@ -170,6 +171,8 @@ def granted(template: Template) -> Iterator[Grant]:
 
 
 def _named(resource: Any) -> str:  # noqa: ANN401
+    if resource == "*":
+        return "*"
     if "Ref" in resource:
         return resource["Ref"]
     if "Fn::GetAtt" in resource:

@@ -218,6 +218,7 @@ def test_events_waiting_and_queues_can_be_seen(api: ApiClient) -> None:
     }
     api.queues["delivery"] = lambda: QueueDepth(visible=4, in_flight=2, delayed=1)
     api.queues["ingest"] = silent_queue
+    api.ages = lambda: {"delivery": 12.5}
     samples = _samples(api)
     assert samples["webhook_events_total", ()] == 5
     dispositions = {labels: value for (name, labels), value in samples.items() if name.startswith("webhook_event_disp")}
@@ -231,7 +232,16 @@ def test_events_waiting_and_queues_can_be_seen(api: ApiClient) -> None:
     assert samples["webhook_delivery_deferrals_total", (("reason", "paused"),)] == 4
     assert samples["webhook_delivery_initiation_seconds_bucket", (("le", "0.05"),)] == 6
     assert samples["webhook_queue_messages", (("queue", "delivery"), ("state", "visible"))] == 4
+    assert samples["webhook_queue_oldest_message_age_seconds", (("queue", "delivery"),)] == 12.5
     assert not any(("queue", "ingest") in labels for _, labels in samples)
+
+
+def test_counters_come_without_ages_where_cloudwatch_does_not_answer(api: ApiClient) -> None:
+    api.statistics.counters = {"events": 5}
+    api.ages = silent_queue
+    samples = _samples(api)
+    assert samples["webhook_events_total", ()] == 5
+    assert not any(name == "webhook_queue_oldest_message_age_seconds" for name, _ in samples)
 
 
 def test_duplicates_and_what_writes_cost_can_be_seen(api: ApiClient) -> None:

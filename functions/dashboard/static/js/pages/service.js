@@ -2,7 +2,7 @@
 
 import { call } from "../api.js";
 import { fill, h, put } from "../dom.js";
-import { count, milliseconds, words } from "../format.js";
+import { count, milliseconds, stretch, words } from "../format.js";
 import { link } from "../router.js";
 import { badge, failure, head, idChip, skeleton } from "../ui.js";
 
@@ -42,12 +42,13 @@ function drawn(samples, ready) {
   const circuits = all("webhook_circuit_breaker_state").filter((one) => one.value > 0);
   const queues = [...new Set(all("webhook_queue_messages").map((one) => one.labels.queue))];
   const depth = (queue, state) => all("webhook_queue_messages").find((one) => one.labels.queue === queue && one.labels.state === state)?.value ?? 0;
+  const age = (queue) => all("webhook_queue_oldest_message_age_seconds").find((one) => one.labels.queue === queue)?.value;
   return [
     h("div.tiles", tile("Events", count(sum("webhook_events_total"))), tile("Deliveries", count(sum("webhook_deliveries_total"))),
       tile("Attempts", count(sum("webhook_delivery_attempts_total")), rate === null ? null : `${(rate * 100).toFixed(1)} % succeeded`), tile("Latency, p99", quantile(all, 0.99), `p50 ${quantile(all, 0.5)}`),
       tile("Dead letters", count(sum("webhook_dead_letters_total"))), tile("Parked", count(sum("webhook_parked_deliveries")))),
     h("div.columns.two",
-      h("section.card", h("h2", "Queues"), h("table.list", h("thead", h("tr", ["Queue", "Visible", "In flight", "Delayed"].map((name, at) => h(`th${at ? ".number" : ""}`, { scope: "col" }, name)))), h("tbody", queues.map((queue) => h("tr", h("td", words(queue)), ["visible", "in_flight", "delayed"].map((state) => h("td.number", count(depth(queue, state))))))))),
+      h("section.card", h("h2", "Queues"), h("table.list", h("thead", h("tr", ["Queue", "Visible", "In flight", "Delayed", "Oldest"].map((name, at) => h(`th${at ? ".number" : ""}`, { scope: "col" }, name)))), h("tbody", queues.map((queue) => h("tr", h("td", words(queue)), ["visible", "in_flight", "delayed"].map((state) => h("td.number", count(depth(queue, state)))), h("td.number", age(queue) ? stretch(age(queue)) : "–"))))))),
       h("section.card", h("h2", "Stands on"), h("ul.plain", Object.entries(ready.checks).map(([name, said]) => h("li.inline", badge(said === "ok" ? "ok" : "failed", said), words(name)))), h("h2", "Webhooks"), h("ul.plain", all("webhook_registered").map((one) => h("li.inline", badge(one.labels.status), count(one.value)))))),
     h("div.columns.two", reasons("Why attempts failed", all("webhook_delivery_failures_total")), reasons("Why deliveries waited", all("webhook_delivery_deferrals_total"))),
     circuits.length > 0 && h("section.card", h("h2", "Circuits that are not closed"), h("ul.plain", circuits.slice(0, 50).map((one) => h("li.inline", badge(one.value === 2 ? "open" : "half_open"), h("a", { href: link("webhooks", one.labels.webhook_id) }, "see it"), idChip(one.labels.webhook_id))))),

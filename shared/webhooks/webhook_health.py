@@ -97,7 +97,7 @@ class HealthKeeper:
                 )
 
         was, now = before.circuit.state, after.circuit.state
-        if now == "open" and was != "open":
+        if now == "open" and was == "closed":  # a probe that fails is no news
             tell("webhook.circuit_opened", open_until_ms=after.circuit.open_until_ms)
         if now == "closed" and was != "closed":
             self._states.wake(webhook.webhook_id, now_ms, now_ms)

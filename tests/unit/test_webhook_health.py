@@ -68,11 +68,11 @@ def test_a_good_probe_closes_the_circuit_and_wakes_the_room() -> None:
     assert (state.circuit.state, state.wake_at_ms) == ("closed", NOW)
 
 
-def test_a_bad_probe_opens_the_circuit_for_longer() -> None:
+def test_a_bad_probe_opens_the_circuit_for_longer_and_is_no_news() -> None:
     bench = Bench()
     half_open = WebhookState(circuit=Circuit("half_open", times_opened=1, probe_until_ms=NOW + 5))
     bench.states.save_health("wh_1", WebhookState(), half_open)
-    bench.note(Tally(failures=1, probe=True))
+    assert bench.note(Tally(failures=1, probe=True)) == []
     assert bench.states.get("wh_1").circuit.open_until_ms == NOW + 60_000
 
 

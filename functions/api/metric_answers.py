@@ -8,8 +8,8 @@ from webhooks.circuit_breaker import Circuit
 from webhooks.models.responses import Answer, Time
 from webhooks.statistics import Statistics
 from webhooks.times import rfc3339
-from webhooks.webhook_health import disabled_at_ms
 from webhooks.webhook_metrics import BACKLOG_COUNTED, EXPLANATIONS, Figures, Health
+from webhooks.webhook_state import disabled_at_ms
 
 SuccessRate = Annotated[float | None, Field(ge=0, le=1, description="of the attempts; null without any")]
 HealthWord = Literal["healthy", "degraded", "failing", "disabled", "paused", "inactive"]
@@ -148,7 +148,7 @@ class HealthAnswer(Answer):
             last_success_at=_time(health.last_success_ms),
             last_failure_at=_time(health.last_failure_ms),
             failing_since=_time(circuit.failing_since_ms),
-            disabled_at=_time(disabled_at_ms(health.webhook, health.state)),
+            disabled_at=_time(disabled_at_ms(health.webhook, health.state.circuit.failing_since_ms)),
             circuit=CircuitAnswer.of(circuit),
             backlog=BacklogAnswer(waiting=health.backlog, more=health.backlog >= BACKLOG_COUNTED),
             recent=FiguresAnswer.of(health.recent),

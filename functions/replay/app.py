@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -38,7 +39,7 @@ sqs = client("sqs")
 table = DynamoTable(client("dynamodb"), settings.table_name)
 store = SendingStore(table, settings.retention_ms, now_ms)
 letters = DeadLetterStore(table, settings.retention_ms, now_ms)
-announcer = EventBus(client("events"), settings.event_bus_name, settings.event_source)
+announcer = EventBus(partial(client, "events"), settings.event_bus_name, settings.event_source)
 undertaker = Undertaker(store, letters, announcer, now_ms=now_ms)
 jobs = ReplayJobs(
     ReplayJobStore(table, settings.retention_ms, now_ms),

@@ -1,14 +1,16 @@
-"""Lambda: the table's stream becomes statistics and counters."""
+"""Lambda: the table's stream becomes statistics, counters and operational events."""
 
 import os
 import random
 import secrets
 import time
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from webhooks.announcements import EventBus
 from webhooks.aws import client
 from webhooks.messages import failures
 from webhooks.rollup import Rollup
@@ -18,6 +20,12 @@ from webhooks.store.schema import COUNTER_SHARDS
 from webhooks.store.statistics import StatisticsStore
 from webhooks.store.stream import stream_records
 
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
 settings = RollupSettings.read(os.environ)
 logger = Logger(service="webhooks", level=settings.log_level)
 rollup = Rollup(
@@ -25,10 +33,12 @@ rollup = Rollup(
         DynamoTable(client("dynamodb"), settings.table_name),
         shard=secrets.randbelow(COUNTER_SHARDS),
         retention_ms=settings.retention_ms,
-        now_ms=lambda: time.time_ns() // 1_000_000,
+        now_ms=now_ms,
     ),
+    EventBus(partial(client, "events"), settings.event_bus_name, settings.event_source),
     sleep=time.sleep,
     random=random.random,
+    now_ms=now_ms,
 )
 
 

@@ -13,7 +13,6 @@ from aws_lambda_powertools import Logger
 
 from webhooks import circuit_breaker
 from webhooks.admission import Admission, SenderPolicy
-from webhooks.announcements import EventBus
 from webhooks.aws import client, credentials
 from webhooks.batch_log import SENDER, BatchLog, Context, oldest_ms
 from webhooks.conclusion import Conclusion
@@ -71,7 +70,6 @@ conclusion = Conclusion(
     SqsDeliveries(Queue(sqs, settings.delivery_queue_url)),
     dead_letters,
     HealthKeeper(states, WebhookSwitch(table), circuit_breaker.Policy()),
-    EventBus(client("events"), settings.event_bus_name, settings.event_source),
     now_ms=now_ms,
 )
 sender = Sender(

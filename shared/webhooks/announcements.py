@@ -1,19 +1,17 @@
 """What the service itself has to tell: operational events on the bus, which webhooks can subscribe to."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from webhooks.errors import Unavailable
-from webhooks.ids import new_id
+from webhooks.news import NewsType
 
-AnnouncementType = Literal[
-    "webhook.failing", "webhook.disabled", "webhook.circuit_opened", "webhook.recovered", "delivery.dead_lettered"
-]
+AnnouncementType = NewsType | Literal["delivery.dead_lettered"]
 PUT_EVENTS_ENTRIES = 10  # Amazon EventBridge API Reference, PutEvents
 
 
@@ -21,15 +19,15 @@ PUT_EVENTS_ENTRIES = 10  # Amazon EventBridge API Reference, PutEvents
 class Announcement:
     """One operational event. It speaks of `webhook_id`, and is never delivered to that webhook.
 
-    With an `event_id` of what happened, told once more it is the same event, and becomes one delivery.
+    Its `event_id` is that of what happened: told once more it is the same event, and becomes one delivery.
     """
 
     event_type: AnnouncementType
     webhook_id: str
     user_id: str | int
     workspace_id: str | int | None
-    data: dict[str, object] = field(default_factory=dict[str, object])
-    event_id: str | None = None
+    data: dict[str, object]
+    event_id: str
 
 
 class Announcer(Protocol):
@@ -41,15 +39,21 @@ class Announcer(Protocol):
 
 
 class EventBus:
-    """The EventBridge bus through a boto3 client. Source is `<event source>.webhooks`, with a rule of its own."""
+    """The EventBridge bus. Source is `<event source>.webhooks`, with a rule of its own.
 
-    def __init__(self, client: Any, bus_name: str, event_source: str) -> None:  # noqa: ANN401
-        self._client = client
+    `make_client` makes boto3's client when there is first something to tell, which is seldom.
+    """
+
+    def __init__(self, make_client: Callable[[], Any], bus_name: str, event_source: str) -> None:
+        self._make_client = make_client
+        self._client: Any = None
         self._bus_name = bus_name
         self._source = f"{event_source}.webhooks"
 
     def announce(self, announcements: Sequence[Announcement], now_ms: int) -> None:
         """See Announcer.announce."""
+        if self._client is None:
+            self._client = self._make_client()
         entries = [self._entry(each, now_ms) for each in announcements]
         for start in range(0, len(entries), PUT_EVENTS_ENTRIES):
             try:
@@ -61,7 +65,7 @@ class EventBus:
 
     def _entry(self, announcement: Announcement, now_ms: int) -> dict[str, object]:
         detail = {
-            "id": announcement.event_id or new_id("evt", now_ms),
+            "id": announcement.event_id,
             "type": announcement.event_type,
             "resource_id": announcement.webhook_id,
             "workspace_id": announcement.workspace_id,

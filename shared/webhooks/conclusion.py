@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from webhooks import retry
-from webhooks.announcements import Announcement, Announcer
 from webhooks.attempt_detail import AttemptDetail
 from webhooks.delivery_job import Job, SendReport
 from webhooks.errors import Unavailable
@@ -71,7 +70,6 @@ class Conclusion:
         queue: DeliveryQueue,
         dead_letters: DeadLetterQueue,
         health: HealthKeeper,
-        announcer: Announcer,
         *,
         now_ms: Callable[[], int],
     ) -> None:
@@ -80,7 +78,6 @@ class Conclusion:
         self._queue = queue
         self._dead_letters = dead_letters
         self._health = health
-        self._announcer = announcer
         self._now_ms = now_ms
 
     def conclude(self, jobs: Sequence[Job], states: Mapping[str, WebhookState], report: SendReport) -> None:
@@ -90,11 +87,11 @@ class Conclusion:
         except Unavailable as exc:
             report.give_back([job.received for job in jobs], exc)
             return
-        announcements = self._note_health(jobs, states)
+        self._note_health(jobs, states)
         self._bury([(job, done) for job, done in advances if done.then == "dead_letter"], report)
         again = [(job, done) for job, done in advances if done.then == "again"]
         report.again.update(job.received.message_id for job, _ in again)
-        self._tell(again, announcements)
+        self._postpone(again)
         for job, done in advances:
             _count(job, done, report)
 
@@ -132,12 +129,11 @@ class Conclusion:
                 lost.append(job)
         return lost
 
-    def _note_health(self, jobs: Sequence[Job], states: Mapping[str, WebhookState]) -> list[Announcement]:
+    def _note_health(self, jobs: Sequence[Job], states: Mapping[str, WebhookState]) -> None:
         attempts: dict[str, list[tuple[Job, Attempted]]] = {}
         for job in jobs:
             if isinstance(job.step, Attempted):
                 attempts.setdefault(job.message.webhook_id, []).append((job, job.step))
-        announcements: list[Announcement] = []
         for webhook_id, group in attempts.items():
             webhook = group[0][0].webhook
             tally = _tally(group, self._now_ms())
@@ -146,10 +142,9 @@ class Conclusion:
             try:
                 # The probe's lease was written after the batch was read.
                 state = self._states.get(webhook_id) if tally.probe else states.get(webhook_id, WebhookState())
-                announcements += self._health.note(webhook, state, tally, self._now_ms())
+                self._health.note(webhook, state, tally, self._now_ms())
             except Unavailable as exc:
                 logger.warning("the health of %s is not up to date: %s", webhook_id, exc)
-        return announcements
 
     def _bury(self, dead: Sequence[tuple[Job, Advance]], report: SendReport) -> None:
         """To the dead-letter queue, then off this one. The record says so already: a repeat comes here again."""
@@ -158,16 +153,11 @@ class Conclusion:
         except Unavailable as exc:
             report.give_back([job.received for job, _ in dead], exc)
 
-    def _tell(self, again: Sequence[tuple[Job, Advance]], announcements: Sequence[Announcement]) -> None:
+    def _postpone(self, again: Sequence[tuple[Job, Advance]]) -> None:
         try:
             self._queue.postpone([(job.received.receipt_handle, _seconds(done.visible_in_ms)) for job, done in again])
         except Unavailable as exc:
             logger.warning("%d retries left to the queue's own visibility timeout: %s", len(again), exc)
-        try:
-            if announcements:
-                self._announcer.announce(announcements, self._now_ms())
-        except Unavailable as exc:
-            logger.warning("%d events were not announced: %s", len(announcements), exc)
 
 
 def _count(job: Job, done: Advance, report: SendReport) -> None:

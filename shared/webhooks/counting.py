@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from webhooks.news import News
 from webhooks.statistics import DEAD_LETTERS, DEFERRED, FAILURE, PARKED, ByHour, Counts, HourCounts
 
 # A transaction takes 100 items (DynamoDB API Reference, TransactWriteItems): one is the service's counter, and an hour
@@ -69,6 +70,7 @@ class LooseRecord:
     counts: Counts
     circuit: CircuitChange | None = None
     status: StatusChange | None = None
+    news: tuple[News, ...] = ()
 
 
 StreamRecord = HistoryRecord | LooseRecord

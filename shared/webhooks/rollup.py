@@ -1,10 +1,11 @@
-"""Rollup: what the table's stream tells is added up, off the way that deliveries take."""
+"""Rollup: what the table's stream tells is added up and announced, off the way that deliveries take."""
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from webhooks.announcements import Announcement, Announcer
 from webhooks.counting import (
     CircuitChange,
     HistoryRecord,
@@ -22,7 +23,11 @@ from webhooks.counting import (
     total_counts,
 )
 from webhooks.errors import Unavailable
+from webhooks.models.webhook import Webhook
+from webhooks.news import News
 from webhooks.statistics import Counts
+from webhooks.times import rfc3339
+from webhooks.webhook_state import disabled_at_ms
 
 RACES = 6
 OWNERS_KEPT = 50_000
@@ -50,6 +55,10 @@ class StatisticsStore(Protocol):
         since it was read."""
         ...
 
+    def webhooks(self, webhook_ids: Collection[str]) -> Mapping[str, Webhook]:
+        """Webhooks as they are now; those that are gone are absent."""
+        ...
+
     def note_circuit(self, change: CircuitChange, owner: str | None) -> None:
         """Keep the lists of circuits that are not closed, the service's and the owner's; what is older than what they
         hold changes nothing."""
@@ -72,14 +81,25 @@ class RollupReport:
 class Rollup:
     """The use case of functions/rollup."""
 
-    def __init__(self, store: StatisticsStore, *, sleep: Callable[[float], None], random: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: StatisticsStore,
+        announcer: Announcer,
+        *,
+        sleep: Callable[[float], None],
+        random: Callable[[], float],
+        now_ms: Callable[[], int],
+    ) -> None:
         self._store = store
+        self._announcer = announcer
+        self._now_ms = now_ms
         self._sleep = sleep
         self._random = random
         self._owners: dict[str, str] = {}
 
     def add_up(self, records: Sequence[StreamRecord]) -> RollupReport:
-        """Count a batch of one shard of the stream, in its order, up to the first that cannot be counted now."""
+        """Count a batch of one shard of the stream, in its order, up to the first that cannot be counted now; and tell
+        what happened to webhooks. What is to be told again is not counted again."""
         report = RollupReport(records=len(records))
         for part in parts(records):
             try:
@@ -89,7 +109,21 @@ class Rollup:
                 logger.warning("records from %s on are to come again: %s", part[0].sequence, exc)
                 report.failed_from = part[0].sequence
                 break
+        told = [each for each in records if isinstance(each, LooseRecord) and each.news]
+        try:
+            self._announce([news for each in told for news in each.news])
+        except Unavailable as exc:
+            logger.warning("what happened to %d webhooks is to be told again: %s", len(told), exc)
+            report.failed_from = min(filter(None, (told[0].sequence, report.failed_from)), key=int)
         return report
+
+    def _announce(self, news: Sequence[News]) -> None:
+        """To those who subscribed to it. A webhook that is gone has nobody to be told."""
+        if not news:
+            return
+        webhooks = self._store.webhooks({each.webhook_id for each in news})
+        told = [_announcement(each, webhook) for each in news if (webhook := webhooks.get(each.webhook_id))]
+        self._announcer.announce(told, self._now_ms())
 
     def _list_troubles(self, records: Sequence[StreamRecord]) -> None:
         loose = [each for each in records if isinstance(each, LooseRecord)]
@@ -137,3 +171,11 @@ class Rollup:
             if done:
                 return counted
         raise cause
+
+
+def _announcement(news: News, webhook: Webhook) -> Announcement:
+    data = dict(news.data)
+    if news.event_type == "webhook.failing":
+        end_ms = disabled_at_ms(webhook, news.failing_since_ms)
+        data["disabled_at"] = None if end_ms is None else rfc3339(end_ms)
+    return Announcement(news.event_type, webhook.webhook_id, webhook.user_id, webhook.workspace_id, data, news.event_id)

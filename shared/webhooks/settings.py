@@ -73,8 +73,6 @@ class SenderSettings(EgressSettings, RetentionSettings):
     table_name: str
     delivery_queue_url: str
     dead_letter_queue_url: str
-    event_bus_name: str
-    event_source: str = "pyairtable"
     data_key_id: str
     header_prefix: str = "X-PyAirtable"
     user_agent: str = "PyAirtable-Webhooks/1.0"
@@ -103,6 +101,8 @@ class RollupSettings(RetentionSettings):
     """functions/rollup"""
 
     table_name: str
+    event_bus_name: str
+    event_source: str = "pyairtable"
 
 
 class ApiSettings(EgressSettings, RetentionSettings):

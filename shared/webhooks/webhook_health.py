@@ -5,11 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from webhooks import circuit_breaker
-from webhooks.announcements import Announcement, AnnouncementType
 from webhooks.gate import GENTLE_MS, SLOW_MS
 from webhooks.models.webhook import Webhook
-from webhooks.times import rfc3339
-from webhooks.webhook_state import WebhookState
+from webhooks.webhook_state import WebhookState, disabled_at_ms
 
 RACES = 5  # writers of one webhook's state; a count lost after so many lost races changes nothing that lasts
 
@@ -47,7 +45,7 @@ class Tally:
     probe: bool = False
     slow_ms: int = 0
     gone: bool = False
-    silent: bool = False  # only operational events were delivered: announce nothing, or they would feed themselves
+    silent: bool = False  # only operational events were delivered
 
 
 class HealthKeeper:
@@ -58,15 +56,15 @@ class HealthKeeper:
         self._switch = switch
         self._policy = policy
 
-    def note(self, webhook: Webhook, state: WebhookState, tally: Tally, now_ms: int) -> list[Announcement]:
-        """Bring the webhook's state up to date; returns what is to be announced. Raises Unavailable."""
+    def note(self, webhook: Webhook, state: WebhookState, tally: Tally, now_ms: int) -> None:
+        """Bring the webhook's state up to date; rollup tells what is worth telling. Raises Unavailable."""
         before = state
         for _ in range(RACES):
             after = self._after(before, tally, now_ms)
             if after is before or self._states.save_health(webhook.webhook_id, before, after):
-                return self._follow_up(webhook, before, after, tally, now_ms)
+                self._follow_up(webhook, before, after, tally, now_ms)
+                return
             before = self._states.get(webhook.webhook_id)
-        return []
 
     def _after(self, state: WebhookState, tally: Tally, now_ms: int) -> WebhookState:
         circuit = state.circuit
@@ -83,51 +81,25 @@ class HealthKeeper:
         if circuit is state.circuit and slow_until_ms == state.slow_until_ms:
             return state
         gentle_until_ms = slow_until_ms + GENTLE_MS if tally.slow_ms else state.gentle_until_ms
-        return replace(state, circuit=circuit, slow_until_ms=slow_until_ms, gentle_until_ms=gentle_until_ms)
+        return replace(
+            state,
+            circuit=circuit,
+            slow_until_ms=slow_until_ms,
+            gentle_until_ms=gentle_until_ms,
+            silent=tally.silent,
+        )
 
     def _follow_up(
         self, webhook: Webhook, before: WebhookState, after: WebhookState, tally: Tally, now_ms: int
-    ) -> list[Announcement]:
-        announcements: list[Announcement] = []
-
-        def tell(event_type: AnnouncementType, **data: object) -> None:
-            if not tally.silent:
-                announcements.append(
-                    Announcement(event_type, webhook.webhook_id, webhook.user_id, webhook.workspace_id, dict(data))
-                )
-
-        was, now = before.circuit.state, after.circuit.state
-        if now == "open" and was == "closed":  # a probe that fails is no news
-            tell("webhook.circuit_opened", open_until_ms=after.circuit.open_until_ms)
-        if now == "closed" and was != "closed":
+    ) -> None:
+        if after.circuit.state == "closed" and before.circuit.state != "closed":
             self._states.wake(webhook.webhook_id, now_ms, now_ms)
-            tell("webhook.recovered")
-        if after.circuit.warned_hours > before.circuit.warned_hours and after.circuit.failing_since_ms is not None:
-            tell(
-                "webhook.failing",
-                hours=after.circuit.warned_hours,
-                failing_since=rfc3339(after.circuit.failing_since_ms),
-                disabled_at=rfc3339(disabled_at_ms(webhook, after) or 0),
-            )
-        reason = "gone" if tally.gone else None
-        end_ms = disabled_at_ms(webhook, after)
+        end_ms = disabled_at_ms(webhook, after.circuit.failing_since_ms)
         due = end_ms is not None and now_ms >= end_ms
-        if reason is None and due and circuit_breaker.streak_action(after.circuit, now_ms) == "disable":
-            reason = "failing_for_five_days"
-        if reason is not None and self._switch.disable(webhook, reason, now_ms):
-            tell("webhook.disabled", reason=reason)
-        return announcements
-
-
-def disabled_at_ms(webhook: Webhook, state: WebhookState) -> int | None:
-    """When a webhook that fails is disabled unless an attempt succeeds first; None for one that does not fail.
-
-    An owner's change, such as the resume after an earlier disabling, starts the five days anew.
-    """
-    since_ms = state.circuit.failing_since_ms
-    if since_ms is None or webhook.status != "active":
-        return None
-    return max(since_ms, webhook.updated_at_ms) + circuit_breaker.DISABLE_MS
+        if tally.gone:
+            self._switch.disable(webhook, "gone", now_ms)
+        elif due and circuit_breaker.streak_action(after.circuit, now_ms) == "disable":
+            self._switch.disable(webhook, "failing_for_five_days", now_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from webhooks.circuit_breaker import Circuit
+from webhooks.circuit_breaker import DISABLE_MS, Circuit
 from webhooks.models.delivery import DeliveryRecord
 from webhooks.models.webhook import Webhook
 
@@ -19,6 +19,17 @@ class WebhookState:
     rate_tat_ms: int | None = None
     wake_at_ms: int | None = None
     touched_at_ms: int = 0  # when something was last put in the room
+    silent: bool = False  # the circuit and slow-down are as operational events alone left them: nobody is told
+
+
+def disabled_at_ms(webhook: Webhook, failing_since_ms: int | None) -> int | None:
+    """When a webhook that fails is disabled unless an attempt succeeds first; None for one that does not fail.
+
+    An owner's change, such as the resume after an earlier disabling, starts the five days anew.
+    """
+    if failing_since_ms is None or webhook.status != "active":
+        return None
+    return max(failing_since_ms, webhook.updated_at_ms) + DISABLE_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,6 @@ def sender(services: Services) -> Handler:
         SqsDeliveries(services.queue("delivery")),
         dead_letters,
         HealthKeeper(states, WebhookSwitch(table), services.circuit),
-        EventBus(services.events, services.bus_name, "pyairtable"),
         now_ms=now_ms,
     )
     use_case = Sender(
@@ -160,7 +159,7 @@ def replay(services: Services) -> Handler:
     now_ms, table = services.clock.now_ms, services.table()
     store = SendingStore(table, services.retention_ms, now_ms)
     letters = DeadLetterStore(table, services.retention_ms, now_ms)
-    announcer = EventBus(services.events, services.bus_name, "pyairtable")
+    announcer = EventBus(lambda: services.events, services.bus_name, "pyairtable")
     undertaker = Undertaker(store, letters, announcer, now_ms=now_ms)
     jobs = ReplayJobs(
         ReplayJobStore(table, services.retention_ms, now_ms),
@@ -205,7 +204,13 @@ def rollup(services: Services) -> Handler:
         retention_ms=services.retention_ms,
         now_ms=services.clock.now_ms,
     )
-    use_case = Rollup(store, sleep=services.sleep or services.clock.sleep, random=services.random)
+    use_case = Rollup(
+        store,
+        EventBus(lambda: services.events, services.bus_name, "pyairtable"),
+        sleep=services.sleep or services.clock.sleep,
+        random=services.random,
+        now_ms=services.clock.now_ms,
+    )
 
     def handler(event: Mapping[str, Any]) -> dict[str, Any]:
         report = use_case.add_up(stream_records(event["Records"]))

@@ -150,7 +150,7 @@ def test_the_authorizer_reads_one_secret_and_nothing_else(template: Template) ->
 
 def test_operational_events_come_from_those_who_decide_them(template: Template) -> None:
     announcers = {function for function in template.functions if "events" in _services(template, function)}
-    assert announcers == {"SenderFunction", "ReplayFunction"}
+    assert announcers == {"RollupFunction", "ReplayFunction"}
     for function in announcers:
         assert template.may(function, "events:PutEvents") == [{"Fn::GetAtt": ["EventBus", "Arn"]}]
 

@@ -175,11 +175,20 @@ class Ledger:
                 verdict.faults.append(f"lost: {pair} is {record.status} and nothing is pending: {record}")
         for pair in deliveries.keys() - queued:
             verdict.faults.append(f"{pair} has a delivery and was never queued")
+        self._check_announcements(verdict)
         self._check_statistics(everything, verdict)
         verdict.unknown = sum(a.outcome == "unknown" for r in deliveries.values() for a in r.attempts)
         if verdict.unknown > max_unknown:
             verdict.faults.append(f"{verdict.unknown} unknown attempts, at most {max_unknown} can have been cut off")
         return verdict
+
+    def _check_announcements(self, verdict: Verdict) -> None:
+        """Who is still there and was disabled by the service was told of it."""
+        told = {data["webhook_id"] for kind, data in self._world.announced() if kind == "webhook.disabled"}
+        for webhook_id, known in self.webhooks.items():
+            disabled = any(held.status == "failed" for held in known.history)
+            if disabled and known.status != "deleted" and webhook_id not in told:
+                verdict.faults.append(f"lost: {webhook_id} was disabled, and nobody was told")
 
     def _check_statistics(self, deliveries: Sequence[DeliveryRecord], verdict: Verdict) -> None:
         verdict.faults += differences(self._world, self.deaths, deliveries)

@@ -35,8 +35,8 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     ),
     "sender": (
         "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.query",
-        "dynamodb.transact_write_items", "dynamodb.update_item", "events.put_events", "kms.decrypt",
-        "sqs.change_message_visibility_batch", "sqs.send_message_batch",
+        "dynamodb.transact_write_items", "dynamodb.update_item", "kms.decrypt", "sqs.change_message_visibility_batch",
+        "sqs.send_message_batch",
     ),
     "undertaker": (
         "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.put_item", "events.put_events",
@@ -49,7 +49,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.query", "dynamodb.update_item",
         "sqs.send_message_batch",
     ),
-    "rollup": ("dynamodb.batch_get_item", "dynamodb.transact_write_items"),
+    "rollup": ("dynamodb.batch_get_item", "dynamodb.transact_write_items", "events.put_events"),
 }  # fmt: skip
 REQUEST = "sender: http.send"
 # Calls that are rare, and the hazard or the receiver's answer after which they are made.

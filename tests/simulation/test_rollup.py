@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from typing import Any
 
@@ -16,6 +16,7 @@ from tests.fakes.faults import Fault, FaultyClient
 from tests.fakes.receivers import Answer
 from tests.fakes.stream_source import Handler, hand_over, lambda_records, shards
 from tests.fakes.world import TABLE, World, events
+from webhooks.announcements import Announcement
 from webhooks.ids import time_of
 from webhooks.messages import failures
 from webhooks.models.delivery import Attempt
@@ -71,11 +72,18 @@ def world() -> World:
     return world
 
 
+class Unheard:
+    """What is announced is looked at in tests/unit/test_news.py."""
+
+    def announce(self, announcements: Sequence[Announcement], now_ms: int) -> None:
+        """Nobody listens."""
+
+
 def _process(dynamodb: Any, clock: Clock, shard: int) -> Handler:  # noqa: ANN401
     """functions/rollup/app.py"""
     table = DynamoTable(dynamodb, TABLE, sleep=clock.sleep)
     store = StatisticsStore(table, shard=shard, retention_ms=30 * 86_400_000, now_ms=clock.now_ms)
-    rollup = Rollup(store, sleep=clock.sleep, random=lambda: 0.5)
+    rollup = Rollup(store, Unheard(), sleep=clock.sleep, random=lambda: 0.5, now_ms=clock.now_ms)
 
     def handler(event: Mapping[str, Any]) -> Mapping[str, Any]:
         report = rollup.add_up(stream_records(event["Records"]))

@@ -34,6 +34,7 @@ def state_of(item: Item | None) -> WebhookState:
         rate_tat_ms=read_int(item, "rate_tat") if "rate_tat" in item else None,
         wake_at_ms=int(wake.partition("|")[0]) if wake else None,
         touched_at_ms=read_int(item, "touched_at"),
+        silent=item.get("silent", {}).get("BOOL", False),
     )
 
 
@@ -56,12 +57,13 @@ class StateStore:
         """Write circuit and slow-down, if they are still as in `before`."""
         return self._table.update(
             state_key(webhook_id),
-            "SET #c = :c, slow_until = :s, gentle_until = :g, #r = :n",
+            "SET #c = :c, slow_until = :s, gentle_until = :g, silent = :q, #r = :n",
             names={"#c": "circuit", "#r": "revision"},
             values={
                 ":c": text(json.dumps(astuple(after.circuit), separators=(",", ":"))),
                 ":s": number(after.slow_until_ms),
                 ":g": number(after.gentle_until_ms),
+                ":q": {"BOOL": after.silent},
                 ":n": number(before.revision + 1),
                 **({":r": number(before.revision)} if before.revision else {}),
             },

@@ -18,11 +18,12 @@ from webhooks.counting import (
     total_counts,
 )
 from webhooks.ids import HISTORY_SHARDS
+from webhooks.models.webhook import Webhook
 from webhooks.statistics import Counts, Statistics
 from webhooks.store import schema
 from webhooks.store.attributes import binary, number, read_bytes, read_foreign_id, read_int, text
 from webhooks.store.dynamo import DynamoTable, Item, Key, key_of
-from webhooks.store.webhook_items import webhook_key
+from webhooks.store.webhook_items import webhook_key, webhook_of
 
 OWNER_SHARDS = 4  # as many processes add to an owner's hour without waiting for each other; readers read them all
 STATISTICS_DAYS = 90
@@ -55,6 +56,11 @@ class StatisticsStore:
         """See rollup.StatisticsStore."""
         found = self._table.get_many([webhook_key(each) for each in webhook_ids], (schema.PK, schema.SK, "user_id"))
         return {key[0]: str(read_foreign_id(item, "user_id")) for key, item in found.items()}
+
+    def webhooks(self, webhook_ids: Collection[str]) -> Mapping[str, Webhook]:
+        """See rollup.StatisticsStore."""
+        found = self._table.get_many([webhook_key(each) for each in webhook_ids])
+        return {key[0]: webhook_of(item) for key, item in found.items()}
 
     def commit(self, hours: Sequence[HourUpdate], windows: Sequence[WindowUpdate], service: Counts) -> bool:
         """See rollup.StatisticsStore."""

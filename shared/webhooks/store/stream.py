@@ -3,9 +3,10 @@
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from webhooks import news
 from webhooks.counting import (
     TOKEN_BYTES,
     WINDOW_SECONDS,
@@ -15,6 +16,7 @@ from webhooks.counting import (
     StatusChange,
     StreamRecord,
 )
+from webhooks.news import News
 from webhooks.statistics import (
     WRITE_UNITS,
     ByHour,
@@ -25,7 +27,7 @@ from webhooks.statistics import (
     write_units_at,
 )
 from webhooks.store import schema
-from webhooks.store.attributes import read_foreign_id, read_int
+from webhooks.store.attributes import read_foreign_id, read_int, read_text
 from webhooks.store.delivery_items import delivery_of
 from webhooks.store.dynamo import Item
 from webhooks.store.events import event_of
@@ -78,8 +80,7 @@ def _stream_record(record: Record) -> StreamRecord | None:
 
 
 def _delivery(change: Record, pk: str, before: Item | None, after: Item) -> HistoryRecord:
-    written_at_ms = int(change["ApproximateCreationDateTime"]) * 1000
-    hours = delivery_counts(delivery_of(before) if before else None, delivery_of(after), written_at_ms)
+    hours = delivery_counts(delivery_of(before) if before else None, delivery_of(after), _at_ms(change))
     return _history("delivery", change, pk, hours)
 
 
@@ -91,7 +92,7 @@ def _dead_letter(change: Record, pk: str, before: Item | None, after: Item) -> H
 
 def _history(item: str, change: Record, pk: str, hours: ByHour) -> HistoryRecord:
     webhook_id, _, shard = pk.partition("|")
-    hours = write_units_at(hours, item, write_units(change), int(change["ApproximateCreationDateTime"]) * 1000)
+    hours = write_units_at(hours, item, write_units(change), _at_ms(change))
     return HistoryRecord(change["SequenceNumber"], webhook_id, int(shard), hours)
 
 
@@ -123,17 +124,24 @@ def _webhook(change: Record, before: Item | None, after: Item) -> LooseRecord | 
         return None
     webhook_id = after[schema.PK]["S"]
     gone = CircuitChange(webhook_id, "closed", _DELETED_REVISION) if now == "deleted" else None
-    owner = str(read_foreign_id(after, "user_id"))
+    owner, version = str(read_foreign_id(after, "user_id")), read_int(after, "version")
     return _loose(
-        change, webhook_counts(was, now), gone, StatusChange(webhook_id, owner, now, read_int(after, "version"))
+        change,
+        webhook_counts(was, now),
+        gone,
+        StatusChange(webhook_id, owner, now, version),
+        news.of_status(webhook_id, was, now, read_text(after, "status_reason") or "", version, _at_ms(change)),
     )
 
 
 def _state(change: Record, before: Item | None, after: Item) -> LooseRecord | None:
-    now = state_of(after)
-    if state_of(before).circuit.state == now.circuit.state:
+    webhook_id, was, now = after[schema.PK]["S"], state_of(before), state_of(after)
+    told = news.of_state(webhook_id, was, now, _at_ms(change))
+    same = was.circuit.state == now.circuit.state
+    if same and not told:
         return None
-    return _loose(change, {}, CircuitChange(after[schema.PK]["S"], now.circuit.state, now.revision))
+    circuit = None if same else CircuitChange(webhook_id, now.circuit.state, now.revision)
+    return _loose(change, {}, circuit, told=told)
 
 
 def _loose(
@@ -141,14 +149,18 @@ def _loose(
     counts: Mapping[str, int],
     circuit: CircuitChange | None = None,
     status: StatusChange | None = None,
+    told: Sequence[News] = (),
 ) -> LooseRecord:
     sequence: str = change["SequenceNumber"]
     keys = change["Keys"]
     name = "\0".join((sequence, keys[schema.PK]["S"], keys[schema.SK]["S"]))
     token = hashlib.sha256(name.encode()).digest()[:TOKEN_BYTES]
-    return LooseRecord(
-        sequence, int(change["ApproximateCreationDateTime"]) // WINDOW_SECONDS, token, counts, circuit, status
-    )
+    window = int(change["ApproximateCreationDateTime"]) // WINDOW_SECONDS
+    return LooseRecord(sequence, window, token, counts, circuit, status, tuple(told))
+
+
+def _at_ms(change: Record) -> int:
+    return int(change["ApproximateCreationDateTime"]) * 1000
 
 
 def _image(image: Item | None) -> Item | None:

@@ -11,6 +11,7 @@ from tests.benchmarks.cost.metering import Meter, MeteredDynamoDB, MeteredSQS
 from tests.fakes.functions import Functions, Services
 from tests.fakes.stream_source import lambda_records
 from tests.fakes.world import BUS, TABLE, World
+from webhooks.announcements import EventBus
 from webhooks.events import normalise
 from webhooks.models.exchange import Exchange, HttpRequest
 from webhooks.queue import Queue, SqsIngest
@@ -136,7 +137,13 @@ class MeteredService:
             retention_ms=30 * 86_400_000,
             now_ms=self.world.clock.now_ms,
         )
-        rollup = Rollup(store, sleep=self.world.clock.sleep, random=self.world.random.random)
+        rollup = Rollup(
+            store,
+            EventBus(lambda: self.world.clients["events"], BUS, "pyairtable"),
+            sleep=self.world.clock.sleep,
+            random=self.world.random.random,
+            now_ms=self.world.clock.now_ms,
+        )
         records = lambda_records(self.world.dynamodb.tables[TABLE])
         for start in range(0, len(records), ROLLUP_BATCH):
             self.meter.invocations["rollup"] += 1

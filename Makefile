@@ -55,6 +55,10 @@ token: .venv/.ready ## a JWT: USER_ID=123 [STAGE=dev] [SCOPE="webhooks admin"] [
 test: .venv/.ready .venv-sam/.ready ## all tests, in two processes (ARGS="-k name" for some, ARGS="-n 0" in one)
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
+.PHONY: coverage
+coverage: .venv/.ready ## which lines of functions and shared the unit and integration tests reach, with branches; names those they do not
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS) tests/unit tests/integration --cov
+
 .PHONY: test-browser
 test-browser: .venv/.ready ## the dashboard in a real Chromium, also with 1,000 webhooks and 10,000 deliveries (apt install chromium npm)
 	@SCALE=1 $(PY) -m pytest tests/browser $(ARGS)

@@ -10,7 +10,6 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConf
 from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder, Route
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import (
-    RequestUnsupportedContentType,
     RequestValidationError,
 )
 
@@ -93,7 +92,6 @@ class Api(APIGatewayRestResolver):
         self.exception_handler(WebhooksError)(self._error)
         self.exception_handler(problems.Refused)(self._refused)
         self.exception_handler(RequestValidationError)(self._invalid)
-        self.exception_handler(RequestUnsupportedContentType)(self._unsupported)
         self.exception_handler(Exception)(self._unexpected)
         self.not_found(self._unknown_route)
 
@@ -121,10 +119,6 @@ class Api(APIGatewayRestResolver):
 
     def _invalid(self, error: RequestValidationError) -> Response[str]:
         return problems.of_validation(error, self.request_id)
-
-    def _unsupported(self, _: RequestUnsupportedContentType) -> Response[str]:
-        detail = "The body must be JSON: Content-Type: application/json"
-        return problems.problem(problems.UNSUPPORTED_MEDIA_TYPE, detail, request_id=self.request_id)
 
     def _unexpected(self, error: Exception) -> Response[str]:
         logger.error("request failed", exc_info=error, request_id=self.request_id)

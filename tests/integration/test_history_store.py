@@ -234,3 +234,12 @@ def test_dead_letters_are_listed_by_webhook_by_owner_and_for_all(table: DynamoTa
     assert ids(history.dead_letters_of(None, Span(behind=everything[6]))) == everything[7:]
     assert ids(history.dead_letters(WEBHOOK, Span(NOW + 3, NOW + 4))) == newest(mine[3:5])
     assert ids(history.dead_letters_of("9", Span())) == []
+
+
+def test_the_last_details_of_many_deliveries_come_at_once(table: DynamoTable, history: HistoryStore) -> None:
+    made = [record(n) for n in range(3)]
+    for each in made[:2]:
+        pk, sk = schema.history_pk(WEBHOOK, each.delivery_id), schema.attempt_sk(each.delivery_id, NOW)
+        table.put({"pk": text(pk), "sk": text(sk), "detail": binary(each.event_id.encode()), "expires_at": number(NOW)})
+    found = history.last_details([(WEBHOOK, each.delivery_id, NOW) for each in made])
+    assert found == {made[0].delivery_id: b"e0", made[1].delivery_id: b"e1"}

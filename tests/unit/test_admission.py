@@ -95,3 +95,56 @@ def test_a_run_whose_time_ends_between_two_rooms_leaves_the_second_to_the_next_r
     is_slow = False
     world.run(for_ms=10 * MINUTE_MS)
     assert {record.status for record in world.deliveries()} == {"delivered"}
+
+
+def test_who_loses_a_race_for_a_rate_takes_the_places_behind() -> None:
+    def meanwhile(call: str) -> None:
+        state = states_of(world).get(webhook.webhook_id)
+        if call == "dynamodb.update_item" and state.rate_tat_ms is None:
+            assert states_of(world).save_rate(webhook.webhook_id, None, world.clock.ms + 500)
+
+    world = World(plan=meanwhile)
+    webhook = world.owners.register("one", rate_limit_rps=1)
+    world.publish(event("e1"))
+    world.work()
+    assert world.receivers.log == []
+    waiting = world.delivery().waiting
+    assert waiting is not None
+    assert (waiting.reason, waiting.at_ms) == ("rate_limited", world.clock.ms + 500)
+    world.run()
+    assert world.delivery().status == "delivered"
+
+
+def test_a_room_whose_release_loses_a_race_for_the_rate_is_emptied_behind_the_winner() -> None:
+    def meanwhile(call: str) -> None:
+        nonlocal lost
+        state = states_of(world).get(webhook.webhook_id)
+        if releasing and call == "dynamodb.update_item" and not lost:
+            lost = world.clock.ms + 10_000
+            assert states_of(world).save_rate(webhook.webhook_id, state.rate_tat_ms, lost)
+
+    lost, releasing = 0, False
+    world = World(plan=meanwhile)
+    webhook = world.owners.register("one", status="paused", rate_limit_rps=1)
+    world.publish(*events(3))
+    world.work()
+    world.owners.change(webhook, status="active")
+    releasing = True
+    world.release()
+    assert lost
+    world.run()
+    assert min(seen.at_ms for seen in world.receivers.log) >= lost
+    assert {record.status for record in world.deliveries()} == {"delivered"}
+
+
+def test_a_room_whose_rate_is_used_up_for_a_minute_waits_for_the_next_run() -> None:
+    world = World()
+    webhook = world.owners.register("one", status="paused", rate_limit_rps=1)
+    world.publish(event("e1"))
+    world.work()
+    world.owners.change(webhook, status="active")
+    assert states_of(world).save_rate(webhook.webhook_id, None, world.clock.ms + 2 * MINUTE_MS)
+    world.release()
+    assert world.delivery().waiting is not None
+    world.run()
+    assert world.delivery().status == "delivered"

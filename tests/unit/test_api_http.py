@@ -1,13 +1,15 @@
 """The API as HTTP: routes, methods, bodies, errors, CORS, and its own description."""
 
+import base64
 import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from tests.api_client import ApiClient
-from webhooks.errors import Unavailable
+from webhooks.errors import Unavailable, WebhooksError
 from webhooks.event_types import DEFAULT_EVENT_TYPES, OPERATIONAL_EVENT_TYPES, TEST_EVENT_TYPE
 
 
@@ -238,3 +240,23 @@ def test_the_description_is_complete(client: ApiClient) -> None:
     assert not any("500" in each["responses"] for each in operations)
     assert document["security"] == [{"bearer": []}]
     assert document["paths"]["/health"]["get"]["security"] == []
+
+
+def test_a_body_that_is_no_text_is_a_bad_request() -> None:
+    from problems import BAD_REQUEST, Refused
+    from reading import read_json
+
+    body = base64.b64encode(b'{"type": "\xff"}').decode()
+    with pytest.raises(Refused, match="UTF-8") as refusal:
+        read_json(APIGatewayProxyEvent({"body": body, "isBase64Encoded": True}), 1_000)
+    assert refusal.value.kind == BAD_REQUEST
+
+
+def test_an_error_that_has_no_answer_of_its_own_is_hidden(client: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(webhook_id: str) -> None:
+        raise WebhooksError("secret detail")
+
+    monkeypatch.setattr(client.store, "webhook", broken)
+    answer = client.call("GET", "/webhooks/wh_" + "0" * 26)
+    assert (answer.status, answer.body["type"]) == (500, "/problems/internal-error")
+    assert "secret detail" not in answer.text

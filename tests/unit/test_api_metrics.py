@@ -120,6 +120,7 @@ def test_a_webhook_without_a_past_is_healthy(api: ApiClient) -> None:
         (_hour(9), WebhookState(slow_until_ms=NOW + 1), 0, "degraded", "slowed_down"),
         (_hour(9), WebhookState(Circuit("open", open_until_ms=NOW + 9)), 0, "failing", "circuit_open"),
         (_hour(9), WebhookState(Circuit("half_open")), 0, "failing", "circuit_open"),
+        (_hour(9), WebhookState(Circuit("open", warned_hours=24)), 0, "failing", "failing_for_24_hours"),
         (_hour(0, dns=3), WebhookState(Circuit(failing_since_ms=NOW - 600_000)), 0, "failing", "no_success"),
         (Statistics({"dead": 1}), WebhookState(), 0, "degraded", "dead_letters"),
     ],

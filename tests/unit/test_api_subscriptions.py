@@ -75,6 +75,8 @@ def test_subscriptions_to_one_pattern_share_a_row(client: ApiClient, path: str) 
             "filters.conditions.operator",
         ),
         ({"event_type": "*", "id": "sub_1"}, "id"),
+        ({"event_type": "*", "resource_id": "a|b"}, "resource_id"),
+        ({"event_type": "*", "resource_id": True}, "resource_id"),
     ],
 )
 def test_a_wrong_subscription_is_refused_by_field(
@@ -102,6 +104,14 @@ def test_only_given_fields_change_and_null_takes_a_filter_away(client: ApiClient
     assert {pattern for _, pattern, _ in client.store.rows} == {"record.updated"}
 
 
+def test_what_a_change_filters_by_is_routed_by_from_then_on(client: ApiClient, path: str) -> None:
+    made = client.call("POST", path, {"event_type": "record.created"}).body
+    changed = client.call("PUT", f"{path}/{made['id']}", {"resource_id": 5, "filters": {"user_id": [1]}}).body
+    assert (changed["resource_id"], changed["filters"]) == ("5", {"user_id": [1]})
+    (row,) = client.store.rows.values()
+    assert json.loads(row.subscriptions) == [[made["id"], "5", {"user_id": [1]}]]
+
+
 def test_an_inactive_subscription_has_no_route(client: ApiClient, path: str) -> None:
     made = client.call("POST", path, {"event_type": "*"}).body
     assert client.call("PUT", f"{path}/{made['id']}", {"is_active": False}).body["is_active"] is False
@@ -110,7 +120,16 @@ def test_an_inactive_subscription_has_no_route(client: ApiClient, path: str) -> 
     assert len(client.store.rows) == 1
 
 
-@pytest.mark.parametrize("change", [{"event_type": None}, {"is_active": None}, {"event_type": "no.such"}, {"x": 1}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"event_type": None},
+        {"is_active": None},
+        {"event_type": "no.such"},
+        {"x": 1},
+        {"filters": {"conditions": {"operator": "xor", "rules": []}}},
+    ],
+)
 def test_a_change_is_judged_like_a_subscription(client: ApiClient, path: str, change: dict[str, object]) -> None:
     made = client.call("POST", path, {"event_type": "*"}).body
     assert client.call("PUT", f"{path}/{made['id']}", change).status == 422

@@ -173,3 +173,8 @@ def test_whatever_happens_a_circuit_never_stays_shut_for_good(
                 circuit = after(circuit, bad=bad, at=now)
         assert (circuit.failing_since_ms or 0) <= now
         assert may_send(circuit, now + POLICY.open_cap_ms) != "no"
+
+
+def test_a_good_probe_that_comes_after_another_closed_the_circuit_is_an_ordinary_success() -> None:
+    closed = after(Circuit(), bad=3)
+    assert probe_result(closed, True, NOW, POLICY) == after(closed, ok=1)

@@ -12,6 +12,7 @@ from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord
 from webhooks.models.replay import ReplayJob, ReplaySelection
 from webhooks.steps import Postpone, advance
+from webhooks.store.data_key import DataKeyStore
 from webhooks.store.dead_letters import DeadLetterStore
 from webhooks.store.deliveries import DeliveryStore
 from webhooks.store.delivery_items import delivery_key
@@ -194,3 +195,24 @@ def test_what_waits_stands_in_the_index_with_its_body_and_never_expires(world: W
     world.run()
     assert world.delivery().status == "delivered"
     assert world.receivers.log[-1].body == record.body
+
+
+def test_of_two_first_data_keys_the_one_that_is_stored_is_everybody_s(table: DynamoTable) -> None:
+    keys = DataKeyStore(table)
+    assert keys.load() is None
+    assert keys.store_if_absent(b"first") == b"first"
+    assert keys.store_if_absent(b"second") == b"first"
+    assert keys.load() == b"first"
+
+
+def test_a_room_that_nobody_is_to_look_into_is_not_put_off(table: DynamoTable) -> None:
+    states = StateStore(table)
+    assert not states.reschedule(WEBHOOK, WebhookState(), 60_000)
+    assert states.get(WEBHOOK).wake_at_ms is None
+
+
+def test_the_states_of_several_webhooks_are_read_at_once(table: DynamoTable) -> None:
+    states = StateStore(table)
+    states.wake(WEBHOOK, 5_000, now_ms=10)
+    found = states.get_many([WEBHOOK, "wh_unknown"])
+    assert found == {WEBHOOK: states.get(WEBHOOK), "wh_unknown": WebhookState()}

@@ -110,6 +110,10 @@ def test_the_url_comes_back_as_it_goes_on_the_wire(url: str, normal: str, host: 
         ("https://０x7f.1/", "ip"),  # noqa: RUF001
         ("https://1.2.3.4.5/", "host"),
         ("https://256.1.1.1/", "host"),
+        ("https://127.0.0.256/", "host"),  # digits that are no address are no name either
+        ("https://4294967296/", "host"),
+        ("https://127.0.0.08/", "host"),
+        (f"https://{'0' * 33}/", "host"),
         ("https://good.08/", "host"),
         ("https://127.0.0.1../", "host"),
         ("https://bad-.example/", "host"),
@@ -277,6 +281,12 @@ def test_behind_a_declared_dns64_the_wrapped_address_is_judged(prefix: str, wrap
         address = str(IPv6Address(wrapped.format(*octets.split())))
         assert verdict("https://good.example/", [address], policy) == expected
         assert verdict("https://good.example/", [address], POLICY) == "ip"
+
+
+def test_several_dns64_prefixes_are_each_read_by_their_own_length() -> None:
+    policy = EgressPolicy.from_settings(dns64_prefixes=["2001:db8::/32", "64:ff9b::/96"])
+    for address, expected in (("64:ff9b::0808:0808", "ok"), ("64:ff9b::0a00:0001", "ip"), ("2606:4700::1", "ok")):
+        assert verdict("https://good.example/", [address], policy) == expected
 
 
 def test_ports_are_read_as_lists_ranges_and_all() -> None:

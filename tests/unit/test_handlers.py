@@ -3,6 +3,7 @@ message stays in its queue."""
 
 import gc
 import importlib.util
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.fakes.event_source import Crash
 from tests.fakes.functions import Handler, Services
 from tests.fakes.kms import FakeKMS
 from tests.fakes.owners import url_of
+from tests.fakes.receivers import Answer
 from tests.fakes.sqs import FakeQueue, lambda_record
 from tests.fakes.stream_source import lambda_records
 from tests.fakes.virtual_loop import VirtualLoop
@@ -75,7 +77,7 @@ def deployed(name: str, world: World, monkeypatch: pytest.MonkeyPatch) -> Callab
         if name == "sender":
             app.loop.close()
             app.loop = VirtualLoop(services.clock)
-            app.sender._transport = services.transport
+            app.sender._transport = app.trials._transport = services.transport
         if name == "release":
             app.release._each = map  # the fakes belong to one thread
 
@@ -241,3 +243,40 @@ def test_a_part_of_the_stream_that_cannot_be_counted_comes_again(
     assert app.handler({"Records": batch}, None)["batchItemFailures"]
     plan.down = ""
     assert app.handler({"Records": batch}, None) == {"batchItemFailures": []}
+
+
+def test_a_test_delivery_is_signed_sent_at_once_and_leaves_no_trace(world: World) -> None:
+    webhook = world.owners.register("one", status="paused")
+    world.receivers.script(url_of("one"), [Answer(302, headers={"X-Seen": "yes"}, body=b"\xffmoved")])
+    before = [key for key, _ in world.dynamodb.tables[TABLE].all_items()]
+    payload = {**event("e1"), "type": "webhook.test"}
+    trial = world.functions.invoke("sender", {"test": {"webhook_id": webhook.webhook_id, "event": payload}})
+    (seen,) = world.receivers.log
+    assert json.loads(seen.body) == payload == json.loads(trial["request"]["body"])
+    assert seen.headers["X-PyAirtable-Signature"] == trial["request"]["headers"]["X-PyAirtable-Signature"]
+    assert (trial["succeeded"], trial["status_code"], trial["event_id"]) == (False, 302, "e1")
+    assert trial["response"] == {"headers": [["X-Seen", "yes"]], "body": "\ufffdmoved"}
+    assert [key for key, _ in world.dynamodb.tables[TABLE].all_items()] == before
+
+
+def test_a_test_delivery_that_reaches_nobody_has_no_response(world: World) -> None:
+    webhook = world.owners.register("one")
+    world.receivers.script(url_of("one"), [Answer(error_code="connect_timeout")])
+    request = {"test": {"webhook_id": webhook.webhook_id, "event": event("e1")}}
+    trial = world.functions.invoke("sender", request)
+    assert (trial["succeeded"], trial["status_code"], trial["error_code"]) == (False, None, "connect_timeout")
+    assert trial["response"] is None
+
+
+def test_nothing_is_tried_out_on_a_deleted_webhook(world: World) -> None:
+    webhook = world.owners.register("one")
+    world.owners.delete(webhook)
+    with pytest.raises(LookupError):
+        world.functions.invoke("sender", {"test": {"webhook_id": webhook.webhook_id, "event": event("e1")}})
+    assert world.receivers.log == []
+
+
+def test_the_message_of_a_job_that_is_gone_leaves_its_queue(world: World) -> None:
+    world.send_raw(world.jobs_queue, json.dumps({"job_id": "rpl_gone"}))
+    handed, failed = failed_of(world, "jobs", world.jobs_queue)
+    assert (len(handed), failed) == (1, set())

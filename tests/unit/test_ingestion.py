@@ -1,6 +1,7 @@
 """Ingestion over the fakes: recorded decisions, crashes, duplicates, fan-out, and messages that nobody can read."""
 
 import json
+from collections.abc import Mapping
 
 import pytest
 
@@ -8,6 +9,8 @@ from tests.fakes.event_source import Crash
 from tests.fakes.owners import url_of
 from tests.fakes.world import World, event
 from webhooks.ids import delivery_id
+from webhooks.matching import CompiledRoutes, Outcome
+from webhooks.payload import MAX_EVENT_BYTES
 
 
 class Once:
@@ -267,3 +270,67 @@ def test_throttling_is_ours_to_retry_and_costs_no_event() -> None:
         world.publish(event(f"e{number}"))
     world.run()
     assert {seen.event_id for seen in world.receivers.log} == {f"e{number}" for number in range(30)}
+
+
+def test_an_event_of_eventbridge_has_the_type_of_its_envelope_unless_it_names_one() -> None:
+    world = World()
+    world.owners.register("one")
+    envelope = {"id": "x", "time": "2025-10-09T08:00:00Z", "detail-type": "record.created"}
+    untyped = {name: value for name, value in event("e1").items() if name != "type"}
+    for detail in (untyped, event("e2", "table.created")):
+        world.send_raw(world.ingest_queue, json.dumps({**envelope, "detail": detail}))
+    world.run()
+    assert {seen.event_id: seen.event_type for seen in world.receivers.log} == {
+        "e1": "record.created",
+        "e2": "table.created",
+    }
+
+
+def test_an_event_that_is_too_large_is_put_aside_and_costs_its_neighbours_nothing() -> None:
+    world = World()
+    world.owners.register("one")
+    world.publish(event("large", data={"text": "x" * MAX_EVENT_BYTES}), event("fine"))
+    world.run()
+    assert {seen.event_id for seen in world.receivers.log} == {"fine"}
+    (put_aside,) = world.messages(world.ingest_dead_letter_queue)
+    assert f"at most {MAX_EVENT_BYTES}" in put_aside.attributes["reason"]["StringValue"]
+
+
+CONTINUED = json.dumps({"continue": {"event_id": "e1", "scope": "ws:1", "page": 1, "after": "wh_0"}})
+
+
+def test_what_continues_an_event_that_is_gone_is_put_aside() -> None:
+    world = World()
+    world.send_raw(world.ingest_queue, CONTINUED)
+    world.run()
+    (put_aside,) = world.messages(world.ingest_dead_letter_queue)
+    assert "is gone" in put_aside.attributes["reason"]["StringValue"]
+
+
+def test_what_continues_an_event_that_cannot_be_read_now_comes_again() -> None:
+    world = World(plan=Once("dynamodb.batch_get_item", "throttled"))
+    world.send_raw(world.ingest_queue, CONTINUED)
+    assert world.poll("ingest") == 1
+    assert len(world.messages(world.ingest_queue)) == 1
+    assert not world.messages(world.ingest_dead_letter_queue)
+
+
+def test_a_fault_of_ours_that_one_event_brings_out_costs_its_neighbours_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    match = CompiledRoutes.match
+
+    def faulty(self: CompiledRoutes, payload: Mapping[str, object]) -> Outcome:
+        if payload["id"] == "bad":
+            raise ZeroDivisionError
+        return match(self, payload)
+
+    monkeypatch.setattr(CompiledRoutes, "match", faulty)
+    world = World()
+    world.owners.register("one")
+    for event_id in ("fine", "bad", "good"):
+        world.publish(event(event_id))
+    world.work("ingest")
+    assert [json.loads(each.body)["events"][0]["id"] for each in world.messages(world.ingest_queue)] == ["bad"]
+    world.work()
+    assert {seen.event_id for seen in world.receivers.log} == {"fine", "good"}

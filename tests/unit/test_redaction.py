@@ -29,6 +29,11 @@ def test_a_credential_that_is_cut_off_is_masked_too(length: int) -> None:
     assert redacted(said, credentials_in([TOKEN])) == said
 
 
+def test_a_text_that_is_cut_off_elsewhere_stays() -> None:
+    said = b"you sent " + TOKEN[:7].encode()
+    assert redacted(said, credentials_in([TOKEN]), is_cut=True) == said
+
+
 async def test_what_a_receiver_says_back_is_masked_in_the_exchange() -> None:
     with Receiver(host=PUBLIC) as receiver:
         receiver.script("/", answer(200, b"x" * 4_086 + TOKEN.encode(), [("X-Echo", f"Bearer {TOKEN}")]))

@@ -54,6 +54,24 @@ def test_tenants_do_not_share() -> None:
     assert admitted(door, Caller(2, frozenset(), frozenset({"webhooks"}))) == 100
 
 
+def test_a_process_forgets_who_has_not_come_for_longest_and_asks_the_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("webhooks.request_limits.MAX_KEPT", 2)
+    counts = MemoryRequestCounts()
+    door = limits(counts, Clock())
+    flood, *others = (Caller(number, frozenset(), frozenset({"webhooks"})) for number in range(5))
+    assert admitted(door, flood) == 100
+    for other in others[:2]:
+        assert admitted(door, other, tries=1) == 1
+        calls = counts.calls
+        assert (admitted(door, flood, tries=1), counts.calls) == (0, calls)  # who keeps coming is remembered
+    for other in others[2:]:
+        assert admitted(door, other, tries=1) == 1
+    calls = counts.calls
+    assert (admitted(door, flood, tries=1), counts.calls) == (0, calls + 1)
+
+
 def test_a_busy_tenant_costs_few_writes_a_quiet_one_wastes_nothing_and_a_flood_is_free() -> None:
     counts, clock = MemoryRequestCounts(), Clock()
     door = limits(counts, clock, per_second=100)

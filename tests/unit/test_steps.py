@@ -109,3 +109,9 @@ def test_a_cut_off_is_noted_even_when_the_delivery_is_done() -> None:
     assert done.record is not None
     assert [attempt.outcome for attempt in done.record.attempts] == ["success", "unknown"]
     assert done.record.status == "delivered"
+
+
+@pytest.mark.parametrize(("status", "then"), [(500, "dead_letter"), (200, "delete")])
+def test_an_attempt_for_what_was_given_up_meanwhile_buries_it_unless_it_arrived(status: int, then: str) -> None:
+    given_up = stored(status="failed", reason="attempts_used_up:http_500")
+    assert advance(given_up, received(), answered(status), now_ms=NOW).then == then

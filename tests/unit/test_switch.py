@@ -1,5 +1,7 @@
 """Disabling a webhook over the fake table: it and its routes at once, or not at all."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.fakes.faults import FaultyClient
@@ -63,3 +65,9 @@ def test_a_lost_answer_is_told_and_a_repeated_call_changes_it_once() -> None:
     switch(world, "repeated").disable(other, "gone", world.clock.ms)
     assert world.owners.webhook(other).version == other.version + 1
     assert world.owners.webhook(other).status == "failed"
+
+
+def test_a_webhook_that_is_gone_is_not_disabled() -> None:
+    world = World()
+    webhook = replace(world.owners.register("one", event_types=()), webhook_id="wh_gone")
+    assert not switch(world).disable(webhook, "gone", world.clock.ms)

@@ -83,7 +83,8 @@ class Show:
     def _publish_all_types(self) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
         """The events that must arrive, by id, and the one that must not."""
         self._screen.heading(
-            "2. Events of all ten types through EventBridge, all ten over HTTP, and one without urgency"
+            f"2. Events of all {len(DEFAULT_EVENT_TYPES)} types through EventBridge, all of them over HTTP, "
+            "and one without urgency"
         )
         on_bus = [self._event(name, "high", source="eventbridge") for name in DEFAULT_EVENT_TYPES]
         over_http = [self._event(name, "high", source="http") for name in DEFAULT_EVENT_TYPES]

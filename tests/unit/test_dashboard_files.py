@@ -6,9 +6,11 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+
+from webhooks.filter_document import Operator
 
 PROJECT = Path(__file__).parents[2]
 FOLDER = PROJECT / "functions" / "dashboard"
@@ -69,6 +71,13 @@ def test_scripts_import_files_that_are_there_and_are_short_enough_to_read(path: 
     for imported in re.findall(r"(?:from|import\()\s*\"([^\"]+)\"", text):
         assert (path.parent / imported).resolve().is_file(), imported
     assert len(text.splitlines()) <= 350
+
+
+def test_the_filter_editor_offers_every_operator() -> None:
+    script = (STATIC / "js" / "filter_editor.js").read_text(encoding="utf-8")
+    offered = re.search(r"^const OPERATORS = (\[.*\]);$", script, re.MULTILINE)
+    assert offered is not None
+    assert tuple(json.loads(offered[1])) == get_args(Operator)
 
 
 def test_the_policy_allows_nothing_inline_and_nobody_to_embed() -> None:

@@ -123,6 +123,7 @@ def test_a_webhook_comes_back_as_it_was_written(
     )
     create(either, made)
     assert either.webhook(made.webhook_id) == made
+    assert either.some([made.webhook_id, "wh_unknown"]) == {made.webhook_id: made}  # type: ignore[attr-defined]
 
 
 def test_ids_are_stored_in_the_type_they_came_in(store: DynamoManagementStore, table: "Table") -> None:

@@ -176,3 +176,36 @@ def test_wrong_filters_and_events_are_refused_with_their_place(client: ApiClient
     assert bad.body["errors"][0]["field"].startswith("filters.conditions")
     event = client.call("POST", "/filters/test", {"filters": {}, "event": {"type": 5}})
     assert (event.status, event.body["errors"][0]["field"]) == (422, "event.type")
+
+
+def test_what_is_still_being_tried_is_counted_on_the_first_page_alone(client: ApiClient, mine: str) -> None:
+    client.history.add(retrying(mine, 800), *(letter(mine, n) for n in range(750)))
+    path = f"/webhooks/{mine}/failures"
+    first = client.call("GET", path).body
+    second = client.call("GET", path, query={"cursor": first["next_cursor"]}).body
+    assert [sum(each["retrying"] for each in page["items"]) for page in (first, second)] == [1, 0]
+    assert [sum(each["dead_letters"] for each in page["items"]) for page in (first, second)] == [500, 250]
+
+
+def test_a_sample_that_names_a_user_is_not_made_the_callers(client: ApiClient) -> None:
+    filters = {"user_id": [5]}
+    for user_id, matched in ((5, True), (None, False)):
+        event = {"type": "record.created", "user_id": user_id}
+        (item,) = client.call("POST", "/filters/test", {"filters": filters, "event": event}).body["items"]
+        assert item["matched"] is matched
+
+
+def test_filters_are_tried_on_each_event_once_and_on_those_of_one_type(client: ApiClient, mine: str) -> None:
+    other = client.register()["id"]
+    for n, event_type in ((1, "record.created"), (2, "record.updated")):
+        client.events.add(record(n, event_type=event_type))
+        for webhook_id in (mine, other):
+            key = delivery_id(NOW + n, "user:123", f"e{n}", webhook_id)
+            client.history.add(DeliveryRecord(key, webhook_id, f"e{n}", event_type, "user:123", "delivered", 1, 1))
+
+    def tried(**more: str) -> list[str]:
+        items = client.call("POST", "/filters/test", {"filters": None, **more}).body["items"]
+        return [each["event_id"] for each in items]
+
+    assert tried() == ["e2", "e1"]
+    assert tried(event_type="record.created") == ["e1"]

@@ -18,7 +18,13 @@ def test_a_queue_s_depth_is_what_sqs_counts() -> None:
     class Sqs:
         def get_queue_attributes(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
             asked.append(request)
-            return {"Attributes": dict(zip(request["AttributeNames"], ("3", "2", "1"), strict=True))}
+            return {"Attributes": {name: amount for name, amount in depth.items() if name in request["AttributeNames"]}}
+
+    depth = {
+        "ApproximateNumberOfMessages": "3",
+        "ApproximateNumberOfMessagesNotVisible": "2",
+        "ApproximateNumberOfMessagesDelayed": "1",
+    }
 
     assert queue_depth(Sqs(), "url")() == QueueDepth(visible=3, in_flight=2, delayed=1)
     assert asked[0]["QueueUrl"] == "url"

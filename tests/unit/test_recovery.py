@@ -196,3 +196,23 @@ def test_a_recovery_needs_a_time_or_a_reason_and_a_webhook_of_the_callers() -> N
         recover(world, webhook, ReplaySelection(from_ms=2, to_ms=1))
     with pytest.raises(NotFound):
         recovery(world).start(caller(8), webhook.webhook_id, ALL, 1)
+
+
+def test_a_recovery_keeps_to_its_event_type() -> None:
+    world, webhook = missing(given_up=2, inactive=2)
+    world.owners.change(webhook, status="inactive")
+    world.publish(event("t1", "table.created"))
+    world.run()
+    world.owners.change(webhook, status="active")
+    selection = ReplaySelection(event_type="table.created", from_ms=0)
+    assert estimate(world, webhook, selection) == (1, True)
+    assert recover(world, webhook, selection).replayed == 1
+    assert ids(world) == Counter(["t1"])
+
+
+def test_an_estimate_that_would_look_at_too_much_says_that_it_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhooks.recovery.EXAMINED", 1)
+    world, webhook = missing(given_up=3, inactive=4)
+    found, is_exact = estimate(world, webhook)
+    assert found < 7
+    assert not is_exact

@@ -1,0 +1,41 @@
+"""The table's stream as rollup reads it: what says nothing, and what nobody can read."""
+
+import logging
+
+import pytest
+
+from tests.fakes.stream_source import lambda_records
+from tests.fakes.world import TABLE, World, event
+from webhooks.store.stream import stream_records
+
+
+def test_a_record_that_cannot_be_read_is_named_and_costs_its_neighbours_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World(keeps_stream=True)
+    world.owners.register("one")
+    world.publish(event("e1"), event("e2"))
+    world.run()
+    records = lambda_records(world.dynamodb.tables[TABLE])
+    whole = stream_records(records)
+    damaged = next(each for each in records if each["dynamodb"]["Keys"]["sk"]["S"].startswith("dlv#"))
+    sequence = damaged["dynamodb"]["SequenceNumber"]
+    del damaged["dynamodb"]["NewImage"]["status"]
+    with caplog.at_level(logging.ERROR):
+        assert stream_records(records) == [each for each in whole if each.sequence != sequence]
+    assert damaged["dynamodb"]["Keys"]["sk"]["S"] in caplog.text
+
+
+def test_what_is_removed_adds_to_no_count() -> None:
+    removed = {"Keys": {"pk": {"S": "wh_1"}, "sk": {"S": "dlv#1"}}, "OldImage": {"status": {"S": "delivered"}}}
+    assert stream_records([{"eventName": "REMOVE", "dynamodb": removed}]) == []
+
+
+def test_a_renamed_webhook_changes_no_status() -> None:
+    world = World(keeps_stream=True)
+    webhook = world.owners.register("one")
+    before = len(stream_records(lambda_records(world.dynamodb.tables[TABLE])))
+    world.owners.change(webhook, name="renamed")
+    records = lambda_records(world.dynamodb.tables[TABLE])
+    assert records[-1]["dynamodb"]["NewImage"]["name"] == {"S": "renamed"}
+    assert len(stream_records(records)) == before

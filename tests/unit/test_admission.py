@@ -132,6 +132,7 @@ def test_a_room_whose_release_loses_a_race_for_the_rate_is_emptied_behind_the_wi
     releasing = True
     world.release()
     assert lost
+    assert [record.waiting for record in world.deliveries()] == [None] * 3  # a lost race costs no minute
     world.run()
     assert min(seen.at_ms for seen in world.receivers.log) >= lost
     assert {record.status for record in world.deliveries()} == {"delivered"}

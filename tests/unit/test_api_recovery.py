@@ -179,7 +179,7 @@ def test_wrong_filters_and_events_are_refused_with_their_place(client: ApiClient
 
 
 def test_what_is_still_being_tried_is_counted_on_the_first_page_alone(client: ApiClient, mine: str) -> None:
-    client.history.add(retrying(mine, 800), *(letter(mine, n) for n in range(750)))
+    client.history.add(retrying(mine, 1), *(letter(mine, n) for n in range(750)))
     path = f"/webhooks/{mine}/failures"
     first = client.call("GET", path).body
     second = client.call("GET", path, query={"cursor": first["next_cursor"]}).body

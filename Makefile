@@ -216,14 +216,14 @@ clean: ## remove environments, caches and the local stack's data
 
 .venv/.ready: pyproject.toml uv.lock requirements/uv.txt
 	@[ -n "$(PYTHON)" ] || { echo 'Python 3.11 or newer with venv is needed (Debian: apt install python3-venv). Name another with `make PYTHON=/path/to/python3`.' >&2; exit 1; }
-	@[ -x $(PY) ] && $(PY) -c '' 2>/dev/null || { echo 'Setting up .venv' && rm -rf .venv && $(PYTHON) -m venv .venv; }
+	@[ -x $(PY) ] && $(PY) -c '' 2>/dev/null || { echo 'Setting up .venv' >&2 && rm -rf .venv && $(PYTHON) -m venv .venv; }
 	@$(PY) -m uv --version 2>/dev/null | grep -q "^uv $$(sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements/uv.txt) *" \
 		|| $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(UV) sync --frozen --quiet --python $(PY)
 	@touch $@
 
 .venv-sam/.ready: requirements/sam.txt .venv/.ready
-	@echo 'Setting up .venv-sam (sam-cli)'
+	@echo 'Setting up .venv-sam (sam-cli)' >&2
 	@$(UV) venv --quiet --clear --python $(PY) .venv-sam
 	@$(UV) pip sync --quiet --require-hashes --python .venv-sam/bin/python requirements/sam.txt
 	@touch $@

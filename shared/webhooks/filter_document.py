@@ -180,7 +180,7 @@ def _misfit(operation: Operator, value: object, *, given: bool) -> str | None:
             )
         case "equals" | "not_equals" | "contains" | "not_contains":
             return None if given and _is_scalar(value) else "a string, a number, a boolean or null"
-        case _:
+        case "greater_than" | "greater_than_or_equal" | "less_than" | "less_than_or_equal":
             fits = _is_scalar(value) and isinstance(value, (str, int, float)) and not isinstance(value, bool)
             return None if fits else f"a number or a string of at most {MAX_STRING:,} characters"
 

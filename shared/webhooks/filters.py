@@ -233,7 +233,7 @@ def _rule(rule: Rule) -> Predicate:
             return lambda subject: isinstance(text := subject[path], str) and text.startswith(value)
         case "ends_with":
             return lambda subject: isinstance(text := subject[path], str) and text.endswith(value)
-        case _:
+        case "greater_than" | "greater_than_or_equal" | "less_than" | "less_than_or_equal":
             return _ordered(rule)
 
 

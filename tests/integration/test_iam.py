@@ -88,12 +88,12 @@ def test_only_the_api_makes_data_keys_and_only_api_and_sender_open_them(
     assert who_may(stack, acting_as, "kms", "decrypt", KeyId=key, CiphertextBlob=wrapped) == {"Api", "Sender"}
 
 
-def test_only_sender_and_replay_speak_on_the_bus_and_only_the_api_calls_the_sender(
+def test_only_rollup_and_replay_speak_on_the_bus_and_only_the_api_calls_the_sender(
     stack: LocalStack, acting_as: dict[str, boto3.Session]
 ) -> None:
     bus = stack.outputs["EventBusName"]
     entry = {"EventBusName": bus, "Source": "nobody.listens", "DetailType": "test", "Detail": "{}"}
-    assert who_may(stack, acting_as, "events", "put_events", Entries=[entry]) == {"Sender", "Replay"}
+    assert who_may(stack, acting_as, "events", "put_events", Entries=[entry]) == {"Rollup", "Replay"}
     sender = stack.outputs["SenderFunctionName"]
     nothing = b'{"Records": []}'
     assert who_may(stack, acting_as, "lambda", "invoke", FunctionName=sender, Payload=nothing) == {"Api"}

@@ -48,6 +48,8 @@ def key_range(text: str, hash_name: str, range_name: str, names: Names, values: 
     _, used = condition(text, names, values)
     check_used(used, names, values)
     first, second = (*(_text(values[each]) for each in bounds), "", "")[:2]
+    if operator == "BETWEEN" and second < first:
+        raise NotUnderstood("The BETWEEN operator requires upper bound to be greater than or equal to lower bound")
     return KeyRange(_text(values[hash_value]), operator, first, second)
 
 

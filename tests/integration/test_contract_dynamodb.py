@@ -248,6 +248,17 @@ def test_a_query_pages_through_a_partition_in_order(subject: Subject) -> None:
     assert found == ["s1", "s2", "s3", "s4", "s5"]
 
 
+def test_a_range_that_ends_before_it_begins_is_refused(subject: Subject) -> None:
+    if subject.name == "moto":
+        pytest.skip("moto finds nothing there")
+    with pytest.raises(ClientError, match="upper bound"):
+        subject.client.query(
+            TableName=subject.table,
+            KeyConditionExpression="pk = :p AND sk BETWEEN :a AND :z",
+            ExpressionAttributeValues={":p": text("p"), ":a": text("s5"), ":z": text("s1")},
+        )
+
+
 def test_a_query_of_a_sparse_index_finds_keys_only_and_forgets_what_leaves_it(subject: Subject) -> None:
     subject.put("a", waiting_key=text("due|1"), waiting_at=text("2"), body=text("long"))
     subject.put("b", waiting_key=text("due|1"), waiting_at=text("1"))

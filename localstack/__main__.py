@@ -80,7 +80,8 @@ def run(environ: Mapping[str, str]) -> None:
     stack = LocalStack(
         state_dir=DATA, port=port(environ), bind=environ.get("BIND") or "127.0.0.1", parameters=parameters(environ)
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for end in (signal.SIGINT, signal.SIGTERM):  # a shell that starts it in the background ignores the first
+        signal.signal(end, signal.default_int_handler)
     try:
         print("Starting the emulator and deploying template.yaml ...", flush=True)
         stack.start()

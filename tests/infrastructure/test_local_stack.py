@@ -317,7 +317,8 @@ def test_a_template_that_the_emulator_refuses_says_why_and_leaves_nothing(
 
 
 COMMAND = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does with what it starts in the background
 from pathlib import Path
 from localstack import __main__ as command
 command.DATA = Path(sys.argv[1])

@@ -109,6 +109,18 @@ def test_what_the_bus_does_not_take_comes_again_and_is_counted_once() -> None:
     assert world.items(schema.STATISTICS_PREFIX) == counted
 
 
+def test_an_owner_hears_of_a_disabling_though_an_operational_event_led_to_it() -> None:
+    world = disabled()
+    world.owners.register("second", event_types=WEBHOOK_NEWS)
+    world.receivers.script(url_of("watcher"), [410])
+    world.roll_up()
+    world.run()
+    world.roll_up()
+    assert [event_type for event_type, _ in announced(world)] == ["webhook.disabled"] * 2
+    world.run()
+    assert len(world.receivers.seen(url_of("second"))) == 2
+
+
 def test_nobody_is_told_of_a_webhook_that_is_gone() -> None:
     world = World(keeps_stream=True)
     webhook = world.owners.register("gone")

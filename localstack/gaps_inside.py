@@ -13,7 +13,6 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from ministack.core import iam_actions, lambda_runtime
 from ministack.services import cloudwatch, dynamodb, lambda_svc, sqs
 
 POLL_SECONDS = 0.2
+LOGGING_EACH_BATCH = ("-ingest", "-sender", "-replay", "-release")
 _RANGE = re.compile(r"(\w+) = (:\w+) AND (\w+) BETWEEN (:\w+) AND (:\w+)")
 
 
@@ -95,10 +95,15 @@ def _log_functions_to(log: FunctionLog) -> None:
 
 
 def _do_not_wait_for_silent_handlers() -> None:
-    """The emulator gives each invocation 50 ms to log its first line; the authorizer has nothing to say."""
+    """The emulator gives each invocation 50 ms to log its first line. Only those that log every batch are worth it."""
     drain = lambda_runtime.Worker._drain_stderr_bounded
-    shorter = partialmethod(drain, first_line_wait=0.002, idle_confirm=0.001)
-    setattr(lambda_runtime.Worker, drain.__name__, shorter)
+
+    def drain_stderr_bounded(self: lambda_runtime.Worker) -> str:
+        if self.func_name.endswith(LOGGING_EACH_BATCH):
+            return drain(self)
+        return drain(self, first_line_wait=0.002, idle_confirm=0.001)
+
+    setattr(lambda_runtime.Worker, drain.__name__, drain_stderr_bounded)
 
 
 def _answer_without_a_body() -> None:

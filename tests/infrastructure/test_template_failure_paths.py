@@ -50,7 +50,7 @@ def test_whatever_hands_over_without_a_caller_has_somewhere_to_put_what_fails(te
         source = attribute_of(mapping["EventSourceArn"])[0]
         if template.resources[source]["Type"] != "AWS::SQS::Queue":
             assert attribute_of(mapping["DestinationConfig"]["OnFailure"]["Destination"])[0] == "StreamFailuresQueue"
-            assert mapping["MaximumRetryAttempts"] > 0, name
+            assert mapping["MaximumRecordAgeInSeconds"] > 0, name
     scheduled = {
         name
         for name, function in template.functions.items()

@@ -194,11 +194,14 @@ def test_what_ttl_removes_does_not_call_rollup(template: Template) -> None:
     assert all("REMOVE" not in json.loads(each["Pattern"])["eventName"] for each in filters)
 
 
-def test_a_stream_record_that_cannot_be_counted_stops_nothing(template: Template) -> None:
-    """Lambda Developer Guide, "Retain discarded records for a DynamoDB event source in Lambda": by default a
-    failing batch is tried until its records are a day old, and its shard stands still."""
+def test_half_a_day_of_an_outage_loses_nothing_of_the_stream_and_half_a_day_is_left_to_catch_up(
+    template: Template,
+) -> None:
+    """Lambda Developer Guide, "Lambda parameters for Amazon DynamoDB event source mappings": a failing batch is tried
+    without end unless a number or an age is given, and its shard stands still. DynamoDB keeps the stream for 24 hours."""
     mapping = template.properties("RollupMapping")
     assert mapping["BisectBatchOnFunctionError"] is True
-    assert 0 <= mapping["MaximumRetryAttempts"] <= 100
+    assert "MaximumRetryAttempts" not in mapping
+    assert mapping["MaximumRecordAgeInSeconds"] == 12 * 3600
     assert attribute_of(mapping["DestinationConfig"]["OnFailure"]["Destination"])[0] == "StreamFailuresQueue"
     assert mapping.get("ParallelizationFactor", 1) == 1, "statistics keep one last sequence number a shard"

@@ -198,7 +198,7 @@ def test_half_a_day_of_an_outage_loses_nothing_of_the_stream_and_half_a_day_is_l
     template: Template,
 ) -> None:
     """Lambda Developer Guide, "Lambda parameters for Amazon DynamoDB event source mappings": a failing batch is tried
-    without end unless a number or an age is given, and its shard stands still. DynamoDB keeps the stream for 24 hours."""
+    without end unless a number or an age is given, and its shard stands still. DynamoDB keeps a stream for 24 hours."""
     mapping = template.properties("RollupMapping")
     assert mapping["BisectBatchOnFunctionError"] is True
     assert "MaximumRetryAttempts" not in mapping

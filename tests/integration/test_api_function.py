@@ -10,6 +10,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from tests.table_definition import create_table
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -20,28 +22,7 @@ Call = "Callable[..., tuple[int, Any]]"
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch) -> "Iterator[Call]":
     with mock_aws():
-        names = (
-            "pk",
-            "sk",
-            *(f"{index}_{part}" for index in ("waiting", "listing", "overview") for part in ("key", "at")),
-        )
-        boto3.client("dynamodb").create_table(
-            TableName="webhooks",
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": index,
-                    "KeySchema": [
-                        {"AttributeName": f"{index}_key", "KeyType": "HASH"},
-                        {"AttributeName": f"{index}_at", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "KEYS_ONLY"},
-                }
-                for index in ("waiting", "listing", "overview")
-            ],
-        )
+        create_table(boto3.client("dynamodb"))
         sqs = boto3.client("sqs")
         for name in ("INGEST", "DELIVERY", "DEAD_LETTER", "JOBS"):
             monkeypatch.setenv(f"{name}_QUEUE_URL", sqs.create_queue(QueueName=name)["QueueUrl"])

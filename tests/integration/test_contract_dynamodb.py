@@ -13,6 +13,7 @@ from moto import mock_aws
 from tests.fakes.clock import Clock
 from tests.fakes.dynamo import FakeDynamoDB
 from tests.fakes.event_source import Crash
+from tests.table_definition import create_table
 from webhooks.ids import delivery_id
 from webhooks.models.delivery import Attempt, DeliveryRecord, Waiting
 from webhooks.models.event import EventRecord
@@ -56,28 +57,6 @@ class Subject:
         each = {"Statement": statement.replace("$", f'"{self.table}"'), "Parameters": list(parameters)}
         (answer,) = self.client.batch_execute_statement(Statements=[each])["Responses"]
         return answer.get("Error", {}).get("Code")
-
-
-def create_table(client: Any, name: str) -> None:  # noqa: ANN401
-    indexes = ("waiting", "listing", "overview")
-    names = ("pk", "sk", *(f"{index}_{part}" for index in indexes for part in ("key", "at")))
-    client.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in names],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": index,
-                "KeySchema": [
-                    {"AttributeName": f"{index}_key", "KeyType": "HASH"},
-                    {"AttributeName": f"{index}_at", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
-            for index in indexes
-        ],
-    )
 
 
 @pytest.fixture(params=SUBJECTS)

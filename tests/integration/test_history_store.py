@@ -9,6 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from tests.table_definition import create_table
 from webhooks.ids import HISTORY_SHARDS, delivery_id, derived_id, history_shard, time_of
 from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord, Waiting
 from webhooks.paging import Span
@@ -52,27 +53,9 @@ class CountingClient:
 @pytest.fixture
 def client() -> "Iterator[CountingClient]":
     with mock_aws():
-        resource = boto3.client("dynamodb")
-        indexes = ("waiting", "listing", "overview")
-        names = ("pk", "sk", *(f"{index}_{part}" for index in indexes for part in ("key", "at")))
-        resource.create_table(
-            TableName="webhooks",
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": index,
-                    "KeySchema": [
-                        {"AttributeName": f"{index}_key", "KeyType": "HASH"},
-                        {"AttributeName": f"{index}_at", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "KEYS_ONLY"},
-                }
-                for index in indexes
-            ],
-        )
-        yield CountingClient(resource)
+        client = boto3.client("dynamodb")
+        create_table(client)
+        yield CountingClient(client)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
 from tests.management_fakes import MemoryManagementStore
+from tests.table_definition import create_table
 from webhooks.errors import Unavailable
 from webhooks.ids import new_id
 from webhooks.management import Change, ManagementStore, Remembered, with_subscriptions
@@ -33,28 +34,8 @@ REGION = "us-east-1"
 @pytest.fixture
 def table() -> "Iterator[Table]":
     with mock_aws():
-        resource = boto3.resource("dynamodb", region_name=REGION)
-        indexes = ("waiting", "listing", "overview")
-        yield resource.create_table(
-            TableName="webhooks",
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=[
-                {"AttributeName": name, "AttributeType": "S"}
-                for name in ("pk", "sk", *(f"{index}_{part}" for index in indexes for part in ("key", "at")))
-            ],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": index,
-                    "KeySchema": [
-                        {"AttributeName": f"{index}_key", "KeyType": "HASH"},
-                        {"AttributeName": f"{index}_at", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "KEYS_ONLY"},
-                }
-                for index in indexes
-            ],
-        )
+        create_table(boto3.client("dynamodb", region_name=REGION))
+        yield boto3.resource("dynamodb", region_name=REGION).Table("webhooks")
 
 
 @pytest.fixture

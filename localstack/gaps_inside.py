@@ -21,7 +21,7 @@ from ministack.core import iam_actions, lambda_runtime
 from ministack.services import cloudwatch, dynamodb, lambda_svc, sqs
 
 POLL_SECONDS = 0.2
-LOGGING_EACH_BATCH = ("-ingest", "-sender", "-replay", "-release")
+LOGGING_EACH_BATCH = ("-ingest", "-sender", "-replay", "-release", "-rollup")
 _RANGE = re.compile(r"(\w+) = (:\w+) AND (\w+) BETWEEN (:\w+) AND (:\w+)")
 
 

@@ -12,6 +12,7 @@ from aws_lambda_powertools import Logger
 
 from webhooks.announcements import EventBus
 from webhooks.aws import client
+from webhooks.batch_log import ROLLUP, BatchLog
 from webhooks.messages import failures
 from webhooks.rollup import Rollup
 from webhooks.settings import RollupSettings
@@ -40,10 +41,13 @@ rollup = Rollup(
     random=random.random,
     now_ms=now_ms,
 )
+batch_log = BatchLog(ROLLUP, now_ms=now_ms)
 
 
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's own class
     """A batch of the stream in; where to begin again out, when not all could be counted."""
-    report = rollup.add_up(stream_records(event["Records"]))
-    logger.info("batch added up", extra={**asdict(report), "received": len(event["Records"])})
+    logger.append_keys(function_request_id=context.aws_request_id)
+    records, unreadable = stream_records(event["Records"])
+    report = rollup.add_up(records)
+    batch_log.line("batch added up", context, received=len(event["Records"]), unreadable=unreadable, **asdict(report))
     return failures([] if report.failed_from is None else [report.failed_from])

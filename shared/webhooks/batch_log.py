@@ -38,7 +38,7 @@ SENDER: Mapping[str, Unit] = {
     "oldest_ms": "Milliseconds",
 }
 REPLAY: Mapping[str, Unit] = {"received": "Count", "buried": "Count", "unreadable": "Count", "failed": "Count"}
-REPLAY_JOBS: Mapping[str, Unit] = {"jobs": "Count", "replayed": "Count", "failed": "Count"}
+REPLAY_JOBS: Mapping[str, Unit] = {"jobs": "Count", "failed": "Count"}
 RELEASE: Mapping[str, Unit] = {
     "due": "Count",
     "from_rooms": "Count",
@@ -48,6 +48,7 @@ RELEASE: Mapping[str, Unit] = {
     "open_circuits": "Count",
     "waiting_deliveries": "Count",
 }
+ROLLUP: Mapping[str, Unit] = {"unreadable": "Count"}
 
 
 class Context(Protocol):

@@ -213,7 +213,8 @@ def rollup(services: Services) -> Handler:
     )
 
     def handler(event: Mapping[str, Any]) -> dict[str, Any]:
-        report = use_case.add_up(stream_records(event["Records"]))
+        records, _unreadable = stream_records(event["Records"])
+        report = use_case.add_up(records)
         return failures([] if report.failed_from is None else [report.failed_from])
 
     return handler

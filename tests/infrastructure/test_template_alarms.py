@@ -32,6 +32,7 @@ OURS = {
     "SenderFunction": [batch_log.SENDER],
     "ReplayFunction": [batch_log.REPLAY, batch_log.REPLAY_JOBS],
     "ReleaseFunction": [batch_log.RELEASE],
+    "RollupFunction": [batch_log.ROLLUP],
 }
 RESOURCE_TYPES = {
     "QueueName": "AWS::SQS::Queue",
@@ -132,7 +133,13 @@ def test_expressions_speak_of_metrics_beside_them(template: Template) -> None:
 
 @pytest.mark.parametrize(
     ("function", "constants"),
-    [("ingest", ["INGEST"]), ("sender", ["SENDER"]), ("replay", ["REPLAY", "REPLAY_JOBS"]), ("release", ["RELEASE"])],
+    [
+        ("ingest", ["INGEST"]),
+        ("sender", ["SENDER"]),
+        ("replay", ["REPLAY", "REPLAY_JOBS"]),
+        ("release", ["RELEASE"]),
+        ("rollup", ["ROLLUP"]),
+    ],
 )
 def test_each_function_writes_the_metrics_that_are_its_own(function: str, constants: list[str]) -> None:
     code = (PROJECT / "functions" / function / "app.py").read_text()

@@ -86,7 +86,9 @@ def _process(dynamodb: Any, clock: Clock, shard: int) -> Handler:  # noqa: ANN40
     rollup = Rollup(store, Unheard(), sleep=clock.sleep, random=lambda: 0.5, now_ms=clock.now_ms)
 
     def handler(event: Mapping[str, Any]) -> Mapping[str, Any]:
-        report = rollup.add_up(stream_records(event["Records"]))
+        records, unreadable = stream_records(event["Records"])
+        assert not unreadable
+        report = rollup.add_up(records)
         return failures([] if report.failed_from is None else [report.failed_from])
 
     return handler

@@ -21,6 +21,7 @@ from tests.fakes.sqs import FakeQueue, lambda_record
 from tests.fakes.stream_source import lambda_records
 from tests.fakes.virtual_loop import VirtualLoop
 from tests.fakes.world import BUS, TABLE, World, event, events
+from webhooks.batch_log import BatchLog
 from webhooks.models.webhook import Webhook
 
 FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
@@ -240,9 +241,34 @@ def test_a_part_of_the_stream_that_cannot_be_counted_comes_again(
     app.rollup._sleep = world.clock.sleep
     batch = lambda_records(world.dynamodb.tables[TABLE])
     plan.down = "dynamodb"
-    assert app.handler({"Records": batch}, None)["batchItemFailures"]
+    assert app.handler({"Records": batch}, Context())["batchItemFailures"]
     plan.down = ""
-    assert app.handler({"Records": batch}, None) == {"batchItemFailures": []}
+    assert app.handler({"Records": batch}, Context()) == {"batchItemFailures": []}
+
+
+def test_each_declared_metric_is_in_its_function_s_lines(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: dict[str, dict[str, object]] = {}
+
+    def line(self: BatchLog, message: str, _context: object, **fields: object) -> None:
+        written.setdefault(message, {}).update({"declared": self._metrics, **fields})
+
+    monkeypatch.setattr(BatchLog, "line", line)
+    webhook = registered(world, [500] * 2 + [200])
+    world.publish(event("e1"))
+    world.run()
+    world.clock.sleep(60)
+    world.start_replay("rpl_1", webhook)
+    world.run()
+    world.functions.invoke("release", {})
+    stream = lambda_records(world.dynamodb.tables[TABLE])
+    del next(each for each in stream if "status" in each["dynamodb"]["NewImage"])["dynamodb"]["NewImage"]["status"]
+    app = load("rollup", world.services, monkeypatch)
+    app.handler({"Records": stream}, Context())
+    lines = {"batch ingested", "batch sent", "dead letters kept", "jobs run", "run", "batch added up"}
+    assert set(written) == lines
+    for message, fields in written.items():
+        assert fields.keys() >= fields["declared"].keys(), message  # type: ignore[attr-defined]
+    assert written["batch added up"]["unreadable"] == 1
 
 
 def test_a_test_delivery_is_signed_sent_at_once_and_leaves_no_trace(world: World) -> None:

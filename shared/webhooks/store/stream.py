@@ -44,21 +44,23 @@ _BINARIES = frozenset({"body", "response", "payload", "sealed", "detail"})
 _DELETED_REVISION = 10**15  # beyond any: a deleted webhook's circuit is of no interest again
 
 
-def stream_records(records: Iterable[Record]) -> list[StreamRecord]:
-    """The records that may add to a count, in their order.
+def stream_records(records: Iterable[Record]) -> tuple[list[StreamRecord], int]:
+    """The records that may add to a count, in their order, and how many nobody can read.
 
-    One that cannot be read is logged and left out: no repetition would make it readable.
+    Those are logged and left out: no repetition would make them readable.
     """
     found: list[StreamRecord] = []
+    unreadable = 0
     for record in records:
         try:
             each = _stream_record(record)
         except (KeyError, ValueError, TypeError, IndexError):
             logger.exception("stream record is unreadable: %s", record.get("dynamodb", {}).get("Keys"))
+            unreadable += 1
             continue
         if each is not None:
             found.append(each)
-    return found
+    return found, unreadable
 
 
 def _stream_record(record: Record) -> StreamRecord | None:

@@ -148,7 +148,8 @@ class MeteredService:
         for start in range(0, len(records), ROLLUP_BATCH):
             self.meter.invocations["rollup"] += 1
             batch = json.loads(json.dumps(records[start : start + ROLLUP_BATCH]))
-            if rollup.add_up(stream_records(batch)).failed_from is not None:
+            readable, _unreadable = stream_records(batch)
+            if rollup.add_up(readable).failed_from is not None:
                 raise RuntimeError("rollup did not add up everything")
 
 

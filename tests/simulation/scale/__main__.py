@@ -20,6 +20,8 @@ from tests.simulation.scale.rooms import beside_a_dead_tenant, pause_and_resume
 Tell = Callable[[float], None]
 Check = tuple[str, bool]
 
+STARTED_MS = 20  # three calls: what an event waits longer for that meets an ingest which has just started
+
 
 def outage(seed: int, scale: float, tell: Tell) -> tuple[list[object], list[Check]]:
     """24 hours of outage for half of 20 webhooks, at one event a second in all."""
@@ -60,7 +62,7 @@ def dead_tenant(seed: int, scale: float, tell: Tell) -> tuple[list[object], list
     return [alone, beside], [
         ("all its deliveries are dead letters", beside.dead_letters == count),
         ("all others are delivered", beside.delivered == beside.published),
-        ("p99 of the others within 10 %", beside.p99_ms <= 1.1 * alone.p99_ms),
+        (f"p99 of the others at most {STARTED_MS} ms more", beside.p99_ms <= alone.p99_ms + STARTED_MS),
         (f"at most {MAX_IN_FLIGHT:,} in flight", beside.most_in_flight <= MAX_IN_FLIGHT),
     ]
 

@@ -7,28 +7,38 @@ queue when there is none. Every port call takes a few milliseconds of virtual ti
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
+from localstack.cloudformation import load
 from tests.fakes.event_source import EventSource
 from tests.fakes.functions import COMPOSITIONS
 from tests.fakes.sqs import Message
 from tests.fakes.world import TABLE, World, events
+from tests.infrastructure.template_document import PROJECT, Template
 from tests.simulation.scheduler import Fiber, Scheduler
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 CALL_MS = (2, 9)
 FUNCTIONS = {"undertaker": "replay", "jobs": "replay"}
+MAPPINGS = {
+    "ingest": "IngestMapping",
+    "sender": "SenderMapping",
+    "undertaker": "DeadLetterMapping",
+    "jobs": "JobsMapping",
+}
 
 
 class Fleet:
-    """`concurrency`: how many of a mapping's invocations run at once. `batch_size` is that of ingest and sender."""
+    """`concurrency`: how many of a mapping's invocations run at once, where not as many as template.yaml lets.
+    `batch_size` is that of ingest and sender."""
 
     def __init__(self, seed: int = 0, *, batch_size: int = 10, **concurrency: int) -> None:
         self.world = World(seed, plan=self._call, batch_size=batch_size)
         self.clock = self.world.clock
         self.scheduler = Scheduler(self.clock)
         self._rng = random.Random(f"calls {seed}")
-        self._concurrency = {"ingest": 10, "sender": 100, "undertaker": 10, "jobs": 2} | concurrency
+        self._concurrency = {name: _most_at_once(name) for name in MAPPINGS} | concurrency
         self._pollers: dict[str, _Poller] = {}
         self._services = replace(
             self.world.services,
@@ -169,6 +179,13 @@ class _Poller:
             return self._idle.pop()
         self._count -= 1
         return _Worker(self, self._fleet, COMPOSITIONS[self._function](self._fleet._services))
+
+
+@cache
+def _most_at_once(name: str) -> int:
+    template = Template(load(PROJECT / "template.yaml"))
+    most = template.properties(MAPPINGS[name])["ScalingConfig"]["MaximumConcurrency"]
+    return most if isinstance(most, int) else template.parameters[most["Ref"]]["Default"]
 
 
 class _Worker:

@@ -58,7 +58,7 @@ def take_up(record: DeliveryRecord, received: Received[DeliveryMessage], now_ms:
     """The record as this receive finds it: cut-off attempts noted, and a newer generation adopted.
 
     A receive that SQS counts and the record does not know of was cut off between receiving and recording: its request
-    may have been sent. It is noted as `unknown` and uses up no attempt.
+    may have been sent (twice, where a kept connection had ended). It is noted as `unknown` and uses up no attempt.
     """
     seen = dict(record.seen)
     gap = received.receive_count - seen.get(_short(received.message_id), 0) - 1

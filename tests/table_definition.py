@@ -1,20 +1,16 @@
 """The table as template.yaml defines it, made on any client."""
 
-from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
-from localstack.cloudformation import load
-from tests.infrastructure.template_document import PROJECT, Template
+from tests.infrastructure.template_document import read_template
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+DEFINITION = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
 
 
-def create_table(client: Any, name: str = "webhooks") -> None:  # noqa: ANN401 - boto3's own class
+def create_table(client: "DynamoDBClient", name: str = "webhooks") -> None:
     """With its keys and its indexes; without its stream, expiry and protection."""
-    client.create_table(TableName=name, **_definition())
-
-
-@cache
-def _definition() -> dict[str, Any]:
-    table = Template(load(PROJECT / "template.yaml")).properties("Table")
-    return {
-        part: table[part] for part in ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-    }
+    table = read_template().properties("Table")
+    client.create_table(TableName=name, **{part: table[part] for part in DEFINITION})

@@ -12,7 +12,7 @@ from aws_lambda_powertools import Logger
 
 from webhooks.announcements import EventBus
 from webhooks.aws import client
-from webhooks.batch_log import ROLLUP, BatchLog
+from webhooks.batch_log import ROLLUP, BatchLog, Context
 from webhooks.messages import failures
 from webhooks.rollup import Rollup
 from webhooks.settings import RollupSettings
@@ -44,7 +44,7 @@ rollup = Rollup(
 batch_log = BatchLog(ROLLUP, now_ms=now_ms)
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's own class
+def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """A batch of the stream in; where to begin again out, when not all could be counted."""
     logger.append_keys(function_request_id=context.aws_request_id)
     records, unreadable = stream_records(event["Records"])

@@ -97,9 +97,8 @@ class ChaosLedger(Ledger):
         """No webhook is disabled here: no receiver answers 410, and five days do not pass."""
 
     def _check_attempts(self, record: DeliveryRecord, seen: Sequence[Any], verdict: Verdict) -> None:
-        """A receive that was cut off is one `unknown` attempt, though its request may have gone out twice: on a kept
-        connection that the receiver ended, and on a new one. Both are signed for the same moment, and nobody is left
-        who knows of them."""
+        """A receive of which nothing could be recorded is one `unknown` attempt, though its request may have gone out
+        twice: on a kept connection that the receiver ended, and on a new one. Both have the same signature."""
         twice = len(seen) - len({each.headers["X-PyAirtable-Signature"] for each in seen})
         cut_off = sum(attempt.outcome == "unknown" for attempt in record.attempts)
         self.excused[record.delivery_id] = min(twice, cut_off)

@@ -9,8 +9,12 @@ import pytest
 from localstack.emulator import Emulator
 from localstack.running import client
 from tests.chaos.proxy import FaultProxy, Weather
-from tests.chaos.run import SHORT, Chaos
+from tests.chaos.run import SHORT, Chaos, ChaosLedger
 from tests.conftest import Figure
+from tests.fakes.receivers import Answer, Seen
+from tests.fakes.world import World
+from tests.simulation.ledger import Verdict
+from webhooks.models.delivery import Attempt, DeliveryRecord
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +89,26 @@ def test_a_read_and_a_write_in_part_say_what_was_left_undone(emulator: Emulator)
         read = through.batch_get_item(RequestItems=wanted)
         assert {item["pk"]["S"] for item in read["Responses"]["part"]} == {"a", "c"}
         assert read["UnprocessedKeys"]["part"]["Keys"] == [{"pk": {"S": "b"}}]
+
+
+@pytest.mark.parametrize(
+    ("signatures", "outcomes", "faults"),
+    [
+        (["one", "one", "two"], ["unknown", "success"], 0),
+        (["one", "one", "two"], ["failure", "success"], 1),  # nothing was cut off
+        (["one", "two", "three"], ["unknown", "success"], 1),  # nothing was sent twice
+    ],
+)
+def test_one_unknown_attempt_stands_for_a_request_that_went_out_twice(
+    signatures: list[str], outcomes: list[Any], faults: int
+) -> None:
+    world, verdict = World(), Verdict()
+    world.receivers.asked["dlv_1"] = len(signatures)
+    seen = [Seen(0, "", {"X-PyAirtable-Signature": each}, b"", Answer(200)) for each in signatures]
+    attempts = tuple(Attempt(1, 0, 0, outcome) for outcome in outcomes)
+    record = DeliveryRecord("dlv_1", "wh_1", "e1", "record.created", "ws:1", "delivered", attempts=attempts)
+    ChaosLedger(world)._check_attempts(record, seen, verdict)
+    assert len(verdict.faults) == faults
 
 
 @pytest.mark.skipif(not SHORT.can_kill(), reason="processes are found in /proc")

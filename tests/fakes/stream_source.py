@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from localstack.cloudformation import load
 from tests.fakes.dynamo_table import FakeTable, StreamRecord
 from tests.fakes.event_source import Crash
-from tests.infrastructure.template_document import PROJECT, Template
+from tests.infrastructure.template_document import read_template
 
 Record = dict[str, Any]
 Handler = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -29,7 +28,7 @@ def lambda_record(change: StreamRecord) -> Record | None:
 
 @cache
 def _patterns() -> list[Any]:
-    filters = Template(load(PROJECT / "template.yaml")).properties("RollupMapping")["FilterCriteria"]["Filters"]
+    filters = read_template().properties("RollupMapping")["FilterCriteria"]["Filters"]
     return [json.loads(each["Pattern"]) for each in filters]
 
 

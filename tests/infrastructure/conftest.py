@@ -2,10 +2,9 @@
 
 import pytest
 
-from localstack.cloudformation import load
-from tests.infrastructure.template_document import PROJECT, Template
+from tests.infrastructure.template_document import Template, read_template
 
 
 @pytest.fixture(scope="session")
 def template() -> Template:
-    return Template(load(PROJECT / "template.yaml"))
+    return read_template()

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from localstack.cloudformation import load
 
 PROJECT = Path(__file__).parents[2]
 Node = Any
@@ -61,6 +64,12 @@ class Template:
             source = attribute_of(mapping["EventSourceArn"])[0]
             if self.resources[source]["Type"] == "AWS::SQS::Queue":
                 yield name, mapping, mapping["FunctionName"]["Ref"], source
+
+
+@cache
+def read_template() -> Template:
+    """The project's, read once."""
+    return Template(load(PROJECT / "template.yaml"))
 
 
 def listed(node: Node) -> list[Node]:

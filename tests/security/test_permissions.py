@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 
 from localstack.authorised_calls import Call
-from localstack.cloudformation import load
 from localstack.stack import LocalStack
 from tests.conftest import Figure
-from tests.infrastructure.template_document import PROJECT, Template, listed
+from tests.infrastructure.template_document import Template, listed, read_template
 from tests.receiver import answer
 from tests.security.estate import make
 from tests.service import Service, User, event, eventually, new_id
@@ -45,7 +44,7 @@ RARE: dict[Grant, str] = {
 
 @pytest.fixture(scope="module")
 def template() -> Template:
-    return Template(load(PROJECT / "template.yaml"))
+    return read_template()
 
 
 @pytest.fixture(scope="module")

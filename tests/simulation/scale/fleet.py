@@ -7,15 +7,13 @@ queue when there is none. Every port call takes a few milliseconds of virtual ti
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
-from localstack.cloudformation import load
 from tests.fakes.event_source import EventSource
 from tests.fakes.functions import COMPOSITIONS
 from tests.fakes.sqs import Message
 from tests.fakes.world import TABLE, World, events
-from tests.infrastructure.template_document import PROJECT, Template
+from tests.infrastructure.template_document import read_template
 from tests.simulation.scheduler import Fiber, Scheduler
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
@@ -30,7 +28,7 @@ MAPPINGS = {
 
 
 class Fleet:
-    """`concurrency`: how many of a mapping's invocations run at once, where not as many as template.yaml lets.
+    """`concurrency`: how many of a mapping's invocations run at once; as many as template.yaml lets unless given.
     `batch_size` is that of ingest and sender."""
 
     def __init__(self, seed: int = 0, *, batch_size: int = 10, **concurrency: int) -> None:
@@ -181,9 +179,8 @@ class _Poller:
         return _Worker(self, self._fleet, COMPOSITIONS[self._function](self._fleet._services))
 
 
-@cache
 def _most_at_once(name: str) -> int:
-    template = Template(load(PROJECT / "template.yaml"))
+    template = read_template()
     most = template.properties(MAPPINGS[name])["ScalingConfig"]["MaximumConcurrency"]
     return most if isinstance(most, int) else template.parameters[most["Ref"]]["Default"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from scripts.building.target import BuildError, Target
 
 # botocore describes every service of AWS (15 MB, compressed); these are the ones that functions/ and shared/ call.
-SERVICES = frozenset({"dynamodb", "events", "kms", "lambda", "secretsmanager", "sqs", "sts"})
+SERVICES = frozenset({"cloudwatch", "dynamodb", "events", "kms", "lambda", "secretsmanager", "sqs", "sts"})
 
 # Below site-packages; sources of compiled modules, type stubs, and a web page that is never shown.
 LEFT_OUT = (

@@ -1,10 +1,12 @@
 """What `sam build` makes: sizes, the same bytes twice, for the right processor; and every function run as built."""
 
+import ast
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -86,11 +88,17 @@ def test_botocore_keeps_the_services_that_are_called(built: Build) -> None:
     data = built.site("DependenciesLayer") / "botocore" / "data"
     assert {path.name for path in data.iterdir() if path.is_dir()} == dependencies.SERVICES
     sources = [*PROJECT.glob("shared/webhooks/**/*.py"), *PROJECT.glob("functions/**/*.py")]
-    called = {
-        word.split('"')[1] for path in sources for word in path.read_text().split("client(")[1:] if word.startswith('"')
-    }
-    assert called
+    called = {name for path in sources for name in _services(ast.parse(path.read_text()))}
+    assert {"cloudwatch", "sqs"} <= called
     assert called <= dependencies.SERVICES
+
+
+def _services(tree: ast.AST) -> Iterator[str]:
+    """`client("sqs")` and `partial(client, "events")`, however the call is spread over lines."""
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        named = [ast.unparse(each).rpartition(".")[2] for each in (call.func, *call.args[:1])]
+        if "client" in named:
+            yield from (each.value for each in call.args if isinstance(each, ast.Constant))
 
 
 def test_versions_and_licences_stay(built: Build) -> None:

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from localstack.emulator import PROJECT, LocalStackError
 from localstack.running import Running
-from webhooks.tokens import mint
+from webhooks.access.tokens import mint
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient

@@ -32,14 +32,14 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
-from webhooks.egress import EgressPolicy, check_url
+from webhooks.access.tokens import mint
+from webhooks.egress.policy import EgressPolicy, check_url
 from webhooks.errors import Invalid, WebhooksError
 from webhooks.event_types import DEFAULT_EVENT_TYPES
-from webhooks.headers import check_custom_headers
-from webhooks.models.requests import WebhookRequest
-from webhooks.signing import check_secret
-from webhooks.subscription_management import check_amount, new_subscription
-from webhooks.tokens import mint
+from webhooks.management.requests import WebhookRequest
+from webhooks.management.subscriptions import check_amount, new_subscription
+from webhooks.request.headers import check_custom_headers
+from webhooks.request.signing import check_secret
 
 if TYPE_CHECKING:
     from webhooks.models.subscription import Subscription

@@ -36,8 +36,8 @@ class Mutant:
 
     def stages(self, folder: Path) -> tuple[tuple[str, ...], ...]:
         """What to try, one after the other."""
-        own = f"tests/unit/test_{Path(self.file).stem}.py"
-        return self.tests, (own,) if (folder / own).exists() else (), SIMULATION, LOGIC
+        own = (folder / "tests" / "unit").rglob(f"test_{Path(self.file).stem}.py")
+        return self.tests, tuple(str(path.relative_to(folder)) for path in own), SIMULATION, LOGIC
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,25 +22,25 @@ import routes_recovery
 import routes_subscriptions
 import routes_system
 import routes_webhooks
-from doorkeeper import Doorkeeper
 from openapi import openapi_text
 from reading import StrictRequests
-from webhooks.cursors import Cursors
-from webhooks.dead_letter_management import DeadLetterManagement
-from webhooks.delivery_history import DeliveryHistory
+from request_limits import Doorkeeper
 from webhooks.errors import WebhooksError
-from webhooks.event_history import EventHistory
-from webhooks.failure_groups import FailureGroups
-from webhooks.filter_trials import FilterTrials
-from webhooks.metrics import ServiceMetrics
-from webhooks.overview import Overviews
-from webhooks.publishing import Publishing
-from webhooks.readiness import Checks
-from webhooks.recovery import Recovery
-from webhooks.subscription_management import SubscriptionManagement
-from webhooks.trials import Trials
-from webhooks.webhook_management import WebhookManagement
-from webhooks.webhook_metrics import WebhookMetrics
+from webhooks.events.publishing import Publishing
+from webhooks.management.cursors import Cursors
+from webhooks.management.dead_letters import DeadLetterManagement
+from webhooks.management.deliveries import DeliveryHistory
+from webhooks.management.events import EventHistory
+from webhooks.management.failure_groups import FailureGroups
+from webhooks.management.filter_tests import FilterTrials
+from webhooks.management.overview import Overviews
+from webhooks.management.readiness import Checks
+from webhooks.management.recovery import Recovery
+from webhooks.management.subscriptions import SubscriptionManagement
+from webhooks.management.test_events import Trials
+from webhooks.management.webhook_metrics import WebhookMetrics
+from webhooks.management.webhooks import WebhookManagement
+from webhooks.statistics.prometheus import ServiceMetrics
 
 PREFIX = "/api/v1"
 OWN_HEADERS = ["Idempotency-Key", "If-Match", "X-User-ID", "X-Workspace-ID"]

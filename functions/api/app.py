@@ -6,31 +6,36 @@ from functools import partial
 from typing import Any
 
 from api import UseCases, create, logger
-from doorkeeper import Doorkeeper
 from probes import queue_check, queue_depth, table_check
-from webhooks.aws import client
-from webhooks.cursors import Cursors
-from webhooks.dead_letter_management import DeadLetterManagement
-from webhooks.delivery_history import DeliveryHistory
-from webhooks.egress import EgressPolicy
-from webhooks.event_history import EventHistory
-from webhooks.failure_groups import FailureGroups
-from webhooks.filter_trials import FilterTrials
-from webhooks.invocation import READ_TIMEOUT_SECONDS, LambdaSender
-from webhooks.metrics import ServiceMetrics
-from webhooks.outstanding import Outstanding
-from webhooks.overview import Overviews
-from webhooks.publishing import Publishing
-from webhooks.queue import Queue, SqsDeliveries, SqsIngest, SqsJobs
-from webhooks.queue_ages import OldestMessages
-from webhooks.recovery import Recovery
-from webhooks.replay import Replayer
-from webhooks.request_limits import RequestLimits
-from webhooks.route_cache import RouteCache
-from webhooks.secrets import KmsSecretBox
+from request_limits import Doorkeeper
+from webhooks.access.request_limits import RequestLimits
+from webhooks.aws.clients import client
+from webhooks.aws.cloudwatch import OldestMessages
+from webhooks.aws.kms import KmsSecretBox
+from webhooks.aws.lambda_sender import READ_TIMEOUT_SECONDS, LambdaSender
+from webhooks.aws.sqs import Queue, SqsDeliveries, SqsIngest, SqsJobs
+from webhooks.egress.policy import EgressPolicy
+from webhooks.events.publishing import Publishing
+from webhooks.management.cursors import Cursors
+from webhooks.management.dead_letters import DeadLetterManagement
+from webhooks.management.deliveries import DeliveryHistory
+from webhooks.management.events import EventHistory
+from webhooks.management.failure_groups import FailureGroups
+from webhooks.management.filter_tests import FilterTrials
+from webhooks.management.overview import Overviews
+from webhooks.management.recovery import Recovery
+from webhooks.management.subscriptions import SubscriptionManagement
+from webhooks.management.test_events import Trials
+from webhooks.management.webhook_metrics import WebhookMetrics
+from webhooks.management.webhooks import WebhookManagement
+from webhooks.matching.route_cache import RouteCache
+from webhooks.recovery.replay import Replayer
+from webhooks.recovery.replay_source import Outstanding
 from webhooks.settings import ApiSettings
+from webhooks.statistics.prometheus import ServiceMetrics
 from webhooks.store.data_key import DataKeyStore
 from webhooks.store.dead_letters import DeadLetterStore
+from webhooks.store.delivery_context import SendingStore
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.events import EventStore
 from webhooks.store.history import HistoryStore
@@ -40,13 +45,8 @@ from webhooks.store.models import bind
 from webhooks.store.replay_jobs import ReplayJobStore
 from webhooks.store.request_counts import RequestCountStore
 from webhooks.store.routes import RouteStore
-from webhooks.store.sending import SendingStore
 from webhooks.store.states import StateStore
 from webhooks.store.statistics import StatisticsReader
-from webhooks.subscription_management import SubscriptionManagement
-from webhooks.trials import Trials
-from webhooks.webhook_management import WebhookManagement
-from webhooks.webhook_metrics import WebhookMetrics
 
 
 def now_ms() -> int:

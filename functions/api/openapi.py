@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer, Server
 
+from answers.common import AcceptedEvents, Problem
 from openapi_details import describe_bodies, describe_estimate, describe_links, describe_text
 from openapi_errors import describe_errors
 from openapi_examples import describe_examples
-from webhooks.filter_document import Filters
-from webhooks.models.responses import AcceptedEvents, Problem
+from webhooks.matching.filter_document import Filters
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import APIGatewayRestResolver

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from webhooks.cursors import Cursors
+from webhooks.management.cursors import Cursors
 from webhooks.models.caller import Caller
 
 DEFAULT_LIMIT = 20

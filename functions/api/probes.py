@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from webhooks.errors import Unavailable
-from webhooks.metrics import QueueDepth
+from webhooks.statistics.prometheus import QueueDepth
 from webhooks.store import schema
 
 

@@ -10,10 +10,10 @@ from aws_lambda_powertools.event_handler.middlewares.openapi_validation import O
 from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
-from doorkeeper import caller_in
 from problems import BAD_REQUEST, UNSUPPORTED_MEDIA_TYPE, Refused
+from request_limits import caller_in
 from webhooks.errors import Invalid, Unauthenticated
-from webhooks.management import Versions
+from webhooks.management.changes import Versions
 from webhooks.models.caller import Caller, Scope
 from webhooks.payload import parse_json
 

@@ -6,13 +6,13 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
+from answers.dead_letters import BulkReplay, DeadLetterAnswer, DeadLetterPage, ReplayAnswer
 from paging import DEFAULT_LIMIT, Cursor, Limit, Pages
 from reading import caller_of
-from spans import From, To, span
-from webhooks.cursors import Cursors
-from webhooks.dead_letter_management import DeadLetterManagement, Selection
+from time_range import From, To, span
+from webhooks.management.cursors import Cursors
+from webhooks.management.dead_letters import DeadLetterManagement, Selection
 from webhooks.models.caller import Caller
-from webhooks.models.dead_letter_answers import BulkReplay, DeadLetterAnswer, DeadLetterPage, ReplayAnswer
 
 TAGS = ["dead letters"]
 JSON = "application/json"

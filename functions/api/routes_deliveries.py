@@ -6,12 +6,12 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
+from answers.deliveries import DeliveryAnswer, DeliveryPage, DeliveryWithAttempts
 from paging import DEFAULT_LIMIT, Cursor, Limit, Pages
 from reading import caller_of
-from spans import From, To, span
-from webhooks.cursors import Cursors
-from webhooks.delivery_history import DeliveryHistory, Selection
-from webhooks.models.delivery_answers import DeliveryAnswer, DeliveryPage, DeliveryWithAttempts
+from time_range import From, To, span
+from webhooks.management.cursors import Cursors
+from webhooks.management.deliveries import DeliveryHistory, Selection
 
 TAGS = ["deliveries"]
 Status = Literal["pending", "delivered", "retrying", "failed", "abandoned"]

@@ -5,11 +5,11 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
+from answers.events import EventAnswer
 from paging import MAX_LIMIT, Cursor, Limit, Pages
 from reading import caller_of
-from webhooks.cursors import Cursors
-from webhooks.event_history import EventHistory
-from webhooks.models.event_answers import EventAnswer
+from webhooks.management.cursors import Cursors
+from webhooks.management.events import EventHistory
 
 
 def routes(history: EventHistory, cursors: Cursors) -> Router:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, cast
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
+from answers.common import EventTypeAnswer, EventTypes
 from reading import caller_of, check_content_type, read_json
-from webhooks.event_catalogue import catalogue
-from webhooks.models.responses import EventTypeAnswer, EventTypes
-from webhooks.publishing import MAX_BODY_BYTES, Publishing
+from webhooks.events.catalogue import catalogue
+from webhooks.events.publishing import MAX_BODY_BYTES, Publishing
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent

@@ -5,9 +5,9 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
+from answers.filters import FilterResult, FilterResults, FilterTest
 from reading import caller_of
-from webhooks.filter_trials import FilterTrials, Tried
-from webhooks.models.filter_answers import FilterResult, FilterResults, FilterTest
+from webhooks.management.filter_tests import FilterTrials, Tried
 from webhooks.times import rfc3339
 
 

@@ -6,13 +6,13 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from metric_answers import HealthAnswer, MetricsAnswer
-from overview_answers import OverviewAnswer
+from answers.metrics import HealthAnswer, MetricsAnswer
+from answers.overview import OverviewAnswer
 from reading import caller_of
-from spans import span
-from webhooks.metrics import CONTENT_TYPE, ServiceMetrics
-from webhooks.overview import Overviews
-from webhooks.webhook_metrics import Interval, WebhookMetrics
+from time_range import span
+from webhooks.management.overview import Overviews
+from webhooks.management.webhook_metrics import Interval, WebhookMetrics
+from webhooks.statistics.prometheus import CONTENT_TYPE, ServiceMetrics
 
 TAGS = ["metrics"]
 From = Annotated[str | None, Query(alias="from", max_length=64, description="RFC 3339; 24 hours before `to` if absent")]

@@ -6,16 +6,16 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
+from answers.dead_letters import ReplayAnswer
+from answers.failures import FailureGroupAnswer, FailureGroupPage, FailureSample
+from answers.recovery import Recover, RecoveryEstimate
 from paging import Cursor, Pages
 from reading import caller_of
-from spans import From, To, span
-from webhooks.cursors import Cursors
-from webhooks.failure_groups import FailureGroup, FailureGroups, GroupPage
-from webhooks.models.dead_letter_answers import ReplayAnswer
-from webhooks.models.failure_answers import FailureGroupAnswer, FailureGroupPage, FailureSample
-from webhooks.models.recovery_answers import Recover, RecoveryEstimate
-from webhooks.plain_words import cause_sentence
-from webhooks.recovery import Recovery
+from time_range import From, To, span
+from webhooks.management.cursors import Cursors
+from webhooks.management.failure_groups import FailureGroup, FailureGroups, GroupPage
+from webhooks.management.recovery import Recovery
+from webhooks.reason_texts import cause_sentence
 from webhooks.times import rfc3339
 
 TAGS = ["dead letters"]

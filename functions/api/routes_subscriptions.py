@@ -6,12 +6,12 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
+from answers.common import SubscriptionAnswer, SubscriptionPage
 from paging import DEFAULT_LIMIT, Cursor, Limit, Pages
 from reading import IfMatch, caller_of, etag, versions
-from webhooks.cursors import Cursors
-from webhooks.models.requests import SubscriptionChange, SubscriptionRequest
-from webhooks.models.responses import SubscriptionAnswer, SubscriptionPage
-from webhooks.subscription_management import SubscriptionManagement
+from webhooks.management.cursors import Cursors
+from webhooks.management.requests import SubscriptionChange, SubscriptionRequest
+from webhooks.management.subscriptions import SubscriptionManagement
 
 TAGS = ["subscriptions"]
 JSON = "application/json"

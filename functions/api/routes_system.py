@@ -5,8 +5,8 @@ from collections.abc import Callable
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from webhooks.models.responses import Health, Readiness
-from webhooks.readiness import Checks, failures
+from answers.common import Health, Readiness
+from webhooks.management.readiness import Checks, failures
 
 TAGS = ["system"]
 

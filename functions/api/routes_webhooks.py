@@ -6,22 +6,22 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
-from overview_answers import HealthGlance, ListedWebhook, WebhookPage
-from paging import DEFAULT_LIMIT, Cursor, Limit, Pages
-from reading import IdempotencyKey, IfMatch, caller_of, etag, versions
-from webhooks.cursors import Cursors
-from webhooks.models.requests import RegenerateSecret, SendTest, WebhookChange, WebhookRequest
-from webhooks.models.responses import (
+from answers.common import (
     NO_SUBSCRIPTIONS,
     RegisteredWebhook,
     SubscriptionAnswer,
     WebhookAnswer,
     WebhookWithSecret,
 )
+from answers.overview import HealthGlance, ListedWebhook, WebhookPage
+from paging import DEFAULT_LIMIT, Cursor, Limit, Pages
+from reading import IdempotencyKey, IfMatch, caller_of, etag, versions
+from webhooks.management.cursors import Cursors
+from webhooks.management.requests import RegenerateSecret, SendTest, WebhookChange, WebhookRequest
+from webhooks.management.test_events import Trials
+from webhooks.management.webhook_metrics import WebhookMetrics
+from webhooks.management.webhooks import WebhookManagement
 from webhooks.models.trial import Trial
-from webhooks.trials import Trials
-from webhooks.webhook_management import WebhookManagement
-from webhooks.webhook_metrics import WebhookMetrics
 
 TAGS = ["webhooks"]
 JSON = "application/json"

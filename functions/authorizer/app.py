@@ -7,10 +7,10 @@ from aws_lambda_powertools import Logger
 
 from authorization import Authorization
 from keys import PublicKeys, SharedSecret
-from webhooks.aws import client
+from webhooks.access.tokens import TokenRules
+from webhooks.aws.clients import client
 from webhooks.errors import Unauthenticated
 from webhooks.settings import AuthorizerSettings
-from webhooks.tokens import TokenRules
 
 settings = AuthorizerSettings.read(os.environ)
 logger = Logger(service="webhooks", level=settings.log_level)

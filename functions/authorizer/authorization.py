@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from webhooks.callers import platform_id, to_context
+from webhooks.access.callers import platform_id, to_context
+from webhooks.access.tokens import KeySource, TokenRules, verify
 from webhooks.errors import Unauthenticated
 from webhooks.models.caller import Caller, Scope
-from webhooks.tokens import KeySource, TokenRules, verify
 
 # What a caller named by a trusted header may do.
 HEADER_SCOPES: frozenset[Scope] = frozenset({"webhooks", "events:write", "metrics:read"})

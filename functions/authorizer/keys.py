@@ -7,8 +7,8 @@ from typing import Any
 import jwt
 from botocore.exceptions import BotoCoreError, ClientError
 
+from webhooks.access.tokens import check_shared_secret
 from webhooks.errors import Unauthenticated, Unavailable
-from webhooks.tokens import check_shared_secret
 
 KEPT_SECONDS = 300  # a rotated secret or key is known after this long at the latest
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from webhooks.aws import client, credentials
+from webhooks.aws.clients import client, credentials
+from webhooks.aws.sqs import Queue, SqsDeliveries, SqsIngest
 from webhooks.batch_log import INGEST, BatchLog, Context, oldest_ms
-from webhooks.ingestion import Ingestion
+from webhooks.events.ingestion import Ingestion
+from webhooks.matching.route_cache import RouteCache
 from webhooks.messages import failures, received_text
-from webhooks.queue import Queue, SqsDeliveries, SqsIngest
-from webhooks.route_cache import RouteCache
 from webhooks.settings import IngestSettings
 from webhooks.store.direct import direct
 from webhooks.store.duplicates import Duplicates

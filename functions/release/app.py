@@ -8,13 +8,13 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from webhooks.aws import client, credentials
+from webhooks.aws.clients import client, credentials
+from webhooks.aws.sqs import Queue, SqsDeliveries
 from webhooks.batch_log import RELEASE, BatchLog
+from webhooks.delivery.release import Release
 from webhooks.errors import Unavailable
-from webhooks.queue import Queue, SqsDeliveries
-from webhooks.release import Release
 from webhooks.settings import ReleaseSettings
-from webhooks.statistics import PARKED, by_reason
+from webhooks.statistics.counts import PARKED, by_reason
 from webhooks.store.direct import direct
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.states import StateStore

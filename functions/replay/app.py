@@ -8,22 +8,22 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from webhooks.announcements import EventBus
-from webhooks.aws import client
+from webhooks.aws.clients import client
+from webhooks.aws.eventbridge import EventBus
+from webhooks.aws.sqs import Queue, SqsDeliveries, SqsJobs
 from webhooks.batch_log import REPLAY, REPLAY_JOBS, BatchLog
 from webhooks.errors import Unavailable
 from webhooks.messages import failures, received_deliveries
-from webhooks.outstanding import Outstanding
-from webhooks.queue import Queue, SqsDeliveries, SqsJobs
-from webhooks.replay import Replayer
-from webhooks.replay_jobs import ReplayJobs
+from webhooks.recovery.dead_letter_writer import Undertaker
+from webhooks.recovery.replay import Replayer
+from webhooks.recovery.replay_jobs import ReplayJobs
+from webhooks.recovery.replay_source import Outstanding
 from webhooks.settings import ReplaySettings
 from webhooks.store.dead_letters import DeadLetterStore
+from webhooks.store.delivery_context import SendingStore
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.missed import MissedStore
 from webhooks.store.replay_jobs import ReplayJobStore
-from webhooks.store.sending import SendingStore
-from webhooks.undertaker import Undertaker
 
 MARGIN_MS = 15_000  # left of the function's timeout when a job stops and goes on in the next invocation
 

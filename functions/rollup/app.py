@@ -10,12 +10,12 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from webhooks.announcements import EventBus
-from webhooks.aws import client
+from webhooks.aws.clients import client
+from webhooks.aws.eventbridge import EventBus
 from webhooks.batch_log import ROLLUP, BatchLog, Context
 from webhooks.messages import failures
-from webhooks.rollup import Rollup
 from webhooks.settings import RollupSettings
+from webhooks.statistics.rollup import Rollup
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.schema import COUNTER_SHARDS
 from webhooks.store.statistics import StatisticsStore

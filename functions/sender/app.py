@@ -11,30 +11,30 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from webhooks import circuit_breaker
-from webhooks.admission import Admission, SenderPolicy
-from webhooks.aws import client, credentials
+from webhooks.aws.clients import client, credentials
+from webhooks.aws.kms import KmsSecretBox
+from webhooks.aws.sqs import Queue, SqsDeliveries
 from webhooks.batch_log import SENDER, BatchLog, Context, oldest_ms
-from webhooks.conclusion import Conclusion
-from webhooks.delivery import Sender
-from webhooks.egress import EgressPolicy
+from webhooks.delivery import circuit_breaker
+from webhooks.delivery.admission import Admission, SenderPolicy
+from webhooks.delivery.conclusion import Conclusion
+from webhooks.delivery.dispatcher import Sender
+from webhooks.delivery.endpoint_health import HealthKeeper
+from webhooks.delivery.test_send import TrialSender
+from webhooks.egress.policy import EgressPolicy
+from webhooks.egress.transport import HttpTransport
 from webhooks.errors import Unavailable
 from webhooks.messages import failures, received_deliveries
-from webhooks.queue import Queue, SqsDeliveries
-from webhooks.secrets import KmsSecretBox
+from webhooks.request.signed_request import RequestSigner
 from webhooks.settings import SenderSettings
-from webhooks.signed_request import RequestSigner
 from webhooks.store.data_key import DataKeyStore
+from webhooks.store.delivery_context import SendingStore
 from webhooks.store.direct import direct
+from webhooks.store.disabling import WebhookSwitch
 from webhooks.store.duplicates import Duplicates
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.schema import COUNTER_SHARDS
-from webhooks.store.sending import SendingStore
 from webhooks.store.states import StateStore
-from webhooks.store.switch import WebhookSwitch
-from webhooks.transport import HttpTransport
-from webhooks.trial_delivery import TrialSender
-from webhooks.webhook_health import HealthKeeper
 
 DAY_MS = 86_400_000
 

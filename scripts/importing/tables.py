@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from webhooks.callers import platform_id
+from webhooks.access.callers import platform_id
 from webhooks.errors import Unauthenticated
 
 Row = Mapping[str, object]

@@ -18,7 +18,7 @@ from tests.benchmarks.stub import PLAIN_KEY
 from webhooks.ids import new_id
 from webhooks.messages import DeliveryMessage
 from webhooks.models.webhook import Sealed
-from webhooks.signed_request import sealed_text
+from webhooks.request.signed_request import sealed_text
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 Item = dict[str, Any]

@@ -11,8 +11,8 @@ from typing import Any
 from tests.benchmarks import composition, corpus
 from tests.benchmarks.composition import Item
 from tests.benchmarks.measuring import PROJECT, Stub, cpu_us
+from webhooks.delivery.lifecycle import parked
 from webhooks.ids import new_id
-from webhooks.lifecycle import parked
 from webhooks.models.delivery import DeliveryRecord, Waiting
 from webhooks.store import schema
 from webhooks.store.delivery_items import delivery_item, delivery_key

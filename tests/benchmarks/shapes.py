@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.benchmarks import corpus
 from tests.benchmarks.measuring import cpu_us
-from webhooks.matching import CompiledRoutes, Route, RouteSubscription
+from webhooks.matching.compiled_routes import CompiledRoutes, Route, RouteSubscription
 
 MATCHING = 10
 Filters = Callable[[int], Mapping[str, Any]]

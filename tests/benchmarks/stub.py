@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.certificates import CertificateAuthority
+from tests.support.certificates import CertificateAuthority
 
 PLAIN_KEY = bytes(range(32))
 PAGE = 4000  # items a page of a query

@@ -13,7 +13,7 @@ from localstack.stack import LocalStack
 from tests.browser import estate
 from tests.browser.estate import Estate
 from tests.browser.look import Look
-from tests.service import Service
+from tests.support.service import Service
 
 HERE = Path(__file__).parent
 FLAGS = [

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.receiver import answer
-from tests.service import Document, Service, User, event, eventually
+from tests.support.receiver import answer
+from tests.support.service import Document, Service, User, event, eventually
 
 HOUR_MS = 3_600_000
 BUCKETS = {"fast": 4, "usual": 6, "slow": 9}  # of webhooks.statistics.BUCKETS_MS

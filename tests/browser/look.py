@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
-from tests.service import User
+from tests.support.service import User
 
 LOADING = ".skeleton, .pending"
 

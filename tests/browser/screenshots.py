@@ -12,7 +12,7 @@ from tests.browser.conftest import FLAGS, chromium
 from tests.browser.estate import Estate
 from tests.browser.look import LOADING, Look
 from tests.browser.test_pages import addresses
-from tests.service import Service
+from tests.support.service import Service
 
 PROJECT = Path(__file__).parents[2]
 FOLDER = PROJECT / ".local" / "screenshots"

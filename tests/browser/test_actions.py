@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 
 from tests.browser.look import Look
 from tests.conftest import Figure
-from tests.receiver import answer
-from tests.service import Service, User, body_of, event, eventually
+from tests.support.receiver import answer
+from tests.support.service import Service, User, body_of, event, eventually
 
 
 def test_from_nothing_to_a_received_test_event(look: Look, service: Service, figure: Figure) -> None:

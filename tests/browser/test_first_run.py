@@ -16,8 +16,8 @@ from playwright.sync_api import Browser, expect
 from tests.browser.look import Look
 from tests.conftest import Figure
 from tests.infrastructure.template_document import PROJECT
-from tests.receiver import Receiver
-from tests.service import body_of, eventually
+from tests.support.receiver import Receiver
+from tests.support.service import body_of, eventually
 
 # What `make run` starts, with data of its own: another may be running in this folder.
 RUN = "import pathlib, sys, localstack.__main__ as run; run.DATA = pathlib.Path(sys.argv[1]); sys.exit(run.main())"

@@ -6,8 +6,8 @@ from playwright.sync_api import expect
 
 from tests.browser.look import Look
 from tests.conftest import Figure
-from tests.receiver import answer
-from tests.service import Service, User, event, eventually
+from tests.support.receiver import answer
+from tests.support.service import Service, User, event, eventually
 
 # Each calls alert(), which `Look` takes for a fault, or sets a mark.
 MARK = "window.hostile=1;alert(1)"

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 from tests.browser.estate import Estate
 from tests.browser.look import Look
 from tests.conftest import Figure
-from tests.service import Service
+from tests.support.service import Service
 
 AXE = "axe-core@4.14.1"
 PROJECT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Embedding
 from tests.browser.look import Look
-from tests.service import Service, event
+from tests.support.service import Service, event
 
 # As in docs/dashboard.md, with the token written in instead of fetched.
 PAGE = """<!doctype html><title>Acme</title>

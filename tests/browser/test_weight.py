@@ -10,7 +10,7 @@ from playwright.sync_api import Response, expect
 
 from tests.browser.look import LOADING, Look
 from tests.conftest import Figure
-from tests.service import Service, User, event, eventually
+from tests.support.service import Service, User, event, eventually
 
 MAX_FIRST_LOAD = 150_000
 MAX_LOAD = 1.5

@@ -8,7 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.fakes.receivers import Answer, Seen
-from tests.receiver import Behaviour, ReceivedRequest, Receiver, answer, close_without_answer, reset, retry_after
+from tests.support.receiver import (
+    Behaviour,
+    ReceivedRequest,
+    Receiver,
+    answer,
+    close_without_answer,
+    reset,
+    retry_after,
+)
 
 TIMEOUT_SECONDS = 1  # of every webhook here
 

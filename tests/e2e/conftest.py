@@ -5,8 +5,8 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from localstack.stack import LocalStack
-from tests.service import Service, User
-from tests.stack import stack
+from tests.support.service import Service, User
+from tests.support.stack import stack
 
 __all__ = ["stack"]
 

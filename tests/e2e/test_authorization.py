@@ -7,8 +7,8 @@ import httpx
 import jwt
 import pytest
 
-from tests.receiver import answer
-from tests.service import Document, Service, User, assert_problem, event, eventually
+from tests.support.receiver import answer
+from tests.support.service import Document, Service, User, assert_problem, event, eventually
 
 SECRET = "not the secret of this service, though twice as long as one has to be"
 

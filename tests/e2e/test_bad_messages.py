@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.service import PATIENCE_SECONDS, Document, Service, User, assert_problem, event, eventually, ids_at
-from webhooks.packing import unpack
+from tests.support.service import PATIENCE_SECONDS, Document, Service, User, assert_problem, event, eventually, ids_at
+from webhooks.compression import unpack
 
 
 def refused(service: Service, *marks: str) -> dict[str, tuple[str, str]]:

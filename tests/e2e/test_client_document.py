@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from tests.e2e import document
-from tests.receiver import ReceivedRequest, answer
-from tests.service import PATIENCE_SECONDS, Document, Service, User, body_of, eventually, ids_at, new_id
+from tests.support.receiver import ReceivedRequest, answer
+from tests.support.service import PATIENCE_SECONDS, Document, Service, User, body_of, eventually, ids_at, new_id
 
 PAYLOAD = document.block("Payload Structure", "json")
 CONFIGURATION = document.block("Webhook Configuration", "json")

@@ -2,8 +2,18 @@
 
 import pytest
 
-from tests.receiver import answer
-from tests.service import PATIENCE_SECONDS, Document, Service, User, assert_problem, body_of, event, eventually, ids_at
+from tests.support.receiver import answer
+from tests.support.service import (
+    PATIENCE_SECONDS,
+    Document,
+    Service,
+    User,
+    assert_problem,
+    body_of,
+    event,
+    eventually,
+    ids_at,
+)
 
 UNKNOWN = "dlv_00000000000000000000000000"
 

@@ -4,8 +4,8 @@ from datetime import datetime
 
 import pytest
 
-from tests.receiver import answer, reset
-from tests.service import PATIENCE_SECONDS, Document, Service, User, assert_problem, body_of, event, eventually
+from tests.support.receiver import answer, reset
+from tests.support.service import PATIENCE_SECONDS, Document, Service, User, assert_problem, body_of, event, eventually
 
 UNKNOWN = "dlv_00000000000000000000000000"
 

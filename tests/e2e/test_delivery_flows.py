@@ -2,8 +2,8 @@
 
 from itertools import pairwise
 
-from tests.receiver import answer, never_answer, redirect, retry_after
-from tests.service import PATIENCE_SECONDS, Document, Service, User, body_of, event, eventually, ids_at
+from tests.support.receiver import answer, never_answer, redirect, retry_after
+from tests.support.service import PATIENCE_SECONDS, Document, Service, User, body_of, event, eventually, ids_at
 
 
 def test_two_failures_and_a_success_are_three_attempts_1_and_6_seconds_apart(service: Service, user: User) -> None:

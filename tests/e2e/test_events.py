@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.service import (
+from tests.support.service import (
     PATIENCE_SECONDS,
     Document,
     Service,

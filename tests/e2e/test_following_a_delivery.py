@@ -3,8 +3,8 @@
 import json
 
 from localstack.trace import steps
-from tests.receiver import answer
-from tests.service import Service, User, event, eventually
+from tests.support.receiver import answer
+from tests.support.service import Service, User, event, eventually
 
 
 def test_one_id_leads_to_every_step(service: Service, user: User) -> None:

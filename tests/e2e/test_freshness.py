@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.conftest import Figure
-from tests.receiver import answer
-from tests.service import Document, Service, User, event
+from tests.support.receiver import answer
+from tests.support.service import Document, Service, User, event
 
 EVENTS, AT_ONCE = 300, 3
 FRESH_SECONDS = 5

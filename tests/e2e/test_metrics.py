@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.receiver import answer
-from tests.service import Service, User, assert_problem, event, eventually
+from tests.support.receiver import answer
+from tests.support.service import Service, User, assert_problem, event, eventually
 
 Labels = tuple[tuple[str, str], ...]
 

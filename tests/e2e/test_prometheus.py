@@ -23,8 +23,8 @@ import yaml
 from localstack.stack import LocalStack
 from tests.infrastructure.template_document import PROJECT
 from tests.infrastructure.test_grafana import queries
-from tests.receiver import Behaviour, answer
-from tests.service import Service, User, event, eventually
+from tests.support.receiver import Behaviour, answer
+from tests.support.service import Service, User, event, eventually
 
 DELIVERIES = int(os.environ.get("PROMETHEUS_DELIVERIES", "300"))
 PATIENCE = 120 + DELIVERIES / 8

@@ -1,7 +1,7 @@
 """A webhook that was disabled: others are told, and what it missed is recovered by one call."""
 
-from tests.receiver import answer
-from tests.service import PATIENCE_SECONDS, Service, User, body_of, event, eventually
+from tests.support.receiver import answer
+from tests.support.service import PATIENCE_SECONDS, Service, User, body_of, event, eventually
 
 
 def test_a_disabled_webhook_is_told_of_to_another_and_gets_what_it_missed_by_one_call(

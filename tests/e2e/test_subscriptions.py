@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.service import Document, Service, User, assert_problem, event, ids_at
+from tests.support.service import Document, Service, User, assert_problem, event, ids_at
 
 UNKNOWN = "sub_00000000000000000000000000"
 

@@ -3,7 +3,7 @@
 import json
 
 from localstack.emulator import PROJECT
-from tests.service import Service, assert_problem
+from tests.support.service import Service, assert_problem
 
 
 def test_health_and_readiness_need_no_caller(service: Service) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.service import Document, Service, User, ids_at, new_id
+from tests.support.service import Document, Service, User, ids_at, new_id
 
 EVENTS, WEBHOOKS = 1_000, 20
 TYPES = ["record.created", "record.updated", "record.deleted", "table.created", "table.updated", "workspace.updated"]

@@ -9,8 +9,18 @@ from operator import itemgetter
 import pytest
 from standardwebhooks import Webhook
 
-from tests.receiver import ReceivedRequest, answer, never_answer
-from tests.service import PATIENCE_SECONDS, Document, Service, User, assert_problem, body_of, event, ids_at, new_id
+from tests.support.receiver import ReceivedRequest, answer, never_answer
+from tests.support.service import (
+    PATIENCE_SECONDS,
+    Document,
+    Service,
+    User,
+    assert_problem,
+    body_of,
+    event,
+    ids_at,
+    new_id,
+)
 
 UNKNOWN = "wh_00000000000000000000000000"
 

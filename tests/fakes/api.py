@@ -2,20 +2,20 @@
 
 from tests.fakes.functions import Services
 from tests.fakes.owners import Owners
-from webhooks.dead_letter_management import DeadLetterManagement
-from webhooks.delivery_history import DeliveryHistory
+from webhooks.aws.sqs import SqsDeliveries, SqsIngest, SqsJobs
 from webhooks.event_types import DEFAULT_EVENT_TYPES
-from webhooks.outstanding import Outstanding
-from webhooks.publishing import Publishing
-from webhooks.queue import SqsDeliveries, SqsIngest, SqsJobs
-from webhooks.recovery import Recovery
-from webhooks.replay import Replayer
+from webhooks.events.publishing import Publishing
+from webhooks.management.dead_letters import DeadLetterManagement
+from webhooks.management.deliveries import DeliveryHistory
+from webhooks.management.recovery import Recovery
+from webhooks.recovery.replay import Replayer
+from webhooks.recovery.replay_source import Outstanding
 from webhooks.store.dead_letters import DeadLetterStore
+from webhooks.store.delivery_context import SendingStore
 from webhooks.store.events import EventStore
 from webhooks.store.history import HistoryStore
 from webhooks.store.missed import MissedStore
 from webhooks.store.replay_jobs import ReplayJobStore
-from webhooks.store.sending import SendingStore
 
 
 class Api:

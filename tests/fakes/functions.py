@@ -9,40 +9,40 @@ from tests.fakes.clock import Clock
 from tests.fakes.kms import FakeKMS
 from tests.fakes.receivers import FakeReceivers
 from tests.fakes.virtual_loop import VirtualLoop
-from webhooks import circuit_breaker
-from webhooks.admission import Admission, SenderPolicy
-from webhooks.announcements import EventBus
-from webhooks.conclusion import Conclusion
-from webhooks.delivery import Sender
+from webhooks.aws.eventbridge import EventBus
+from webhooks.aws.kms import KmsSecretBox
+from webhooks.aws.sqs import Queue, SqsDeliveries, SqsIngest, SqsJobs
+from webhooks.delivery import circuit_breaker
+from webhooks.delivery.admission import Admission, SenderPolicy
+from webhooks.delivery.conclusion import Conclusion
+from webhooks.delivery.dispatcher import Sender
+from webhooks.delivery.endpoint_health import HealthKeeper
+from webhooks.delivery.release import Release
 from webhooks.errors import Unavailable
 from webhooks.event_types import DEFAULT_EVENT_TYPES
-from webhooks.ingestion import Ingestion
+from webhooks.events.ingestion import Ingestion
+from webhooks.matching.route_cache import RouteCache
 from webhooks.messages import failures, received_deliveries, received_text
-from webhooks.outstanding import Outstanding
-from webhooks.queue import Queue, SqsDeliveries, SqsIngest, SqsJobs
-from webhooks.release import Release
-from webhooks.replay import Replayer
-from webhooks.replay_jobs import ReplayJobs
-from webhooks.rollup import Rollup
-from webhooks.route_cache import RouteCache
-from webhooks.secrets import KmsSecretBox
-from webhooks.signed_request import RequestSigner
+from webhooks.recovery.dead_letter_writer import Undertaker
+from webhooks.recovery.replay import Replayer
+from webhooks.recovery.replay_jobs import ReplayJobs
+from webhooks.recovery.replay_source import Outstanding
+from webhooks.request.signed_request import RequestSigner
+from webhooks.statistics.rollup import Rollup
 from webhooks.store import schema
 from webhooks.store.data_key import DataKeyStore
 from webhooks.store.dead_letters import DeadLetterStore
+from webhooks.store.delivery_context import SendingStore
+from webhooks.store.disabling import WebhookSwitch
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.events import EventStore
 from webhooks.store.missed import MissedStore
 from webhooks.store.replay_jobs import ReplayJobStore
 from webhooks.store.routes import RouteStore
-from webhooks.store.sending import SendingStore
 from webhooks.store.states import StateStore
 from webhooks.store.statistics import StatisticsStore
 from webhooks.store.stream import stream_records
-from webhooks.store.switch import WebhookSwitch
 from webhooks.store.waiting import DUE_SHARDS, WaitingStore
-from webhooks.undertaker import Undertaker
-from webhooks.webhook_health import HealthKeeper
 
 Handler = Callable[[Mapping[str, Any]], dict[str, Any]]
 DAY_MS = 86_400_000

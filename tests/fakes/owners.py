@@ -7,18 +7,18 @@ from typing import Any
 from tests.fakes.clock import Clock
 from tests.fakes.kms import FakeKMS
 from tests.fakes.pynamo import models
-from webhooks.egress import EgressPolicy
+from webhooks.aws.kms import KmsSecretBox
+from webhooks.egress.policy import EgressPolicy
 from webhooks.event_types import DEFAULT_EVENT_TYPES
+from webhooks.management.requests import SubscriptionChange, SubscriptionRequest, WebhookChange, WebhookRequest
+from webhooks.management.subscriptions import SubscriptionManagement
+from webhooks.management.webhooks import WebhookManagement
 from webhooks.models.caller import Caller
-from webhooks.models.requests import SubscriptionChange, SubscriptionRequest, WebhookChange, WebhookRequest
 from webhooks.models.webhook import Webhook
-from webhooks.secrets import KmsSecretBox
 from webhooks.store.data_key import DataKeyStore
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.management import DynamoManagementStore
 from webhooks.store.states import StateStore
-from webhooks.subscription_management import SubscriptionManagement
-from webhooks.webhook_management import WebhookManagement
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(7, 39))).decode()
 

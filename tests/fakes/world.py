@@ -20,6 +20,7 @@ from tests.fakes.owners import Owners
 from tests.fakes.receivers import FakeReceivers
 from tests.fakes.sqs import FakeQueue, FakeSQS, Message
 from tests.fakes.stream_source import lambda_records
+from webhooks.delivery.endpoint_state import WebhookState
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
 from webhooks.models.event import EventRecord
 from webhooks.models.replay import ReplayJob, ReplaySelection
@@ -30,7 +31,6 @@ from webhooks.store.dynamo import DynamoTable, Key
 from webhooks.store.events import event_of
 from webhooks.store.replay_jobs import ReplayJobStore
 from webhooks.store.states import state_key, state_of
-from webhooks.webhook_state import WebhookState
 
 TABLE = "webhooks"
 BUS = "events"

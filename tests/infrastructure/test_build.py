@@ -16,9 +16,19 @@ from scripts.building.sizes import measure
 from scripts.building.target import BuildError, Target
 from tests.conftest import Figure
 from tests.infrastructure.template_document import PROJECT, Template
-from tests.sam import REFUSED, SAMPLES, Build, FunctionError, built, emulated, environment_of, function_of, sample
-from tests.service import eventually
-from tests.stack import stack as deployed
+from tests.support.sam import (
+    REFUSED,
+    SAMPLES,
+    Build,
+    FunctionError,
+    built,
+    emulated,
+    environment_of,
+    function_of,
+    sample,
+)
+from tests.support.service import eventually
+from tests.support.stack import stack as deployed
 
 __all__ = ["built", "deployed"]
 pytestmark = pytest.mark.timeout(300)  # sam build

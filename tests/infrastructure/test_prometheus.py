@@ -9,8 +9,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.infrastructure.template_document import PROJECT
-from tests.statistics_fakes import MemoryStatistics
-from webhooks.metrics import QueueDepth, ServiceMetrics
+from tests.support.statistics_fakes import MemoryStatistics
+from webhooks.statistics.prometheus import QueueDepth, ServiceMetrics
 
 FOLDER = PROJECT / "monitoring" / "prometheus"
 COUNTERS = {

@@ -15,10 +15,10 @@ import httpx
 import pytest
 
 from localstack.emulator import PROJECT
-from tests.node import NODE
-from tests.service import Service, event
-from tests.stack import stack
-from webhooks.signing import SigningSecrets, signature_headers
+from tests.support.node import NODE
+from tests.support.service import Service, event
+from tests.support.stack import stack
+from webhooks.request.signing import SigningSecrets, signature_headers
 
 __all__ = ["stack"]
 pytestmark = pytest.mark.timeout(300)  # the first build compiles Go's own library

@@ -19,9 +19,9 @@ from localstack.emulator import PROJECT, Emulator
 from localstack.stack import LOCAL_PARAMETERS
 from localstack.token import issuer_of
 from scripts.building.__main__ import SAM
-from tests.receiver import Receiver
-from tests.sam import CREDENTIALS, Build, built
-from tests.service import eventually
+from tests.support.receiver import Receiver
+from tests.support.sam import CREDENTIALS, Build, built
+from tests.support.service import eventually
 
 __all__ = ["built"]
 pytestmark = pytest.mark.timeout(300)  # sam build, and sam itself

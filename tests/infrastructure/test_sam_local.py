@@ -21,9 +21,9 @@ from localstack import cloudformation
 from localstack.emulator import PROJECT, free_port
 from localstack.stack import LocalStack
 from scripts.building.__main__ import SAM
-from tests.sam import CREDENTIALS, REFUSED, SAMPLES, Build, Document, built, environment_of, function_of, sample
 from tests.sam_local import engine as docker
 from tests.sam_local import image
+from tests.support.sam import CREDENTIALS, REFUSED, SAMPLES, Build, Document, built, environment_of, function_of, sample
 
 if not os.environ.get("SAM_LOCAL"):
     pytest.skip("sam local needs a Docker engine and root: `make test-sam`", allow_module_level=True)

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from tests.infrastructure.template_document import PROJECT, Template
-from webhooks.callers import from_context
+from webhooks.access.callers import from_context
 from webhooks.event_types import TEST_EVENT_TYPE
-from webhooks.events import normalise
+from webhooks.events.validation import normalise
 from webhooks.ids import delivery_id, is_id
+from webhooks.management.requests import WebhookRequest
 from webhooks.messages import META_ATTRIBUTE, DeliveryMessage
-from webhooks.models.requests import WebhookRequest
 from webhooks.store import schema
 from webhooks.store.delivery_items import delivery_of
 

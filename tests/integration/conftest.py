@@ -1,5 +1,5 @@
 """The running stack for this folder's tests."""
 
-from tests.stack import stack
+from tests.support.stack import stack
 
 __all__ = ["stack"]

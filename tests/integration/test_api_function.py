@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tests.table_definition import create_table
+from tests.support.table_definition import create_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,8 @@ from moto import mock_aws
 from tests.fakes.clock import Clock
 from tests.fakes.dynamo import FakeDynamoDB
 from tests.fakes.event_source import Crash
-from tests.table_definition import create_table
+from tests.support.table_definition import create_table
+from webhooks.delivery.endpoint_state import WebhookState
 from webhooks.ids import delivery_id
 from webhooks.models.delivery import Attempt, DeliveryRecord, Waiting
 from webhooks.models.event import EventRecord
@@ -24,7 +25,6 @@ from webhooks.store.dynamo import DynamoTable
 from webhooks.store.events import EventStore
 from webhooks.store.states import StateStore
 from webhooks.store.waiting import WaitingStore
-from webhooks.webhook_state import WebhookState
 
 NOW = 1_760_000_000_000
 SUBJECTS = ("fake", "moto", "emulator")

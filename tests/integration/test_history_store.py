@@ -9,10 +9,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tests.table_definition import create_table
+from tests.support.table_definition import create_table
 from webhooks.ids import HISTORY_SHARDS, delivery_id, derived_id, history_shard, time_of
+from webhooks.management.paging import Span
 from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord, Waiting
-from webhooks.paging import Span
 from webhooks.store import schema
 from webhooks.store.attributes import binary, number, text
 from webhooks.store.dead_letters import DeadLetterStore

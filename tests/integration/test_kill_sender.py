@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from localstack.stack import LocalStack
-from tests.receiver import answer
-from tests.service import PATIENCE_SECONDS, Service, event, ids_at
+from tests.support.receiver import answer
+from tests.support.service import PATIENCE_SECONDS, Service, event, ids_at
 
 VISIBILITY_SECONDS = 8  # instead of six minutes; longer than a batch takes here
 

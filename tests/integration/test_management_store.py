@@ -10,14 +10,14 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
-from tests.management_fakes import MemoryManagementStore
-from tests.table_definition import create_table
+from tests.support.management_fakes import MemoryManagementStore
+from tests.support.table_definition import create_table
 from webhooks.errors import Unavailable
 from webhooks.ids import new_id
-from webhooks.management import Change, ManagementStore, Remembered, with_subscriptions
+from webhooks.management.changes import Change, ManagementStore, Remembered, with_subscriptions
+from webhooks.matching.route_rows import RouteChanges, route_changes, route_rows
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Webhook
-from webhooks.routes import RouteChanges, route_changes, route_rows
 from webhooks.store import schema
 from webhooks.store.management import DynamoManagementStore
 from webhooks.store.models import bind

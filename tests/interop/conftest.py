@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pytest
 
 from localstack.stack import LocalStack
-from tests.receiver import ReceivedRequest
-from tests.service import Service, event, eventually
-from tests.stack import stack
+from tests.support.receiver import ReceivedRequest
+from tests.support.service import Service, event, eventually
+from tests.support.stack import stack
 
 __all__ = ["stack"]
 

@@ -14,8 +14,8 @@ from svix.webhooks import Webhook as SvixWebhook
 from svix.webhooks import WebhookVerificationError as SvixError
 
 from tests.interop.conftest import Deliveries
-from tests.node import NODE, install
-from tests.receiver import ReceivedRequest
+from tests.support.node import NODE, install
+from tests.support.receiver import ReceivedRequest
 
 LIBRARIES = [(StandardWebhook, StandardError), (SvixWebhook, SvixError)]
 NAMES = ["standardwebhooks", "svix"]

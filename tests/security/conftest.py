@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from localstack.stack import LocalStack
-from tests.service import Service
-from tests.stack import stack
+from tests.support.service import Service
+from tests.support.stack import stack
 
 __all__ = ["stack"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.receiver import answer
-from tests.service import Document, Service, User, event, eventually
+from tests.support.receiver import answer
+from tests.support.service import Document, Service, User, event, eventually
 
 SECRET = "an-imported-secret-CANARY-0123456789"
 

@@ -18,10 +18,10 @@ import pytest
 
 from localstack.stack import LocalStack
 from tests.conftest import Figure
-from tests.receiver import answer
-from tests.service import Document, Service, User, event, eventually
-from webhooks.packing import unpack
-from webhooks.tokens import mint
+from tests.support.receiver import answer
+from tests.support.service import Document, Service, User, event, eventually
+from webhooks.access.tokens import mint
+from webhooks.compression import unpack
 
 
 @dataclass

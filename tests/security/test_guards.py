@@ -4,10 +4,10 @@ import ssl
 
 import pytest
 
-from tests.api_client import ApiClient
+from tests.support.api_client import ApiClient
+from webhooks.egress.transport.client import _default_tls
 from webhooks.models.event import EventRecord
 from webhooks.models.webhook import Webhook
-from webhooks.transport.client import _default_tls
 
 SECRET = "a-signing-secret-of-the-former-service"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Figure
-from tests.receiver import Receiver
-from tests.unit.test_transport import HOSTILE, PUBLIC, FakeResolver, policy, request
-from webhooks.transport import HttpTransport
+from tests.support.receiver import Receiver
+from tests.unit.egress.transport.test_client import HOSTILE, PUBLIC, FakeResolver, policy, request
+from webhooks.egress.transport import HttpTransport
 
 ROUNDS = 6
 DEADLINE_SECONDS = 0.3

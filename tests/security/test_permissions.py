@@ -15,9 +15,9 @@ from localstack.authorised_calls import Call
 from localstack.stack import LocalStack
 from tests.conftest import Figure
 from tests.infrastructure.template_document import Template, listed, read_template
-from tests.receiver import answer
 from tests.security.estate import make
-from tests.service import Service, User, event, eventually, new_id
+from tests.support.receiver import answer
+from tests.support.service import Service, User, event, eventually, new_id
 
 Grant = tuple[str, str, str]  # function, action, resource's logical id
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from tests.conftest import Figure
-from tests.receiver import Receiver
-from webhooks.egress import EgressPolicy
+from tests.support.receiver import Receiver
+from webhooks.egress.policy import EgressPolicy
+from webhooks.egress.transport import HttpTransport
 from webhooks.models.exchange import HttpRequest
-from webhooks.transport import HttpTransport
 
 PUBLIC, ALSO_PUBLIC, INSIDE = "127.0.0.2", "127.0.0.3", "127.0.0.1"  # as the policy below has it
 ATTEMPTS = 10_000

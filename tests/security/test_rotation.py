@@ -5,7 +5,7 @@ import itertools
 from standardwebhooks import Webhook
 
 from tests.conftest import Figure
-from tests.service import Service, event
+from tests.support.service import Service, event
 
 EVENTS = 120
 ROTATIONS = 4

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Figure
 from tests.security.estate import Estate, everything, make
-from tests.service import Document, Service, User, event, eventually
+from tests.support.service import Document, Service, User, event, eventually
 
 # For operators, by a scope of its own: it speaks of the service and not of tenants.
 OPERATORS = {"/metrics"}

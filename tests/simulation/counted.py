@@ -7,7 +7,7 @@ from typing import Any
 from tests.fakes.world import TABLE, World
 from webhooks.ids import time_of
 from webhooks.models.delivery import Attempt, DeliveryRecord
-from webhooks.statistics import bucket_of, failure_reason
+from webhooks.statistics.counts import bucket_of, failure_reason
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.statistics import StatisticsReader
 

@@ -16,12 +16,12 @@ from tests.fakes.faults import Fault, FaultyClient
 from tests.fakes.receivers import Answer
 from tests.fakes.stream_source import Handler, hand_over, lambda_records, shards
 from tests.fakes.world import TABLE, World, events
-from webhooks.announcements import Announcement
+from webhooks.aws.eventbridge import Announcement
 from webhooks.ids import time_of
 from webhooks.messages import failures
 from webhooks.models.delivery import Attempt
-from webhooks.rollup import Rollup
-from webhooks.statistics import Statistics, bucket_of, failure_reason, hour_of, waiting_reason
+from webhooks.statistics.counts import Statistics, bucket_of, failure_reason, hour_of, waiting_reason
+from webhooks.statistics.rollup import Rollup
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.statistics import StatisticsReader, StatisticsStore
 from webhooks.store.stream import stream_records
@@ -73,7 +73,7 @@ def world() -> World:
 
 
 class Unheard:
-    """What is announced is looked at in tests/unit/test_news.py."""
+    """What is announced is looked at in tests/unit/statistics/test_operational_events.py."""
 
     def announce(self, announcements: Sequence[Announcement], now_ms: int) -> None:
         """Nobody listens."""

@@ -7,9 +7,9 @@ import pytest
 
 from webhooks import batch_log
 from webhooks.batch_log import BatchLog, oldest_ms
-from webhooks.delivery_job import SendReport
-from webhooks.ingestion import IngestReport
-from webhooks.release import ReleaseReport
+from webhooks.delivery.job import SendReport
+from webhooks.delivery.release import ReleaseReport
+from webhooks.events.ingestion import IngestReport
 
 
 class Context:

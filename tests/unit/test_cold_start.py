@@ -30,7 +30,7 @@ ALLOWED = {
 
 
 def _own(function: str) -> set[str]:
-    modules = {path.stem for path in (PROJECT / "functions" / function).glob("*.py")}
+    modules = {path.stem for path in (PROJECT / "functions" / function).iterdir()}
     return modules | {"webhooks"}
 
 

@@ -110,8 +110,8 @@ def load(name: str, services: Services, monkeypatch: pytest.MonkeyPatch) -> Any:
     clients = {"dynamodb": services.dynamodb, "sqs": services.sqs, "events": services.events, "kms": FakeKMS()}
     for variable, value in environment.items():
         monkeypatch.setenv(variable, value)
-    monkeypatch.setattr("webhooks.aws.client", lambda service, **_changes: clients[service])
-    monkeypatch.setattr("webhooks.aws.credentials", lambda: None, raising=False)
+    monkeypatch.setattr("webhooks.aws.clients.client", lambda service, **_changes: clients[service])
+    monkeypatch.setattr("webhooks.aws.clients.credentials", lambda: None, raising=False)
     monkeypatch.setattr(time, "time_ns", lambda: services.clock.ms * 1_000_000)
     spec = importlib.util.spec_from_file_location(f"deployed_{name}", FUNCTIONS / name / "app.py")
     assert spec is not None

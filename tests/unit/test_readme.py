@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from localstack.cloudformation import load
-from webhooks.models.requests import MAX_FILTER_BYTES, MAX_SUBSCRIPTIONS
-from webhooks.retry import covered_ms
-from webhooks.signing import SigningSecrets, signature_headers
+from webhooks.delivery.retry import covered_ms
+from webhooks.management.requests import MAX_FILTER_BYTES, MAX_SUBSCRIPTIONS
+from webhooks.request.signing import SigningSecrets, signature_headers
 
 PROJECT = Path(__file__).parents[2]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")

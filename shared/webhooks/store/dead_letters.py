@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
-from webhooks.causes import USED_UP
+from webhooks.compression import pack, unpack
 from webhooks.ids import history_shard
 from webhooks.models.delivery import DeadLetter
-from webhooks.packing import pack, unpack
+from webhooks.recovery.failure_causes import USED_UP
 from webhooks.store import schema
 from webhooks.store.attributes import binary, number, read_bytes, read_int, read_text, text
 from webhooks.store.dynamo import DynamoTable, Item, Key

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Mapping, Sequence
 
-from webhooks.attempt_detail import AttemptDetail
+from webhooks.delivery.attempt_detail import AttemptDetail
 from webhooks.models.delivery import DeliveryRecord
 from webhooks.store import schema
 from webhooks.store.attributes import binary, number, text

@@ -3,9 +3,9 @@
 import json
 from typing import Any, cast
 
+from webhooks.compression import pack_body, unpack
 from webhooks.ids import history_shard, time_of
 from webhooks.models.delivery import FINISHED, Attempt, DeliveryRecord, DeliveryStatus, Waiting
-from webhooks.packing import pack_body, unpack
 from webhooks.store import schema
 from webhooks.store.attributes import binary, number, read_bytes, read_int, read_text, text
 from webhooks.store.dynamo import Item, Key

@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from webhooks.compression import pack_body, unpack
 from webhooks.ids import HISTORY_SHARDS
 from webhooks.models.event import EventRecord
 from webhooks.models.webhook import scope_of
-from webhooks.packing import pack_body, unpack
 from webhooks.store import schema
 from webhooks.store.attributes import (
     binary,

@@ -11,9 +11,9 @@ from itertools import islice
 from typing import Any
 
 from webhooks.ids import ALPHABET, HISTORY_SHARDS, TIME_CHARACTERS, first_of
+from webhooks.management.paging import Span
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
 from webhooks.models.webhook import Webhook
-from webhooks.paging import Span
 from webhooks.store import schema
 from webhooks.store.attributes import read_bytes, read_int, text
 from webhooks.store.dead_letters import BODILESS, BODILESS_ATTRIBUTES, dead_letter_of

@@ -14,10 +14,10 @@ from pynamodb.expressions.operand import Path
 from pynamodb.transactions import TransactWrite
 
 from webhooks.errors import Unavailable
-from webhooks.management import Change, Remembered
+from webhooks.management.changes import Change, Remembered
+from webhooks.matching.route_rows import RouteRow
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Webhook
-from webhooks.routes import RouteRow
 from webhooks.store import schema
 from webhooks.store.models import (
     AmountItem,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from webhooks.outstanding import MissedEvent
+from webhooks.recovery.replay_source import MissedEvent
 from webhooks.store import schema
 from webhooks.store.attributes import read_int, text
 from webhooks.store.dynamo import DynamoTable, Key

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from webhooks.matching import Route, RouteSubscription
+from webhooks.matching.compiled_routes import Route, RouteSubscription
 from webhooks.store import schema
 from webhooks.store.attributes import read_int, text
 from webhooks.store.dynamo import DynamoTable, Item

@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 
-from webhooks.circuit_breaker import Circuit
+from webhooks.delivery.circuit_breaker import Circuit
+from webhooks.delivery.endpoint_state import WebhookState
 from webhooks.errors import Unavailable
 from webhooks.store import schema
 from webhooks.store.attributes import number, read_int, read_text, text
 from webhooks.store.dynamo import DynamoTable, Item, Key
-from webhooks.webhook_state import WebhookState
 
 _RACES = 5
 _NONE = WebhookState()

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from webhooks.counting import (
+from webhooks.ids import HISTORY_SHARDS
+from webhooks.models.webhook import Webhook
+from webhooks.statistics.counts import Counts, Statistics
+from webhooks.statistics.exactly_once import (
     TOKEN_BYTES,
     WINDOW_SECONDS,
     CircuitChange,
@@ -17,9 +20,6 @@ from webhooks.counting import (
     parked_counts,
     total_counts,
 )
-from webhooks.ids import HISTORY_SHARDS
-from webhooks.models.webhook import Webhook
-from webhooks.statistics import Counts, Statistics
 from webhooks.store import schema
 from webhooks.store.attributes import binary, number, read_bytes, read_foreign_id, read_int, text
 from webhooks.store.dynamo import DynamoTable, Item, Key, key_of

@@ -6,18 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from webhooks import news
-from webhooks.counting import (
-    TOKEN_BYTES,
-    WINDOW_SECONDS,
-    CircuitChange,
-    HistoryRecord,
-    LooseRecord,
-    StatusChange,
-    StreamRecord,
-)
-from webhooks.news import News
-from webhooks.statistics import (
+from webhooks.statistics import operational_events
+from webhooks.statistics.counts import (
     WRITE_UNITS,
     ByHour,
     dead_letter_counts,
@@ -26,6 +16,16 @@ from webhooks.statistics import (
     webhook_counts,
     write_units_at,
 )
+from webhooks.statistics.exactly_once import (
+    TOKEN_BYTES,
+    WINDOW_SECONDS,
+    CircuitChange,
+    HistoryRecord,
+    LooseRecord,
+    StatusChange,
+    StreamRecord,
+)
+from webhooks.statistics.operational_events import News
 from webhooks.store import schema
 from webhooks.store.attributes import read_foreign_id, read_int, read_text
 from webhooks.store.delivery_items import delivery_of
@@ -132,13 +132,15 @@ def _webhook(change: Record, before: Item | None, after: Item) -> LooseRecord | 
         webhook_counts(was, now),
         gone,
         StatusChange(webhook_id, owner, now, version),
-        news.of_status(webhook_id, was, now, read_text(after, "status_reason") or "", version, _at_ms(change)),
+        operational_events.of_status(
+            webhook_id, was, now, read_text(after, "status_reason") or "", version, _at_ms(change)
+        ),
     )
 
 
 def _state(change: Record, before: Item | None, after: Item) -> LooseRecord | None:
     webhook_id, was, now = after[schema.PK]["S"], state_of(before), state_of(after)
-    told = news.of_state(webhook_id, was, now, _at_ms(change))
+    told = operational_events.of_state(webhook_id, was, now, _at_ms(change))
     same = was.circuit.state == now.circuit.state
     if same and not told:
         return None

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from webhooks.ids import HISTORY_SHARDS
 from webhooks.store import schema
 from webhooks.store.attributes import text
+from webhooks.store.delivery_context import SendingStore
 from webhooks.store.dynamo import Item
-from webhooks.store.sending import SendingStore
 
 DUE_SHARDS = schema.DUE_SHARDS
 WaitingId = tuple[str, str | None]  # (webhook id, delivery id), or (webhook id, None) for a webhook to wake

@@ -11,11 +11,11 @@ from tests.benchmarks.cost.metering import Meter, MeteredDynamoDB, MeteredSQS
 from tests.fakes.functions import Functions, Services
 from tests.fakes.stream_source import lambda_records
 from tests.fakes.world import BUS, TABLE, World
-from webhooks.announcements import EventBus
-from webhooks.events import normalise
+from webhooks.aws.eventbridge import EventBus
+from webhooks.aws.sqs import Queue, SqsIngest
+from webhooks.events.validation import normalise
 from webhooks.models.exchange import Exchange, HttpRequest
-from webhooks.queue import Queue, SqsIngest
-from webhooks.rollup import Rollup
+from webhooks.statistics.rollup import Rollup
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.statistics import StatisticsReader, StatisticsStore
 from webhooks.store.stream import stream_records

@@ -1,0 +1,182 @@
+"""What the API answers with."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from webhooks.management.requests import FilterDocument
+from webhooks.models.subscription import Subscription
+from webhooks.models.webhook import Webhook
+from webhooks.request.headers import MASK
+from webhooks.times import rfc3339
+
+NO_SUBSCRIPTIONS = "This webhook has no subscriptions yet, so nothing will arrive: POST one to its subscriptions."
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2024-01-01T12:00:00.000Z"])]
+NextCursor = Annotated[str | None, Field(description="pass it as `cursor` for the next page; null on the last one")]
+Secret = Annotated[str, Field(description="shown this once", examples=["whsec_..."])]
+
+
+class Answer(BaseModel):
+    """What all answers have in common."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class SubscriptionAnswer(Answer):
+    """A subscription."""
+
+    id: str
+    webhook_id: str
+    event_type: str
+    resource_id: str | None
+    is_active: bool
+    filters: FilterDocument | None
+    version: int
+    created_at: Time
+    updated_at: Time
+
+    @classmethod
+    def of(cls, subscription: Subscription) -> Self:
+        """As callers see it."""
+        return cls(
+            id=subscription.subscription_id,
+            webhook_id=subscription.webhook_id,
+            event_type=subscription.event_type,
+            resource_id=subscription.resource_id,
+            is_active=subscription.is_active,
+            filters=None if subscription.filters is None else dict(subscription.filters),  # type: ignore[arg-type]
+            version=subscription.version,
+            created_at=rfc3339(subscription.created_at_ms),
+            updated_at=rfc3339(subscription.updated_at_ms),
+        )
+
+
+class WebhookAnswer(Answer):
+    """A webhook. The values of its headers are masked; its secret is never shown again."""
+
+    id: str
+    user_id: str | int
+    workspace_id: str | int | None
+    name: str
+    url: str
+    description: str
+    status: Literal["active", "paused", "inactive", "failed", "deleted"]
+    status_reason: str | None
+    max_retries: int
+    timeout_seconds: int
+    rate_limit_rps: int | float | None
+    headers: dict[str, str]
+    metadata: dict[str, JsonValue]
+    version: int
+    previous_secret_expires_at: Annotated[
+        Time | None, Field(description="until then the previous secret signs too; null outside of a rotation")
+    ]
+    created_at: Time
+    updated_at: Time
+
+    @classmethod
+    def of(cls, webhook: Webhook, now_ms: int, **more: object) -> Self:
+        """As callers see it; `more` are fields of a subclass."""
+        until_ms = webhook.previous_secret_until_ms
+        return cls.model_validate(
+            {
+                "id": webhook.webhook_id,
+                "user_id": webhook.user_id,
+                "workspace_id": webhook.workspace_id,
+                "name": webhook.name,
+                "url": webhook.url,
+                "description": webhook.description,
+                "status": webhook.status,
+                "status_reason": webhook.status_reason,
+                "max_retries": webhook.max_retries,
+                "timeout_seconds": webhook.timeout_seconds,
+                "rate_limit_rps": webhook.rate_limit_rps,
+                "headers": dict.fromkeys(webhook.header_names, MASK),
+                "metadata": webhook.metadata,
+                "version": webhook.version,
+                "previous_secret_expires_at": rfc3339(until_ms) if until_ms > now_ms else None,
+                "created_at": rfc3339(webhook.created_at_ms),
+                "updated_at": rfc3339(webhook.updated_at_ms),
+                **more,
+            }
+        )
+
+
+class RegisteredWebhook(WebhookAnswer):
+    """A new webhook. `secret` is null only where a repeated request finds that the webhook has changed since."""
+
+    secret: Secret | None
+    subscriptions: list[SubscriptionAnswer]
+    notice: Annotated[str | None, Field(description="what is still missing before anything arrives")]
+
+
+class WebhookWithSecret(WebhookAnswer):
+    """A webhook with its new secret."""
+
+    secret: Secret
+
+
+class SubscriptionPage(Answer):
+    """Subscriptions, oldest first."""
+
+    items: list[SubscriptionAnswer]
+    next_cursor: NextCursor
+
+
+class EventTypeAnswer(Answer):
+    """An event type, or a pattern that stands for several."""
+
+    name: str
+    description: str
+    covered_by: Annotated[list[str], Field(description="patterns whose subscriptions hear of it too")]
+
+
+class EventTypes(Answer):
+    """What subscriptions may name."""
+
+    items: list[EventTypeAnswer]
+
+
+class AcceptedEvent(Answer):
+    """An event taken on."""
+
+    id: str
+
+
+class AcceptedEvents(Answer):
+    """Events taken on, in the request's order."""
+
+    accepted: int
+    events: list[AcceptedEvent]
+
+
+class Health(Answer):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(Answer):
+    """Whether each part that the service stands on answers."""
+
+    status: Literal["ok", "unavailable"]
+    checks: Annotated[dict[str, str], Field(description="`ok`, or what went wrong, by part")]
+
+
+class FieldProblem(Answer):
+    """One wrong field."""
+
+    field: Annotated[str, Field(examples=["subscriptions[0].event_type"])]
+    message: str
+
+
+class Problem(Answer):
+    """An error, as RFC 9457 has it. `type` is stable: programs may decide by it."""
+
+    type: Annotated[str, Field(examples=["/problems/validation"])]
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: Annotated[list[FieldProblem] | None, Field(description="wrong fields, where there are any")] = None

@@ -1,0 +1,147 @@
+"""Dead letters and replays: what is asked and answered."""
+
+import json
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, JsonValue
+from pydantic_core import PydanticCustomError
+
+from answers.common import Answer, NextCursor, Time
+from answers.deliveries import Explanation, Reason
+from webhooks.ids import is_id, time_of
+from webhooks.management.requests import Request
+from webhooks.models.delivery import DeadLetter
+from webhooks.models.replay import JobStatus, ReplayJob, ReplaySelection
+from webhooks.reason_texts import delivery_sentence
+from webhooks.times import epoch_ms, rfc3339
+
+MAX_IDS = 1_000
+DEFAULT_RATE = 50.0
+
+
+def _dead_letter_id(value: str) -> str:
+    if not is_id("dlv", value):
+        raise PydanticCustomError("dead_letter_id", "must be the id of a dead letter")
+    return value
+
+
+def rfc3339_text(value: str) -> str:
+    """The text, when it is an RFC 3339 time."""
+    try:
+        epoch_ms(value)
+    except ValueError as exc:
+        raise PydanticCustomError("time", "must be an RFC 3339 time with a zone, such as 2024-01-01T12:00:00Z") from exc
+    return value
+
+
+Rate = Annotated[float, Field(ge=0.1, le=1_000, allow_inf_nan=False, description="how many go out a second")]
+
+
+class BulkReplay(Request):
+    """Which of a webhook's unprocessed dead letters to send again: those that every given part admits."""
+
+    ids: (
+        Annotated[list[Annotated[str, AfterValidator(_dead_letter_id)]], Field(min_length=1, max_length=MAX_IDS)] | None
+    ) = None
+    reason: Annotated[str | None, Field(max_length=128, description="their `failure_reason` or `cause`")] = None
+    event_type: Annotated[str | None, Field(max_length=128)] = None
+    from_: Annotated[
+        Annotated[str, AfterValidator(rfc3339_text)] | None,
+        Field(alias="from", description="RFC 3339: whose event was accepted then or later"),
+    ] = None
+    to: Annotated[
+        Annotated[str, AfterValidator(rfc3339_text)] | None,
+        Field(description="RFC 3339: whose event was accepted by then"),
+    ] = None
+    rate_per_second: Rate = DEFAULT_RATE
+
+    def selection(self) -> ReplaySelection:
+        """The same for the job."""
+        return ReplaySelection(
+            delivery_ids=tuple(self.ids or ()),
+            reason=self.reason,
+            event_type=self.event_type,
+            from_ms=None if self.from_ is None else epoch_ms(self.from_),
+            to_ms=None if self.to is None else epoch_ms(self.to),
+        )
+
+
+class DeadLetterAnswer(Answer):
+    """A delivery given up, with what is needed to send it again. It has its delivery's id."""
+
+    id: str
+    webhook_id: str
+    event_id: str
+    event_type: str
+    payload: dict[str, JsonValue]
+    failure_reason: Reason
+    cause: Annotated[str, Field(description="finer: what failed alike has the same", examples=["http_503:1f0c9a2b"])]
+    explanation: Explanation
+    attempt_count: int
+    last_status_code: int | None
+    last_error_code: str | None
+    is_processed: Annotated[bool, Field(description="whether it was sent again, or delivered in another way, since")]
+    processed_at: Time | None
+    processed_by: Annotated[str | None, Field(description="the replay's id, or `manual`")]
+    created_at: Annotated[Time, Field(description="when it was given up")]
+    event_accepted_at: Time
+
+    @classmethod
+    def of(cls, letter: DeadLetter) -> Self:
+        """As callers see it."""
+        return cls(
+            id=letter.delivery_id,
+            webhook_id=letter.webhook_id,
+            event_id=letter.event_id,
+            event_type=letter.event_type,
+            payload=json.loads(letter.body),
+            failure_reason=letter.failure_reason,
+            cause=letter.cause,
+            explanation=delivery_sentence(letter.failure_reason),
+            attempt_count=letter.attempt_count,
+            last_status_code=letter.last_status_code,
+            last_error_code=letter.last_error_code,
+            is_processed=letter.is_processed,
+            processed_at=None if letter.processed_at_ms is None else rfc3339(letter.processed_at_ms),
+            processed_by=letter.processed_by,
+            created_at=rfc3339(letter.dead_at_ms),
+            event_accepted_at=rfc3339(time_of(letter.delivery_id)),
+        )
+
+
+class DeadLetterPage(Answer):
+    """Dead letters, newest event first. A page may hold fewer than `limit` though there are more."""
+
+    items: list[DeadLetterAnswer]
+    next_cursor: NextCursor
+
+
+class ReplayAnswer(Answer):
+    """How far a replay of many dead letters, or a recovery, has come."""
+
+    id: str
+    webhook_id: str
+    status: JobStatus
+    total: Annotated[int | None, Field(description="deliveries to send; null until they are counted")]
+    replayed: int
+    skipped: Annotated[int, Field(description="delivered, or sent again, in another way meanwhile")]
+    error: str | None
+    rate_per_second: float
+    created_at: Time
+    updated_at: Time
+
+    @classmethod
+    def of(cls, job: ReplayJob) -> Self:
+        """As callers see it."""
+        return cls(
+            id=job.job_id,
+            webhook_id=job.webhook_id,
+            status=job.status,
+            total=job.total,
+            replayed=job.replayed,
+            skipped=job.skipped,
+            error=job.error,
+            rate_per_second=job.rate_per_second,
+            created_at=rfc3339(job.created_at_ms),
+            updated_at=rfc3339(job.updated_at_ms),
+        )

@@ -1,0 +1,185 @@
+"""Deliveries as the API answers with them."""
+
+from typing import Annotated, Any, Literal, Self, cast
+
+from pydantic import Field, JsonValue
+
+from answers.common import Answer, NextCursor, Time
+from webhooks.ids import time_of
+from webhooks.models.delivery import Attempt, DeliveryRecord, DeliveryStatus, Waiting
+from webhooks.models.history import ShownAttempt, ShownDelivery
+from webhooks.reason_texts import delivery_sentence, status_sentence, waiting_sentence
+from webhooks.times import rfc3339
+
+Reason = Annotated[str | None, Field(description="a stable code", examples=["http_503", "attempts_used_up:timeout"])]
+Explanation = Annotated[str | None, Field(description="the same in a sentence")]
+
+
+class WaitingAnswer(Answer):
+    """Why and where a delivery waits outside the queue."""
+
+    kind: Annotated[
+        Literal["due", "room"], Field(description="due: for its next attempt; room: until its webhook can take it")
+    ]
+    reason: str
+    explanation: str
+    until: Annotated[Time, Field(description="when it is looked at next")]
+
+    @classmethod
+    def of(cls, waiting: Waiting) -> Self:
+        """As callers see it."""
+        return cls(
+            kind=waiting.kind,
+            reason=waiting.reason,
+            explanation=waiting_sentence(waiting.reason),
+            until=rfc3339(waiting.at_ms),
+        )
+
+
+class DeliveryAnswer(Answer):
+    """A delivery: one event for one webhook."""
+
+    id: str
+    webhook_id: str
+    event_id: str
+    event_type: str
+    status: DeliveryStatus
+    reason: Reason
+    explanation: Explanation
+    attempt_count: Annotated[int, Field(description="attempts made, those that were cut off left out")]
+    last_attempt_at: Time | None
+    last_status_code: int | None
+    last_error_code: str | None
+    next_attempt_at: Time | None
+    waiting: WaitingAnswer | None
+    created_at: Annotated[Time, Field(description="when the event was accepted")]
+
+    @classmethod
+    def of(cls, record: DeliveryRecord, **more: object) -> Self:
+        """As callers see it; `more` are fields of a subclass."""
+        last = record.attempts[-1] if record.attempts else None
+        return cls.model_validate(
+            {
+                "id": record.delivery_id,
+                "webhook_id": record.webhook_id,
+                "event_id": record.event_id,
+                "event_type": record.event_type,
+                "status": record.status,
+                "reason": record.reason,
+                "explanation": delivery_sentence(record.reason),
+                "attempt_count": record.attempt_count,
+                "last_attempt_at": rfc3339(last.started_at_ms) if last else None,
+                "last_status_code": last.status_code if last else None,
+                "last_error_code": last.error_code if last else None,
+                "next_attempt_at": _time(record.next_attempt_at_ms),
+                "waiting": WaitingAnswer.of(record.waiting) if record.waiting else None,
+                "created_at": rfc3339(time_of(record.delivery_id)),
+                **more,
+            }
+        )
+
+
+class TimingsAnswer(Answer):
+    """Milliseconds by phase; null where the phase did not happen, as on a connection that was kept open."""
+
+    dns_ms: int | None = None
+    connect_ms: Annotated[int | None, Field(description="with TLS where the client cannot tell the two apart")] = None
+    tls_ms: int | None = None
+    wait_ms: Annotated[int | None, Field(description="from the request's end to the answer's start")] = None
+
+
+class AttemptRequest(Answer):
+    """What was sent, put together anew: signatures are not kept, and the owner's own headers are masked."""
+
+    headers: dict[str, str]
+
+
+class AttemptResponse(Answer):
+    """What came back, as far as it is kept."""
+
+    headers: list[tuple[str, str]]
+    body: Annotated[str, Field(description="the start of it, as text")]
+    body_truncated: Annotated[bool, Field(description="whether there was more of it")]
+
+
+class AttemptAnswer(Answer):
+    """One HTTP request of a delivery."""
+
+    number: Annotated[int | None, Field(description="1, 2, ...; null for one that was cut off, which counts as none")]
+    outcome: Annotated[
+        Literal["success", "failure", "unknown"],
+        Field(description="unknown: cut off on our side; it may or may not have been sent"),
+    ]
+    started_at: Time
+    duration_ms: int
+    status_code: int | None
+    error_code: Annotated[str | None, Field(examples=["unreachable", "tls", "timeout"])]
+    explanation: Explanation
+    timings: TimingsAnswer
+    request: AttemptRequest | None
+    response: AttemptResponse | None
+
+    @classmethod
+    def of(cls, shown: ShownAttempt) -> Self:
+        """As callers see it."""
+        attempt, detail = shown.attempt, shown.detail
+        phases = cast("list[int | None]", detail.get("t", []))
+        names = ("dns_ms", "connect_ms", "tls_ms", "wait_ms")
+        return cls(
+            number=attempt.number or None,
+            outcome=attempt.outcome,
+            started_at=rfc3339(attempt.started_at_ms),
+            duration_ms=attempt.duration_ms,
+            status_code=attempt.status_code,
+            error_code=attempt.error_code,
+            explanation=_explanation(attempt, detail.get("m")),
+            timings=TimingsAnswer.model_validate(dict(zip(names, phases, strict=False))),
+            request=None if shown.request_headers is None else AttemptRequest(headers=dict(shown.request_headers)),
+            response=None if attempt.status_code is None else _response(detail),
+        )
+
+
+class DeliveryWithAttempts(DeliveryAnswer):
+    """A delivery with everything that is kept of it."""
+
+    attempts: Annotated[list[AttemptAnswer], Field(description="oldest first")]
+    payload: Annotated[dict[str, JsonValue] | None, Field(description="null when it is no longer kept")]
+
+    @classmethod
+    def of_all(cls, shown: ShownDelivery) -> Self:
+        """As callers see it."""
+        return cls.of(
+            shown.record,
+            attempts=[AttemptAnswer.of(each) for each in shown.attempts],
+            payload=shown.payload,
+        )
+
+
+class DeliveryPage(Answer):
+    """Deliveries, newest first. A page may hold fewer than `limit` though there are more."""
+
+    items: list[DeliveryAnswer]
+    next_cursor: NextCursor
+
+
+def _explanation(attempt: Attempt, message: str | None) -> str | None:
+    if attempt.outcome == "success":
+        return None
+    if attempt.outcome == "unknown":
+        return "This attempt was cut off on our side: the receiver may or may not have been called."
+    if attempt.status_code is not None:
+        return status_sentence(attempt.status_code)
+    return message or delivery_sentence(attempt.error_code)
+
+
+def _response(detail: Any) -> AttemptResponse:  # noqa: ANN401 - JSON
+    body = str(detail.get("b", "")).encode("latin-1")
+    return AttemptResponse(
+        headers=[(name, value) for name, value in detail.get("h", [])],
+        body=body.decode("utf-8", "replace"),
+        body_truncated=len(body) < int(detail.get("n", 0)),
+    )
+
+
+def _time(time_ms: int | None) -> str | None:
+    return None if time_ms is None else rfc3339(time_ms)

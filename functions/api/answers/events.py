@@ -1,0 +1,106 @@
+"""Events as the API answers with them."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, JsonValue
+
+from answers.common import Answer, NextCursor, Time
+from answers.deliveries import Explanation
+from webhooks.models.history import Disposition, EventResult, ShownEvent
+from webhooks.reason_texts import delivery_sentence, not_queued_sentence, waiting_sentence
+from webhooks.times import rfc3339
+
+
+class EventResultAnswer(Answer):
+    """What became of an event for one webhook."""
+
+    webhook_id: str
+    webhook_name: str
+    status: Annotated[
+        Literal["pending", "delivered", "retrying", "failed", "abandoned", "not_queued"],
+        Field(description="the delivery's status; not_queued: there is none, for the reason that is given"),
+    ]
+    reason: Annotated[
+        str | None,
+        Field(
+            description="a stable code: why it was not queued, waits, or is not delivered",
+            examples=["filtered", "not_subscribed", "inactive", "http_503"],
+        ),
+    ]
+    explanation: Explanation
+    evaluated_now: Annotated[
+        bool,
+        Field(description="the reason was not recorded with the event and is that of today's subscriptions"),
+    ]
+    delivery_id: str | None
+    attempt_count: int
+    next_attempt_at: Time | None
+
+    @classmethod
+    def of(cls, result: EventResult) -> Self:
+        """As callers see it."""
+        record = result.record
+        queued = result.delivery_id is not None
+        waiting = record.waiting if record else None
+        reason = (record.reason or (waiting and waiting.reason)) if record else result.reason
+        due_ms = record.next_attempt_at_ms if record else None
+        return cls(
+            webhook_id=result.webhook.webhook_id,
+            webhook_name=result.webhook.name,
+            status=(record.status if record else "pending") if queued else "not_queued",
+            reason=reason,
+            explanation=waiting_sentence(waiting.reason)
+            if waiting
+            else delivery_sentence(reason)
+            if queued
+            else not_queued_sentence(reason or ""),
+            evaluated_now=result.evaluated_now,
+            delivery_id=result.delivery_id,
+            attempt_count=record.attempt_count if record else 0,
+            next_attempt_at=None if due_ms is None else rfc3339(due_ms),
+        )
+
+
+class EventAnswer(Answer):
+    """An event, and what became of it for each webhook that the caller sees."""
+
+    id: str
+    type: str
+    user_id: str | int | None
+    workspace_id: str | int | None
+    accepted_at: Time
+    disposition: Annotated[
+        Disposition,
+        Field(
+            description="queued: for one webhook at least; missed: only webhooks that were inactive or failed want it"
+        ),
+    ]
+    counts: Annotated[
+        dict[str, int],
+        Field(
+            description="webhooks by reason, all of them: `queued`, and why not",
+            examples=[{"queued": 2, "filtered": 1}],
+        ),
+    ]
+    payload: dict[str, JsonValue]
+    webhooks: Annotated[list[EventResultAnswer], Field(description="newest webhook first")]
+    next_cursor: NextCursor
+
+    @classmethod
+    def of(cls, shown: ShownEvent, next_cursor: str | None) -> Self:
+        """As callers see it."""
+        record = shown.record
+        return cls.model_validate(
+            {
+                "id": record.event_id,
+                "type": record.event_type,
+                "user_id": record.user_id,
+                "workspace_id": record.workspace_id,
+                "accepted_at": rfc3339(record.accepted_at_ms),
+                "disposition": shown.disposition,
+                "counts": dict(shown.counts),
+                "payload": shown.payload,
+                "webhooks": [EventResultAnswer.of(each) for each in shown.results],
+                "next_cursor": next_cursor,
+            }
+        )

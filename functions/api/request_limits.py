@@ -1,0 +1,38 @@
+"""What is asked of a request before anything is done for it."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, cast
+
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+
+from problems import LOOP, Refused
+from webhooks.access import callers
+from webhooks.access.request_limits import RequestLimits
+from webhooks.models.caller import Caller
+from webhooks.request.headers import hop_header
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doorkeeper:
+    """Refuses our own deliveries and tenants who ask too often."""
+
+    limits: RequestLimits
+    header_prefix: str
+
+    def admit(self, event: APIGatewayProxyEvent) -> None:
+        """Raises Refused for a delivery that came back to us, and TooManyRequests.
+
+        A request without a caller is left to its route: most of those need one and say so.
+        """
+        if hop_header(self.header_prefix) in event.headers:
+            raise Refused(LOOP, "This is a delivery of this very service: a webhook must not lead back to it.")
+        caller = caller_in(event)
+        if caller is not None:
+            self.limits.admit(caller)
+
+
+def caller_in(event: APIGatewayProxyEvent) -> Caller | None:
+    """Who asks, as the authorizer found; None for nobody. Raises Unauthenticated for a token that has expired since."""
+    context = cast("dict[str, Any]", event.raw_event.get("requestContext", {})).get("authorizer")
+    return callers.from_context(context, time.time()) if context else None

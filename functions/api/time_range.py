@@ -1,0 +1,28 @@
+"""`from` and `to` of lists."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Query
+from pydantic import StringConstraints, WithJsonSchema
+
+from webhooks.errors import Invalid
+from webhooks.management.paging import Span
+from webhooks.times import epoch_ms
+
+_Time = Annotated[str, StringConstraints(max_length=64), WithJsonSchema({"type": "string", "format": "date-time"})]
+From = Annotated[_Time | None, Query(alias="from", description="RFC 3339: events accepted then or later")]
+To = Annotated[_Time | None, Query(alias="to", description="RFC 3339: events accepted by then")]
+
+
+def span(from_: str | None, to: str | None, behind: str | None) -> Span:
+    """The part of a list that is asked for. Raises Invalid."""
+    return Span(_time("from", from_), _time("to", to), behind)
+
+
+def _time(name: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return epoch_ms(text.replace(" ", "+"))  # a + that nobody escaped
+    except ValueError as exc:
+        raise Invalid.at(name, "must be an RFC 3339 time with a zone, such as 2024-01-01T12:00:00Z") from exc

@@ -1,0 +1,84 @@
+"""What the service itself has to tell: operational events on the bus, which webhooks can subscribe to."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from webhooks.errors import Unavailable
+from webhooks.statistics.operational_events import NewsType
+
+AnnouncementType = NewsType | Literal["delivery.dead_lettered"]
+PUT_EVENTS_ENTRIES = 10  # Amazon EventBridge API Reference, PutEvents
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One operational event. It speaks of `webhook_id`, and is never delivered to that webhook.
+
+    Its `event_id` is that of what happened: told once more it is the same event, and becomes one delivery.
+    """
+
+    event_type: AnnouncementType
+    webhook_id: str
+    user_id: str | int
+    workspace_id: str | int | None
+    data: dict[str, object]
+    event_id: str
+
+
+class Announcer(Protocol):
+    """Where announcements go."""
+
+    def announce(self, announcements: Sequence[Announcement], now_ms: int) -> None:
+        """Put all on the bus. Raises Unavailable."""
+        ...
+
+
+class EventBus:
+    """The EventBridge bus. Source is `<event source>.webhooks`, with a rule of its own.
+
+    `make_client` makes boto3's client when there is first something to tell, which is seldom.
+    """
+
+    def __init__(self, make_client: Callable[[], Any], bus_name: str, event_source: str) -> None:
+        self._make_client = make_client
+        self._client: Any = None
+        self._bus_name = bus_name
+        self._source = f"{event_source}.webhooks"
+
+    def announce(self, announcements: Sequence[Announcement], now_ms: int) -> None:
+        """See Announcer.announce."""
+        if self._client is None:
+            self._client = self._make_client()
+        entries = [self._entry(each, now_ms) for each in announcements]
+        for start in range(0, len(entries), PUT_EVENTS_ENTRIES):
+            try:
+                answer = self._client.put_events(Entries=entries[start : start + PUT_EVENTS_ENTRIES])
+            except (ClientError, BotoCoreError) as exc:
+                raise Unavailable(f"EventBridge: {type(exc).__name__}") from exc
+            if answer.get("FailedEntryCount"):
+                raise Unavailable("EventBridge did not take every event")
+
+    def _entry(self, announcement: Announcement, now_ms: int) -> dict[str, object]:
+        detail = {
+            "id": announcement.event_id,
+            "type": announcement.event_type,
+            "resource_id": announcement.webhook_id,
+            "workspace_id": announcement.workspace_id,
+            "user_id": announcement.user_id,
+            "timestamp": datetime.fromtimestamp(now_ms / 1000, UTC)
+            .isoformat(timespec="seconds")
+            .replace("+00:00", "Z"),
+            "data": {"webhook_id": announcement.webhook_id, **announcement.data},
+            "metadata": {"source": "webhooks"},
+        }
+        return {
+            "EventBusName": self._bus_name,
+            "Source": self._source,
+            "DetailType": announcement.event_type,
+            "Detail": json.dumps(detail),
+        }

@@ -1,0 +1,124 @@
+"""Prepare: which of a webhook's messages are sent now, and what becomes of the others."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from webhooks.delivery import circuit_breaker, rate_limit
+from webhooks.delivery.endpoint_state import WebhookState
+from webhooks.delivery.job import Job
+from webhooks.delivery.lifecycle import AttemptPolicy, is_early_by, is_expired, standing
+from webhooks.delivery.send_gate import Gate, gate
+from webhooks.delivery.steps import GiveUp, Leave, Park, Postpone
+from webhooks.models.delivery import Waiting
+from webhooks.models.webhook import Webhook
+
+RACES = 5
+LEASE_MARGIN_MS = 15_000  # beyond the attempt's own deadline, until another sender may probe
+TOUCH_MS = 60_000  # a room is touched at most so often; release forgets none that was touched within five minutes
+
+
+class StateStore(Protocol):
+    """Webhook states as admission needs them."""
+
+    def get(self, webhook_id: str) -> WebhookState:
+        """Consistent read. Raises Unavailable."""
+        ...
+
+    def save_health(self, webhook_id: str, before: WebhookState, after: WebhookState) -> bool:
+        """False when somebody was faster."""
+        ...
+
+    def save_rate(self, webhook_id: str, before_tat_ms: int | None, tat_ms: int) -> bool:
+        """False when somebody was faster."""
+        ...
+
+    def wake(self, webhook_id: str, at_ms: int, now_ms: int) -> None:
+        """Have release look at the webhook's waiting room at that time. Raises Unavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SenderPolicy:
+    """The deployment's settings of delivery."""
+
+    retry_base_seconds: float
+    max_age_ms: int
+
+    def attempts(self, webhook: Webhook | None) -> AttemptPolicy:
+        """How long a webhook's deliveries are tried."""
+        return AttemptPolicy((webhook.max_retries if webhook else 0) + 1, self.max_age_ms)
+
+
+class Admission:
+    """Decides for one webhook at a time; what it leaves without a step is to be sent."""
+
+    def __init__(self, states: StateStore, policy: SenderPolicy, *, now_ms: Callable[[], int]) -> None:
+        self._states = states
+        self._policy = policy
+        self._now_ms = now_ms
+
+    def admit(self, group: Sequence[Job], state: WebhookState) -> None:
+        """All messages of a batch for one webhook, with its state as read. Raises Unavailable."""
+        now_ms = self._now_ms()
+        webhook = group[0].webhook
+        passage = gate(webhook, state, now_ms)
+        waiting = [job for job in group if not self._settle(job, passage, now_ms)]
+        if webhook is None or passage.kind == "closed" or not waiting:
+            return
+        if passage.kind == "probe":
+            passage, waiting = self._probe(webhook, state, waiting, now_ms)
+        elif passage.kind == "open":
+            passage, waiting = self._reserve(webhook, state, waiting, now_ms)
+        if waiting:
+            self._park(waiting, webhook.webhook_id, state, passage, now_ms)
+
+    def _settle(self, job: Job, passage: Gate, now_ms: int) -> bool:
+        if standing(job.base, job.message) != "live":
+            job.step = Leave()
+        elif passage.kind == "closed":
+            job.step = GiveUp(passage.reason)
+        elif is_expired(job.base, job.message, self._policy.attempts(job.webhook), now_ms):
+            job.step = GiveUp("expired")
+        elif early_ms := is_early_by(job.base, job.message, now_ms):
+            job.step = Postpone(early_ms)
+        return job.step is not None
+
+    def _probe(
+        self, webhook: Webhook, state: WebhookState, waiting: Sequence[Job], now_ms: int
+    ) -> tuple[Gate, Sequence[Job]]:
+        """One sender wins the lease and sends one delivery; all others wait for its result."""
+        lease_ms = webhook.timeout_seconds * 1000 + LEASE_MARGIN_MS
+        taken = replace(state, circuit=circuit_breaker.take_probe(state.circuit, now_ms, lease_ms))
+        waiting[0].probe = self._states.save_health(webhook.webhook_id, state, taken)
+        return Gate("room", "circuit_open", now_ms + lease_ms), waiting[1:] if waiting[0].probe else waiting
+
+    def _reserve(
+        self, webhook: Webhook, state: WebhookState, waiting: Sequence[Job], now_ms: int
+    ) -> tuple[Gate, Sequence[Job]]:
+        """Take places in the webhook's rate for the whole batch at once; returns who has to wait, and until when."""
+        # A place that release reserved is for one attempt: the retry of that message takes one of its own.
+        wanting = [job for job in waiting if not (job.message.reserved and job.received.receive_count == 1)]
+        if webhook.rate_limit_rps is None or not wanting:
+            return Gate("open"), ()
+        tat_ms = state.rate_tat_ms
+        wake_at_ms = now_ms
+        for _ in range(RACES):
+            reservation = rate_limit.reserve(
+                tat_ms, len(wanting), rate_per_second=webhook.rate_limit_rps, burst=None, now_ms=now_ms
+            )
+            wake_at_ms = reservation.retry_at_ms
+            if not reservation.granted:
+                break
+            if self._states.save_rate(webhook.webhook_id, tat_ms, reservation.tat_ms):
+                return Gate("room", "rate_limited", wake_at_ms), wanting[reservation.granted :]
+            tat_ms = self._states.get(webhook.webhook_id).rate_tat_ms
+        return Gate("room", "rate_limited", wake_at_ms), wanting
+
+    def _park(self, jobs: Sequence[Job], webhook_id: str, state: WebhookState, passage: Gate, now_ms: int) -> None:
+        # The wake-up comes first: a crash in between leaves one too many, never a room that nobody looks into.
+        planned = state.wake_at_ms is not None and state.wake_at_ms <= passage.wake_at_ms
+        if not planned or now_ms - state.touched_at_ms > TOUCH_MS:
+            self._states.wake(webhook_id, passage.wake_at_ms, now_ms)
+        for job in jobs:
+            job.step = Park(Waiting("room", passage.wake_at_ms, passage.reason))

@@ -1,0 +1,213 @@
+"""Conclude: every outcome is recorded, then what follows from it is done, and only then does its message go."""
+
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from webhooks.delivery import retry
+from webhooks.delivery.attempt_detail import AttemptDetail
+from webhooks.delivery.endpoint_health import AttemptOutcome, HealthKeeper, Tally, tally_of
+from webhooks.delivery.endpoint_state import WebhookState
+from webhooks.delivery.job import Job, SendReport
+from webhooks.delivery.lifecycle import begin
+from webhooks.delivery.steps import Advance, Attempted, Leave, Park, advance
+from webhooks.errors import Unavailable
+from webhooks.event_types import OPERATIONAL_EVENT_TYPES
+from webhooks.messages import DeliveryMessage
+from webhooks.models.delivery import DeliveryRecord
+
+RACES = 5
+
+logger = logging.getLogger(__name__)
+
+
+class RecordStore(Protocol):
+    """Delivery records as concluding needs them."""
+
+    def get(self, ids: Sequence[tuple[str, str]]) -> Mapping[str, DeliveryRecord]:
+        """Records by (webhook id, delivery id), keyed by delivery id. Raises Unavailable."""
+        ...
+
+    def save(
+        self, changes: Sequence[tuple[DeliveryRecord, DeliveryRecord]], details: Sequence[AttemptDetail] = ()
+    ) -> Sequence[bool]:
+        """Conditional writes; False: the stored revision is another. Raises Unavailable."""
+        ...
+
+
+class StateReader(Protocol):
+    """Webhook states."""
+
+    def get(self, webhook_id: str) -> WebhookState:
+        """Consistent read. Raises Unavailable."""
+        ...
+
+
+class DeliveryQueue(Protocol):
+    """The delivery queue as the sender needs it."""
+
+    def postpone(self, delays: Sequence[tuple[str, int]]) -> None:
+        """Show messages again after seconds. Raises Unavailable."""
+        ...
+
+
+class DeadLetterQueue(Protocol):
+    """Where deliveries go that are given up."""
+
+    def send(self, messages: Iterable[tuple[DeliveryMessage, int]]) -> None:
+        """All of them, or Unavailable."""
+        ...
+
+
+class Conclusion:
+    """What follows when each job of a batch has its step."""
+
+    def __init__(
+        self,
+        records: RecordStore,
+        states: StateReader,
+        queue: DeliveryQueue,
+        dead_letters: DeadLetterQueue,
+        health: HealthKeeper,
+        *,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._records = records
+        self._states = states
+        self._queue = queue
+        self._dead_letters = dead_letters
+        self._health = health
+        self._now_ms = now_ms
+
+    def conclude(self, jobs: Sequence[Job], states: Mapping[str, WebhookState], report: SendReport) -> None:
+        """Never raises for what AWS does not do: the messages concerned stay in the queue."""
+        try:
+            advances = self._record(jobs, report)
+        except Unavailable as exc:
+            report.give_back([job.received for job in jobs], exc)
+            return
+        self._note_health(jobs, states)
+        self._bury([(job, done) for job, done in advances if done.then == "dead_letter"], report)
+        again = [(job, done) for job, done in advances if done.then == "again"]
+        report.again.update(job.received.message_id for job, _ in again)
+        self._postpone(again)
+        for job, done in advances:
+            _count(job, done, report)
+
+    def _record(self, jobs: Sequence[Job], report: SendReport) -> list[tuple[Job, Advance]]:
+        """Write every outcome; one that lost a race is decided again from what is stored now."""
+        settled: list[tuple[Job, Advance]] = []
+        writer = secrets.token_hex(3)
+        for _ in range(RACES):
+            advances = [
+                (job, advance(job.base, job.received, job.step or Leave(), now_ms=self._now_ms(), writer=writer))
+                for job in jobs
+            ]
+            lost = self._save(advances)
+            settled += [(job, done) for job, done in advances if not any(job is each for each in lost)]
+            if not lost:
+                return settled
+            jobs = lost
+        report.give_back([job.received for job in jobs], Unavailable("their records kept changing"))
+        return settled
+
+    def _save(self, advances: Sequence[tuple[Job, Advance]]) -> list[Job]:
+        """Returns the jobs whose record somebody else has changed, with that record."""
+        writes = [(job, done, done.record) for job, done in advances if done.record is not None]
+        saved = self._records.save(
+            [(job.base, record) for job, _, record in writes],
+            [done.detail for _, done, _ in writes if done.detail is not None],
+        )
+        doubtful = [(job, record) for (job, _, record), ok in zip(writes, saved, strict=True) if not ok]
+        fresh = self._records.get([(job.message.webhook_id, job.message.delivery_id) for job, _ in doubtful])
+        lost: list[Job] = []
+        for job, record in doubtful:
+            stored = fresh.get(job.message.delivery_id)
+            if stored != record:  # else it is this very write, whose answer was lost
+                job.base = stored or begin(job.message)
+                lost.append(job)
+        return lost
+
+    def _note_health(self, jobs: Sequence[Job], states: Mapping[str, WebhookState]) -> None:
+        attempts: dict[str, list[tuple[Job, Attempted]]] = {}
+        for job in jobs:
+            if isinstance(job.step, Attempted):
+                attempts.setdefault(job.message.webhook_id, []).append((job, job.step))
+        for webhook_id, group in attempts.items():
+            webhook = group[0][0].webhook
+            tally = _tally(group, self._now_ms())
+            if webhook is None:
+                continue
+            try:
+                # The probe's lease was written after the batch was read.
+                state = self._states.get(webhook_id) if tally.probe else states.get(webhook_id, WebhookState())
+                self._health.note(webhook, state, tally, self._now_ms())
+            except Unavailable as exc:
+                logger.warning("the health of %s is not up to date: %s", webhook_id, exc)
+
+    def _bury(self, dead: Sequence[tuple[Job, Advance]], report: SendReport) -> None:
+        """To the dead-letter queue, then off this one. The record says so already: a repeat comes here again."""
+        try:
+            self._dead_letters.send([(job.message.given_up(_reason(job, done)), 0) for job, done in dead])
+        except Unavailable as exc:
+            report.give_back([job.received for job, _ in dead], exc)
+
+    def _postpone(self, again: Sequence[tuple[Job, Advance]]) -> None:
+        try:
+            self._queue.postpone([(job.received.receipt_handle, _seconds(done.visible_in_ms)) for job, done in again])
+        except Unavailable as exc:
+            logger.warning("%d retries left to the queue's own visibility timeout: %s", len(again), exc)
+
+
+def _count(job: Job, done: Advance, report: SendReport) -> None:
+    report.steps.append(f"{job.message.delivery_id} {job.message.event_id} {_outcome(job, done)}")
+    if isinstance(job.step, Attempted):
+        report.delivered += job.step.verdict.kind == "delivered"
+        report.failed_attempts += job.step.verdict.kind != "delivered"
+    report.parked += isinstance(job.step, Park)
+    report.dropped += isinstance(job.step, Leave)
+    report.given_up += done.then == "dead_letter"
+    if done.record is not None:
+        noted = done.record.attempts[len(job.base.attempts) :]
+        report.unknown += sum(attempt.outcome == "unknown" for attempt in noted)
+
+
+def _outcome(job: Job, done: Advance) -> str:
+    step, record = job.step, done.record
+    if isinstance(step, Attempted) and step.verdict.kind == "delivered":
+        return "delivered"
+    if done.then == "dead_letter":
+        return f"given_up:{_reason(job, done)}"
+    if done.then == "again":
+        return f"again_in:{_seconds(done.visible_in_ms)}s"
+    if record is not None and record.waiting is not None:
+        return f"waits:{record.waiting.reason}"
+    return "left"
+
+
+def _tally(group: Sequence[tuple[Job, Attempted]], now_ms: int) -> Tally:
+    outcomes = [
+        AttemptOutcome(
+            succeeded=step.verdict.kind == "delivered",
+            overloaded=step.verdict.overloaded,
+            too_many=step.exchange.status_code == 429,
+            asked_ms=retry.retry_after_ms(step.exchange.header("retry-after"), now_ms),
+        )
+        for _, step in group
+        if step.verdict.reached_out
+    ]
+    return tally_of(
+        outcomes,
+        probe=any(job.probe for job, _ in group),
+        gone=any(step.verdict.gone for _, step in group),
+        silent=all(job.message.event_type in OPERATIONAL_EVENT_TYPES for job, _ in group),
+    )
+
+
+def _reason(job: Job, done: Advance) -> str:
+    return (done.record or job.base).reason or "unknown"
+
+
+def _seconds(milliseconds: int) -> int:
+    return max(1, -(-milliseconds // 1000))

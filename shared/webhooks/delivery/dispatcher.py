@@ -1,0 +1,154 @@
+"""Delivery: prepare, send, conclude.
+
+One read for the whole batch, all attempts at once, one conditional statement an outcome. An endpoint's failure is a
+recorded outcome; only what we could not do ourselves sends a message back to the queue unrecorded.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from webhooks.delivery import retry
+from webhooks.delivery.admission import Admission, SenderPolicy
+from webhooks.delivery.classification import Verdict, judge
+from webhooks.delivery.conclusion import Conclusion
+from webhooks.delivery.endpoint_state import Loaded, WebhookState
+from webhooks.delivery.job import Job, SendReport
+from webhooks.delivery.lifecycle import attempts_used, begin
+from webhooks.delivery.steps import Attempted, Leave
+from webhooks.errors import Unavailable, WebhooksError
+from webhooks.messages import DeliveryMessage, Received
+from webhooks.models.exchange import Exchange, HttpRequest
+from webhooks.models.webhook import Webhook
+from webhooks.request.signed_request import RequestSigner
+
+logger = logging.getLogger(__name__)
+
+
+class BatchStore(Protocol):
+    """The table as a batch begins."""
+
+    def load(self, messages: Sequence[DeliveryMessage]) -> Loaded:
+        """Webhooks, states and records of a batch, consistently. Raises Unavailable."""
+        ...
+
+
+class Transport(Protocol):
+    """Sends one request; an endpoint's failure is a result."""
+
+    async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
+        """Connections are shared only within a pool: the webhook's owner."""
+        ...
+
+
+class Sender:
+    """The use case of functions/sender."""
+
+    def __init__(
+        self,
+        store: BatchStore,
+        admission: Admission,
+        transport: Transport,
+        signer: RequestSigner,
+        conclusion: Conclusion,
+        policy: SenderPolicy,
+        *,
+        now_ms: Callable[[], int],
+        random: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._admission = admission
+        self._transport = transport
+        self._signer = signer
+        self._conclusion = conclusion
+        self._policy = policy
+        self._now_ms = now_ms
+        self._random = random
+
+    async def deliver(self, batch: Sequence[Received[DeliveryMessage]]) -> SendReport:
+        """Bring each delivery of a batch one step further."""
+        report = SendReport(received=len(batch))
+        try:
+            loaded = self._store.load([received.message for received in batch])
+        except Unavailable as exc:
+            report.give_back(batch, exc)
+            return report
+        jobs = self._prepare(batch, loaded, report)
+        await asyncio.gather(*(self._send(job, job.webhook, report) for job in jobs if job.webhook and not job.step))
+        self._conclusion.conclude([job for job in jobs if job.step is not None], loaded.states, report)
+        return report
+
+    def _prepare(self, batch: Sequence[Received[DeliveryMessage]], loaded: Loaded, report: SendReport) -> list[Job]:
+        by_webhook: dict[str, list[Job]] = {}
+        admitted: list[Job] = []
+        met: set[tuple[str, int]] = set()
+        for received in batch:
+            message = received.message
+            base = loaded.records.get(message.delivery_id) or begin(message)
+            job = Job(received, base, loaded.webhooks.get(message.webhook_id))
+            if (message.delivery_id, message.generation) in met:  # a copy: the first carries the delivery on
+                job.step = Leave()
+                admitted.append(job)
+                continue
+            met.add((message.delivery_id, message.generation))
+            by_webhook.setdefault(message.webhook_id, []).append(job)
+        for webhook_id, group in by_webhook.items():
+            try:
+                self._admission.admit(group, loaded.states.get(webhook_id, WebhookState()))
+                admitted += group
+            except Unavailable as exc:
+                report.give_back([job.received for job in group], exc)
+        return admitted
+
+    async def _send(self, job: Job, webhook: Webhook, report: SendReport) -> None:
+        now_ms = self._now_ms()
+        number = job.base.attempt_count + 1
+        try:
+            request = self._signer.request(
+                webhook, job.message, attempt=number, now_ms=now_ms, timeout_seconds=webhook.timeout_seconds
+            )
+            exchange = await self._transport.send(request, webhook.owner)
+        except WebhooksError as exc:
+            report.give_back([job.received], exc)
+            return
+        except Exception as exc:  # a fault of ours that one receiver brings out must not cost the others anything
+            logger.exception("delivery %s could not be attempted", job.message.delivery_id)
+            report.give_back([job.received], exc)
+            return
+        verdict = judge(exchange)
+        delay_ms = self._delay_ms(job, exchange) if verdict.kind == "retry" else 0
+        job.step = Attempted(exchange, verdict, delay_ms, self._policy.attempts(webhook))
+        if verdict.kind != "delivered":
+            _log_failure(job, number, exchange, verdict, delay_ms)
+
+    def _delay_ms(self, job: Job, exchange: Exchange) -> int:
+        return retry.next_delay_ms(
+            attempts_used(job.base, job.message) + 1,
+            retry.retry_after_ms(exchange.header("retry-after"), self._now_ms()),
+            base_seconds=self._policy.retry_base_seconds,
+            random=self._random(),
+        )
+
+
+def _log_failure(job: Job, number: int, exchange: Exchange, verdict: Verdict, delay_ms: int) -> None:
+    """All ids that lead to it and on from it, and the exact cause; nothing of what was sent or answered."""
+    message = job.message
+    logger.info(
+        "attempt failed",
+        extra={
+            "delivery_id": message.delivery_id,
+            "event_id": message.event_id,
+            "event_type": message.event_type,
+            "webhook_id": message.webhook_id,
+            "message_id": job.received.message_id,
+            "receive_count": job.received.receive_count,
+            "generation": message.generation,
+            "attempt": number,
+            "reason": verdict.reason,
+            "status_code": exchange.status_code,
+            "duration_ms": exchange.duration_ms,
+            "retry_in_ms": delay_ms if verdict.kind == "retry" else None,
+            "detail": exchange.internal_detail,
+        },
+    )

@@ -1,0 +1,123 @@
+"""What a batch's attempts do to their webhook: circuit, slow-down, and disabling after 410 or five dead days."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from webhooks.delivery import circuit_breaker
+from webhooks.delivery.endpoint_state import WebhookState, disabled_at_ms
+from webhooks.delivery.send_gate import GENTLE_MS, SLOW_MS
+from webhooks.models.webhook import Webhook
+
+RACES = 5  # writers of one webhook's state; a count lost after so many lost races changes nothing that lasts
+
+
+class HealthStore(Protocol):
+    """Webhook states, and the switch that disables a webhook."""
+
+    def get(self, webhook_id: str) -> WebhookState:
+        """Consistent read. Raises Unavailable."""
+        ...
+
+    def save_health(self, webhook_id: str, before: WebhookState, after: WebhookState) -> bool:
+        """False when somebody else changed it since `before`."""
+        ...
+
+    def wake(self, webhook_id: str, at_ms: int, now_ms: int) -> None:
+        """Have release look at the waiting room."""
+        ...
+
+
+class WebhookSwitch(Protocol):
+    """Changes a webhook's status together with its routes."""
+
+    def disable(self, webhook: Webhook, reason: str, now_ms: int) -> bool:
+        """Status failed, with the reason; False when it was not active any more, or changed meanwhile."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a batch's attempts at one webhook came to. `slow_ms`: how long its receiver asked to be left alone."""
+
+    successes: int = 0
+    failures: int = 0
+    probe: bool = False
+    slow_ms: int = 0
+    gone: bool = False
+    silent: bool = False  # only operational events were delivered
+
+
+class HealthKeeper:
+    """Writes nothing for a webhook that only succeeds."""
+
+    def __init__(self, states: HealthStore, switch: WebhookSwitch, policy: circuit_breaker.Policy) -> None:
+        self._states = states
+        self._switch = switch
+        self._policy = policy
+
+    def note(self, webhook: Webhook, state: WebhookState, tally: Tally, now_ms: int) -> None:
+        """Bring the webhook's state up to date; rollup tells what is worth telling. Raises Unavailable."""
+        before = state
+        for _ in range(RACES):
+            after = self._after(before, tally, now_ms)
+            if after is before or self._states.save_health(webhook.webhook_id, before, after):
+                self._follow_up(webhook, before, after, tally, now_ms)
+                return
+            before = self._states.get(webhook.webhook_id)
+
+    def _after(self, state: WebhookState, tally: Tally, now_ms: int) -> WebhookState:
+        circuit = state.circuit
+        if tally.probe and circuit.state == "half_open" and tally.successes + tally.failures:
+            circuit = circuit_breaker.probe_result(circuit, tally.failures == 0, now_ms, self._policy)
+        elif tally.successes or tally.failures:
+            circuit = circuit_breaker.record(
+                circuit, successes=tally.successes, failures=tally.failures, now_ms=now_ms, policy=self._policy
+            )
+        action = circuit_breaker.streak_action(circuit, now_ms)
+        if action in ("warn_24h", "warn_96h"):
+            circuit = circuit_breaker.warned(circuit, action)
+        slow_until_ms = max(state.slow_until_ms, now_ms + tally.slow_ms) if tally.slow_ms else state.slow_until_ms
+        if circuit is state.circuit and slow_until_ms == state.slow_until_ms:
+            return state
+        gentle_until_ms = slow_until_ms + GENTLE_MS if tally.slow_ms else state.gentle_until_ms
+        return replace(
+            state,
+            circuit=circuit,
+            slow_until_ms=slow_until_ms,
+            gentle_until_ms=gentle_until_ms,
+            silent=tally.silent,
+        )
+
+    def _follow_up(
+        self, webhook: Webhook, before: WebhookState, after: WebhookState, tally: Tally, now_ms: int
+    ) -> None:
+        if after.circuit.state == "closed" and before.circuit.state != "closed":
+            self._states.wake(webhook.webhook_id, now_ms, now_ms)
+        end_ms = disabled_at_ms(webhook, after.circuit.failing_since_ms)
+        due = end_ms is not None and now_ms >= end_ms
+        if tally.gone:
+            self._switch.disable(webhook, "gone", now_ms)
+        elif due and circuit_breaker.streak_action(after.circuit, now_ms) == "disable":
+            self._switch.disable(webhook, "failing_for_five_days", now_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptOutcome:
+    """What one attempt that reached out says about its receiver. `asked_ms`: its Retry-After."""
+
+    succeeded: bool
+    overloaded: bool = False
+    too_many: bool = False
+    asked_ms: int | None = None
+
+
+def tally_of(outcomes: Sequence[AttemptOutcome], *, probe: bool, gone: bool, silent: bool) -> Tally:
+    """A single 429, or overload in half of at least three attempts, slows the webhook down."""
+    successes = sum(outcome.succeeded for outcome in outcomes)
+    overloads = [outcome for outcome in outcomes if outcome.overloaded]
+    slow = any(outcome.too_many for outcome in overloads) or (
+        len(overloads) >= 3 and 2 * len(overloads) >= len(outcomes)
+    )
+    slow_ms = max((outcome.asked_ms or SLOW_MS for outcome in overloads), default=0) if slow else 0
+    return Tally(successes, len(outcomes) - successes, probe, slow_ms, gone, silent)

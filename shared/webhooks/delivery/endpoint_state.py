@@ -1,0 +1,41 @@
+"""What changes about a webhook while it delivers: circuit, rate, slow-down and the wake-up of its waiting room."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from webhooks.delivery.circuit_breaker import DISABLE_MS, Circuit
+from webhooks.models.delivery import DeliveryRecord
+from webhooks.models.webhook import Webhook
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookState:
+    """`revision` guards the circuit and slow-down; `rate_tat_ms` guards itself; the wake-up belongs to release."""
+
+    circuit: Circuit = field(default_factory=Circuit)
+    slow_until_ms: int = 0  # nothing goes out before: the receiver answered 429, or nothing but overload
+    gentle_until_ms: int = 0  # the room is drained slowly until then
+    revision: int = 0
+    rate_tat_ms: int | None = None
+    wake_at_ms: int | None = None
+    touched_at_ms: int = 0  # when something was last put in the room
+    silent: bool = False  # the circuit and slow-down are as operational events alone left them: nobody is told
+
+
+def disabled_at_ms(webhook: Webhook, failing_since_ms: int | None) -> int | None:
+    """When a webhook that fails is disabled unless an attempt succeeds first; None for one that does not fail.
+
+    An owner's change, such as the resume after an earlier disabling, starts the five days anew.
+    """
+    if failing_since_ms is None or webhook.status != "active":
+        return None
+    return max(failing_since_ms, webhook.updated_at_ms) + DISABLE_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What one read found for a batch of deliveries: by webhook id, and by delivery id."""
+
+    webhooks: Mapping[str, Webhook]
+    states: Mapping[str, WebhookState]
+    records: Mapping[str, DeliveryRecord]

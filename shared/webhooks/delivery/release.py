@@ -1,0 +1,260 @@
+"""Release: what waits outside SQS goes back in when its time has come.
+
+Send, then mark. A crash in between sends a message again, with the generation that the record has had since it was
+parked; marking first would lose it.
+"""
+
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from webhooks.delivery import rate_limit
+from webhooks.delivery.endpoint_state import Loaded, WebhookState
+from webhooks.delivery.lifecycle import released
+from webhooks.delivery.send_gate import GENTLE_PER_MINUTE, gate
+from webhooks.errors import Unavailable
+from webhooks.messages import DeliveryMessage, group_of, message_of
+from webhooks.models.delivery import DeliveryRecord
+from webhooks.models.webhook import Webhook
+
+PERIOD_MS = 60_000  # the schedule's
+CHUNK = 500
+FORGET_AFTER_MS = 5 * 60_000  # a room empty for so long is looked at no more; longer than any sender's invocation
+MAX_DELAY_SECONDS = 900  # SQS: DelaySeconds
+RACES = 10  # with senders, for places in a webhook's rate
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+logger = logging.getLogger(__name__)
+
+
+class WaitingStore(Protocol):
+    """The waiting index and what it points at."""
+
+    def due(self, shard: int, until_ms: int) -> Iterator[tuple[str, str | None]]:
+        """(webhook id, delivery id), or (webhook id, None) for a webhook to wake, earliest first."""
+        ...
+
+    def in_room(self, webhook_id: str, limit: int) -> Sequence[tuple[str, str | None]]:
+        """The oldest deliveries of a waiting room."""
+        ...
+
+    def around(self, ids: Iterable[tuple[str, str | None]]) -> Loaded:
+        """Webhooks, states and records, consistently. Raises Unavailable."""
+        ...
+
+    def save(self, changes: Sequence[tuple[DeliveryRecord | None, DeliveryRecord]]) -> Sequence[bool]:
+        """Conditional writes. Raises Unavailable."""
+        ...
+
+
+class StateStore(Protocol):
+    """Webhook states as release needs them."""
+
+    def get(self, webhook_id: str) -> WebhookState:
+        """Consistent read. Raises Unavailable."""
+        ...
+
+    def save_rate(self, webhook_id: str, before_tat_ms: int | None, tat_ms: int) -> bool:
+        """False when somebody was faster."""
+        ...
+
+    def reschedule(self, webhook_id: str, before: WebhookState, at_ms: int) -> bool:
+        """The next look at the room, unless somebody woke it since."""
+        ...
+
+    def sleep(self, webhook_id: str, before: WebhookState) -> bool:
+        """No more looks, unless somebody touched the room since."""
+        ...
+
+
+class DeliveryQueue(Protocol):
+    """Where deliveries go back to."""
+
+    def send(self, messages: Iterable[tuple[DeliveryMessage, int]]) -> None:
+        """(message, delay in seconds): all of them, or Unavailable."""
+        ...
+
+
+@dataclass(slots=True)
+class ReleaseReport:
+    """What one run did."""
+
+    due: int = 0
+    from_rooms: int = 0
+    rooms: int = 0
+    failures: int = 0
+    out_of_time: bool = False
+
+    def add(self, part: "ReleaseReport") -> None:
+        """Count what a part of the run did."""
+        self.due += part.due
+        self.from_rooms += part.from_rooms
+        self.failures += part.failures
+
+
+class Mapper(Protocol):
+    """`map`, or that of a pool of threads."""
+
+    def __call__(self, work: Callable[[A], B], items: Iterable[A], /) -> Iterator[B]:
+        """The work's answers, in order."""
+        ...
+
+
+class Release:
+    """The use case of functions/release. Runs may overlap and may end anywhere.
+
+    `each` goes through shards and rooms. Most of a run is waiting for AWS, so threads make it as much faster as there
+    are of them.
+    """
+
+    def __init__(
+        self,
+        store: WaitingStore,
+        states: StateStore,
+        queue: DeliveryQueue,
+        *,
+        shards: int,
+        now_ms: Callable[[], int],
+        each: Mapper = map,
+    ) -> None:
+        self._store = store
+        self._states = states
+        self._queue = queue
+        self._shards = shards
+        self._now_ms = now_ms
+        self._each = each
+
+    def run(self, deadline_ms: int) -> ReleaseReport:
+        """Release all that falls due within a minute, then drain rooms in turns until they are empty or time is up."""
+        report = ReleaseReport()
+        to_wake: list[str] = []
+        for waking, part in self._each(self._release_shard, range(self._shards)):
+            to_wake += waking
+            report.add(part)
+        report.rooms = len(to_wake)
+        while to_wake and self._now_ms() < deadline_ms:
+            turns = list(self._each(lambda webhook_id: self._drain(webhook_id, deadline_ms), to_wake))
+            for _, part in turns:
+                report.add(part)
+            to_wake = [webhook_id for webhook_id, (more, _) in zip(to_wake, turns, strict=True) if more]
+        report.out_of_time = bool(to_wake)
+        return report
+
+    def _release_shard(self, shard: int) -> tuple[list[str], ReleaseReport]:
+        report = ReleaseReport()
+        try:
+            return self._release_due(shard, report), report
+        except Unavailable as exc:
+            report.failures += 1
+            logger.warning("shard %d waits for the next run: %s", shard, exc)
+            return [], report
+
+    def _release_due(self, shard: int, report: ReleaseReport) -> list[str]:
+        to_wake: list[str] = []
+        for page in _pages(self._store.due(shard, self._now_ms() + PERIOD_MS)):
+            to_wake += [webhook_id for webhook_id, delivery_id in page if delivery_id is None]
+            deliveries = [(w, d) for w, d in page if d is not None]
+            if deliveries:
+                loaded = self._store.around(deliveries)
+                waiting = [r for r in loaded.records.values() if r.waiting is not None and r.waiting.kind == "due"]
+                report.due += self._send(waiting, loaded, [_delay(r, self._now_ms()) for r in waiting])
+        return to_wake
+
+    def _drain(self, webhook_id: str, deadline_ms: int) -> tuple[bool, ReleaseReport]:
+        """Send part of a room; True when there is more to send in this run."""
+        report = ReleaseReport()
+        if self._now_ms() >= deadline_ms:
+            return True, report
+        try:
+            loaded = self._store.around([(webhook_id, None)])
+            webhook, state = loaded.webhooks.get(webhook_id), loaded.states[webhook_id]
+            return self._drain_room(webhook_id, webhook, state, report), report
+        except Unavailable as exc:
+            report.failures += 1
+            logger.warning("the room of %s waits for the next run: %s", webhook_id, exc)
+            return False, report
+
+    def _drain_room(self, webhook_id: str, webhook: Webhook | None, state: WebhookState, report: ReleaseReport) -> bool:
+        now_ms = self._now_ms()
+        passage = gate(webhook, state, now_ms)
+        if passage.kind == "room":
+            self._states.reschedule(webhook_id, state, max(passage.wake_at_ms, now_ms + 1000))
+            return False
+        limit = 1 if passage.kind == "probe" else CHUNK
+        if passage.kind == "open" and now_ms < state.gentle_until_ms:
+            limit = GENTLE_PER_MINUTE
+        rate = webhook.rate_limit_rps if webhook is not None and passage.kind == "open" else None
+        if rate is not None:
+            limit = min(limit, max(1, int(rate * PERIOD_MS / 1000)))
+        ids = self._store.in_room(webhook_id, limit)
+        if not ids:
+            if now_ms - state.touched_at_ms > FORGET_AFTER_MS:
+                self._states.sleep(webhook_id, state)
+            else:
+                self._states.reschedule(webhook_id, state, now_ms + PERIOD_MS)
+            return False
+        loaded = self._store.around(ids)
+        waiting = [r for _, d in ids if (r := loaded.records.get(d or "")) and r.waiting and r.waiting.kind == "room"]
+        granted = len(waiting)
+        if rate is None:
+            report.from_rooms += self._send(waiting, loaded, [0] * len(waiting))
+        else:
+            granted, first_in_seconds = self._reserve(webhook_id, state, len(waiting), rate)
+            delays = [int(first_in_seconds + position / rate) for position in range(granted)]
+            report.from_rooms += self._send(waiting[:granted], loaded, delays, reserved=True)
+        if limit == CHUNK and len(ids) == CHUNK and granted == len(waiting):
+            return True
+        self._states.reschedule(webhook_id, state, now_ms + PERIOD_MS)
+        return False
+
+    def _reserve(self, webhook_id: str, state: WebhookState, wanted: int, rate: float) -> tuple[int, float]:
+        """Places in the webhook's rate within the coming minute, and in how many seconds the first of them is.
+
+        The room goes before what arrives anew: senders reserve all the time, so one lost race must not cost a minute.
+        """
+        tat_ms = state.rate_tat_ms
+        for _ in range(RACES):
+            now_ms = self._now_ms()
+            reservation = rate_limit.reserve(
+                tat_ms, wanted, rate_per_second=rate, burst=max(1, int(rate * PERIOD_MS / 1000)), now_ms=now_ms
+            )
+            if not reservation.granted:
+                break
+            if self._states.save_rate(webhook_id, tat_ms, reservation.tat_ms):
+                return reservation.granted, max(0, (tat_ms or 0) - now_ms) / 1000
+            tat_ms = self._states.get(webhook_id).rate_tat_ms
+        return 0, 0.0
+
+    def _send(
+        self, records: Sequence[DeliveryRecord], loaded: Loaded, delays: Sequence[int], *, reserved: bool = False
+    ) -> int:
+        now_ms = self._now_ms()
+        marks = [(record, released(record, now_ms).changed(revision=record.revision + 1)) for record in records]
+        messages = [
+            (message_of(back, _group(record, loaded), (record.body or b"").decode(), reserved=reserved), delay)
+            for (record, back), delay in zip(marks, delays, strict=True)
+        ]
+        self._queue.send(messages)
+        if messages:
+            logger.info("released", extra={"delivery_ids": [record.delivery_id for record in records]})
+        self._store.save(marks)  # one that does not hold was acted on meanwhile
+        return len(records)
+
+
+def _delay(record: DeliveryRecord, now_ms: int) -> int:
+    due_ms = record.waiting.at_ms if record.waiting else now_ms
+    return min(max(0, -(-(due_ms - now_ms) // 1000)), MAX_DELAY_SECONDS)
+
+
+def _group(record: DeliveryRecord, loaded: Loaded) -> str:
+    webhook = loaded.webhooks.get(record.webhook_id)
+    return group_of(webhook.owner if webhook else record.webhook_id)
+
+
+def _pages(ids: Iterator[tuple[str, str | None]]) -> Iterator[list[tuple[str, str | None]]]:
+    while page := list(itertools.islice(ids, CHUNK)):
+        yield page

@@ -1,0 +1,46 @@
+"""Whether a webhook may be sent to right now, and if not, where its deliveries go."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from webhooks.delivery import circuit_breaker
+from webhooks.delivery.endpoint_state import WebhookState
+from webhooks.models.webhook import Webhook
+
+PAUSED_POLL_MS = 15 * 60_000  # resuming wakes the room at once; this is the net below that
+SLOW_MS = 10_000
+GENTLE_MS = 5 * 60_000
+GENTLE_PER_MINUTE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """`open`: send. `probe`: send one, if the lease is won. `room`: wait until `wake_at_ms`. `closed`: give up."""
+
+    kind: Literal["open", "probe", "room", "closed"]
+    reason: str = ""
+    wake_at_ms: int = 0
+
+
+OPEN = Gate("open")
+
+
+def gate(webhook: Webhook | None, state: WebhookState, now_ms: int) -> Gate:
+    """Status first, then circuit, then the slow-down that the receiver asked for."""
+    if webhook is None or webhook.status == "deleted":
+        return Gate("closed", "webhook_deleted")
+    if webhook.status == "inactive":
+        return Gate("closed", "webhook_inactive")
+    if webhook.status == "failed":
+        return Gate("closed", "webhook_disabled")
+    if webhook.status == "paused":
+        return Gate("room", "paused", now_ms + PAUSED_POLL_MS)
+    may = circuit_breaker.may_send(state.circuit, now_ms)
+    if may == "no":
+        until_ms = state.circuit.open_until_ms if state.circuit.state == "open" else state.circuit.probe_until_ms
+        return Gate("room", "circuit_open", until_ms)
+    if may == "probe":
+        return Gate("probe", "circuit_open", now_ms)
+    if state.slow_until_ms > now_ms:
+        return Gate("room", "slowed_down", state.slow_until_ms)
+    return OPEN

@@ -1,0 +1,143 @@
+"""One receive of a delivery message, decided: what is written, and what becomes of the message.
+
+`advance` is a pure function of the stored record, so that a lost race is settled by reading again and advancing again.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from webhooks.delivery.attempt_detail import FIRST_TRY_BYTES, AttemptDetail, pack_detail
+from webhooks.delivery.classification import Verdict
+from webhooks.delivery.lifecycle import (
+    AttemptPolicy,
+    attempted,
+    attempted_late,
+    given_up,
+    has_cut_offs,
+    parked,
+    standing,
+    take_up,
+)
+from webhooks.messages import DeliveryMessage, Received
+from webhooks.models.delivery import Attempt, DeliveryRecord, Waiting
+from webhooks.models.exchange import Exchange
+
+LATER_SUCCESS_BYTES = 3_000
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """A request was made."""
+
+    exchange: Exchange
+    verdict: Verdict
+    delay_ms: int  # until the next attempt, should there be one
+    policy: AttemptPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """It waits in its webhook's room."""
+
+    waiting: Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """It is over without a verdict of the receiver."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Postpone:
+    """A copy came before its time."""
+
+    visible_in_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The message may not act: its delivery is done, or another message carries it on."""
+
+
+Step = Attempted | Park | GiveUp | Postpone | Leave
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """`record` is to be written (None: nothing); then the message is deleted, dead-lettered, or seen again."""
+
+    record: DeliveryRecord | None
+    then: Literal["delete", "dead_letter", "again"]
+    visible_in_ms: int = 0
+    detail: AttemptDetail | None = None
+
+
+def advance(
+    base: DeliveryRecord, received: Received[DeliveryMessage], step: Step, *, now_ms: int, writer: str = ""
+) -> Advance:
+    """What this receive comes to, given the record as it is stored now."""
+    stand = standing(base, received.message)
+    record = take_up(base, received, now_ms)
+    if isinstance(step, Attempted):
+        advanced = _counted(_after_attempt(record, received, step, live=stand == "live", now_ms=now_ms), base, writer)
+        if stand == "given_up" and advanced.record is not None and advanced.record.status != "delivered":
+            return replace(advanced, then="dead_letter")
+        return advanced
+    if stand != "live" or isinstance(step, Leave):
+        noted = record if has_cut_offs(base, received) else None
+        return _counted(Advance(noted, "dead_letter" if stand == "given_up" else "delete"), base, writer)
+    return _counted(_without_attempt(record, received, step), base, writer)
+
+
+def _counted(advanced: Advance, base: DeliveryRecord, writer: str) -> Advance:
+    if advanced.record is None:
+        return advanced
+    record = advanced.record.changed(revision=base.revision + 1, writer=writer)
+    return Advance(record, advanced.then, advanced.visible_in_ms, advanced.detail)
+
+
+def _without_attempt(
+    record: DeliveryRecord, received: Received[DeliveryMessage], step: Park | GiveUp | Postpone
+) -> Advance:
+    if isinstance(step, Park):
+        return Advance(parked(record, step.waiting, received.message.body.encode()), "delete")
+    if isinstance(step, GiveUp):
+        after = given_up(record, "abandoned", step.reason)
+        return Advance(after, "delete" if after.status == "delivered" else "dead_letter")
+    return Advance(record, "again", step.visible_in_ms)
+
+
+def _after_attempt(
+    record: DeliveryRecord, received: Received[DeliveryMessage], step: Attempted, *, live: bool, now_ms: int
+) -> Advance:
+    exchange = step.exchange
+    if exchange.repeated:
+        cut_off = Attempt(0, exchange.started_at_ms, 0, "unknown")
+        record = record.changed(attempts=(*record.attempts, cut_off))
+    attempt = Attempt(
+        number=record.attempt_count + 1,
+        started_at_ms=exchange.started_at_ms,
+        duration_ms=exchange.duration_ms,
+        outcome="success" if step.verdict.kind == "delivered" else "failure",
+        status_code=exchange.status_code,
+        error_code=exchange.error_code,
+    )
+    if live:
+        body = received.message.body.encode()
+        after = attempted(record, attempt, step.verdict, step.policy, now_ms=now_ms, delay_ms=step.delay_ms, body=body)
+    else:
+        after = attempted_late(record, attempt)
+    detail = None
+    if attempt.outcome == "success" and after.response is None:
+        limit = FIRST_TRY_BYTES if record.revision == 0 else LATER_SUCCESS_BYTES
+        after = after.changed(response=pack_detail(exchange, fitting=limit))
+    else:
+        packed = pack_detail(exchange) or b""
+        detail = AttemptDetail(record.delivery_id, record.webhook_id, attempt.started_at_ms, packed)
+    if after.status in ("failed", "abandoned"):
+        return Advance(after, "dead_letter" if live else "delete", detail=detail)
+    if live and after.status == "retrying" and after.waiting is None:
+        return Advance(after, "again", step.delay_ms, detail=detail)
+    return Advance(after, "delete", detail=detail)

@@ -1,0 +1,245 @@
+"""The real transport: httpx's interface, aiohttp's pool beneath it, and one judged exchange per call."""
+
+import asyncio
+import functools
+import ssl
+import time
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import aiohttp
+import certifi
+import httpx
+
+from webhooks.egress.policy import Destination, EgressPolicy, check_addresses, check_url
+from webhooks.egress.transport.failures import ENDPOINT_ERRORS, UNREACHABLE, Failure, classify, deadline_passed
+from webhooks.egress.transport.pinned import CURRENT_PIN, Pin, PinnedConnector, PinnedRequest
+from webhooks.egress.transport.pool import PooledTransport
+from webhooks.egress.transport.resolver import Resolver, SystemResolver
+from webhooks.errors import RefusedDestination
+from webhooks.models.exchange import Exchange, HttpRequest, Timings
+from webhooks.request.redaction import redacted
+
+MAX_KEPT_URLS = 1024  # a webhook's URL comes again and again; judging it takes 65 us, parsing it 20
+_parsed = functools.lru_cache(maxsize=MAX_KEPT_URLS)(httpx.URL)
+
+MAX_KEPT_BODY_BYTES = 4 * 1024
+MAX_KEPT_HEADERS = 30
+MAX_KEPT_HEADER_BYTES = 4 * 1024
+
+
+class Transport(Protocol):
+    """Sends one request."""
+
+    async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
+        """POST the body and report what came of it. An endpoint's failure is a result, never an exception.
+
+        Connections are kept and shared only within the same `pool`; give the webhook's owner.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far an attempt came, for its timings and for the words of a deadline. `perf_counter` seconds."""
+
+    started: float
+    resolved: float | None = None
+    answered: float | None = None
+    pin: Pin | None = None
+    repeated: bool = False
+
+    @property
+    def phase(self) -> str:
+        if self.resolved is None:
+            return "resolve"
+        return "connect" if self.pin is None or self.pin.written_at is None else "answer"
+
+    def timings(self) -> Timings:
+        pin = self.pin
+        if self.resolved is None or pin is None:
+            return Timings()
+        reused = pin.handler is not None and pin.handler.requests > 1
+        return Timings(
+            dns_ms=None if pin.destination.is_literal else _milliseconds(self.started, self.resolved),
+            connect_ms=None if reused else _milliseconds(self.resolved, pin.written_at),
+            wait_ms=_milliseconds(pin.written_at, self.answered),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status_code: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class HttpTransport:
+    """Sends to public addresses only, by the given policy, and follows nothing the receiver says.
+
+    No redirects, cookies, proxies, .netrc, Alt-Svc or decompression; TLS 1.2 and newer, fully verified. Names are
+    looked up and judged once per attempt and only a judged address is dialled; a kept connection is used again only
+    when its peer is among the addresses judged for the present attempt. Lives in the event loop of its first `send`.
+    """
+
+    def __init__(
+        self, policy: EgressPolicy, *, resolver: Resolver | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._policy = policy
+        # The verdict on a URL as written depends on nothing else; names are looked up and judged at every attempt.
+        self._check = functools.lru_cache(maxsize=MAX_KEPT_URLS)(functools.partial(check_url, policy=policy))
+        self._resolver: Resolver = resolver or SystemResolver()
+        self._tls = tls
+        self._transport: PooledTransport | None = None
+
+    async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
+        """See `Transport.send`. Ends at the request's deadline, whatever the receiver does."""
+        started_at_ms = time.time_ns() // 1_000_000
+        progress = _Progress(time.perf_counter())
+        try:
+            async with asyncio.timeout(request.timeout_seconds):
+                outcome = await self._attempt(request, pool, progress)
+        except TimeoutError:
+            outcome = deadline_passed(request.timeout_seconds, phase=progress.phase)
+        duration_ms = round((time.perf_counter() - progress.started) * 1000)
+        if isinstance(outcome, Failure):
+            return Exchange(
+                started_at_ms=started_at_ms,
+                duration_ms=duration_ms,
+                error_code=outcome.code,
+                error_message=outcome.message,
+                internal_detail=outcome.detail,
+                # they would tell a refused address from a closed port
+                timings=Timings() if outcome.code == UNREACHABLE else progress.timings(),
+                repeated=progress.repeated,
+            )
+        return Exchange(
+            started_at_ms=started_at_ms,
+            duration_ms=duration_ms,
+            status_code=outcome.status_code,
+            response_headers=tuple((name, _shown(value, request.credentials)) for name, value in outcome.headers),
+            response_body=redacted(outcome.body, request.credentials, is_cut=len(outcome.body) == MAX_KEPT_BODY_BYTES),
+            timings=progress.timings(),
+            repeated=progress.repeated,
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection. The transport may be used again and then starts anew."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.aclose()
+        self._resolver.close()
+
+    async def _attempt(self, request: HttpRequest, pool: str, progress: _Progress) -> _Answer | Failure:
+        try:
+            destination = self._check(request.url)
+        except RefusedDestination as refused:
+            # What is wrong with the URL as written is no secret to the one who wrote it.
+            return Failure("refused_address", str(refused), f"{refused.code}: {refused.detail}")
+        transport = self._opened()
+        try:
+            addresses = await self._judged_addresses(destination)
+            progress.resolved = time.perf_counter()
+            pin = Pin(destination, addresses, pool, request.headers)
+            try:
+                return await self._exchange(transport, pin, request.body, progress)
+            except ENDPOINT_ERRORS as error:
+                if not _went_stale(pin, error):
+                    raise
+            # The receiver had closed the kept connection before our bytes came: not its failure. Once more, on a new
+            # one, within the same deadline; the ids are the same, should it have read them after all.
+            progress.repeated = True
+            pin = Pin(destination, addresses, pool, pin.headers, fresh_only=True)
+            return await self._exchange(transport, pin, request.body, progress)
+        except ENDPOINT_ERRORS as error:
+            return classify(error)
+
+    async def _judged_addresses(self, destination: Destination) -> tuple[str, ...]:
+        if destination.is_literal:
+            return (destination.host,)
+        answers = await self._resolver.resolve(destination.host, destination.port)
+        return check_addresses(destination.host, tuple(dict.fromkeys(answers)), self._policy)
+
+    async def _exchange(self, transport: PooledTransport, pin: Pin, body: bytes, progress: _Progress) -> _Answer:
+        progress.pin = pin
+        token = CURRENT_PIN.set(pin)
+        try:
+            response = await transport.handle_async_request(_Request(_parsed(pin.destination.url), body))
+        finally:
+            CURRENT_PIN.reset(token)
+        progress.answered = time.perf_counter()
+        kept = bytearray()
+        body_stream = cast("httpx.AsyncByteStream", response.stream)
+        try:
+            async for chunk in body_stream:
+                if len(kept) < MAX_KEPT_BODY_BYTES:
+                    kept += chunk[: MAX_KEPT_BODY_BYTES - len(kept)]
+        finally:
+            await body_stream.aclose()
+        return _Answer(response.status_code, _kept_headers(response.headers.raw), bytes(kept))
+
+    def _opened(self) -> PooledTransport:
+        if self._transport is None:
+            session = aiohttp.ClientSession(
+                connector=PinnedConnector(self._tls or _default_tls()),
+                request_class=PinnedRequest,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(total=None),
+            )
+            self._transport = PooledTransport(session, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        return self._transport
+
+
+class _Request(httpx.Request):
+    """A POST that is ready as it is: no header to work out, since `PinnedRequest` has the pin's, no URL to copy."""
+
+    def __init__(self, url: httpx.URL, body: bytes) -> None:  # pyright: ignore[reportMissingSuperCall]
+        self.method = "POST"
+        self.url = url
+        self.headers = _NO_HEADERS
+        self.extensions = {}
+        self.stream = httpx.ByteStream(body)
+        self._content = body
+
+
+_NO_HEADERS = httpx.Headers()
+
+
+def _default_tls() -> ssl.SSLContext:
+    # Built by hand: ssl.create_default_context() obeys SSLKEYLOGFILE. Loading the authorities takes 28 ms, once.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_verify_locations(cafile=certifi.where())
+    return context
+
+
+def _went_stale(pin: Pin, error: BaseException) -> bool:
+    handler = pin.handler
+    if handler is None or handler.requests < 2 or handler.received > 0:
+        return False
+    cause = error.__cause__ or error
+    return isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | ConnectionError)
+
+
+def _kept_headers(raw: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
+    kept: list[tuple[str, str]] = []
+    room = MAX_KEPT_HEADER_BYTES
+    for name, value in raw[:MAX_KEPT_HEADERS]:
+        room -= len(name) + len(value)
+        if room < 0:
+            break
+        kept.append((name.decode("utf-8", "replace"), value.decode("utf-8", "replace")))
+    return tuple(kept)
+
+
+def _shown(value: str, credentials: tuple[str, ...]) -> str:
+    if any(credential in value for credential in credentials):
+        return redacted(value.encode(), credentials).decode()
+    return value
+
+
+def _milliseconds(since: float | None, until: float | None) -> int | None:
+    return None if since is None or until is None else round((until - since) * 1000)

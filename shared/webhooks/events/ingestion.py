@@ -1,0 +1,323 @@
+"""Ingestion: an accepted event becomes one delivery message for every webhook that wants it.
+
+Record first, then send. The event item holds the decisions and the token of the ingest message that took them, so a
+crash in between is finished by the same message's next receive, from the record and not from newer subscriptions.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol, cast
+
+from webhooks.errors import Invalid, PoisonMessage, TooLarge, Unavailable
+from webhooks.event_types import OPERATIONAL_EVENT_TYPES
+from webhooks.events.validation import normalise
+from webhooks.ids import delivery_id, derived_id
+from webhooks.matching.route_cache import RouteCache, RouteSet
+from webhooks.messages import DeliveryMessage, Received, group_of
+from webhooks.models.event import Event, EventRecord
+from webhooks.payload import MAX_EVENT_BYTES, parse_json, serialise
+
+PAGE = 500  # webhooks a page of one event's fan-out
+MAX_MESSAGE_BYTES = 1024 * 1024  # SQS takes no more
+MAX_MESSAGE_DEPTH = 36  # an event's own 32 and the envelope around it
+
+logger = logging.getLogger(__name__)
+
+
+class EventStore(Protocol):
+    """Where events and their decisions are recorded."""
+
+    def insert(self, records: Sequence[EventRecord]) -> Sequence[Literal["inserted", "exists"]]:
+        """Conditional inserts. Raises Unavailable."""
+        ...
+
+    def get(self, keys: Sequence[tuple[str, str, int]], now_ms: int) -> Mapping[tuple[str, str, int], EventRecord]:
+        """Consistent reads by (event id, scope, page), without what has expired. Raises Unavailable."""
+        ...
+
+    def remove_expired(self, records: Sequence[EventRecord], now_ms: int) -> None:
+        """Make room for an id whose retention is over."""
+        ...
+
+
+class DeliveryQueue(Protocol):
+    """Where delivery messages go."""
+
+    def send(self, messages: Iterable[tuple[DeliveryMessage, int]]) -> None:
+        """Send (message, delay in seconds) pairs: all of them, or Unavailable."""
+        ...
+
+
+class IngestQueue(Protocol):
+    """Our own queue, for what goes on in a later invocation."""
+
+    def continue_fan_out(self, continuations: Sequence[Mapping[str, object]], group: str) -> None:
+        """Ask for the next page of an event's webhooks. Raises Unavailable."""
+        ...
+
+
+class RefusedQueue(Protocol):
+    """Where ingest messages go that no retry makes readable."""
+
+    def refuse(self, body: str, reason: str) -> None:
+        """Keep it there with its reason. Raises Unavailable."""
+        ...
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What one batch came to; `failed` are ids of messages to receive again."""
+
+    failed: set[str] = field(default_factory=set[str])
+    events: int = 0
+    duplicates: int = 0
+    resumed: int = 0
+    refused: int = 0
+    unknown_type: int = 0
+    queued: int = 0
+    missed: int = 0
+    skipped: int = 0
+    steps: list[str] = field(default_factory=list[str])  # "evt_... N queued", for whoever follows an event
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    event: Event
+    body: bytes
+    token: str
+    accepted_at_ms: int
+    message_id: str
+    page: int = 0
+    after: str = ""
+
+
+class Ingestion:
+    """The use case of functions/ingest."""
+
+    def __init__(
+        self,
+        routes: RouteCache,
+        events: EventStore,
+        deliveries: DeliveryQueue,
+        ingest_queue: IngestQueue,
+        refused: RefusedQueue,
+        *,
+        event_types: Iterable[str],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._routes = routes
+        self._events = events
+        self._deliveries = deliveries
+        self._ingest_queue = ingest_queue
+        self._refused = refused
+        self._event_types = frozenset(event_types) | frozenset(OPERATIONAL_EVENT_TYPES)
+        self._now_ms = now_ms
+
+    def ingest(self, messages: Sequence[Received[str]]) -> IngestReport:
+        """Record and fan out a batch. Never raises for one message what costs another anything."""
+        report = IngestReport()
+        read = (each for message in messages for each in self._read(message, report))
+        pending = list({(each.token, each.event.event_id, each.page): each for each in read}.values())  # copies go
+        if not pending:
+            return report
+        try:
+            route_sets = self._routes.for_events([each.event for each in pending])
+            decided = [
+                (each, route_set, record)
+                for each, route_set in zip(pending, route_sets, strict=True)
+                if (record := self._decide_alone(each, route_set, report)) is not None
+            ]
+            settled = self._settle([record for _, _, record in decided], report)
+            self._fan_out([(e, r, s) for (e, r, _), s in zip(decided, settled, strict=True) if s is not None], report)
+        except Unavailable as exc:
+            logger.warning("batch returned to the queue: %s", exc)
+            report.failed.update(each.message_id for each in pending)
+        return report
+
+    def _read(self, message: Received[str], report: IngestReport) -> list[_Pending]:
+        try:
+            try:
+                document = _document(message.message)
+                if "continue" in document:
+                    return self._read_continuation(document["continue"], message)
+                return self._read_events(document, message, report)
+            except (Invalid, TooLarge, PoisonMessage) as exc:
+                self._refuse(message.message, exc, report)
+                return []
+        except Unavailable as exc:
+            logger.warning("message %s returned to the queue: %s", message.message_id, exc)
+            report.failed.add(message.message_id)
+            return []
+
+    def _read_events(self, document: Mapping[str, Any], message: Received[str], report: IngestReport) -> list[_Pending]:
+        token, raws, made_ms = _envelope(document, message)
+        default_id = derived_id("evt", made_ms, token)
+        timestamp = datetime.fromtimestamp(made_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        pending: list[_Pending] = []
+        for position, raw in enumerate(raws):
+            try:
+                event = normalise(raw, default_id=default_id, default_timestamp=timestamp)
+                body = serialise(event.payload)
+                if len(body) > MAX_EVENT_BYTES:
+                    raise TooLarge(f"the event is {len(body)} bytes, at most {MAX_EVENT_BYTES} are taken")
+            except (Invalid, TooLarge) as exc:
+                self._refuse(json.dumps({"token": f"{token}.{position}", "events": [raw]}), exc, report)
+                continue
+            pending.append(_Pending(event, body, f"{token}.{position}", message.sent_at_ms, message.message_id))
+        return pending
+
+    def _read_continuation(self, document: object, message: Received[str]) -> list[_Pending]:
+        event_id, scope, page, after = _continuation(document)
+        key = (event_id, scope, 0)
+        first = self._events.get([key], self._now_ms()).get(key)
+        if first is None:
+            raise PoisonMessage("the event that this message continues is gone")
+        event = normalise(json.loads(first.body), default_id=first.event_id, default_timestamp="")
+        return [
+            _Pending(event, first.body, first.token, first.accepted_at_ms, message.message_id, page=page, after=after)
+        ]
+
+    def _refuse(self, body: str, cause: Exception, report: IngestReport) -> None:
+        logger.error("message refused: %s", cause)
+        self._refused.refuse(body, str(cause))
+        report.refused += 1
+
+    def _decide_alone(self, each: _Pending, route_set: RouteSet, report: IngestReport) -> EventRecord | None:
+        try:
+            return self._decide(each, route_set)
+        except Exception:  # a fault of ours that one event brings out must not cost its neighbours anything
+            logger.exception("event %s could not be matched", each.event.event_id)
+            report.failed.add(each.message_id)
+            return None
+
+    def _decide(self, each: _Pending, route_set: RouteSet) -> EventRecord:
+        event = each.event
+        record = EventRecord(
+            event_id=event.event_id,
+            scope=event.scope,
+            page=each.page,
+            token=each.token,
+            event_type=event.event_type,
+            user_id=_foreign_id(event.payload["user_id"]),
+            workspace_id=_foreign_id(event.payload["workspace_id"]),
+            accepted_at_ms=each.accepted_at_ms,
+            body=b"" if each.page else each.body,
+        )
+        if event.event_type not in self._event_types:
+            return replace(record, skipped_counts={"unknown_event_type": 1})
+        outcome = route_set.routes.match(event.payload)
+        # An operational event never goes to the webhook that it speaks of: its failure would feed itself.
+        itself = event.payload["resource_id"] if event.event_type in OPERATIONAL_EVENT_TYPES else None
+        queued = [webhook_id for webhook_id in outcome.queued if webhook_id > each.after and webhook_id != itself]
+        missed = [(w, reason) for w, reason in outcome.missed if w > each.after and w != itself]
+        reached = sorted([*queued, *(webhook_id for webhook_id, _ in missed)])
+        last = reached[PAGE - 1] if len(reached) > PAGE else None
+        return replace(
+            record,
+            queued=tuple(w for w in queued if last is None or w <= last),
+            missed=tuple(m for m in missed if last is None or m[0] <= last),
+            skipped_counts={} if each.page else dict(outcome.skipped_counts),
+            skipped_first=() if each.page else tuple(outcome.skipped_first),
+            continues_after=last,
+        )
+
+    def _settle(self, records: Sequence[EventRecord], report: IngestReport) -> list[EventRecord | None]:
+        """Insert; where an event was there before, its record decides (same token) or it is a duplicate (None)."""
+        settled: list[EventRecord | None] = list(records)
+        results = self._events.insert(records)
+        taken = [i for i, result in enumerate(results) if result == "exists"]
+        if taken:
+            existing = self._events.get([_key(records[i]) for i in taken], self._now_ms())
+            expired = [records[i] for i in taken if _key(records[i]) not in existing]
+            if expired:
+                self._events.remove_expired(expired, self._now_ms())
+                raise Unavailable("an expired event of the same id was in the way; it is removed")
+            for i in taken:
+                stored = existing[_key(records[i])]
+                settled[i] = stored if stored.token == records[i].token else None
+                report.resumed += stored.token == records[i].token
+                report.duplicates += stored.token != records[i].token
+        report.events += len(results) - len(taken)
+        return settled
+
+    def _fan_out(self, settled: Sequence[tuple[_Pending, RouteSet, EventRecord]], report: IngestReport) -> None:
+        outgoing: list[tuple[DeliveryMessage, int]] = []
+        for each, route_set, record in settled:
+            outgoing += [(_message(each, record, webhook_id, route_set), 0) for webhook_id in record.queued]
+            report.queued += len(record.queued)
+            report.steps.append(f"{record.event_id} {len(record.queued)} queued")
+            report.missed += len(record.missed)
+            report.skipped += sum(record.skipped_counts.values())
+            report.unknown_type += record.skipped_counts.get("unknown_event_type", 0)
+        self._deliveries.send(outgoing)
+        for _, _, record in settled:
+            if record.continues_after is not None:
+                following = {"event_id": record.event_id, "scope": record.scope, "page": record.page + 1}
+                self._ingest_queue.continue_fan_out(
+                    [{**following, "after": record.continues_after}], group_of(record.scope)
+                )
+
+
+def _document(body: str) -> Mapping[str, Any]:
+    document = parse_json(body, max_bytes=MAX_MESSAGE_BYTES, max_depth=MAX_MESSAGE_DEPTH)
+    if not isinstance(document, Mapping):
+        raise PoisonMessage("the message is not a JSON object")
+    return cast("Mapping[str, Any]", document)
+
+
+def _envelope(document: Mapping[str, Any], message: Received[str]) -> tuple[str, list[Any], int]:
+    """(token, raw events, when they were handed over) of an api message or an EventBridge envelope.
+
+    The token survives a redrive, which a message id does not; an envelope's token and time survive EventBridge's own
+    retries too, which the message's times do not.
+    """
+    if "detail" in document and "detail-type" in document:
+        raw = document["detail"]
+        if isinstance(raw, Mapping) and cast("Mapping[str, Any]", raw).get("type") is None:
+            raw = {**cast("Mapping[str, Any]", raw), "type": document["detail-type"]}
+        return str(document.get("id") or message.message_id), [raw], _envelope_ms(document) or message.sent_at_ms
+    if isinstance(document.get("events"), list) and isinstance(document.get("token"), str):
+        return document["token"], document["events"], message.sent_at_ms
+    raise PoisonMessage("the message is neither an EventBridge event nor one of ours")
+
+
+def _envelope_ms(document: Mapping[str, Any]) -> int | None:
+    try:
+        return int(datetime.strptime(str(document.get("time")), "%Y-%m-%dT%H:%M:%S%z").timestamp() * 1000)
+    except ValueError:
+        return None
+
+
+def _continuation(document: object) -> tuple[str, str, int, str]:
+    if not isinstance(document, Mapping):
+        raise PoisonMessage("the continuation is not a JSON object")
+    given = cast("Mapping[str, Any]", document)
+    event_id, scope, page, after = (given.get(name) for name in ("event_id", "scope", "page", "after"))
+    texts = (event_id, scope, after)
+    if not all(isinstance(text, str) and text for text in texts) or type(page) is not int or page < 1:
+        raise PoisonMessage("the continuation does not say which page of which event it is")
+    return str(event_id), str(scope), page, str(after)
+
+
+def _message(each: _Pending, record: EventRecord, webhook_id: str, route_set: RouteSet) -> DeliveryMessage:
+    return DeliveryMessage(
+        delivery_id=delivery_id(record.accepted_at_ms, record.scope, record.event_id, webhook_id),
+        webhook_id=webhook_id,
+        event_id=record.event_id,
+        event_type=record.event_type,
+        scope=record.scope,
+        group=route_set.groups.get(webhook_id) or group_of(webhook_id),
+        body=each.body.decode(),
+        cycle_started_at_ms=record.accepted_at_ms,
+    )
+
+
+def _key(record: EventRecord) -> tuple[str, str, int]:
+    return record.event_id, record.scope, record.page
+
+
+def _foreign_id(value: object) -> str | int | None:
+    return value if isinstance(value, str | int) else None

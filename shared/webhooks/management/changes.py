@@ -1,0 +1,129 @@
+"""What managing webhooks and managing their subscriptions share: who sees what, and changing it all at once.
+
+A change is computed from what was read and written under the condition that it is still so. When somebody else was
+faster it is computed anew, unless the caller asked for one certain version (If-Match).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from webhooks.errors import Conflict, NotFound, VersionConflict
+from webhooks.ids import is_id
+from webhooks.matching.route_rows import RouteChanges, route_changes, route_rows
+from webhooks.models.caller import Caller
+from webhooks.models.subscription import Subscription
+from webhooks.models.webhook import Webhook
+
+ATTEMPTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What an idempotency key was used for. `fingerprint` is that of the request."""
+
+    caller: str
+    key: str
+    fingerprint: str
+    webhook_id: str
+    expires_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A webhook as it becomes, with what changes around it, to be written in one transaction.
+
+    `before` is the webhook as it was read, None when it is new; the write takes place only if neither it nor its
+    subscriptions have changed since. A new one takes place only if its owner has `at_most` webhooks then.
+    `expires_at_ms` is set on the tombstone of a deleted webhook.
+    """
+
+    webhook: Webhook
+    before: Webhook | None
+    routes: RouteChanges = field(default_factory=RouteChanges)
+    put: tuple[Subscription, ...] = ()
+    delete: tuple[str, ...] = ()
+    remember: Remembered | None = None
+    expires_at_ms: int | None = None
+    at_most: int | None = None
+
+
+class ManagementStore(Protocol):
+    """Where webhooks and subscriptions are kept. Every method may raise Unavailable."""
+
+    def webhook(self, webhook_id: str) -> Webhook | None:
+        """The webhook, a tombstone included. Consistent."""
+        ...
+
+    def webhooks(self, owner: str | None, *, after: str | None, limit: int) -> tuple[Sequence[Webhook], str | None]:
+        """Webhooks of one owner, or of all (None), newest first, from behind the id `after`; a new one may lag.
+
+        And the id to go on behind when there are more: pages may hold fewer than `limit`.
+        """
+        ...
+
+    def amount(self, owner: str) -> int:
+        """How many webhooks the owner has. Consistent."""
+        ...
+
+    def subscriptions(self, webhook_id: str) -> Sequence[Subscription]:
+        """All subscriptions of a webhook, oldest first. Consistent."""
+        ...
+
+    def remembered(self, caller: str, key: str, now_ms: int) -> Remembered | None:
+        """What the caller's idempotency key was used for, unless that has expired. Consistent."""
+        ...
+
+    def commit(self, change: Change, now_ms: int) -> bool:
+        """Write all of it or nothing: False when somebody else changed the webhook or used the idempotency key."""
+        ...
+
+
+def find(store: ManagementStore, caller: Caller, webhook_id: str) -> Webhook:
+    """A webhook that the caller sees: its own, or any for admins. Raises NotFound for everything else."""
+    webhook = store.webhook(webhook_id) if is_id("wh", webhook_id) else None
+    if webhook is None or webhook.status == "deleted" or not (caller.is_admin or webhook.owner == caller.owner):
+        raise NotFound(f"there is no webhook {webhook_id[:64]}")
+    return webhook
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The versions that an If-Match header names; `any` stands for `*`."""
+
+    named: frozenset[int] = frozenset()
+    any: bool = False
+
+    def check(self, version: int) -> None:
+        """Raises VersionConflict when the present version is not among them."""
+        if not self.any and version not in self.named:
+            raise VersionConflict(f"the present version is {version}")
+
+
+def change(
+    store: ManagementStore,
+    caller: Caller,
+    webhook_id: str,
+    decide: Callable[[Webhook, Sequence[Subscription]], Change],
+    now_ms: int,
+) -> Change:
+    """Read, decide and write until nobody interferes. Raises NotFound, Conflict, and whatever `decide` raises."""
+    for _ in range(ATTEMPTS):
+        webhook = find(store, caller, webhook_id)
+        decided = decide(webhook, store.subscriptions(webhook_id))
+        if store.commit(decided, now_ms):
+            return decided
+    raise Conflict("others keep changing this webhook at the same time: repeat the request")
+
+
+def with_subscriptions(webhook: Webhook, before: Sequence[Subscription], after: Sequence[Subscription]) -> Change:
+    """The change from some subscriptions of a webhook to others."""
+    old = {each.subscription_id: each for each in before}
+    kept = {each.subscription_id for each in after}
+    return Change(
+        webhook=replace(webhook, routes_version=webhook.routes_version + 1),
+        before=webhook,
+        routes=route_changes(route_rows(webhook, before), route_rows(webhook, after)),
+        put=tuple(each for each in after if old.get(each.subscription_id) != each),
+        delete=tuple(identifier for identifier in old if identifier not in kept),
+    )

@@ -1,0 +1,159 @@
+"""Dead letters: what was given up, and sending it again, one or many."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from webhooks.errors import Conflict, NotFound
+from webhooks.ids import is_id, new_id
+from webhooks.management.changes import ManagementStore, find
+from webhooks.management.paging import Page, Span, page_of
+from webhooks.models.caller import Caller
+from webhooks.models.delivery import DeadLetter
+from webhooks.models.replay import ReplayJob, ReplaySelection
+from webhooks.recovery.replay_source import is_for_reason, sendable
+
+MAX_PAGE_BYTES = 1_000_000  # payloads of a page: API Gateway and Lambda end at a few MB, and JSON escapes
+
+
+class HistoryStore(Protocol):
+    """Dead letters, newest first. Every method may raise Unavailable."""
+
+    def dead_letters(self, webhook_id: str, span: Span) -> Iterator[DeadLetter]:
+        """Of one webhook."""
+        ...
+
+    def dead_letters_of(self, owner: str | None, span: Span) -> Iterator[DeadLetter]:
+        """Of one owner's webhooks, deleted ones included, or of everybody's (None)."""
+        ...
+
+
+class DeadLetterStore(Protocol):
+    """Dead letters by id."""
+
+    def get(self, ids: Sequence[tuple[str, str]]) -> Mapping[str, DeadLetter]:
+        """By (webhook id, delivery id), keyed by delivery id. Consistent."""
+        ...
+
+
+class Replayer(Protocol):
+    """Sends dead letters again."""
+
+    def replay(self, letters: Sequence[DeadLetter], by: str) -> int:
+        """How many went out. Raises Unavailable, and Conflict for a webhook that takes nothing."""
+        ...
+
+
+class JobStore(Protocol):
+    """Replay jobs."""
+
+    def create(self, job: ReplayJob) -> None:
+        """Raises Unavailable."""
+        ...
+
+    def get(self, job_id: str) -> ReplayJob | None:
+        """Consistent read."""
+        ...
+
+
+class JobQueue(Protocol):
+    """Where jobs wait for their next run."""
+
+    def go_on(self, job_id: str, delay_seconds: int = 0) -> None:
+        """Raises Unavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which dead letters: those that every given part admits."""
+
+    is_processed: bool | None = None
+    reason: str | None = None
+    event_type: str | None = None
+
+    def admits(self, letter: DeadLetter) -> bool:
+        """Whether the dead letter is meant."""
+        return (
+            self.is_processed in (None, letter.is_processed)
+            and is_for_reason(self.reason, letter.failure_reason, letter.cause)
+            and self.event_type in (None, letter.event_type)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetterManagement:
+    """The use cases. Each raises NotFound for what the caller does not see, and Unavailable."""
+
+    store: ManagementStore
+    history: HistoryStore
+    letters: DeadLetterStore
+    replayer: Replayer
+    jobs: JobStore
+    queue: JobQueue
+    now_ms: Callable[[], int]
+
+    def page(
+        self, caller: Caller, webhook_id: str | None, selection: Selection, span: Span, limit: int
+    ) -> Page[DeadLetter]:
+        """Dead letters of one webhook, or of all that the caller sees, newest first; fewer where they are large."""
+        if webhook_id is not None:
+            found = self.history.dead_letters(find(self.store, caller, webhook_id).webhook_id, span)
+        else:
+            found = self.history.dead_letters_of(None if caller.is_admin else caller.owner, span)
+        return page_of(
+            found,
+            selection.admits,
+            lambda letter: letter.delivery_id,
+            limit=limit,
+            weight_of=lambda letter: len(letter.body),
+            max_weight=MAX_PAGE_BYTES,
+        )
+
+    def replay(self, caller: Caller, webhook_id: str, dead_letter_id: str) -> DeadLetter:
+        """Send a dead letter again, with attempts of its own; returns it as it stands afterwards.
+
+        Raises Conflict when there is nothing to send: it is delivered by now or on its way again, or the webhook takes
+        nothing while it is inactive or failed. One that was sent again and died again can be replayed again.
+        """
+        find(self.store, caller, webhook_id)
+        letter = self._letter(webhook_id, dead_letter_id)
+        if not self.replayer.replay([letter], "manual"):
+            raise Conflict("this delivery has been delivered since, or is being sent again already")
+        return self._letter(webhook_id, dead_letter_id)
+
+    def replay_many(
+        self, caller: Caller, webhook_id: str, selection: ReplaySelection, rate_per_second: float
+    ) -> ReplayJob:
+        """Begin to send a webhook's dead letters again, those that are not processed yet, in the background.
+
+        Raises Conflict for a webhook that is inactive or failed.
+        """
+        webhook = sendable(find(self.store, caller, webhook_id))
+        now_ms = self.now_ms()
+        job = ReplayJob(
+            job_id=new_id("rpl", now_ms),
+            webhook_id=webhook_id,
+            owner=webhook.owner,
+            selection=selection,
+            rate_per_second=rate_per_second,
+            created_at_ms=now_ms,
+            updated_at_ms=now_ms,
+        )
+        self.jobs.create(job)
+        self.queue.go_on(job.job_id)
+        return job
+
+    def job(self, caller: Caller, job_id: str) -> ReplayJob:
+        """How far a replay has come."""
+        job = self.jobs.get(job_id) if is_id("rpl", job_id) else None
+        if job is None or not (caller.is_admin or job.owner == caller.owner):
+            raise NotFound(f"there is no replay {job_id[:64]}")
+        return job
+
+    def _letter(self, webhook_id: str, dead_letter_id: str) -> DeadLetter:
+        ids = [(webhook_id, dead_letter_id)] if is_id("dlv", dead_letter_id) else []
+        letter = self.letters.get(ids).get(dead_letter_id)
+        if letter is None:
+            raise NotFound(f"there is no dead letter {dead_letter_id[:64]}")
+        return letter

@@ -1,0 +1,195 @@
+"""A webhook's deliveries: which there are, every attempt of one, and sending one again."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from webhooks.delivery.attempt_detail import unpack_detail
+from webhooks.errors import Conflict, NotFound
+from webhooks.ids import is_id
+from webhooks.management.changes import ManagementStore, find
+from webhooks.management.paging import Page, Span, page_of
+from webhooks.models.caller import Caller
+from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord
+from webhooks.models.event import EventRecord
+from webhooks.models.history import ShownAttempt, ShownDelivery
+from webhooks.models.webhook import Webhook
+from webhooks.request.headers import delivery_headers, masked
+
+REDACTED = "..."  # signatures are not stored: the secret may have changed since
+
+
+class HistoryStore(Protocol):
+    """What has happened. Every method may raise Unavailable."""
+
+    def records(self, ids: Sequence[tuple[str, str]]) -> Mapping[str, DeliveryRecord]:
+        """Deliveries by (webhook id, delivery id), keyed by delivery id."""
+        ...
+
+    def details(self, webhook_id: str, delivery_id: str) -> Mapping[int, bytes]:
+        """Packed details of a delivery's attempts by their start."""
+        ...
+
+    def deliveries(self, webhook_id: str, span: Span) -> Iterator[DeliveryRecord]:
+        """All of a webhook, newest first."""
+        ...
+
+    def deliveries_of_status(self, webhook_id: str, status: str, span: Span) -> Iterator[DeliveryRecord]:
+        """Those of one status other than delivered, newest first."""
+        ...
+
+
+class DeadLetterStore(Protocol):
+    """Dead letters as a retry needs them."""
+
+    def get(self, ids: Sequence[tuple[str, str]]) -> Mapping[str, DeadLetter]:
+        """By (webhook id, delivery id), keyed by delivery id."""
+        ...
+
+    def mark_processed(self, letter: DeadLetter, by: str) -> bool:
+        """Note that it was sent again."""
+        ...
+
+
+class EventStore(Protocol):
+    """Events by key."""
+
+    def get(self, keys: Sequence[tuple[str, str, int]], now_ms: int) -> Mapping[tuple[str, str, int], EventRecord]:
+        """By (event id, scope, page)."""
+        ...
+
+
+class Replayer(Protocol):
+    """Sends deliveries again."""
+
+    def send_again(self, record: DeliveryRecord, webhook: Webhook | None, body: str) -> DeliveryRecord:
+        """At once and as a new cycle. Raises Unavailable, and Conflict for a webhook that takes nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which deliveries: those that every given part admits. `status_code`: some attempt was answered with it."""
+
+    status: str | None = None
+    event_type: str | None = None
+    status_code: int | None = None
+
+    def admits(self, record: DeliveryRecord) -> bool:
+        """Whether the delivery is meant."""
+        return (
+            self.status in (None, record.status)
+            and self.event_type in (None, record.event_type)
+            and (self.status_code is None or any(each.status_code == self.status_code for each in record.attempts))
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryHistory:
+    """The use cases. Each raises NotFound for what the caller does not see, and Unavailable."""
+
+    store: ManagementStore
+    history: HistoryStore
+    letters: DeadLetterStore
+    events: EventStore
+    replayer: Replayer
+    header_prefix: str
+    user_agent: str
+    now_ms: Callable[[], int]
+
+    def page(
+        self, caller: Caller, webhook_id: str, selection: Selection, span: Span, limit: int
+    ) -> Page[DeliveryRecord]:
+        """Deliveries, newest first. One that is queued and was never attempted has no record yet, and is not here."""
+        webhook = find(self.store, caller, webhook_id)
+        if selection.status in (None, "delivered"):
+            found = self.history.deliveries(webhook.webhook_id, span)
+        else:
+            found = self.history.deliveries_of_status(webhook.webhook_id, selection.status, span)
+        return page_of(found, selection.admits, lambda record: record.delivery_id, limit=limit)
+
+    def get(self, caller: Caller, webhook_id: str, delivery_id: str) -> ShownDelivery:
+        """One delivery with every attempt."""
+        webhook, record = self._find(caller, webhook_id, delivery_id)
+        details = self.history.details(webhook_id, delivery_id)
+        body = self._body(record, self._letter(record))
+        return ShownDelivery(
+            record=record,
+            attempts=[
+                ShownAttempt(attempt, self._request_headers(webhook, record, attempt), unpack_detail(packed))
+                if packed
+                else ShownAttempt(attempt, self._request_headers(webhook, record, attempt))
+                for attempt, packed in _with_details(record, details)
+            ],
+            payload=None if body is None else cast("Mapping[str, object]", json.loads(body)),
+        )
+
+    def retry(self, caller: Caller, webhook_id: str, delivery_id: str) -> DeliveryRecord:
+        """Send a delivery again, whatever became of it, with attempts of its own.
+
+        Raises Conflict while the webhook is inactive or failed, and when the payload is no longer kept.
+        """
+        webhook, record = self._find(caller, webhook_id, delivery_id)
+        letter = self._letter(record)
+        body = self._body(record, letter)
+        if body is None:
+            raise Conflict("the payload of this delivery is no longer kept")
+        again = self.replayer.send_again(record, webhook, body.decode())
+        if letter is not None and not letter.is_processed:
+            self.letters.mark_processed(letter, "manual")
+        return again
+
+    def _find(self, caller: Caller, webhook_id: str, delivery_id: str) -> tuple[Webhook, DeliveryRecord]:
+        webhook = find(self.store, caller, webhook_id)
+        ids = [(webhook_id, delivery_id)] if is_id("dlv", delivery_id) else []
+        record = self.history.records(ids).get(delivery_id)
+        if record is None:
+            raise NotFound(f"there is no delivery {delivery_id[:64]} with a record")
+        return webhook, record
+
+    def _letter(self, record: DeliveryRecord) -> DeadLetter | None:
+        return self.letters.get([(record.webhook_id, record.delivery_id)]).get(record.delivery_id)
+
+    def _body(self, record: DeliveryRecord, letter: DeadLetter | None) -> bytes | None:
+        if record.body is not None:
+            return record.body
+        if letter is not None:
+            return letter.body
+        key = (record.event_id, record.scope, 0)
+        event = self.events.get([key], self.now_ms()).get(key)
+        return None if event is None else event.body
+
+    def _request_headers(self, webhook: Webhook, record: DeliveryRecord, attempt: Attempt) -> dict[str, str] | None:
+        """As they were sent, put together anew; the owner's are those of today, with their values masked."""
+        if attempt.outcome == "unknown":
+            return None
+        stamp = str(attempt.started_at_ms // 1000)
+        signature = {
+            f"{self.header_prefix}-Timestamp": stamp,
+            f"{self.header_prefix}-Signature": f"sha256={REDACTED}",
+            "webhook-id": record.event_id,
+            "webhook-timestamp": stamp,
+            "webhook-signature": f"v1,{REDACTED}",
+        }
+        return delivery_headers(
+            masked(dict.fromkeys(webhook.header_names, "")),
+            signature,
+            prefix=self.header_prefix,
+            user_agent=self.user_agent,
+            event_id=record.event_id,
+            event_type=record.event_type,
+            webhook_id=webhook.webhook_id,
+            delivery_id=record.delivery_id,
+            attempt=attempt.number,
+        )
+
+
+def _with_details(record: DeliveryRecord, details: Mapping[int, bytes]) -> Iterator[tuple[Attempt, bytes | None]]:
+    """The first success is kept in the record itself, at no further write; all others in items of their own."""
+    in_record = record.response
+    for attempt in record.attempts:
+        packed = details.get(attempt.started_at_ms) if attempt.outcome != "unknown" else None
+        if packed is None and attempt.outcome == "success":
+            packed, in_record = in_record, None
+        yield attempt, packed

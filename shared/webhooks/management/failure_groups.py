@@ -1,0 +1,153 @@
+"""Failures that have one cause in common, as one: how many, since when, and one of them to look at."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Protocol
+
+from webhooks.delivery.attempt_detail import unpack_detail
+from webhooks.management.changes import ManagementStore, find
+from webhooks.management.paging import Page, Span, page_of
+from webhooks.models.caller import Caller
+from webhooks.models.delivery import DeadLetter, DeliveryRecord
+from webhooks.recovery.failure_causes import cause_of, failed_attempt
+
+GROUPED = 500  # dead letters that one page groups
+RETRYING = 100  # deliveries under retry that are looked at: each takes a read of its last attempt
+
+
+class HistoryStore(Protocol):
+    """Dead letters and deliveries, newest first. Every method may raise Unavailable."""
+
+    def dead_letters(self, webhook_id: str, span: Span, *, with_body: bool = True) -> Iterator[DeadLetter]:
+        """Of one webhook."""
+        ...
+
+    def dead_letters_of(self, owner: str | None, span: Span, *, with_body: bool = True) -> Iterator[DeadLetter]:
+        """Of one owner's webhooks, deleted ones included, or of everybody's (None)."""
+        ...
+
+    def deliveries_of_status(self, webhook_id: str, status: str, span: Span) -> Iterator[DeliveryRecord]:
+        """Those of one status other than delivered."""
+        ...
+
+    def last_details(self, attempts: Sequence[tuple[str, str, int]]) -> Mapping[str, bytes]:
+        """Packed details of attempts (webhook id, delivery id, start), keyed by delivery id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A delivery that failed, with the cause; given up, or still being tried."""
+
+    webhook_id: str
+    delivery_id: str
+    event_id: str
+    event_type: str
+    cause: str
+    at_ms: int
+    is_given_up: bool
+    status_code: int | None
+    error_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Failures of one webhook with one cause. `newest` is one of them."""
+
+    newest: Failure
+    first_seen_ms: int
+    given_up: int
+    retrying: int
+
+    @property
+    def count(self) -> int:
+        """How many deliveries."""
+        return self.given_up + self.retrying
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPage:
+    """Groups of the next failures, the largest first. Groups of several pages with the same cause add up."""
+
+    groups: Sequence[FailureGroup]
+    position: str | None
+    is_complete: bool  # whether all deliveries under retry were looked at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureGroups:
+    """The use cases. Each raises NotFound for what the caller does not see, and Unavailable."""
+
+    store: ManagementStore
+    history: HistoryStore
+
+    def dead_letters(self, caller: Caller, span: Span) -> GroupPage:
+        """Unprocessed dead letters of all webhooks that the caller sees."""
+        owner = None if caller.is_admin else caller.owner
+        page = self._given_up(self.history.dead_letters_of(owner, span, with_body=False))
+        return GroupPage(grouped(page.items), page.position, is_complete=True)
+
+    def of_webhook(self, caller: Caller, webhook_id: str, span: Span) -> GroupPage:
+        """A webhook's unprocessed dead letters and, on the first page, its deliveries under retry."""
+        webhook = find(self.store, caller, webhook_id)
+        page = self._given_up(self.history.dead_letters(webhook.webhook_id, span, with_body=False))
+        if span.behind is not None:
+            return GroupPage(grouped(page.items), page.position, is_complete=True)
+        found = self.history.deliveries_of_status(webhook.webhook_id, "retrying", span)
+        retrying = list(islice(found, RETRYING + 1))
+        failures = [*page.items, *self._retrying(retrying[:RETRYING])]
+        return GroupPage(grouped(failures), page.position, is_complete=len(retrying) <= RETRYING)
+
+    def _given_up(self, letters: Iterator[DeadLetter]) -> Page[Failure]:
+        page = page_of(letters, lambda each: not each.is_processed, lambda each: each.delivery_id, limit=GROUPED)
+        return Page([_of_letter(letter) for letter in page.items], page.position)
+
+    def _retrying(self, records: Sequence[DeliveryRecord]) -> list[Failure]:
+        failed = [(record, attempt) for record in records if (attempt := failed_attempt(record)) is not None]
+        details = self.history.last_details([(r.webhook_id, r.delivery_id, a.started_at_ms) for r, a in failed])
+        return [
+            Failure(
+                webhook_id=record.webhook_id,
+                delivery_id=record.delivery_id,
+                event_id=record.event_id,
+                event_type=record.event_type,
+                cause=cause_of(record.reason, attempt, unpack_detail(packed) if packed else {}),
+                at_ms=attempt.started_at_ms + attempt.duration_ms,
+                is_given_up=False,
+                status_code=attempt.status_code,
+                error_code=attempt.error_code,
+            )
+            for record, attempt in failed
+            for packed in (details.get(record.delivery_id),)
+        ]
+
+
+def grouped(failures: Iterable[Failure]) -> list[FailureGroup]:
+    """One group a webhook and cause, the largest first."""
+    groups: dict[tuple[str, str], FailureGroup] = {}
+    for each in failures:
+        key = (each.webhook_id, each.cause)
+        group = groups.get(key) or FailureGroup(each, each.at_ms, 0, 0)
+        groups[key] = replace(
+            group,
+            newest=max(group.newest, each, key=lambda failure: failure.at_ms),
+            first_seen_ms=min(group.first_seen_ms, each.at_ms),
+            given_up=group.given_up + each.is_given_up,
+            retrying=group.retrying + (not each.is_given_up),
+        )
+    return sorted(groups.values(), key=lambda group: (-group.count, -group.newest.at_ms))
+
+
+def _of_letter(letter: DeadLetter) -> Failure:
+    return Failure(
+        webhook_id=letter.webhook_id,
+        delivery_id=letter.delivery_id,
+        event_id=letter.event_id,
+        event_type=letter.event_type,
+        cause=letter.cause,
+        at_ms=letter.dead_at_ms,
+        is_given_up=True,
+        status_code=letter.last_status_code,
+        error_code=letter.last_error_code,
+    )

@@ -1,0 +1,106 @@
+"""Filters tried out: which events they would let through, and for the others the rule that says no."""
+
+import heapq
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from operator import attrgetter
+from typing import Protocol, cast
+
+from webhooks.errors import FieldError, Invalid
+from webhooks.events.validation import normalise
+from webhooks.ids import new_id
+from webhooks.management.changes import ManagementStore, find
+from webhooks.management.paging import Span
+from webhooks.matching.filter_document import Filters, parse_filters
+from webhooks.matching.filters import explain
+from webhooks.models.caller import Caller
+from webhooks.models.delivery import DeliveryRecord
+from webhooks.models.event import EventRecord
+from webhooks.times import rfc3339
+
+MAX_EVENTS = 50
+WEBHOOKS = 10  # of the caller, the newest, whose deliveries are looked through for events
+EXAMINED = 500  # deliveries
+
+
+class HistoryStore(Protocol):
+    """Deliveries, newest first."""
+
+    def deliveries(self, webhook_id: str, span: Span) -> Iterator[DeliveryRecord]:
+        """All of a webhook. Raises Unavailable."""
+        ...
+
+
+class EventStore(Protocol):
+    """Events by key."""
+
+    def get(self, keys: Sequence[tuple[str, str, int]], now_ms: int) -> Mapping[tuple[str, str, int], EventRecord]:
+        """By (event id, scope, page). Raises Unavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One event. `rule`: what said no, by its place in the filters; None when the event is wanted."""
+
+    event_id: str
+    event_type: str
+    accepted_at_ms: int | None
+    rule: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterTrials:
+    """The use case."""
+
+    store: ManagementStore
+    history: HistoryStore
+    events: EventStore
+    now_ms: Callable[[], int]
+
+    def on_event(self, caller: Caller, filters: Mapping[str, object], raw: Mapping[str, object]) -> Tried:
+        """Against an event as publishers write it; the caller's own where it names no user. Raises Invalid."""
+        parsed = parse_filters(filters)
+        if raw.get("user_id") is None and raw.get("workspace_id") is None:
+            raw = {**raw, "user_id": caller.user_id}
+        now_ms = self.now_ms()
+        try:
+            event = normalise(raw, default_id=new_id("evt", now_ms), default_timestamp=rfc3339(now_ms))
+        except Invalid as exc:
+            faults = [FieldError(f"event.{each.field}", each.message) for each in exc.field_errors]
+            raise Invalid(f"{faults[0].field}: {faults[0].message}", faults) from exc
+        return Tried(event.event_id, event.event_type, None, explain(parsed, event.payload))
+
+    def on_last(
+        self, caller: Caller, filters: Mapping[str, object], last: int, webhook_id: str | None, event_type: str | None
+    ) -> list[Tried]:
+        """Against the last events that went to this webhook, or to any of the caller's, newest first.
+
+        Raises Invalid for the filters, NotFound for the webhook, and Unavailable.
+        """
+        parsed = parse_filters(filters)
+        if webhook_id is None:
+            webhooks, _ = self.store.webhooks(caller.owner, after=None, limit=WEBHOOKS)
+            ids = [each.webhook_id for each in webhooks if each.status != "deleted"]
+        else:
+            ids = [find(self.store, caller, webhook_id).webhook_id]
+        keys = list(islice(self._recent(ids, event_type), last))
+        found = self.events.get(keys, self.now_ms())
+        return [_tried(parsed, found[key]) for key in keys if key in found]
+
+    def _recent(self, webhook_ids: Sequence[str], event_type: str | None) -> Iterator[tuple[str, str, int]]:
+        lists = [self.history.deliveries(each, Span()) for each in webhook_ids]
+        newest = heapq.merge(*lists, key=attrgetter("delivery_id"), reverse=True)
+        seen: set[tuple[str, str, int]] = set()
+        for record in islice(newest, EXAMINED):
+            key = (record.event_id, record.scope, 0)
+            if key not in seen and event_type in (None, record.event_type):
+                seen.add(key)
+                yield key
+
+
+def _tried(filters: Filters, record: EventRecord) -> Tried:
+    payload = cast("Mapping[str, object]", json.loads(record.body))
+    return Tried(record.event_id, record.event_type, record.accepted_at_ms, explain(filters, payload))

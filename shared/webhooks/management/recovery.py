@@ -1,0 +1,98 @@
+"""Recovery: what a webhook did not get in some time goes out again, once it takes deliveries.
+
+That is what was given up, and what was never queued because the webhook was inactive or failed.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from webhooks.errors import Invalid
+from webhooks.ids import new_id
+from webhooks.management.changes import ManagementStore, find
+from webhooks.models.caller import Caller
+from webhooks.models.delivery import DeadLetter
+from webhooks.models.replay import ReplayJob, ReplaySelection
+from webhooks.models.webhook import Webhook
+from webhooks.recovery.replay_source import Outstanding, count, sendable
+
+EXAMINED = 20_000  # dead letters and events that an estimate looks at
+
+
+class Replayer(Protocol):
+    """Knows what would go out."""
+
+    def outstanding(self, letters: Sequence[DeadLetter]) -> int:
+        """How many of them. Raises Unavailable."""
+        ...
+
+
+class JobStore(Protocol):
+    """Replay jobs."""
+
+    def create(self, job: ReplayJob) -> None:
+        """Raises Unavailable."""
+        ...
+
+
+class JobQueue(Protocol):
+    """Where jobs wait for their next run."""
+
+    def go_on(self, job_id: str, delay_seconds: int = 0) -> None:
+        """Raises Unavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a recovery would send, and how long that takes at its rate. Not exact: there are more than these."""
+
+    count: int
+    is_exact: bool
+    duration_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """The use case. Raises NotFound for a webhook that the caller does not see, Invalid, and Unavailable."""
+
+    store: ManagementStore
+    outstanding: Outstanding
+    replayer: Replayer
+    jobs: JobStore
+    queue: JobQueue
+    now_ms: Callable[[], int]
+
+    def estimate(self, caller: Caller, webhook_id: str, selection: ReplaySelection, rate_per_second: float) -> Estimate:
+        """What `start` would do now; also for a webhook that takes nothing yet."""
+        webhook = find(self.store, caller, webhook_id)
+        job = self._job(webhook, selection, rate_per_second)
+        total, is_exact = count(self.outstanding, job, self.replayer.outstanding, EXAMINED)
+        slower = min(rate_per_second, webhook.rate_limit_rps or math.inf)
+        return Estimate(total, is_exact, math.ceil(total / slower))
+
+    def start(self, caller: Caller, webhook_id: str, selection: ReplaySelection, rate_per_second: float) -> ReplayJob:
+        """Begin to send it all, in the background. Raises Conflict for a webhook that is inactive or failed."""
+        job = self._job(sendable(find(self.store, caller, webhook_id)), selection, rate_per_second)
+        self.jobs.create(job)
+        self.queue.go_on(job.job_id)
+        return job
+
+    def _job(self, webhook: Webhook, selection: ReplaySelection, rate_per_second: float) -> ReplayJob:
+        if selection.from_ms is None and selection.reason is None:
+            raise Invalid.at("from", "give the time from which to recover, or a reason")
+        if selection.to_ms is not None and (selection.from_ms or 0) > selection.to_ms:
+            raise Invalid.at("from", "must not be after `to`")
+        now_ms = self.now_ms()
+        return ReplayJob(
+            job_id=new_id("rpl", now_ms),
+            webhook_id=webhook.webhook_id,
+            owner=webhook.owner,
+            selection=selection,
+            rate_per_second=rate_per_second,
+            created_at_ms=now_ms,
+            updated_at_ms=now_ms,
+            with_missed=True,
+            scope=webhook.scope,
+        )

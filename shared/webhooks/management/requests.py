@@ -1,0 +1,157 @@
+"""What callers send, as the API takes it: strict types, no unknown fields.
+
+In a change (`...Change`) only fields that are there count: pydantic's `model_fields_set` tells an absent field from a
+null. Such fields get their default from a factory, since a default would show in the OpenAPI document as if it applied.
+"""
+
+import json
+import re
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from webhooks.access.callers import MAX_ID_CHARACTERS
+
+MAX_SUBSCRIPTIONS = 48  # of a webhook: they, a route row each, and three more items make one transaction of at most 100
+MAX_FILTER_BYTES = 200 * 1024  # of a webhook's subscriptions together: a route row may hold all of them (items: 400 KB)
+MAX_METADATA_BYTES = 4 * 1024
+_INTEGER_LIMIT = 2**63
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def _printable(text: str) -> str:
+    if _CONTROL.search(text):
+        raise PydanticCustomError("control_characters", "must not hold control characters")
+    return text
+
+
+def _small(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if len(json.dumps(metadata, separators=(",", ":"), ensure_ascii=False).encode()) > MAX_METADATA_BYTES:
+        raise PydanticCustomError("too_large", "must be at most 4 KB of JSON")
+    return metadata
+
+
+def _foreign(value: object) -> str | int:
+    if isinstance(value, str) and 0 < len(value) <= MAX_ID_CHARACTERS and "|" not in value and value.isprintable():
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _INTEGER_LIMIT:
+        return value
+    raise PydanticCustomError("foreign_id", "must be an integer, or 1 to 128 printable characters without |")
+
+
+# Kept as it was written; `parse_filters` checks it. The OpenAPI document has `filter_document.Filters` under this name.
+FilterDocument = Annotated[dict[str, JsonValue], WithJsonSchema({"$ref": "#/components/schemas/Filters"})]
+# Checked by hand: the errors of a union name its branches, which callers know nothing of.
+ForeignId = Annotated[
+    str | int,
+    PlainValidator(_foreign),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARACTERS},
+                {"type": "integer", "exclusiveMinimum": -_INTEGER_LIMIT, "exclusiveMaximum": _INTEGER_LIMIT},
+            ]
+        }
+    ),
+]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_printable)]
+Url = Annotated[
+    str, StringConstraints(min_length=1, max_length=2_048), Field(examples=["https://example.com/webhooks"])
+]
+Description = Annotated[str, StringConstraints(max_length=2_000)]
+Metadata = Annotated[dict[str, JsonValue], AfterValidator(_small)]
+MaxRetries = Annotated[int, Field(ge=0, le=15, description="attempts after the first")]
+TimeoutSeconds = Annotated[int, Field(ge=1, le=30, description="for a whole attempt, from DNS to the end of the body")]
+RateLimit = Annotated[
+    float, Field(gt=0, le=10_000, allow_inf_nan=False, description="deliveries a second; null: no limit")
+]
+SettableStatus = Literal["active", "paused", "inactive"]
+EventTypePattern = Annotated[
+    str, StringConstraints(min_length=1, max_length=128), Field(description="an event type, or record.*, or *")
+]
+
+
+class Request(BaseModel):
+    """What all requests have in common."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class SubscriptionRequest(Request):
+    """An event type to hear of, and which of its events."""
+
+    event_type: EventTypePattern
+    resource_id: ForeignId | None = None
+    is_active: bool = True
+    filters: FilterDocument | None = None
+
+
+class SubscriptionChange(Request):
+    """Absent fields stay as they are; null takes `resource_id` or `filters` away."""
+
+    event_type: EventTypePattern = Field(default_factory=str)
+    resource_id: ForeignId | None = Field(default_factory=lambda: None)
+    is_active: bool = Field(default_factory=bool)
+    filters: FilterDocument | None = Field(default_factory=lambda: None)
+
+
+class WebhookRequest(Request):
+    """A webhook to register."""
+
+    name: Name
+    url: Url
+    description: Description = ""
+    workspace_id: ForeignId | None = Field(
+        None, description="hear the events of this workspace instead of the user's own"
+    )
+    status: SettableStatus = "active"
+    max_retries: MaxRetries = 9
+    timeout_seconds: TimeoutSeconds = 15
+    rate_limit_rps: RateLimit | None = None
+    headers: dict[str, str] = Field(
+        default_factory=dict[str, str], description="sent with each delivery, and never shown again"
+    )
+    metadata: Metadata = Field(default_factory=dict[str, JsonValue])
+    secret: str | None = Field(None, description="an existing signing secret to go on with; without it one is made")
+    subscriptions: Annotated[list[SubscriptionRequest], Field(max_length=MAX_SUBSCRIPTIONS)] = Field(
+        default_factory=list[SubscriptionRequest]
+    )
+
+
+class WebhookChange(Request):
+    """Absent fields stay as they are. `workspace_id` cannot change: it may only repeat the present one."""
+
+    name: Name = Field(default_factory=str)
+    url: Url = Field(default_factory=str)
+    description: Description = Field(default_factory=str)
+    workspace_id: ForeignId | None = Field(default_factory=lambda: None)
+    status: SettableStatus = Field(default_factory=lambda: "active")
+    max_retries: MaxRetries = Field(default_factory=int)
+    timeout_seconds: TimeoutSeconds = Field(default_factory=int)
+    rate_limit_rps: RateLimit | None = Field(default_factory=lambda: None)
+    headers: dict[str, str] = Field(default_factory=dict[str, str], description="all of them; ******** keeps a value")
+    metadata: Metadata = Field(default_factory=dict[str, JsonValue])
+
+
+class RegenerateSecret(Request):
+    """How long the previous secret signs beside the new one."""
+
+    overlap_hours: Annotated[int, Field(ge=0, le=168)] = 24
+
+
+class SendTest(Request):
+    """What the test delivery holds; all of it is optional."""
+
+    test: Literal[True] = True
+    event_type: Annotated[str, StringConstraints(min_length=1, max_length=128)] = "webhook.test"
+    data: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])

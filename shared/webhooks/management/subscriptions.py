@@ -1,0 +1,139 @@
+"""Subscriptions: what a webhook hears of."""
+
+import json
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+
+from webhooks.errors import Conflict, FieldError, Invalid, NotFound
+from webhooks.event_types import pattern_error
+from webhooks.ids import new_id
+from webhooks.management.changes import Change, ManagementStore, Versions, change, find, with_subscriptions
+from webhooks.management.requests import MAX_FILTER_BYTES, MAX_SUBSCRIPTIONS, SubscriptionChange, SubscriptionRequest
+from webhooks.matching.filters import parse_filters
+from webhooks.models.caller import Caller
+from webhooks.models.subscription import Subscription
+from webhooks.models.webhook import Webhook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionManagement:
+    """The use cases. Each raises NotFound for a webhook that the caller does not see, and Unavailable."""
+
+    store: ManagementStore
+    event_types: Collection[str]
+    now_ms: Callable[[], int]
+
+    def create(self, caller: Caller, webhook_id: str, request: SubscriptionRequest) -> Subscription:
+        """Subscribe a webhook. Raises Invalid, InvalidFilter, and Conflict when it has as many as it may have."""
+        now_ms = self.now_ms()
+        new = new_subscription(webhook_id, request, self.event_types, now_ms)
+
+        def decide(webhook: Webhook, present: Sequence[Subscription]) -> Change:
+            after = [*present, new]
+            check_amount(after)
+            return with_subscriptions(webhook, present, after)
+
+        change(self.store, caller, webhook_id, decide, now_ms)
+        return new
+
+    def get(self, caller: Caller, webhook_id: str, subscription_id: str) -> Subscription:
+        """One subscription."""
+        find(self.store, caller, webhook_id)
+        return _pick(self.store.subscriptions(webhook_id), subscription_id)
+
+    def page(
+        self, caller: Caller, webhook_id: str, *, after: str | None, limit: int
+    ) -> tuple[list[Subscription], str | None]:
+        """Subscriptions, oldest first, from behind the id `after`; and the last id when there are more."""
+        find(self.store, caller, webhook_id)
+        found = [each for each in self.store.subscriptions(webhook_id) if after is None or each.subscription_id > after]
+        return found[:limit], found[limit - 1].subscription_id if len(found) > limit else None
+
+    def change(
+        self,
+        caller: Caller,
+        webhook_id: str,
+        subscription_id: str,
+        wanted: SubscriptionChange,
+        if_match: Versions | None,
+    ) -> Subscription:
+        """Change the fields that are there. Raises Invalid, InvalidFilter, VersionConflict."""
+        now_ms = self.now_ms()
+
+        def decide(webhook: Webhook, present: Sequence[Subscription]) -> Change:
+            old = _pick(present, subscription_id)
+            _check(if_match, old)
+            new = changed(old, wanted, self.event_types, now_ms)
+            after = [new if each is old else each for each in present]
+            check_amount(after)
+            return with_subscriptions(webhook, present, after)
+
+        return _pick(change(self.store, caller, webhook_id, decide, now_ms).put, subscription_id)
+
+    def delete(self, caller: Caller, webhook_id: str, subscription_id: str, if_match: Versions | None) -> None:
+        """Take a subscription away. Raises VersionConflict."""
+
+        def decide(webhook: Webhook, present: Sequence[Subscription]) -> Change:
+            old = _pick(present, subscription_id)
+            _check(if_match, old)
+            return with_subscriptions(webhook, present, [each for each in present if each is not old])
+
+        change(self.store, caller, webhook_id, decide, self.now_ms())
+
+
+def new_subscription(
+    webhook_id: str, request: SubscriptionRequest, known: Collection[str], now_ms: int, *, at: str = ""
+) -> Subscription:
+    """A subscription as asked for. Raises Invalid and InvalidFilter with paths below `at`."""
+    _check_pattern(request.event_type, known, at)
+    if request.filters is not None:
+        parse_filters(request.filters, at=f"{at}filters")
+    return Subscription(
+        subscription_id=new_id("sub", now_ms),
+        webhook_id=webhook_id,
+        event_type=request.event_type,
+        resource_id=None if request.resource_id is None else str(request.resource_id),
+        is_active=request.is_active,
+        filters=request.filters,
+        version=1,
+        created_at_ms=now_ms,
+        updated_at_ms=now_ms,
+    )
+
+
+def changed(old: Subscription, wanted: SubscriptionChange, known: Collection[str], now_ms: int) -> Subscription:
+    """The subscription with the fields that are there in `wanted`. Raises Invalid and InvalidFilter."""
+    fields = wanted.model_dump(exclude_unset=True)
+    if "event_type" in fields:
+        _check_pattern(wanted.event_type, known, "")
+    if fields.get("filters") is not None:
+        parse_filters(wanted.filters)
+    if fields.get("resource_id") is not None:
+        fields["resource_id"] = str(fields["resource_id"])
+    return replace(old, **fields, version=old.version + 1, updated_at_ms=now_ms)
+
+
+def check_amount(subscriptions: Sequence[Subscription]) -> None:
+    """Raises Conflict when a webhook may not have so many, or such large filters."""
+    if len(subscriptions) > MAX_SUBSCRIPTIONS:
+        raise Conflict(f"a webhook has at most {MAX_SUBSCRIPTIONS} subscriptions")
+    if sum(len(json.dumps(each.filters)) for each in subscriptions if each.filters) > MAX_FILTER_BYTES:
+        raise Conflict(f"the filters of a webhook's subscriptions have at most {MAX_FILTER_BYTES // 1024} KB together")
+
+
+def _check_pattern(pattern: str, known: Collection[str], at: str) -> None:
+    message = pattern_error(pattern, known)
+    if message is not None:
+        raise Invalid(f"{at}event_type: {message}", [FieldError(f"{at}event_type", message)])
+
+
+def _pick(subscriptions: Sequence[Subscription], subscription_id: str) -> Subscription:
+    for each in subscriptions:
+        if each.subscription_id == subscription_id:
+            return each
+    raise NotFound(f"there is no subscription {subscription_id[:64]}")
+
+
+def _check(if_match: Versions | None, subscription: Subscription) -> None:
+    if if_match is not None:
+        if_match.check(subscription.version)

@@ -1,0 +1,255 @@
+"""Webhooks: registering, changing, deleting them, and their secrets."""
+
+import secrets
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from webhooks.access.idempotency_keys import REMEMBERED_MS, check_key, fingerprint
+from webhooks.aws.kms import SecretBox
+from webhooks.egress.policy import EgressPolicy, check_url
+from webhooks.errors import Conflict, Invalid, NotAllowed
+from webhooks.ids import new_id
+from webhooks.management.changes import Change, ManagementStore, Remembered, Versions, change, find
+from webhooks.management.requests import WebhookChange, WebhookRequest
+from webhooks.management.subscriptions import check_amount, new_subscription
+from webhooks.matching.route_rows import RouteChanges, route_changes, route_rows
+from webhooks.models.caller import Caller
+from webhooks.models.subscription import Subscription
+from webhooks.models.webhook import Sealed, Webhook
+from webhooks.request.headers import check_custom_headers, unmask
+from webhooks.request.signed_request import sealed_text, unsealed
+from webhooks.request.signing import SECRET_BYTES, check_secret, new_secret
+
+HOUR_MS = 3_600_000
+
+
+class Waker(Protocol):
+    """Wakes what waits for a webhook outside the queues."""
+
+    def wake(self, webhook_id: str, at_ms: int, now_ms: int) -> None:
+        """Look at the webhook's waiting room at `at_ms`. Raises Unavailable; repeating is harmless."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A new webhook. `secret` is None where a repeated request finds that the webhook has changed since."""
+
+    webhook: Webhook
+    subscriptions: Sequence[Subscription]
+    secret: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookManagement:
+    """The use cases. Each raises NotFound for a webhook that the caller does not see, and Unavailable."""
+
+    store: ManagementStore
+    box: SecretBox
+    waker: Waker
+    policy: EgressPolicy
+    event_types: Collection[str]
+    header_prefix: str
+    retention_ms: int
+    max_webhooks: int
+    now_ms: Callable[[], int]
+
+    def create(self, caller: Caller, request: WebhookRequest, idempotency_key: str | None) -> Registered:
+        """Register a webhook with its first subscriptions.
+
+        A repeat with the same key and request within a day answers as the first time did. Raises Invalid and its kinds,
+        NotAllowed for a workspace that is not the caller's, Conflict for a key used for something else and for an owner
+        who has as many webhooks as there may be.
+        """
+        key = check_key(idempotency_key)
+        trace = fingerprint(request.model_dump_json())
+        if key is not None and (earlier := self.store.remembered(caller.owner, key, self.now_ms())):
+            return self._repeated(caller, earlier, trace)
+        now_ms = self.now_ms()
+        webhook, subscriptions, secret = self._new(caller, request, now_ms)
+        remember = None
+        if key is not None:
+            remember = Remembered(caller.owner, key, trace, webhook.webhook_id, now_ms + REMEMBERED_MS)
+        if self.store.amount(caller.owner) >= self.max_webhooks:
+            raise Conflict(f"you have {self.max_webhooks} webhooks, which is as many as there may be: delete one first")
+        new = Change(
+            webhook,
+            before=None,
+            routes=RouteChanges(put=tuple(route_rows(webhook, subscriptions))),
+            put=tuple(subscriptions),
+            remember=remember,
+            at_most=self.max_webhooks,
+        )
+        if self.store.commit(new, now_ms):
+            return Registered(webhook, subscriptions, secret)
+        if key is not None and (earlier := self.store.remembered(caller.owner, key, now_ms)):
+            return self._repeated(caller, earlier, trace)
+        raise Conflict("others keep changing the same things at the same time: repeat the request")
+
+    def get(self, caller: Caller, webhook_id: str) -> Webhook:
+        """One webhook."""
+        return find(self.store, caller, webhook_id)
+
+    def page(
+        self, caller: Caller, owner: str | None, *, after: str | None, limit: int
+    ) -> tuple[Sequence[Webhook], str | None]:
+        """Webhooks, newest first, from behind the id `after`; and the id to go on behind when there are more.
+
+        The caller's own; admins see everybody's, or one owner's. Raises NotAllowed for anyone else's owner.
+        """
+        if not caller.is_admin and owner not in (None, caller.owner):
+            raise NotAllowed("only admins see the webhooks of others")
+        return self.store.webhooks(owner if caller.is_admin else caller.owner, after=after, limit=limit)
+
+    def change(self, caller: Caller, webhook_id: str, wanted: WebhookChange, if_match: Versions | None) -> Webhook:
+        """Change the fields that are there. What waits is looked at when the webhook becomes active.
+
+        Raises Invalid and its kinds, VersionConflict.
+        """
+        now_ms = self.now_ms()
+
+        def decide(webhook: Webhook, subscriptions: Sequence[Subscription]) -> Change:
+            _check(if_match, webhook)
+            after = self._changed(webhook, wanted, now_ms)
+            return Change(after, webhook, route_changes(*(route_rows(w, subscriptions) for w in (webhook, after))))
+
+        done = change(self.store, caller, webhook_id, decide, now_ms)
+        if (
+            "status" in wanted.model_fields_set
+        ):  # also when it was so before: a lost answer may hide that nobody woke it
+            self.waker.wake(webhook_id, now_ms, now_ms)
+        return done.webhook
+
+    def delete(self, caller: Caller, webhook_id: str, if_match: Versions | None) -> None:
+        """Leave a tombstone without url, secrets and subscriptions; what waits is given up. Raises VersionConflict."""
+        now_ms = self.now_ms()
+
+        def decide(webhook: Webhook, subscriptions: Sequence[Subscription]) -> Change:
+            _check(if_match, webhook)
+            return Change(
+                webhook=_tombstone(webhook, now_ms),
+                before=webhook,
+                routes=RouteChanges(delete=tuple(route_rows(webhook, subscriptions))),
+                delete=tuple(each.subscription_id for each in subscriptions),
+                expires_at_ms=now_ms + self.retention_ms,
+            )
+
+        change(self.store, caller, webhook_id, decide, now_ms)
+        self.waker.wake(webhook_id, now_ms, now_ms)
+
+    def regenerate_secret(
+        self, caller: Caller, webhook_id: str, overlap_hours: int, if_match: Versions | None
+    ) -> tuple[Webhook, str]:
+        """A new secret; the present one signs beside it until the overlap ends. Raises VersionConflict."""
+        now_ms = self.now_ms()
+        secret = _fresh_secret()
+
+        def decide(webhook: Webhook, subscriptions: Sequence[Subscription]) -> Change:
+            _check(if_match, webhook)
+            old = self._unsealed(webhook)
+            until_ms = now_ms + overlap_hours * HOUR_MS if overlap_hours else 0
+            sealed = Sealed(secret, old.secret if overlap_hours else None, until_ms, old.headers)
+            after = self._sealed(replace(webhook, previous_secret_until_ms=until_ms), sealed)
+            return Change(replace(after, version=webhook.version + 1, updated_at_ms=now_ms), webhook)
+
+        return change(self.store, caller, webhook_id, decide, now_ms).webhook, secret
+
+    def _new(self, caller: Caller, request: WebhookRequest, now_ms: int) -> tuple[Webhook, list[Subscription], str]:
+        check_url(request.url, self.policy)
+        headers = check_custom_headers(unmask(request.headers, {}), prefix=self.header_prefix)
+        if request.secret is not None:
+            check_secret(request.secret)
+        if request.workspace_id is not None and not (caller.is_admin or caller.is_in_workspace(request.workspace_id)):
+            raise NotAllowed("workspace_id: is not one of the caller's workspaces")
+        webhook_id = new_id("wh", now_ms)
+        subscriptions = [
+            new_subscription(webhook_id, each, self.event_types, now_ms, at=f"subscriptions.{position}.")
+            for position, each in enumerate(request.subscriptions)
+        ]
+        check_amount(subscriptions)
+        secret = request.secret or _fresh_secret()
+        webhook = Webhook(
+            webhook_id=webhook_id,
+            user_id=caller.user_id,
+            workspace_id=request.workspace_id,
+            name=request.name,
+            url=request.url,
+            description=request.description,
+            metadata=request.metadata,
+            header_names=tuple(headers),
+            sealed=b"",
+            sealed_version=0,
+            max_retries=request.max_retries,
+            timeout_seconds=request.timeout_seconds,
+            rate_limit_rps=_plain(request.rate_limit_rps),
+            status=request.status,
+            status_reason=None,
+            version=1,
+            created_at_ms=now_ms,
+            updated_at_ms=now_ms,
+        )
+        return self._sealed(webhook, Sealed(secret, headers=headers)), subscriptions, secret
+
+    def _repeated(self, caller: Caller, earlier: Remembered, trace: str) -> Registered:
+        if earlier.fingerprint != trace:
+            raise Conflict("this Idempotency-Key was used for another request")
+        webhook = find(self.store, caller, earlier.webhook_id)
+        secret = self._unsealed(webhook).secret if webhook.version == 1 else None
+        return Registered(webhook, self.store.subscriptions(webhook.webhook_id), secret)
+
+    def _changed(self, webhook: Webhook, wanted: WebhookChange, now_ms: int) -> Webhook:
+        fields: dict[str, Any] = wanted.model_dump(exclude_unset=True)
+        if fields.pop("workspace_id", webhook.workspace_id) != webhook.workspace_id:
+            raise Invalid.at("workspace_id", "cannot be changed: register another webhook")
+        if "url" in fields:
+            check_url(wanted.url, self.policy)
+        if "rate_limit_rps" in fields:
+            fields["rate_limit_rps"] = _plain(wanted.rate_limit_rps)
+        if "status" in fields:
+            fields["status_reason"] = None
+        headers: dict[str, str] | None = fields.pop("headers", None)
+        after = replace(webhook, **fields, version=webhook.version + 1, updated_at_ms=now_ms)
+        return after if headers is None else self._with_headers(after, headers)
+
+    def _with_headers(self, webhook: Webhook, headers: dict[str, str]) -> Webhook:
+        sealed = self._unsealed(webhook)
+        checked = check_custom_headers(unmask(headers, sealed.headers), prefix=self.header_prefix)
+        return self._sealed(replace(webhook, header_names=tuple(checked)), replace(sealed, headers=checked))
+
+    def _sealed(self, webhook: Webhook, content: Sealed) -> Webhook:
+        renewed = replace(webhook, sealed_version=webhook.sealed_version + 1)
+        return replace(renewed, sealed=self.box.seal(sealed_text(content), context=renewed.sealed_context))
+
+    def _unsealed(self, webhook: Webhook) -> Sealed:
+        return unsealed(self.box.open(webhook.sealed, context=webhook.sealed_context))
+
+
+def _tombstone(webhook: Webhook, now_ms: int) -> Webhook:
+    return replace(
+        webhook,
+        url="",
+        description="",
+        metadata={},
+        header_names=(),
+        sealed=b"",
+        status="deleted",
+        status_reason=None,
+        version=webhook.version + 1,
+        routes_version=webhook.routes_version + 1,
+        updated_at_ms=now_ms,
+    )
+
+
+def _check(if_match: Versions | None, webhook: Webhook) -> None:
+    if if_match is not None:
+        if_match.check(webhook.version)
+
+
+def _fresh_secret() -> str:
+    return new_secret(secrets.token_bytes(SECRET_BYTES))
+
+
+def _plain(rate: float | None) -> float | None:
+    """10.0 as 10, so that an answer shows what was sent."""
+    return int(rate) if rate is not None and rate.is_integer() else rate

@@ -1,0 +1,126 @@
+"""The end of a delivery: a message of the dead-letter queue becomes a dead letter, kept once per generation."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from webhooks.aws.eventbridge import Announcement, Announcer
+from webhooks.delivery.attempt_detail import unpack_detail
+from webhooks.delivery.endpoint_state import Loaded
+from webhooks.delivery.lifecycle import begin, given_up
+from webhooks.errors import Unavailable
+from webhooks.event_types import OPERATIONAL_EVENT_TYPES
+from webhooks.ids import derived_id, time_of
+from webhooks.messages import DeliveryMessage, Received
+from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord
+from webhooks.recovery.failure_causes import cause_of, failed_attempt
+
+NEVER_RECORDED = "received_too_often"  # redriven by SQS itself: the sender crashed on it, again and again
+
+logger = logging.getLogger(__name__)
+
+
+class DeliveryStore(Protocol):
+    """Records, webhooks and what is kept of attempts."""
+
+    def around(self, ids: Sequence[tuple[str, str | None]]) -> Loaded:
+        """Webhooks, states and records, consistently. Raises Unavailable."""
+        ...
+
+    def save(self, changes: Sequence[tuple[DeliveryRecord | None, DeliveryRecord]]) -> Sequence[bool]:
+        """Conditional writes. Raises Unavailable."""
+        ...
+
+    def details(self, attempts: Sequence[tuple[str, str, int]]) -> Mapping[str, bytes]:
+        """Packed details of the attempts (webhook id, delivery id, start), keyed by delivery id. Raises Unavailable."""
+        ...
+
+
+class DeadLetterStore(Protocol):
+    """Where dead letters are kept."""
+
+    def bury(self, letter: DeadLetter) -> bool:
+        """False when this generation of it is kept already."""
+        ...
+
+
+class Undertaker:
+    """Turns messages of the dead-letter queue into dead letters."""
+
+    def __init__(
+        self, store: DeliveryStore, letters: DeadLetterStore, announcer: Announcer, *, now_ms: Callable[[], int]
+    ) -> None:
+        self._store = store
+        self._letters = letters
+        self._announcer = announcer
+        self._now_ms = now_ms
+
+    def bury(self, batch: Sequence[Received[DeliveryMessage]]) -> int:
+        """Keep what is really dead; returns how many dead letters are new. Raises Unavailable: repeat the batch."""
+        loaded = self._store.around([(each.message.webhook_id, each.message.delivery_id) for each in batch])
+        details = self._details(loaded.records.values())
+        letters = [letter for each in batch if (letter := self._letter(each.message, loaded, details)) is not None]
+        self._announce(letters, loaded)  # before they are kept: the repeat of a batch cut off here would find them kept
+        buried = [letter for letter in letters if self._letters.bury(letter)]
+        for letter in buried:
+            what = {"delivery_id": letter.delivery_id, "event_id": letter.event_id, "webhook_id": letter.webhook_id}
+            logger.info("dead letter kept", extra={**what, "reason": letter.failure_reason, "cause": letter.cause})
+        return len(buried)
+
+    def _announce(self, letters: Sequence[DeadLetter], loaded: Loaded) -> None:
+        announcements = [
+            Announcement(
+                "delivery.dead_lettered",
+                letter.webhook_id,
+                webhook.user_id,
+                webhook.workspace_id,
+                {"delivery_id": letter.delivery_id, "event_id": letter.event_id, "reason": letter.failure_reason},
+                derived_id("evt", time_of(letter.delivery_id), "dead", letter.delivery_id, str(letter.generation)),
+            )
+            for letter in letters
+            if (webhook := loaded.webhooks.get(letter.webhook_id)) is not None
+            and letter.event_type not in OPERATIONAL_EVENT_TYPES
+        ]
+        if announcements:
+            self._announcer.announce(announcements, self._now_ms())
+
+    def _details(self, records: Iterable[DeliveryRecord]) -> Mapping[str, bytes]:
+        failed = [(record, attempt) for record in records if (attempt := failed_attempt(record)) is not None]
+        return self._store.details([(r.webhook_id, r.delivery_id, attempt.started_at_ms) for r, attempt in failed])
+
+    def _letter(self, message: DeliveryMessage, loaded: Loaded, details: Mapping[str, bytes]) -> DeadLetter | None:
+        stored = loaded.records.get(message.delivery_id)
+        record = stored or begin(message)
+        if message.generation < record.generation or record.status == "delivered":
+            return None  # sent again, or through, since
+        if record.status not in ("failed", "abandoned") or message.generation > record.generation:
+            if message.reason is None:  # any of those receives may have sent it: one attempt stands for them
+                record = replace(record, attempts=(*record.attempts, Attempt(0, self._now_ms(), 0, "unknown")))
+            reason = message.reason or NEVER_RECORDED
+            dead = given_up(replace(record, generation=message.generation), "failed", reason)
+            dead = replace(dead, revision=record.revision + 1)
+            if not self._store.save([(stored, dead)])[0]:
+                raise Unavailable("the delivery's record changed meanwhile")
+            record = dead
+        webhook = loaded.webhooks.get(message.webhook_id)
+        last = failed_attempt(record)
+        packed = details.get(record.delivery_id)
+        reason = record.reason or message.reason or NEVER_RECORDED
+        return DeadLetter(
+            delivery_id=record.delivery_id,
+            webhook_id=record.webhook_id,
+            owner=webhook.owner if webhook else "",
+            event_id=record.event_id,
+            event_type=record.event_type,
+            scope=record.scope,
+            generation=record.generation,
+            status=record.status,
+            failure_reason=reason,
+            cause=cause_of(reason, last, unpack_detail(packed) if packed else {}),
+            attempt_count=record.attempt_count,
+            last_status_code=last.status_code if last else None,
+            last_error_code=last.error_code if last else None,
+            dead_at_ms=self._now_ms(),
+            body=message.body.encode(),
+        )

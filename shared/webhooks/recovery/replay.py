@@ -1,0 +1,126 @@
+"""Replay: a dead letter, or what a webhook missed, becomes a delivery again.
+
+Every step can be repeated: a replay sends the next generation and then marks.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from webhooks.delivery.attempt_detail import AttemptDetail
+from webhooks.delivery.endpoint_state import Loaded
+from webhooks.delivery.lifecycle import restarted
+from webhooks.messages import DeliveryMessage, group_of, message_of
+from webhooks.models.delivery import DeadLetter, DeliveryRecord
+from webhooks.models.webhook import Webhook
+from webhooks.recovery.replay_source import sendable
+
+logger = logging.getLogger(__name__)
+
+
+class DeliveryStore(Protocol):
+    """Records and webhooks as replay needs them."""
+
+    def around(self, ids: Iterable[tuple[str, str | None]]) -> Loaded:
+        """Webhooks, states and records, consistently. Raises Unavailable."""
+        ...
+
+    def save(
+        self, changes: Sequence[tuple[DeliveryRecord | None, DeliveryRecord]], details: Sequence[AttemptDetail] = ()
+    ) -> Sequence[bool]:
+        """Conditional writes. Raises Unavailable."""
+        ...
+
+
+class DeadLetterStore(Protocol):
+    """Dead letters as replay needs them."""
+
+    def mark_processed(self, letter: DeadLetter, by: str) -> bool:
+        """Note that it was sent again."""
+        ...
+
+
+class DeliveryQueue(Protocol):
+    """Where deliveries go back to."""
+
+    def send(self, messages: Iterable[tuple[DeliveryMessage, int]]) -> None:
+        """(message, delay in seconds): all of them, or Unavailable."""
+        ...
+
+
+class Replayer:
+    """Sends dead letters again, one by one or as a job."""
+
+    def __init__(
+        self, store: DeliveryStore, letters: DeadLetterStore, queue: DeliveryQueue, *, now_ms: Callable[[], int]
+    ) -> None:
+        self._store = store
+        self._letters = letters
+        self._queue = queue
+        self._now_ms = now_ms
+
+    def replay(self, letters: Sequence[DeadLetter], by: str, *, delays: Sequence[int] = ()) -> int:
+        """Send all with a new cycle of attempts; returns how many went out. Raises Unavailable, Conflict.
+
+        One that is delivered by now is only marked.
+        """
+        sent = self.send(letters, delays=delays)
+        for letter in letters:
+            self._letters.mark_processed(letter, by)
+        return sent
+
+    def send(self, letters: Sequence[DeadLetter], *, delays: Sequence[int] = ()) -> int:
+        """The same without marking: for what was missed, of which no dead letter is kept."""
+        loaded = self._loaded(letters)
+        now_ms = self._now_ms()
+        outgoing: list[tuple[DeliveryMessage, int]] = []
+        marks: list[tuple[DeliveryRecord | None, DeliveryRecord]] = []
+        for position, letter in enumerate(letters):
+            webhook = sendable(loaded.webhooks.get(letter.webhook_id))
+            if not _is_outstanding(letter, loaded):
+                continue
+            stored = loaded.records.get(letter.delivery_id)
+            again = restarted(stored or _from_letter(letter), now_ms)
+            again = replace(again, revision=(stored.revision if stored else 0) + 1)
+            body = letter.body.decode()
+            outgoing.append((message_of(again, group_of(webhook.owner), body), delays[position] if delays else 0))
+            marks.append((stored, again))
+        self._queue.send(outgoing)
+        if outgoing:
+            logger.info("sent again", extra={"delivery_ids": [message.delivery_id for message, _ in outgoing]})
+        self._store.save(marks)
+        return len(outgoing)
+
+    def outstanding(self, letters: Sequence[DeadLetter]) -> int:
+        """How many of them would go out: those neither delivered nor sent again since. Raises Unavailable."""
+        loaded = self._loaded(letters)
+        return sum(_is_outstanding(letter, loaded) for letter in letters)
+
+    def _loaded(self, letters: Sequence[DeadLetter]) -> Loaded:
+        return self._store.around((letter.webhook_id, letter.delivery_id) for letter in letters)
+
+    def send_again(self, record: DeliveryRecord, webhook: Webhook | None, body: str) -> DeliveryRecord:
+        """A manual retry of a delivery in any state, at once and as a new cycle. Raises Unavailable, Conflict."""
+        webhook = sendable(webhook)
+        again = replace(restarted(record, self._now_ms()), revision=record.revision + 1)
+        self._queue.send([(message_of(again, group_of(webhook.owner), body), 0)])
+        logger.info("sent again", extra={"delivery_ids": [record.delivery_id]})
+        self._store.save([(record if record.revision else None, again)])
+        return again
+
+
+def _is_outstanding(letter: DeadLetter, loaded: Loaded) -> bool:
+    stored = loaded.records.get(letter.delivery_id)
+    return stored is None or (stored.status != "delivered" and stored.generation <= letter.generation)
+
+
+def _from_letter(letter: DeadLetter) -> DeliveryRecord:
+    return DeliveryRecord(
+        delivery_id=letter.delivery_id,
+        webhook_id=letter.webhook_id,
+        event_id=letter.event_id,
+        event_type=letter.event_type,
+        scope=letter.scope,
+        generation=letter.generation,
+    )

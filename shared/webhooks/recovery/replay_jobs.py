@@ -1,0 +1,113 @@
+"""Replay jobs: many dead letters, and what a webhook missed, sent again page by page and at a rate."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from webhooks.errors import Conflict, Unavailable
+from webhooks.models.delivery import DeadLetter
+from webhooks.models.replay import ReplayJob
+from webhooks.recovery.replay_source import PAGE, Outstanding, count, is_missed, parts_of
+
+DELAY_LIMIT_SECONDS = 60  # messages of a rate-limited job are spread over at most this, then it goes on in a later run
+
+
+class JobStore(Protocol):
+    """Replay jobs."""
+
+    def get(self, job_id: str) -> ReplayJob | None:
+        """Consistent read."""
+        ...
+
+    def checkpoint(self, before: ReplayJob, after: ReplayJob) -> ReplayJob | None:
+        """None when another run has got there first."""
+        ...
+
+
+class JobQueue(Protocol):
+    """Where jobs wait for their next run."""
+
+    def go_on(self, job_id: str, delay_seconds: int) -> None:
+        """Raises Unavailable."""
+        ...
+
+
+class Replayer(Protocol):
+    """Sends dead letters again. Everything raises Unavailable, and Conflict for a webhook that takes nothing."""
+
+    def replay(self, letters: Sequence[DeadLetter], by: str, *, delays: Sequence[int] = ()) -> int:
+        """How many went out; all are marked."""
+        ...
+
+    def send(self, letters: Sequence[DeadLetter], *, delays: Sequence[int] = ()) -> int:
+        """How many went out."""
+        ...
+
+    def outstanding(self, letters: Sequence[DeadLetter]) -> int:
+        """How many would go out."""
+        ...
+
+
+class ReplayJobs:
+    """Runs replay jobs, a page a step."""
+
+    def __init__(
+        self,
+        jobs: JobStore,
+        outstanding: Outstanding,
+        replayer: Replayer,
+        queue: JobQueue,
+        *,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._jobs = jobs
+        self._outstanding = outstanding
+        self._replayer = replayer
+        self._queue = queue
+        self._now_ms = now_ms
+
+    def run(self, job_id: str, deadline_ms: int) -> ReplayJob | None:
+        """Go on with a job from its last checkpoint until it is done or time is up; None when there is no such job.
+
+        Raises Unavailable: the message comes again and finds the last checkpoint. So too when another run has got
+        further: it may have this very message, handed over twice, and die when nothing else would carry the job on.
+        """
+        job = self._jobs.get(job_id)
+        if job is None or job.status in ("completed", "failed"):
+            return job
+        while True:
+            try:
+                advanced, sent = self._page(job)
+            except Conflict as exc:
+                advanced, sent = replace(job, status="failed", error=str(exc)), 0
+            saved = self._jobs.checkpoint(job, advanced)
+            if saved is None:
+                raise Unavailable(f"another run of {job_id} has got further")
+            if saved.status in ("completed", "failed"):
+                return saved
+            job = saved
+            wait_seconds = int(sent / job.rate_per_second)
+            if wait_seconds or self._now_ms() >= deadline_ms:
+                self._queue.go_on(job.job_id, min(wait_seconds, DELAY_LIMIT_SECONDS))
+                return job
+
+    def _page(self, job: ReplayJob) -> tuple[ReplayJob, int]:
+        if job.total is None:  # a step of its own: once something is sent again, there is less to count
+            total, _ = count(self._outstanding, job, self._replayer.outstanding)
+            return replace(job, total=total, status="running"), 0
+        size = max(1, min(PAGE, int(job.rate_per_second * DELAY_LIMIT_SECONDS)))
+        chosen, after = self._outstanding.page(job, job.shard, job.after, size)
+        fresh = [letter for letter in chosen if not letter.is_processed]
+        delays = [int(position / job.rate_per_second) for position in range(len(fresh))]
+        if is_missed(job.shard):
+            sent = self._replayer.send(fresh, delays=delays)
+        else:
+            sent = self._replayer.replay(fresh, job.job_id, delays=delays)
+        # After a crash between marking and the checkpoint, this page's letters are already marked as ours.
+        ours = sum(1 for letter in chosen if letter.processed_by == job.job_id)
+        job = replace(job, replayed=job.replayed + sent + ours, skipped=job.skipped + len(fresh) - sent)
+        if after is not None:
+            return replace(job, after=after), sent
+        if job.shard + 1 < parts_of(job):
+            return replace(job, shard=job.shard + 1, after=None), sent
+        return replace(job, status="completed"), sent

@@ -1,0 +1,97 @@
+"""The request that a webhook gets: secrets opened, the exact body signed, the owner's and our headers put together."""
+
+import json
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Protocol
+
+from webhooks.messages import DeliveryMessage
+from webhooks.models.exchange import HttpRequest
+from webhooks.models.webhook import Sealed, Webhook
+from webhooks.request.headers import delivery_headers
+from webhooks.request.redaction import credentials_in
+from webhooks.request.signing import SigningSecrets, signature_headers
+
+MAX_KEPT = 1000
+
+
+class SecretOpener(Protocol):
+    """Decrypts what the table keeps sealed."""
+
+    def open(self, sealed: bytes, *, context: str) -> str:
+        """Raises Undecryptable or Unavailable."""
+        ...
+
+
+def sealed_text(sealed: Sealed) -> str:
+    """The plaintext that is sealed."""
+    return json.dumps(
+        {
+            "secret": sealed.secret,
+            "previous": sealed.previous,
+            "previous_until_ms": sealed.previous_until_ms,
+            "headers": dict(sealed.headers),
+        }
+    )
+
+
+def unsealed(text: str) -> Sealed:
+    """The other way round."""
+    return Sealed(**json.loads(text))
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    source: bytes
+    sealed: Sealed
+    credentials: tuple[str, ...]  # to be masked in answers
+
+
+class RequestSigner:
+    """Makes requests; opened secrets are kept in memory by their version."""
+
+    def __init__(self, secrets: SecretOpener, *, prefix: str, user_agent: str) -> None:
+        self._secrets = secrets
+        self._prefix = prefix
+        self._user_agent = user_agent
+        self._opened: OrderedDict[str, _Opened] = OrderedDict()
+
+    def request(
+        self, webhook: Webhook, message: DeliveryMessage, *, attempt: int, now_ms: int, timeout_seconds: float
+    ) -> HttpRequest:
+        """A signed request of attempt number `attempt`. Raises Undecryptable or Unavailable."""
+        opened = self._open(webhook)
+        sealed = opened.sealed
+        body = message.body.encode()
+        overlapping = sealed.previous is not None and now_ms < sealed.previous_until_ms
+        signature = signature_headers(
+            SigningSecrets(sealed.secret, sealed.previous if overlapping else None),
+            prefix=self._prefix,
+            event_id=message.event_id,
+            timestamp=now_ms // 1000,
+            body=body,
+        )
+        headers = delivery_headers(
+            sealed.headers,
+            signature,
+            prefix=self._prefix,
+            user_agent=self._user_agent,
+            event_id=message.event_id,
+            event_type=message.event_type,
+            webhook_id=webhook.webhook_id,
+            delivery_id=message.delivery_id,
+            attempt=attempt,
+        )
+        return HttpRequest(webhook.url, headers, body, timeout_seconds, opened.credentials)
+
+    def _open(self, webhook: Webhook) -> _Opened:
+        kept = self._opened.get(webhook.sealed_context)
+        if kept is None or kept.source != webhook.sealed:
+            sealed = unsealed(self._secrets.open(webhook.sealed, context=webhook.sealed_context))
+            secrets = [*sealed.headers.values(), sealed.secret, sealed.previous or ""]
+            kept = _Opened(webhook.sealed, sealed, credentials_in(secrets))
+            self._opened[webhook.sealed_context] = kept
+            if len(self._opened) > MAX_KEPT:
+                self._opened.popitem(last=False)
+        self._opened.move_to_end(webhook.sealed_context)
+        return kept

@@ -1,0 +1,200 @@
+"""In-memory stand-ins for what the API reads of the past, and for the queues it sends to."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from tests.support.management_fakes import MemoryManagementStore
+from webhooks.delivery.attempt_detail import AttemptDetail
+from webhooks.delivery.endpoint_state import Loaded, WebhookState
+from webhooks.ids import history_shard, time_of
+from webhooks.management.paging import Span
+from webhooks.matching.compiled_routes import Route, RouteSubscription
+from webhooks.messages import DeliveryMessage
+from webhooks.models.delivery import DeadLetter, DeliveryRecord
+from webhooks.models.event import EventRecord
+from webhooks.models.replay import ReplayJob
+from webhooks.models.webhook import Webhook, scope_of
+from webhooks.recovery.replay_source import MissedEvent
+
+T = TypeVar("T", DeliveryRecord, DeadLetter)
+
+
+@dataclass
+class MemoryHistory:
+    """Deliveries, their attempts' details and dead letters; `loads` are reads of webhooks."""
+
+    store: MemoryManagementStore
+    now_ms: Callable[[], int]
+    kept: dict[str, DeliveryRecord] = field(default_factory=dict)
+    kept_details: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    letters: dict[str, DeadLetter] = field(default_factory=dict)
+    loads: list[Sequence[str]] = field(default_factory=list)
+
+    def add(self, *things: DeliveryRecord | DeadLetter) -> None:
+        for each in things:
+            (self.kept if isinstance(each, DeliveryRecord) else self.letters)[each.delivery_id] = each
+
+    def records(self, ids: Sequence[tuple[str, str]]) -> Mapping[str, DeliveryRecord]:
+        return {d: r for w, d in ids if (r := self.kept.get(d)) is not None and r.webhook_id == w}
+
+    def details(self, webhook_id: str, delivery_id: str) -> Mapping[int, bytes]:
+        return self.kept_details.get(delivery_id, {})
+
+    def webhooks(self, ids: Sequence[str]) -> Mapping[str, Webhook]:
+        self.loads.append(ids)
+        return {each: self.store.webhooks_by_id[each] for each in ids if each in self.store.webhooks_by_id}
+
+    def deliveries(self, webhook_id: str, span: Span) -> Iterator[DeliveryRecord]:
+        return (each for each in newest(self.kept.values(), span) if each.webhook_id == webhook_id)
+
+    def deliveries_of_status(self, webhook_id: str, status: str, span: Span) -> Iterator[DeliveryRecord]:
+        return (each for each in self.deliveries(webhook_id, span) if each.status == status)
+
+    def dead_letters(self, webhook_id: str, span: Span, *, with_body: bool = True) -> Iterator[DeadLetter]:
+        return (each for each in newest(self.letters.values(), span) if each.webhook_id == webhook_id)
+
+    def dead_letters_of(self, owner: str | None, span: Span, *, with_body: bool = True) -> Iterator[DeadLetter]:
+        return (each for each in newest(self.letters.values(), span) if owner in (None, each.owner))
+
+    def last_details(self, attempts: Sequence[tuple[str, str, int]]) -> Mapping[str, bytes]:
+        found = ((d, self.kept_details.get(d, {}).get(start)) for _, d, start in attempts)
+        return {d: packed for d, packed in found if packed is not None}
+
+    # ---- the same as replay's stores
+
+    def around(self, ids: Iterable[tuple[str, str | None]]) -> Loaded:
+        pairs = [(w, d) for w, d in ids if d is not None]
+        webhooks = self.webhooks([w for w, _ in pairs])
+        return Loaded(webhooks, {w: WebhookState() for w, _ in pairs}, self.records(pairs))
+
+    def save(
+        self, changes: Sequence[tuple[DeliveryRecord | None, DeliveryRecord]], details: Sequence[AttemptDetail] = ()
+    ) -> Sequence[bool]:
+        for before, after in changes:
+            assert self.kept.get(after.delivery_id) == before
+            self.kept[after.delivery_id] = after
+        return [True] * len(changes)
+
+
+@dataclass
+class MemoryLetters:
+    """Dead letters by id, on top of a history."""
+
+    history: MemoryHistory
+
+    def get(self, ids: Sequence[tuple[str, str]]) -> Mapping[str, DeadLetter]:
+        return {d: x for w, d in ids if (x := self.history.letters.get(d)) is not None and x.webhook_id == w}
+
+    def page(
+        self, webhook_id: str, shard: int, after: str | None, limit: int, *, with_body: bool = True
+    ) -> Sequence[DeadLetter]:
+        mine = (x for x in self.history.letters.values() if x.webhook_id == webhook_id)
+        there = [x for x in mine if history_shard(x.delivery_id) == shard and x.delivery_id > (after or "")]
+        return sorted(there, key=lambda each: each.delivery_id)[:limit]
+
+    def mark_processed(self, letter: DeadLetter, by: str) -> bool:
+        marked = replace(letter, is_processed=True, processed_at_ms=self.history.now_ms(), processed_by=by)
+        self.history.letters[letter.delivery_id] = marked
+        return True
+
+
+@dataclass
+class MemoryEvents:
+    """Events by id, scope and page."""
+
+    records: list[EventRecord] = field(default_factory=list)
+
+    def add(self, *records: EventRecord) -> None:
+        self.records += records
+
+    def named(self, event_id: str, now_ms: int) -> Sequence[EventRecord]:
+        return [each for each in self.records if each.event_id == event_id]
+
+    def get(self, keys: Sequence[tuple[str, str, int]], now_ms: int) -> Mapping[tuple[str, str, int], EventRecord]:
+        by_key = {(each.event_id, each.scope, each.page): each for each in self.records}
+        return {key: by_key[key] for key in keys if key in by_key}
+
+
+@dataclass
+class MemoryMissed:
+    """What was missed, all in one shard."""
+
+    events: MemoryEvents
+
+    def page(self, scope: str, shard: int, after: str | None, limit: int, *, from_ms: int, to_ms: int,
+             elsewhere: bool, with_body: bool = True) -> Sequence[MissedEvent]:  # fmt: skip
+        def is_meant(record: EventRecord) -> bool:
+            own = scope_of(record.user_id, None)
+            place = own == scope != record.scope if elsewhere else record.scope == scope
+            return bool(record.missed) and shard == 0 and place and from_ms <= record.accepted_at_ms <= to_ms
+
+        found = sorted((f"{x.accepted_at_ms:014d}|{x.event_id}", x) for x in self.events.records if is_meant(x))
+        return [MissedEvent(at, x, x.body) for at, x in found if at > (after or "")][:limit]
+
+
+@dataclass
+class MemoryRoutes:
+    """The route rows of a management store, as ingestion reads them."""
+
+    store: MemoryManagementStore
+
+    def versions(self, scopes: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+        return {
+            scope: {pattern: count for (of, pattern), count in self.store.versions.items() if of == scope}
+            for scope in scopes
+        }
+
+    def load(self, scope: str, pattern: str) -> Sequence[tuple[Route, str]]:
+        rows = [row for row in self.store.rows.values() if (row.scope, row.pattern) == (scope, pattern)]
+        return [
+            (
+                Route(
+                    row.webhook_id,
+                    row.status,
+                    tuple(RouteSubscription(s, pattern, r, f) for s, r, f in json.loads(row.subscriptions)),
+                ),
+                row.owner,
+            )
+            for row in rows
+        ]
+
+
+@dataclass
+class MemoryDeliveryQueue:
+    """What was sent."""
+
+    sent: list[tuple[DeliveryMessage, int]] = field(default_factory=list)
+
+    def send(self, messages: Iterable[tuple[DeliveryMessage, int]]) -> None:
+        self.sent += messages
+
+
+@dataclass
+class MemoryJobs:
+    """Replay jobs, and which of them were told to go on."""
+
+    jobs: dict[str, ReplayJob] = field(default_factory=dict)
+    started: list[str] = field(default_factory=list)
+
+    def create(self, job: ReplayJob) -> None:
+        self.jobs[job.job_id] = job
+
+    def get(self, job_id: str) -> ReplayJob | None:
+        return self.jobs.get(job_id)
+
+    def go_on(self, job_id: str, delay_seconds: int = 0) -> None:
+        assert job_id in self.jobs, "the job's message came before the job"
+        self.started.append(job_id)
+
+
+def newest(things: Iterable[T], span: Span) -> list[T]:
+    chosen = [
+        each
+        for each in things
+        if (span.from_ms is None or time_of(each.delivery_id) >= span.from_ms)
+        and (span.to_ms is None or time_of(each.delivery_id) <= span.to_ms)
+        and (span.behind is None or each.delivery_id < span.behind)
+    ]
+    return sorted(chosen, key=lambda each: each.delivery_id, reverse=True)

@@ -1,0 +1,159 @@
+"""In-memory stand-ins for the ports of the management side; the store passes the tests of the real one."""
+
+import base64
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from webhooks.errors import Unavailable, Undecryptable
+from webhooks.management.changes import Change, Remembered
+from webhooks.matching.route_rows import RouteRow
+from webhooks.models.event import Event
+from webhooks.models.subscription import Subscription
+from webhooks.models.trial import SentRequest, Trial
+from webhooks.models.webhook import Webhook
+
+
+@dataclass
+class MemoryManagementStore:
+    """Webhooks, subscriptions, route rows and idempotency keys. `interferences`: commits that fail as if raced."""
+
+    webhooks_by_id: dict[str, Webhook] = field(default_factory=dict)
+    subscriptions_by_webhook: dict[str, dict[str, Subscription]] = field(default_factory=dict)
+    rows: dict[tuple[str, str, str], RouteRow] = field(default_factory=dict)
+    versions: dict[tuple[str, str], int] = field(default_factory=dict)
+    keys: dict[tuple[str, str], Remembered] = field(default_factory=dict)
+    interferences: int = 0
+
+    def webhook(self, webhook_id: str) -> Webhook | None:
+        return self.webhooks_by_id.get(webhook_id)
+
+    def some(self, webhook_ids: Sequence[str]) -> Mapping[str, Webhook]:
+        return {each: self.webhooks_by_id[each] for each in webhook_ids if each in self.webhooks_by_id}
+
+    def webhooks(self, owner: str | None, *, after: str | None, limit: int) -> tuple[Sequence[Webhook], str | None]:
+        chosen = sorted(
+            (
+                each
+                for each in self.webhooks_by_id.values()
+                if each.status != "deleted"
+                and (owner is None or each.owner == owner)
+                and (after is None or each.webhook_id < after)
+            ),
+            key=lambda each: each.webhook_id,
+            reverse=True,
+        )
+        return chosen[:limit], chosen[limit - 1].webhook_id if len(chosen) > limit else None
+
+    def amount(self, owner: str) -> int:
+        return sum(each.owner == owner and each.status != "deleted" for each in self.webhooks_by_id.values())
+
+    def subscriptions(self, webhook_id: str) -> Sequence[Subscription]:
+        return [each for _, each in sorted(self.subscriptions_by_webhook.get(webhook_id, {}).items())]
+
+    def remembered(self, caller: str, key: str, now_ms: int) -> Remembered | None:
+        found = self.keys.get((caller, key))
+        return found if found is not None and found.expires_at_ms > now_ms else None
+
+    def commit(self, change: Change, now_ms: int) -> bool:
+        present = self.webhooks_by_id.get(change.webhook.webhook_id)
+        if self.interferences:
+            self.interferences -= 1
+            return False
+        if _version(present) != _version(change.before):
+            return False
+        room = sys.maxsize if change.at_most is None else change.at_most
+        if change.before is None and self.amount(change.webhook.owner) >= room:
+            return False
+        remember = change.remember
+        if remember is not None:
+            if self.remembered(remember.caller, remember.key, now_ms) is not None:
+                return False
+            self.keys[remember.caller, remember.key] = remember
+        webhook_id = change.webhook.webhook_id
+        self.webhooks_by_id[webhook_id] = change.webhook
+        kept = self.subscriptions_by_webhook.setdefault(webhook_id, {})
+        kept.update({each.subscription_id: each for each in change.put})
+        for subscription_id in change.delete:
+            del kept[subscription_id]
+        for row in change.routes.put:
+            self.rows[row.scope, row.pattern, row.webhook_id] = row
+        for row in change.routes.delete:
+            del self.rows[row.scope, row.pattern, row.webhook_id]
+        for pattern in change.routes.patterns:
+            place = change.webhook.scope, pattern
+            self.versions[place] = self.versions.get(place, 0) + 1
+        return True
+
+
+@dataclass
+class MemoryRequestCounts:
+    """What was taken, and how often it was asked; or unavailable."""
+
+    taken: dict[tuple[str, int], int] = field(default_factory=dict)
+    calls: int = 0
+    unavailable: bool = False
+
+    def take(self, owner: str, window: int, amount: int, expires_at_ms: int) -> int:
+        self.calls += 1
+        if self.unavailable:
+            raise Unavailable("DynamoDB: no")
+        self.taken[owner, window] = self.taken.get((owner, window), 0) + amount
+        return self.taken[owner, window]
+
+
+class PlainBox:
+    """Seals without encrypting, bound to the context all the same."""
+
+    def seal(self, plaintext: str, *, context: str) -> bytes:
+        return b"sealed:" + base64.b64encode(json.dumps([context, plaintext]).encode())
+
+    def open(self, sealed: bytes, *, context: str) -> str:
+        try:
+            bound_to, plaintext = json.loads(base64.b64decode(sealed.removeprefix(b"sealed:"), validate=True))
+        except ValueError as exc:
+            raise Undecryptable("damaged") from exc
+        if bound_to != context:
+            raise Undecryptable("bound to something else")
+        return plaintext
+
+
+@dataclass
+class Wakes:
+    """Remembers who was woken."""
+
+    woken: list[str] = field(default_factory=list)
+
+    def wake(self, webhook_id: str, at_ms: int, now_ms: int) -> None:
+        assert at_ms <= now_ms
+        self.woken.append(webhook_id)
+
+
+@dataclass
+class MemoryIngest:
+    """Takes events, or is unavailable."""
+
+    published: list[tuple[list[Event], str]] = field(default_factory=list)
+    unavailable: bool = False
+
+    def publish(self, events: Sequence[Event], token: str) -> None:
+        if self.unavailable:
+            raise Unavailable("SQS: no")
+        self.published.append((list(events), token))
+
+
+@dataclass
+class EchoSender:
+    """Answers trials as a receiver that always says 200."""
+
+    tried: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
+
+    def try_out(self, webhook_id: str, payload: Mapping[str, object]) -> Trial:
+        self.tried.append((webhook_id, payload))
+        request = SentRequest(headers={"Content-Type": "application/json"}, body=json.dumps(payload))
+        return Trial(succeeded=True, status_code=200, duration_ms=12, event_id=str(payload["id"]), request=request)
+
+
+def _version(webhook: Webhook | None) -> tuple[int, int] | None:
+    return None if webhook is None else (webhook.version, webhook.routes_version)

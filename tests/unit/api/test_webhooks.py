@@ -1,0 +1,405 @@
+"""/webhooks over HTTP, on fakes."""
+
+import json
+
+import pytest
+
+from tests.support.api_client import DAY_MS, NOW, ApiClient
+from webhooks.management.requests import MAX_SUBSCRIPTIONS
+from webhooks.request.headers import MASK
+from webhooks.request.signed_request import unsealed
+
+CLIENTS_EXAMPLE = {
+    "name": "My Webhook",
+    "url": "https://myapp.com/webhook",
+    "description": "Webhook for record updates",
+    "max_retries": 3,
+    "timeout_seconds": 30,
+    "rate_limit_rps": 10,
+    "headers": {"Authorization": "Bearer token", "X-Custom-Header": "value"},
+    "metadata": {"environment": "production", "version": "1.0"},
+}
+
+
+@pytest.fixture
+def client() -> ApiClient:
+    return ApiClient()
+
+
+def sealed(client: ApiClient, webhook_id: str) -> object:
+    webhook = client.store.webhooks_by_id[webhook_id]
+    return unsealed(client.management.box.open(webhook.sealed, context=webhook.sealed_context))
+
+
+def test_the_clients_own_configuration_is_accepted_as_it_is(client: ApiClient) -> None:
+    answer = client.call("POST", "/webhooks", CLIENTS_EXAMPLE)
+    assert answer.status == 201
+    body = answer.body
+    assert answer.headers["location"] == f"/api/v1/webhooks/{body['id']}"
+    assert answer.headers["etag"] == '"1"'
+    assert {name: body[name] for name in CLIENTS_EXAMPLE if name != "headers"} == {
+        name: value for name, value in CLIENTS_EXAMPLE.items() if name != "headers"
+    }
+    assert body["headers"] == {"Authorization": MASK, "X-Custom-Header": MASK}
+    assert (body["user_id"], body["workspace_id"], body["status"], body["version"]) == (123, None, "active", 1)
+    assert body["secret"].startswith("whsec_")
+    assert "nothing will arrive" in body["notice"]
+    assert body["created_at"].endswith("Z")
+
+
+def test_defaults_are_those_of_the_docs(client: ApiClient) -> None:
+    body = client.register()
+    assert (body["max_retries"], body["timeout_seconds"], body["rate_limit_rps"]) == (9, 15, None)
+    assert (body["headers"], body["metadata"], body["description"]) == ({}, {}, "")
+
+
+def test_the_secret_is_shown_once(client: ApiClient) -> None:
+    made = client.register(headers={"Authorization": "Bearer canary"})
+    for answer in (client.call("GET", f"/webhooks/{made['id']}"), client.call("GET", "/webhooks")):
+        assert answer.status == 200
+        assert made["secret"] not in answer.text
+        assert "canary" not in answer.text
+        assert '"secret"' not in answer.text
+
+
+def test_an_existing_secret_is_taken_over(client: ApiClient) -> None:
+    secret = "an-existing-secret-of-the-former-service-0123"
+    assert client.register(secret=secret)["secret"] == secret
+
+
+def test_a_webhook_with_subscriptions_hears_at_once(client: ApiClient) -> None:
+    body = client.register(
+        subscriptions=[{"event_type": "record.created", "filters": {"fields": {"a": 1}}}, {"event_type": "*"}]
+    )
+    assert body["notice"] is None
+    assert [each["event_type"] for each in body["subscriptions"]] == ["record.created", "*"]
+    assert {pattern for _, pattern, _ in client.store.rows} == {"record.created", "*"}
+    assert client.store.versions == {("user:123", "record.created"): 1, ("user:123", "*"): 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": 5}, "name"),
+        ({"name": "a\nb"}, "name"),
+        ({"url": "http://example.com/"}, "url"),
+        ({"url": "https://127.0.0.1/"}, "url"),
+        ({"max_retries": 16}, "max_retries"),
+        ({"max_retries": 3.0}, "max_retries"),
+        ({"max_retries": True}, "max_retries"),
+        ({"timeout_seconds": 0}, "timeout_seconds"),
+        ({"rate_limit_rps": 0}, "rate_limit_rps"),
+        ({"rate_limit_rps": "10"}, "rate_limit_rps"),
+        ({"headers": {"Host": "evil"}}, "headers.Host"),
+        ({"headers": {"X-PyAirtable-Signature": "x"}}, "headers.X-PyAirtable-Signature"),
+        ({"headers": {"A": MASK}}, "headers.A"),
+        ({"headers": {"A": 1}}, "headers.A"),
+        ({"metadata": {"a": "x" * 4096}}, "metadata"),
+        ({"metadata": []}, "metadata"),
+        ({"status": "failed"}, "status"),
+        ({"secret": "short"}, "secret"),
+        ({"unknown": 1}, "unknown"),
+        ({"id": "wh_1"}, "id"),
+        ({"subscriptions": [{"event_type": "no.such"}]}, "subscriptions[0].event_type"),
+        (
+            {"subscriptions": [{"event_type": "*"}, {"event_type": "*", "filters": {"x": 1}}]},
+            "subscriptions[1].filters.x",
+        ),
+        ({"subscriptions": [{"event_type": "*", "nope": 1}]}, "subscriptions[0].nope"),
+        ({"subscriptions": [{"event_type": "*"}] * (MAX_SUBSCRIPTIONS + 1)}, "subscriptions"),
+    ],
+)
+def test_a_wrong_field_is_named(client: ApiClient, changes: dict[str, object], field: str) -> None:
+    answer = client.call("POST", "/webhooks", {"name": "n", "url": "https://example.com/", **changes})
+    assert answer.status == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.body
+    assert (body["type"], body["status"], body["request_id"]) == ("/problems/validation", 422, "req-1")
+    assert field in [error["field"] for error in body["errors"]]
+    assert not client.store.webhooks_by_id
+
+
+def test_required_fields_are_all_named_at_once(client: ApiClient) -> None:
+    body = client.call("POST", "/webhooks", {}).body
+    assert {(each["field"], each["message"]) for each in body["errors"]} == {
+        ("name", "is required"),
+        ("url", "is required"),
+    }
+
+
+def test_a_workspace_must_be_the_callers(client: ApiClient) -> None:
+    request = {"name": "n", "url": "https://example.com/", "workspace_id": 456}
+    assert client.call("POST", "/webhooks", request).status == 403
+    assert client.call("POST", "/webhooks", request, workspaces=["456"]).body["workspace_id"] == 456
+    assert client.call("POST", "/webhooks", request, scopes=["admin"]).status == 201
+
+
+def test_a_webhook_is_seen_by_its_owner_and_by_admins_alone(client: ApiClient) -> None:
+    made = client.register()
+    path = f"/webhooks/{made['id']}"
+    requests = [
+        ("GET", path, None),
+        ("PUT", path, {"name": "stolen"}),
+        ("DELETE", path, None),
+        ("POST", f"{path}/regenerate-secret", {}),
+        ("POST", f"{path}/test", {"test": True}),
+        ("GET", f"{path}/subscriptions", None),
+        ("POST", f"{path}/subscriptions", {"event_type": "*"}),
+    ]
+    for method, each, body in requests:
+        answer = client.call(method, each, body, user_id="124")
+        assert (answer.status, answer.body["type"]) == (404, "/problems/not-found"), each
+    assert client.call("GET", "/webhooks", user_id="124").body["items"] == []
+    assert client.call("GET", path, user_id="1", scopes=["admin"]).status == 200
+    assert [each["id"] for each in client.call("GET", "/webhooks", user_id="1", scopes=["admin"]).body["items"]] == [
+        made["id"]
+    ]
+    assert not client.sender.tried
+
+
+@pytest.mark.parametrize(
+    "webhook_id", ["1", "wh_", "wh_" + "0" * 26, "sub_" + "0" * 26, "webhook", "wh_%00", "x" * 500]
+)
+def test_an_unknown_id_is_not_found(client: ApiClient, webhook_id: str) -> None:
+    assert client.call("GET", f"/webhooks/{webhook_id}").status == 404
+
+
+def test_only_given_fields_change(client: ApiClient) -> None:
+    made = client.register(**CLIENTS_EXAMPLE)
+    path = f"/webhooks/{made['id']}"
+    client.now_ms += 1000
+    answer = client.call("PUT", path, {"name": "renamed", "rate_limit_rps": None})
+    assert answer.status == 200
+    assert answer.headers["etag"] == '"2"'
+    body = answer.body
+    assert (body["name"], body["rate_limit_rps"], body["version"]) == ("renamed", None, 2)
+    assert body["updated_at"] > made["updated_at"]
+    same = ("url", "description", "max_retries", "timeout_seconds", "headers", "metadata", "status", "created_at")
+    assert all(body[name] == made[name] for name in same)
+    assert client.call("GET", path).body == body
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"name": None}, {"url": None}, {"status": None}, {"max_retries": None}, {"url": "https://10.0.0.1/"}, {"id": 1}],
+)
+def test_a_change_is_judged_like_a_registration(client: ApiClient, change: dict[str, object]) -> None:
+    made = client.register()
+    assert client.call("PUT", f"/webhooks/{made['id']}", change).status == 422
+    assert client.store.webhooks_by_id[made["id"]].version == 1
+
+
+def test_the_workspace_may_be_repeated_but_not_changed(client: ApiClient) -> None:
+    made = client.register(workspace_id=456, workspaces=["456"])
+    path = f"/webhooks/{made['id']}"
+    assert client.call("PUT", path, {"workspace_id": 456}).status == 200
+    assert client.call("PUT", path, {"workspace_id": 457}).body["errors"][0]["field"] == "workspace_id"
+
+
+def test_a_masked_header_keeps_its_value(client: ApiClient) -> None:
+    made = client.register(headers={"Authorization": "Bearer token", "X-Old": "old"})
+    answer = client.call("PUT", f"/webhooks/{made['id']}", {"headers": {"authorization": MASK, "X-New": "new"}})
+    assert answer.body["headers"] == {"authorization": MASK, "X-New": MASK}
+    kept = sealed(client, made["id"])
+    assert kept.headers == {"authorization": "Bearer token", "X-New": "new"}
+    assert kept.secret == made["secret"]
+
+
+def test_if_match_is_honoured(client: ApiClient) -> None:
+    made = client.register()
+    path = f"/webhooks/{made['id']}"
+    for wrong in ('"2"', "nonsense", '"0", "7"'):
+        answer = client.call("PUT", path, {"name": "late"}, headers={"If-Match": wrong})
+        assert (answer.status, answer.body["type"]) == (412, "/problems/version-conflict")
+    for method, each in (("DELETE", path), ("POST", f"{path}/regenerate-secret")):
+        assert client.call(method, each, headers={"If-Match": '"2"'}).status == 412
+    for version, right in ((1, '"1"'), (2, 'W/"2"'), (3, '"9", "3"'), (4, "*")):
+        assert client.store.webhooks_by_id[made["id"]].version == version
+        assert client.call("PUT", path, {"name": "n"}, headers={"If-Match": right}).status == 200
+
+
+def test_a_change_is_computed_anew_when_somebody_was_faster(client: ApiClient) -> None:
+    made = client.register()
+    client.store.interferences = 2
+    assert client.call("PUT", f"/webhooks/{made['id']}", {"name": "n"}).status == 200
+    client.store.interferences = 99
+    answer = client.call("PUT", f"/webhooks/{made['id']}", {"name": "n"})
+    assert (answer.status, answer.body["type"]) == (409, "/problems/conflict")
+
+
+@pytest.mark.parametrize("status", ["paused", "inactive"])
+def test_a_status_reaches_the_routes_and_resuming_wakes_the_room(client: ApiClient, status: str) -> None:
+    made = client.register(subscriptions=[{"event_type": "*"}])
+    path = f"/webhooks/{made['id']}"
+    assert client.call("PUT", path, {"status": status}).body["status"] == status
+    assert [row.status for row in client.store.rows.values()] == [status]
+    client.wakes.woken.clear()
+    assert client.call("PUT", path, {"status": "active"}).body["status"] == "active"
+    assert [row.status for row in client.store.rows.values()] == ["active"]
+    assert client.wakes.woken == [made["id"]]
+    assert client.store.versions["user:123", "*"] == 3
+
+
+def test_another_change_wakes_nobody_and_leaves_the_routes_alone(client: ApiClient) -> None:
+    made = client.register(subscriptions=[{"event_type": "*"}])
+    client.call("PUT", f"/webhooks/{made['id']}", {"name": "n"})
+    assert not client.wakes.woken
+    assert client.store.versions == {("user:123", "*"): 1}
+
+
+def test_deleting_leaves_nothing_to_see_or_to_leak(client: ApiClient) -> None:
+    made = client.register(subscriptions=[{"event_type": "*"}], headers={"Authorization": "x"})
+    path = f"/webhooks/{made['id']}"
+    answer = client.call("DELETE", path)
+    assert (answer.status, answer.text) == (204, "")
+    assert client.call("GET", path).status == 404
+    assert client.call("DELETE", path).status == 404
+    assert client.call("GET", "/webhooks").body == {"items": [], "next_cursor": None}
+    tombstone = client.store.webhooks_by_id[made["id"]]
+    assert (tombstone.status, tombstone.url, tombstone.sealed, tombstone.header_names) == ("deleted", "", b"", ())
+    assert not client.store.rows
+    assert client.wakes.woken == [made["id"]]
+
+
+def test_lists_are_paged_newest_first(client: ApiClient) -> None:
+    made = []
+    for _ in range(5):
+        client.now_ms += 1
+        made.append(client.register()["id"])
+    seen: list[str] = []
+    cursor: str | None = None
+    for _ in range(3):
+        answer = client.call("GET", "/webhooks", query={"limit": "2", **({"cursor": cursor} if cursor else {})})
+        seen += [each["id"] for each in answer.body["items"]]
+        cursor = answer.body["next_cursor"]
+    assert cursor is None
+    assert seen == made[::-1]
+
+
+def test_a_cursor_is_good_for_its_caller_and_list_alone(client: ApiClient) -> None:
+    for _ in range(2):
+        client.now_ms += 1
+        client.register()
+    cursor = client.call("GET", "/webhooks", query={"limit": "1"}).body["next_cursor"]
+    refused = [
+        client.call("GET", "/webhooks", user_id="124", query={"cursor": cursor}),
+        client.call("GET", "/webhooks", query={"cursor": cursor[:-3] + "AAA"}),
+        client.call("GET", "/webhooks", query={"cursor": "not base64 !"}),
+        client.call("GET", "/webhooks", query={"cursor": ""}),
+        client.call("GET", "/webhooks", user_id="123", scopes=["admin"], query={"cursor": cursor, "user_id": "123"}),
+    ]
+    assert [(answer.status, answer.body["errors"][0]["field"]) for answer in refused] == [(422, "cursor")] * 5
+
+
+@pytest.mark.parametrize(
+    "query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"limit": "1.5"}, {"sort": "name"}]
+)
+def test_query_parameters_are_checked(client: ApiClient, query: dict[str, str]) -> None:
+    answer = client.call("GET", "/webhooks", query=query)
+    assert answer.status == 422
+    assert answer.body["errors"][0]["field"] == next(iter(query))
+
+
+def test_admins_may_ask_for_one_owner_and_others_may_not(client: ApiClient) -> None:
+    mine, other = client.register(), client.register(user_id="u-9")
+    assert client.call("GET", "/webhooks", query={"user_id": "u-9"}).status == 403
+    assert client.call("GET", "/webhooks", query={"user_id": "123"}).body["items"][0]["id"] == mine["id"]
+    found = client.call("GET", "/webhooks", user_id="1", scopes=["admin"], query={"user_id": "u-9"}).body["items"]
+    assert [each["id"] for each in found] == [other["id"]]
+
+
+def test_a_new_secret_overlaps_with_the_old_one(client: ApiClient) -> None:
+    made = client.register(headers={"A": "kept"})
+    path = f"/webhooks/{made['id']}"
+    answer = client.call("POST", f"{path}/regenerate-secret", {"overlap_hours": 2})
+    assert answer.status == 200
+    body = answer.body
+    assert body["secret"].startswith("whsec_")
+    assert body["secret"] != made["secret"]
+    assert body["previous_secret_expires_at"] == client.call("GET", path).body["previous_secret_expires_at"]
+    kept = sealed(client, made["id"])
+    assert (kept.secret, kept.previous, kept.previous_until_ms) == (body["secret"], made["secret"], NOW + 2 * 3_600_000)
+    assert kept.headers == {"A": "kept"}
+    client.now_ms += 2 * 3_600_000
+    assert client.call("GET", path).body["previous_secret_expires_at"] is None
+
+
+def test_a_rotation_without_overlap_forgets_the_old_secret(client: ApiClient) -> None:
+    made = client.register()
+    body = client.call("POST", f"/webhooks/{made['id']}/regenerate-secret", {"overlap_hours": 0}).body
+    assert body["previous_secret_expires_at"] is None
+    assert sealed(client, made["id"]).previous is None
+
+
+def test_a_rotation_without_a_body_overlaps_for_a_day(client: ApiClient) -> None:
+    made = client.register()
+    assert client.call("POST", f"/webhooks/{made['id']}/regenerate-secret").status == 200
+    assert sealed(client, made["id"]).previous_until_ms == NOW + DAY_MS
+
+
+@pytest.mark.parametrize("hours", [-1, 169, 1.5, "24", None])
+def test_an_overlap_has_bounds(client: ApiClient, hours: object) -> None:
+    made = client.register()
+    answer = client.call("POST", f"/webhooks/{made['id']}/regenerate-secret", {"overlap_hours": hours})
+    assert answer.status == 422
+
+
+def test_an_idempotency_key_makes_one_webhook(client: ApiClient) -> None:
+    request = {"name": "n", "url": "https://example.com/", "subscriptions": [{"event_type": "*"}]}
+    key = {"Idempotency-Key": "key-1"}
+    first = client.call("POST", "/webhooks", request, headers=key)
+    again = client.call("POST", "/webhooks", request, headers=key)
+    assert (first.status, again.status) == (201, 201)
+    assert first.body == again.body
+    assert len(client.store.webhooks_by_id) == 1
+    other = client.call("POST", "/webhooks", {**request, "name": "m"}, headers=key)
+    assert (other.status, other.body["type"]) == (409, "/problems/conflict")
+    assert client.call("POST", "/webhooks", request, headers=key, user_id="9").body["id"] != first.body["id"]
+
+
+def test_a_repeat_after_a_change_does_not_show_the_secret(client: ApiClient) -> None:
+    request = {"name": "n", "url": "https://example.com/"}
+    key = {"Idempotency-Key": "key-1"}
+    made = client.call("POST", "/webhooks", request, headers=key).body
+    client.call("POST", f"/webhooks/{made['id']}/regenerate-secret")
+    again = client.call("POST", "/webhooks", request, headers=key).body
+    assert (again["id"], again["secret"]) == (made["id"], None)
+
+
+def test_a_key_is_free_again_after_a_day(client: ApiClient) -> None:
+    request = {"name": "n", "url": "https://example.com/"}
+    key = {"Idempotency-Key": "key-1"}
+    first = client.call("POST", "/webhooks", request, headers=key).body
+    client.now_ms += DAY_MS
+    assert client.call("POST", "/webhooks", request, headers=key).body["id"] != first["id"]
+
+
+@pytest.mark.parametrize("key", ["", "a|b", "with space", "é", "k" * 256])
+def test_a_key_that_cannot_be_kept_is_refused(client: ApiClient, key: str) -> None:
+    request = {"name": "n", "url": "https://example.com/"}
+    answer = client.call("POST", "/webhooks", request, headers={"Idempotency-Key": key})
+    assert answer.body["errors"][0]["field"] == "Idempotency-Key"
+
+
+def test_the_clients_test_call_is_accepted_and_answers_with_the_result(client: ApiClient) -> None:
+    made = client.register()
+    answer = client.call("POST", f"/webhooks/{made['id']}/test", {"test": True})
+    assert answer.status == 200
+    body = answer.body
+    assert (body["succeeded"], body["status_code"], body["duration_ms"]) == (True, 200, 12)
+    webhook_id, payload = client.sender.tried[0]
+    assert webhook_id == made["id"]
+    assert list(payload) == ["id", "type", "resource_id", "workspace_id", "user_id", "timestamp", "data", "metadata"]
+    assert (payload["type"], payload["user_id"]) == ("webhook.test", 123)
+    assert json.loads(body["request"]["body"])["id"] == body["event_id"]
+
+
+def test_a_test_may_name_type_and_data(client: ApiClient) -> None:
+    made = client.register()
+    path = f"/webhooks/{made['id']}/test"
+    assert client.call("POST", path, {"event_type": "record.created", "data": {"id": "rec1"}}).status == 200
+    assert client.sender.tried[0][1]["data"] == {"id": "rec1"}
+    assert client.call("POST", path).status == 200
+    assert client.call("POST", path, {"event_type": "no.such"}).body["errors"][0]["field"] == "event_type"
+    assert client.call("POST", path, {"test": False}).status == 422

@@ -1,0 +1,52 @@
+"""The sender invoked for a test delivery: whatever goes wrong is an answer that the API can give."""
+
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from webhooks.aws.lambda_sender import LambdaSender
+from webhooks.errors import Unavailable
+from webhooks.models.trial import SentRequest, Trial
+
+TRIAL = Trial(succeeded=True, status_code=204, duration_ms=7, event_id="e1", request=SentRequest(headers={}, body="{}"))
+
+
+class Lambda:
+    """Answers an invocation, or raises."""
+
+    def __init__(self, outcome: bytes | Exception, **more: str) -> None:
+        self.outcome, self.more = outcome, more
+        self.invoked: list[tuple[str, object]] = []
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> Mapping[str, Any]:
+        self.invoked.append((FunctionName, json.loads(Payload)))
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return {"Payload": io.BytesIO(self.outcome), **self.more}
+
+
+def test_the_senders_answer_is_the_trial() -> None:
+    client = Lambda(TRIAL.model_dump_json().encode())
+    assert LambdaSender(client, "sender").try_out("wh_1", {"id": "e1"}) == TRIAL
+    assert client.invoked == [("sender", {"test": {"webhook_id": "wh_1", "event": {"id": "e1"}}})]
+
+
+@pytest.mark.parametrize(
+    ("client", "words"),
+    [
+        (Lambda(b'{"errorMessage": "secret"}', FunctionError="Unhandled"), "the sender failed"),
+        (Lambda(b"null"), "no test delivery"),
+        (Lambda(b"{"), "no test delivery"),
+        (Lambda(ClientError({"Error": {"Code": "TooManyRequestsException"}}, "Invoke")), "TooManyRequestsException"),
+        (Lambda(ReadTimeoutError(endpoint_url="https://lambda")), "ReadTimeoutError"),
+    ],
+)
+def test_a_sender_that_does_not_answer_is_unavailable_and_not_asked_again(client: Lambda, words: str) -> None:
+    with pytest.raises(Unavailable, match=words) as refusal:
+        LambdaSender(client, "sender").try_out("wh_1", {})
+    assert "secret" not in str(refusal.value)
+    assert len(client.invoked) == 1

@@ -1,0 +1,336 @@
+"""Ingestion over the fakes: recorded decisions, crashes, duplicates, fan-out, and messages that nobody can read."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from tests.fakes.event_source import Crash
+from tests.fakes.owners import url_of
+from tests.fakes.world import World, event
+from webhooks.ids import delivery_id
+from webhooks.matching.compiled_routes import CompiledRoutes, Outcome
+from webhooks.payload import MAX_EVENT_BYTES
+
+
+class Once:
+    """A fault at the nth call of this name, and never again."""
+
+    def __init__(self, call: str, fault: str, nth: int = 1) -> None:
+        self.call, self.fault, self.left = call, fault, nth
+
+    def __call__(self, call: str) -> str | None:
+        if call == self.call and self.left:
+            self.left -= 1
+            return self.fault if self.left == 0 else None
+        return None
+
+
+def test_an_event_is_recorded_with_the_webhooks_that_it_is_queued_for_and_why_not_for_the_others() -> None:
+    world = World()
+    hears = world.owners.register("hears")
+    filtered = world.owners.register("filtered", filters={"fields": {"name": "Bob"}})
+    inactive = world.owners.register("inactive", status="inactive")
+    other = world.owners.register("other", event_types=("table.created",))
+    world.publish(event("e1"))
+    world.work("ingest")
+    (record,) = world.event_records()
+    assert record.queued == (hears.webhook_id,)
+    assert record.missed == ((inactive.webhook_id, "inactive"),)
+    assert record.skipped_counts == {"filtered": 1}
+    assert record.skipped_first == ((filtered.webhook_id, "filtered"),)
+    assert other.webhook_id not in str(record)  # a webhook that never asked for this type is nothing to speak of
+    assert record.accepted_at_ms == world.clock.ms
+
+
+def test_a_crash_between_recording_and_sending_is_finished_from_the_record_and_not_from_newer_subscriptions() -> None:
+    world = World(plan=Once("sqs.send_message_batch", "crash_before"))
+    first = world.owners.register("first")
+    world.publish(event("e1"))
+    with pytest.raises(Crash):
+        world.poll("ingest")
+    assert not world.messages(world.delivery_queue)
+    world.functions.restart("ingest")
+    world.owners.register("later")
+    world.run()
+    (record,) = world.event_records()
+    assert record.queued == (first.webhook_id,)
+    assert [seen.webhook_id for seen in world.receivers.log] == [first.webhook_id]
+
+
+def test_an_event_id_again_in_its_scope_makes_no_second_delivery() -> None:
+    world = World()
+    world.owners.register("one")
+    world.publish(event("e1", data={"n": 1}))
+    world.work()
+    world.publish(event("e1", data={"n": 2}))
+    world.publish(event("e1"), event("e1"))
+    world.put_event(event("e1"))
+    world.work("ingest")
+    assert world.messages(world.delivery_queue) == []
+    world.run()
+    assert len(world.receivers.log) == 1
+    assert len(world.event_records()) == 1
+
+
+def test_the_same_event_id_in_another_scope_is_another_event() -> None:
+    world = World()
+    world.owners.register("one", workspace_id=1)
+    world.owners.register("two", workspace_id=2)
+    world.publish(event("e1", workspace_id=1), event("e1", workspace_id=2))
+    world.run()
+    assert {seen.url for seen in world.receivers.log} == {url_of("one"), url_of("two")}
+    assert len(world.event_records()) == 2
+
+
+def test_an_expired_namesake_does_not_stand_in_an_event_s_way() -> None:
+    world = World()
+    world.owners.register("one")
+    world.publish(event("e1"))
+    world.run()
+    world.clock.advance_to(world.clock.ms + 31 * 86_400_000)
+    world.publish(event("e1"))
+    world.run()
+    assert len(world.receivers.log) == 2
+
+
+def test_a_delivery_s_id_is_derived_from_the_event_and_the_webhook() -> None:
+    world = World()
+    webhook = world.owners.register("one")
+    world.publish(event("e1"))
+    world.run()
+    (record,) = world.event_records()
+    expected = delivery_id(record.accepted_at_ms, "ws:1", "e1", webhook.webhook_id)
+    assert world.delivery().delivery_id == expected
+    assert world.receivers.log[0].delivery_id == expected
+
+
+def test_an_event_without_an_id_gets_the_same_one_each_time_its_message_comes() -> None:
+    world = World(plan=Once("sqs.send_message_batch", "crash_after"))
+    world.owners.register("one")
+    world.put_event(event())
+    with pytest.raises(Crash):
+        world.poll("ingest")
+    world.run()
+    assert len({seen.event_id for seen in world.receivers.log}) == 1
+    assert len(world.event_records()) == 1
+
+
+def test_an_event_that_eventbridge_hands_over_twice_is_one_event_though_it_has_no_id() -> None:
+    world = World()
+    world.owners.register("one")
+    world.put_event(event())
+    (message,) = world.messages(world.ingest_queue)
+    world.clock.advance_to(world.clock.ms + 1_700)  # EventBridge tries again when the queue's answer gets lost
+    world.send_raw(world.ingest_queue, message.body)
+    world.run()
+    assert len(world.receivers.log) == 1
+
+
+def test_the_body_travels_byte_for_byte() -> None:
+    world = World()
+    world.owners.register("one")
+    text = "ä€😀 \\u0041 \ufffe\uffff\x01\x7f </script> \u2028"
+    world.publish(event("e1", data={"b": 1.50, "a": text, "big": 12345678901234567890}))
+    world.run()
+    (record,), (seen,) = world.event_records(), world.receivers.log
+    assert seen.body == record.body
+    assert json.loads(seen.body)["data"] == {"b": 1.5, "a": text, "big": 12345678901234567890}
+    assert list(json.loads(seen.body)) == [
+        "id", "type", "resource_id", "workspace_id", "user_id", "timestamp", "data", "metadata",
+    ]  # fmt: skip
+
+
+def test_an_unknown_event_type_is_recorded_as_such() -> None:
+    world = World()
+    world.owners.register("one")
+    world.publish(event("e1", "record.exploded"))
+    world.run()
+    (record,) = world.event_records()
+    assert record.skipped_counts == {"unknown_event_type": 1}
+    assert not world.receivers.log
+
+
+def test_an_event_of_a_user_reaches_the_user_s_webhooks_without_a_workspace_too() -> None:
+    world = World()
+    world.owners.register("workspace", user_id=8)
+    world.owners.register("personal", workspace_id=None)
+    world.owners.register("stranger", user_id=9, workspace_id=None)
+    world.publish(event("e1", workspace_id=1, user_id=7))
+    world.run()
+    assert {seen.url for seen in world.receivers.log} == {url_of("workspace"), url_of("personal")}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '"text"',
+        "{}",
+        '{"events": 5, "token": "t"}',
+        '{"continue": 5}',
+        '{"continue": {}}',
+        '{"continue": {"event_id": "e", "scope": "s", "page": "x", "after": ""}}',
+        '{"continue": {"event_id": "e", "scope": "s", "page": {}, "after": ""}}',
+        '{"continue": {"event_id": "", "scope": "", "page": 1, "after": ""}}',
+        "[" * 100_000,
+        '{"detail": null, "detail-type": 5}',
+        '{"token": "t", "events": [{"type": "record.created"}]}',
+        '{"token": "t", "events": [NaN]}',
+    ],
+)
+def test_a_poison_message_is_put_aside_with_a_reason_and_costs_its_neighbours_nothing(body: str) -> None:
+    world = World()
+    world.owners.register("one")
+    world.publish(event("before"))
+    world.send_raw(world.ingest_queue, body or " ")
+    world.publish(event("after"))
+    assert world.poll("ingest") == 3
+    assert not world.messages(world.ingest_queue)
+    (put_aside,) = world.messages(world.ingest_dead_letter_queue)
+    assert put_aside.attributes["reason"]["StringValue"]
+    world.run()
+    assert {seen.event_id for seen in world.receivers.log} == {"before", "after"}
+
+
+def test_one_bad_event_of_a_message_costs_the_others_nothing() -> None:
+    world = World()
+    world.owners.register("one")
+    world.publish(event("good"), {"type": "record.created", "nonsense": True}, event("fine"))
+    world.run()
+    assert {seen.event_id for seen in world.receivers.log} == {"good", "fine"}
+    (put_aside,) = world.messages(world.ingest_dead_letter_queue)
+    assert "nonsense" in put_aside.body
+
+
+def test_a_subscription_that_was_answered_sees_the_next_event() -> None:
+    world = World()
+    webhook = world.owners.register("one", event_types=("table.created",))
+    world.publish(event("e1"))
+    world.run()
+    world.owners.subscribe(webhook, "record.*")
+    world.publish(event("e2"))
+    world.run()
+    assert [seen.event_id for seen in world.receivers.log] == ["e2"]
+
+
+def test_an_event_for_more_than_five_hundred_webhooks_goes_on_in_further_messages() -> None:
+    world = World()
+    webhooks = {world.owners.register(f"w{number}").webhook_id for number in range(1_001)}
+    inactive = {world.owners.register(f"x{number}", status="inactive").webhook_id for number in range(20)}
+    world.publish(event("e1"))
+    world.work("ingest")
+    records = world.event_records()
+    assert len(records) == 3
+    assert all(len(record.queued) + len(record.missed) <= 500 for record in records)
+    world.run()
+    reached = [seen.webhook_id for seen in world.receivers.log]
+    assert sorted(reached) == sorted(webhooks)
+    assert sorted(w for record in records for w, _ in record.missed) == sorted(inactive)
+    assert len({seen.body for seen in world.receivers.log}) == 1
+    queued = [webhook_id for record in world.event_records() for webhook_id in record.queued]
+    assert len(queued) == len(set(queued))
+
+
+@pytest.mark.parametrize("fault", ["crash_before", "crash_after", "lost_answer", "repeated", "partial", "throttled"])
+def test_a_fan_out_cut_off_anywhere_reaches_every_webhook_in_the_end(
+    fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webhooks.events.ingestion.PAGE", 5)
+    for nth in range(1, 7):
+        world = World(plan=Once("sqs.send_message_batch", fault, nth))
+        webhooks = {world.owners.register(f"w{number}").webhook_id for number in range(13)}
+        world.publish(event("e1"))
+        world.run()
+        assert {seen.webhook_id for seen in world.receivers.log} == webhooks
+        assert all(record.status == "delivered" for record in world.deliveries())
+        assert len(world.event_records()) == 3
+
+
+def test_messages_of_one_owner_share_a_group_and_those_of_others_do_not() -> None:
+    world = World()
+    world.owners.register("a", user_id=7)
+    world.owners.register("b", user_id=7)
+    world.owners.register("c", user_id=8)
+    world.publish(event("e1"))
+    world.work("ingest")
+    groups = [message.group for message in world.messages(world.delivery_queue)]
+    assert len(groups) == 3
+    assert len(set(groups)) == 2
+    assert None not in groups
+
+
+def test_throttling_is_ours_to_retry_and_costs_no_event() -> None:
+    world = World(partition_writes=3)
+    world.owners.register("one")
+    for number in range(30):
+        world.publish(event(f"e{number}"))
+    world.run()
+    assert {seen.event_id for seen in world.receivers.log} == {f"e{number}" for number in range(30)}
+
+
+def test_an_event_of_eventbridge_has_the_type_of_its_envelope_unless_it_names_one() -> None:
+    world = World()
+    world.owners.register("one")
+    envelope = {"id": "x", "time": "2025-10-09T08:00:00Z", "detail-type": "record.created"}
+    untyped = {name: value for name, value in event("e1").items() if name != "type"}
+    for detail in (untyped, event("e2", "table.created")):
+        world.send_raw(world.ingest_queue, json.dumps({**envelope, "detail": detail}))
+    world.run()
+    assert {seen.event_id: seen.event_type for seen in world.receivers.log} == {
+        "e1": "record.created",
+        "e2": "table.created",
+    }
+
+
+def test_an_event_that_is_too_large_is_put_aside_and_costs_its_neighbours_nothing() -> None:
+    world = World()
+    world.owners.register("one")
+    world.publish(event("large", data={"text": "x" * MAX_EVENT_BYTES}), event("fine"))
+    world.run()
+    assert {seen.event_id for seen in world.receivers.log} == {"fine"}
+    (put_aside,) = world.messages(world.ingest_dead_letter_queue)
+    assert f"at most {MAX_EVENT_BYTES}" in put_aside.attributes["reason"]["StringValue"]
+
+
+CONTINUED = json.dumps({"continue": {"event_id": "e1", "scope": "ws:1", "page": 1, "after": "wh_0"}})
+
+
+def test_what_continues_an_event_that_is_gone_is_put_aside() -> None:
+    world = World()
+    world.send_raw(world.ingest_queue, CONTINUED)
+    world.run()
+    (put_aside,) = world.messages(world.ingest_dead_letter_queue)
+    assert "is gone" in put_aside.attributes["reason"]["StringValue"]
+
+
+def test_what_continues_an_event_that_cannot_be_read_now_comes_again() -> None:
+    world = World(plan=Once("dynamodb.batch_get_item", "throttled"))
+    world.send_raw(world.ingest_queue, CONTINUED)
+    assert world.poll("ingest") == 1
+    assert len(world.messages(world.ingest_queue)) == 1
+    assert not world.messages(world.ingest_dead_letter_queue)
+
+
+def test_a_fault_of_ours_that_one_event_brings_out_costs_its_neighbours_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    match = CompiledRoutes.match
+
+    def faulty(self: CompiledRoutes, payload: Mapping[str, object]) -> Outcome:
+        if payload["id"] == "bad":
+            raise ZeroDivisionError
+        return match(self, payload)
+
+    monkeypatch.setattr(CompiledRoutes, "match", faulty)
+    world = World()
+    world.owners.register("one")
+    for event_id in ("fine", "bad", "good"):
+        world.publish(event(event_id))
+    world.work("ingest")
+    assert [json.loads(each.body)["events"][0]["id"] for each in world.messages(world.ingest_queue)] == ["bad"]
+    world.work()
+    assert {seen.event_id for seen in world.receivers.log} == {"fine", "good"}

@@ -1,0 +1,86 @@
+"""The dead-letter queue is handed copies, old messages, and what SQS itself gave up on: only what is dead is buried."""
+
+from dataclasses import replace
+
+from tests.fakes.owners import url_of
+from tests.fakes.sqs import Message
+from tests.fakes.world import TABLE, World, event
+from webhooks.delivery.lifecycle import restarted
+from webhooks.messages import DeliveryMessage
+from webhooks.store.deliveries import DeliveryStore
+from webhooks.store.dynamo import DynamoTable
+
+DAY_MS = 86_400_000
+
+
+def store_of(world: World) -> DeliveryStore:
+    return DeliveryStore(DynamoTable(world.dynamodb, TABLE), DAY_MS, world.clock.now_ms)
+
+
+def queued(world: World) -> Message:
+    """The message of one delivery, as ingest has sent it."""
+    world.owners.register("one", max_retries=0)
+    world.publish(event("e1"))
+    world.work("ingest")
+    (message,) = world.messages(world.delivery_queue)
+    return message
+
+
+def redrive(world: World, message: Message) -> None:
+    """As SQS does with what was received too often."""
+    world.send_raw(world.dead_letter_queue, message.body, message.attributes["meta"]["StringValue"])
+
+
+def test_what_was_delivered_since_is_not_buried() -> None:
+    world = World()
+    message = queued(world)
+    world.run()
+    redrive(world, message)
+    world.run()
+    assert world.dead_letters() == []
+    assert world.delivery().status == "delivered"
+
+
+def test_what_was_sent_again_since_is_not_buried() -> None:
+    world = World()
+    message = queued(world)
+    world.receivers.script(url_of("one"), [500])
+    world.run()
+    (letter,) = world.dead_letters()
+    assert letter.body.decode() == message.body
+    record = world.delivery()
+    again = replace(restarted(record, world.clock.ms), revision=record.revision + 1)
+    assert store_of(world).save([(record, again)]) == [True]
+    redrive(world, message)
+    world.run()
+    assert world.delivery() == again
+    assert world.dead_letters() == [letter]
+
+
+def test_what_is_delivered_while_it_is_being_buried_is_not() -> None:
+    """SQS gave its message up, and a copy of it gets through just before the undertaker writes."""
+
+    def meanwhile(call: str) -> None:
+        if call == "dynamodb.batch_execute_statement" and redriven and not world.receivers.log:
+            world.work("sender")
+
+    redriven = False
+    world = World(plan=meanwhile)
+    message = queued(world)
+    redriven = True
+    redrive(world, message)
+    world.work("undertaker")
+    world.run()
+    assert len(world.receivers.log) == 1
+    assert world.delivery().status == "delivered"
+    assert world.dead_letters() == []
+
+
+def test_a_message_on_the_dead_letter_queue_says_why() -> None:
+    world = World()
+    queued(world)
+    world.receivers.script(url_of("one"), [500])
+    world.work("sender")
+    (message,) = world.messages(world.dead_letter_queue)
+    parsed = DeliveryMessage.parse(message.body, message.attributes["meta"]["StringValue"])
+    assert parsed.reason == "attempts_used_up:http_500"

@@ -24,7 +24,7 @@ import routes_system
 import routes_webhooks
 from openapi import openapi_text
 from reading import StrictRequests
-from request_limits import Doorkeeper
+from request_limits import RequestLimiter
 from webhooks.errors import WebhooksError
 from webhooks.events.publishing import Publishing
 from webhooks.management.cursors import Cursors
@@ -32,12 +32,12 @@ from webhooks.management.dead_letters import DeadLetterManagement
 from webhooks.management.deliveries import DeliveryHistory
 from webhooks.management.events import EventHistory
 from webhooks.management.failure_groups import FailureGroups
-from webhooks.management.filter_tests import FilterTrials
+from webhooks.management.filter_tests import FilterTests
 from webhooks.management.overview import Overviews
 from webhooks.management.readiness import Checks
 from webhooks.management.recovery import Recovery
 from webhooks.management.subscriptions import SubscriptionManagement
-from webhooks.management.test_events import Trials
+from webhooks.management.test_events import TestEvents
 from webhooks.management.webhook_metrics import WebhookMetrics
 from webhooks.management.webhooks import WebhookManagement
 from webhooks.statistics.prometheus import ServiceMetrics
@@ -52,17 +52,17 @@ logger = Logger()
 class UseCases:
     """Everything that the routes call, and who admits to them."""
 
-    doorkeeper: Doorkeeper
+    limiter: RequestLimiter
     webhooks: WebhookManagement
     subscriptions: SubscriptionManagement
     publishing: Publishing
-    trials: Trials
+    test_events: TestEvents
     events: EventHistory
     deliveries: DeliveryHistory
     dead_letters: DeadLetterManagement
     failures: FailureGroups
     recovery: Recovery
-    filters: FilterTrials
+    filters: FilterTests
     webhook_metrics: WebhookMetrics
     overviews: Overviews
     service_metrics: ServiceMetrics
@@ -74,8 +74,8 @@ class UseCases:
 class Api(APIGatewayRestResolver):
     """The resolver with strict requests, and with RFC 9457 for every error."""
 
-    def __init__(self, doorkeeper: Doorkeeper, cors_allowed_origins: Collection[str]) -> None:
-        self._doorkeeper = doorkeeper
+    def __init__(self, limiter: RequestLimiter, cors_allowed_origins: Collection[str]) -> None:
+        self._doorkeeper = limiter
         origins = list(cors_allowed_origins) or [""]
         cors = CORSConfig(
             allow_origin=origins[0],
@@ -139,12 +139,12 @@ class Api(APIGatewayRestResolver):
 
 def create(use_cases: UseCases, cors_allowed_origins: Collection[str]) -> Api:
     """The API over these use cases."""
-    api = Api(use_cases.doorkeeper, cors_allowed_origins)
+    api = Api(use_cases.limiter, cors_allowed_origins)
     document = cache(lambda: openapi_text(api))
     api.include_router(routes_system.routes(use_cases.checks, document))
     api.include_router(routes_metrics.service_routes(use_cases.service_metrics))
     for router in (
-        routes_webhooks.routes(use_cases.webhooks, use_cases.trials, use_cases.webhook_metrics, use_cases.cursors),
+        routes_webhooks.routes(use_cases.webhooks, use_cases.test_events, use_cases.webhook_metrics, use_cases.cursors),
         routes_subscriptions.routes(use_cases.subscriptions, use_cases.cursors),
         routes_events.routes(use_cases.publishing, use_cases.event_types),
         routes_event_history.routes(use_cases.events, use_cases.cursors),

@@ -7,7 +7,7 @@ from typing import Any
 
 from api import UseCases, create, logger
 from probes import queue_check, queue_depth, table_check
-from request_limits import Doorkeeper
+from request_limits import RequestLimiter
 from webhooks.access.request_limits import RequestLimits
 from webhooks.aws.clients import client
 from webhooks.aws.cloudwatch import OldestMessages
@@ -21,21 +21,21 @@ from webhooks.management.dead_letters import DeadLetterManagement
 from webhooks.management.deliveries import DeliveryHistory
 from webhooks.management.events import EventHistory
 from webhooks.management.failure_groups import FailureGroups
-from webhooks.management.filter_tests import FilterTrials
+from webhooks.management.filter_tests import FilterTests
 from webhooks.management.overview import Overviews
 from webhooks.management.recovery import Recovery
 from webhooks.management.subscriptions import SubscriptionManagement
-from webhooks.management.test_events import Trials
+from webhooks.management.test_events import TestEvents
 from webhooks.management.webhook_metrics import WebhookMetrics
 from webhooks.management.webhooks import WebhookManagement
 from webhooks.matching.route_cache import RouteCache
 from webhooks.recovery.replay import Replayer
-from webhooks.recovery.replay_source import Outstanding
+from webhooks.recovery.replay_source import ReplaySource
 from webhooks.settings import ApiSettings
 from webhooks.statistics.prometheus import ServiceMetrics
 from webhooks.store.data_key import DataKeyStore
 from webhooks.store.dead_letters import DeadLetterStore
-from webhooks.store.delivery_context import SendingStore
+from webhooks.store.delivery_context import DeliveryContextStore
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.events import EventStore
 from webhooks.store.history import HistoryStore
@@ -67,7 +67,7 @@ statistics = StatisticsReader(table)
 events = EventStore(table, settings.retention_ms)
 letters = DeadLetterStore(table, settings.retention_ms, now_ms)
 replayer = Replayer(
-    SendingStore(table, settings.retention_ms, now_ms),
+    DeliveryContextStore(table, settings.retention_ms, now_ms),
     letters,
     SqsDeliveries(Queue(sqs, settings.delivery_queue_url)),
     now_ms=now_ms,
@@ -84,7 +84,7 @@ queues = {
 }
 api = create(
     UseCases(
-        doorkeeper=Doorkeeper(
+        limiter=RequestLimiter(
             limits=RequestLimits(RequestCountStore(table), per_second=settings.tenant_rate_limit, now_ms=now_ms),
             header_prefix=settings.header_prefix,
         ),
@@ -109,7 +109,7 @@ api = create(
         publishing=Publishing(
             queue=SqsIngest(Queue(sqs, settings.ingest_queue_url)), event_types=settings.event_types, now_ms=now_ms
         ),
-        trials=Trials(
+        test_events=TestEvents(
             store=store,
             sender=LambdaSender(once, settings.sender_function_name),
             event_types=settings.event_types,
@@ -140,13 +140,13 @@ api = create(
         failures=FailureGroups(store=store, history=history),
         recovery=Recovery(
             store=store,
-            outstanding=Outstanding(letters, MissedStore(table, now_ms)),
+            outstanding=ReplaySource(letters, MissedStore(table, now_ms)),
             replayer=replayer,
             jobs=jobs,
             queue=jobs_queue,
             now_ms=now_ms,
         ),
-        filters=FilterTrials(store=store, history=history, events=events, now_ms=now_ms),
+        filters=FilterTests(store=store, history=history, events=events, now_ms=now_ms),
         webhook_metrics=webhook_metrics,
         overviews=Overviews(webhooks=store, statistics=statistics, metrics=webhook_metrics, now_ms=now_ms),
         service_metrics=ServiceMetrics(

@@ -14,7 +14,7 @@ from webhooks.request.headers import hop_header
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doorkeeper:
+class RequestLimiter:
     """Refuses our own deliveries and tenants who ask too often."""
 
     limits: RequestLimits

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from answers.dead_letters import BulkReplay, DeadLetterAnswer, DeadLetterPage, ReplayAnswer
 from paging import DEFAULT_LIMIT, Cursor, Limit, Pages
 from reading import caller_of
-from time_range import From, To, span
+from time_range import From, To, time_range
 from webhooks.management.cursors import Cursors
 from webhooks.management.dead_letters import DeadLetterManagement, Selection
 from webhooks.models.caller import Caller
@@ -34,7 +34,7 @@ def routes(management: DeadLetterManagement, cursors: Cursors) -> Router:
         cursor: str | None,
     ) -> DeadLetterPage:
         pages = Pages(cursors, caller, f"dead|{webhook_id}|{caller.is_admin}|{selection}|{times}")
-        found = management.page(caller, webhook_id, selection, span(*times, pages.position(cursor)), limit)
+        found = management.page(caller, webhook_id, selection, time_range(*times, pages.position(cursor)), limit)
         items = [DeadLetterAnswer.of(each) for each in found.items]
         return DeadLetterPage(items=items, next_cursor=pages.cursor(found.position))
 

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from answers.deliveries import DeliveryAnswer, DeliveryPage, DeliveryWithAttempts
 from paging import DEFAULT_LIMIT, Cursor, Limit, Pages
 from reading import caller_of
-from time_range import From, To, span
+from time_range import From, To, time_range
 from webhooks.management.cursors import Cursors
 from webhooks.management.deliveries import DeliveryHistory, Selection
 
@@ -42,7 +42,7 @@ def routes(history: DeliveryHistory, cursors: Cursors) -> Router:
         caller = caller_of(router, "webhooks")
         pages = Pages(cursors, caller, f"deliveries|{webhook_id}|{status}|{event_type}|{status_code}|{from_}|{to}")
         selection = Selection(status, event_type, status_code)
-        found = history.page(caller, webhook_id, selection, span(from_, to, pages.position(cursor)), limit)
+        found = history.page(caller, webhook_id, selection, time_range(from_, to, pages.position(cursor)), limit)
         items = [DeliveryAnswer.of(each) for each in found.items]
         return DeliveryPage(items=items, next_cursor=pages.cursor(found.position))
 

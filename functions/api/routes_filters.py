@@ -7,11 +7,11 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from answers.filters import FilterResult, FilterResults, FilterTest
 from reading import caller_of
-from webhooks.management.filter_tests import FilterTrials, Tried
+from webhooks.management.filter_tests import FilterTestResult, FilterTests
 from webhooks.times import rfc3339
 
 
-def routes(trials: FilterTrials) -> Router:
+def routes(filter_tests: FilterTests) -> Router:
     """The router of this use case."""
     router = Router()
 
@@ -29,14 +29,14 @@ def routes(trials: FilterTrials) -> Router:
         caller = caller_of(router, "webhooks")
         filters = request.filters or {}
         if request.event is not None:
-            return FilterResults.of([_result(trials.on_event(caller, filters, request.event))])
-        found = trials.on_last(caller, filters, request.last, request.webhook_id, request.event_type)
+            return FilterResults.of([_result(filter_tests.on_event(caller, filters, request.event))])
+        found = filter_tests.on_last(caller, filters, request.last, request.webhook_id, request.event_type)
         return FilterResults.of([_result(each) for each in found])
 
     return router
 
 
-def _result(tried: Tried) -> FilterResult:
+def _result(tried: FilterTestResult) -> FilterResult:
     return FilterResult(
         event_id=tried.event_id,
         event_type=tried.event_type,

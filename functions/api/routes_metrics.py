@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from answers.metrics import HealthAnswer, MetricsAnswer
 from answers.overview import OverviewAnswer
 from reading import caller_of
-from time_range import span
+from time_range import time_range
 from webhooks.management.overview import Overviews
 from webhooks.management.webhook_metrics import Interval, WebhookMetrics
 from webhooks.statistics.prometheus import CONTENT_TYPE, ServiceMetrics
@@ -31,7 +31,7 @@ def routes(metrics: WebhookMetrics, overviews: Overviews) -> Router:
         user_id: Annotated[str | None, Query(max_length=128, description="another owner's; for admins")] = None,
     ) -> OverviewAnswer:
         caller = caller_of(router, "webhooks")
-        asked = span(from_, to, None)
+        asked = time_range(from_, to, None)
         return OverviewAnswer.of_overview(overviews.look(caller, user_id, asked.from_ms, asked.to_ms, interval))
 
     @router.get(
@@ -44,7 +44,7 @@ def routes(metrics: WebhookMetrics, overviews: Overviews) -> Router:
         webhook_id: str, from_: From = None, to: To = None, interval: Annotated[Interval, Query()] = "hour"
     ) -> MetricsAnswer:
         caller = caller_of(router, "webhooks")
-        asked = span(from_, to, None)
+        asked = time_range(from_, to, None)
         figures = metrics.metrics(caller, webhook_id, asked.from_ms, asked.to_ms, interval)
         return MetricsAnswer.of(figures, webhook_id=webhook_id)
 

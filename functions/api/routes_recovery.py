@@ -11,7 +11,7 @@ from answers.failures import FailureGroupAnswer, FailureGroupPage, FailureSample
 from answers.recovery import Recover, RecoveryEstimate
 from paging import Cursor, Pages
 from reading import caller_of
-from time_range import From, To, span
+from time_range import From, To, time_range
 from webhooks.management.cursors import Cursors
 from webhooks.management.failure_groups import FailureGroup, FailureGroups, GroupPage
 from webhooks.management.recovery import Recovery
@@ -36,7 +36,7 @@ def routes(groups: FailureGroups, recovery: Recovery, cursors: Cursors) -> Route
     def group_dead_letters(from_: From = None, to: To = None, cursor: Cursor = None) -> FailureGroupPage:
         caller = caller_of(router, "webhooks")
         pages = Pages(cursors, caller, f"groups|{caller.is_admin}|{from_}|{to}")
-        return _page(groups.dead_letters(caller, span(from_, to, pages.position(cursor))), pages)
+        return _page(groups.dead_letters(caller, time_range(from_, to, pages.position(cursor))), pages)
 
     @router.get(
         "/webhooks/<webhook_id>/failures",
@@ -48,7 +48,7 @@ def routes(groups: FailureGroups, recovery: Recovery, cursors: Cursors) -> Route
     def group_failures(webhook_id: str, from_: From = None, to: To = None, cursor: Cursor = None) -> FailureGroupPage:
         caller = caller_of(router, "webhooks")
         pages = Pages(cursors, caller, f"failures|{webhook_id}|{from_}|{to}")
-        return _page(groups.of_webhook(caller, webhook_id, span(from_, to, pages.position(cursor))), pages)
+        return _page(groups.of_webhook(caller, webhook_id, time_range(from_, to, pages.position(cursor))), pages)
 
     @router.post(
         "/webhooks/<webhook_id>/recover",

@@ -18,16 +18,16 @@ from paging import DEFAULT_LIMIT, Cursor, Limit, Pages
 from reading import IdempotencyKey, IfMatch, caller_of, etag, versions
 from webhooks.management.cursors import Cursors
 from webhooks.management.requests import RegenerateSecret, SendTest, WebhookChange, WebhookRequest
-from webhooks.management.test_events import Trials
+from webhooks.management.test_events import TestEvents
 from webhooks.management.webhook_metrics import WebhookMetrics
 from webhooks.management.webhooks import WebhookManagement
-from webhooks.models.trial import Trial
+from webhooks.models.test_result import TestResult
 
 TAGS = ["webhooks"]
 JSON = "application/json"
 
 
-def routes(management: WebhookManagement, trials: Trials, metrics: WebhookMetrics, cursors: Cursors) -> Router:
+def routes(management: WebhookManagement, test_events: TestEvents, metrics: WebhookMetrics, cursors: Cursors) -> Router:
     """The router of these use cases."""
     router = Router()
 
@@ -107,7 +107,7 @@ def routes(management: WebhookManagement, trials: Trials, metrics: WebhookMetric
         tags=TAGS,
         operation_id="testWebhook",
     )
-    def test_webhook(webhook_id: str, request: Annotated[SendTest | None, Body()] = None) -> Trial:
-        return trials.send(caller_of(router, "webhooks"), webhook_id, request or SendTest())
+    def test_webhook(webhook_id: str, request: Annotated[SendTest | None, Body()] = None) -> TestResult:
+        return test_events.send(caller_of(router, "webhooks"), webhook_id, request or SendTest())
 
     return router

@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import StringConstraints, WithJsonSchema
 
 from webhooks.errors import Invalid
-from webhooks.management.paging import Span
+from webhooks.management.paging import TimeRange
 from webhooks.times import epoch_ms
 
 _Time = Annotated[str, StringConstraints(max_length=64), WithJsonSchema({"type": "string", "format": "date-time"})]
@@ -14,9 +14,9 @@ From = Annotated[_Time | None, Query(alias="from", description="RFC 3339: events
 To = Annotated[_Time | None, Query(alias="to", description="RFC 3339: events accepted by then")]
 
 
-def span(from_: str | None, to: str | None, behind: str | None) -> Span:
+def time_range(from_: str | None, to: str | None, behind: str | None) -> TimeRange:
     """The part of a list that is asked for. Raises Invalid."""
-    return Span(_time("from", from_), _time("to", to), behind)
+    return TimeRange(_time("from", from_), _time("to", to), behind)
 
 
 def _time(name: str, text: str | None) -> int | None:

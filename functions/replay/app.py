@@ -9,18 +9,18 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from webhooks.aws.clients import client
-from webhooks.aws.eventbridge import EventBus
+from webhooks.aws.eventbridge import EventBridgeBus
 from webhooks.aws.sqs import Queue, SqsDeliveries, SqsJobs
 from webhooks.batch_log import REPLAY, REPLAY_JOBS, BatchLog
 from webhooks.errors import Unavailable
 from webhooks.messages import failures, received_deliveries
-from webhooks.recovery.dead_letter_writer import Undertaker
+from webhooks.recovery.dead_letter_writer import DeadLetterWriter
 from webhooks.recovery.replay import Replayer
 from webhooks.recovery.replay_jobs import ReplayJobs
-from webhooks.recovery.replay_source import Outstanding
+from webhooks.recovery.replay_source import ReplaySource
 from webhooks.settings import ReplaySettings
 from webhooks.store.dead_letters import DeadLetterStore
-from webhooks.store.delivery_context import SendingStore
+from webhooks.store.delivery_context import DeliveryContextStore
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.missed import MissedStore
 from webhooks.store.replay_jobs import ReplayJobStore
@@ -37,13 +37,13 @@ settings = ReplaySettings.read(os.environ)
 logger = Logger(service="webhooks", level=settings.log_level)
 sqs = client("sqs")
 table = DynamoTable(client("dynamodb"), settings.table_name)
-store = SendingStore(table, settings.retention_ms, now_ms)
+store = DeliveryContextStore(table, settings.retention_ms, now_ms)
 letters = DeadLetterStore(table, settings.retention_ms, now_ms)
-announcer = EventBus(partial(client, "events"), settings.event_bus_name, settings.event_source)
-undertaker = Undertaker(store, letters, announcer, now_ms=now_ms)
+publisher = EventBridgeBus(partial(client, "events"), settings.event_bus_name, settings.event_source)
+dead_letter_writer = DeadLetterWriter(store, letters, publisher, now_ms=now_ms)
 jobs = ReplayJobs(
     ReplayJobStore(table, settings.retention_ms, now_ms),
-    Outstanding(letters, MissedStore(table, now_ms)),
+    ReplaySource(letters, MissedStore(table, now_ms)),
     Replayer(store, letters, SqsDeliveries(Queue(sqs, settings.delivery_queue_url)), now_ms=now_ms),
     SqsJobs(Queue(sqs, settings.jobs_queue_url)),
     now_ms=now_ms,
@@ -85,7 +85,7 @@ def _bury(records: list[dict[str, Any]], context: Any) -> list[str]:  # noqa: AN
         for each in unreadable:
             logger.error("unreadable message", extra={"message_id": each.message_id, "reason": each.reason})
             letters.keep_unreadable(each.message_id, each.record["body"], each.meta, each.reason)
-        buried = undertaker.bury(batch)
+        buried = dead_letter_writer.bury(batch)
     except Unavailable:
         logger.exception("batch returned to the queue")
         burial_log.line("dead letters kept", context, received=len(records), failed=len(records))

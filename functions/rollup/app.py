@@ -11,7 +11,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from webhooks.aws.clients import client
-from webhooks.aws.eventbridge import EventBus
+from webhooks.aws.eventbridge import EventBridgeBus
 from webhooks.batch_log import ROLLUP, BatchLog, Context
 from webhooks.messages import failures
 from webhooks.settings import RollupSettings
@@ -36,7 +36,7 @@ rollup = Rollup(
         retention_ms=settings.retention_ms,
         now_ms=now_ms,
     ),
-    EventBus(partial(client, "events"), settings.event_bus_name, settings.event_source),
+    EventBridgeBus(partial(client, "events"), settings.event_bus_name, settings.event_source),
     sleep=time.sleep,
     random=random.random,
     now_ms=now_ms,

@@ -19,8 +19,8 @@ from webhooks.delivery import circuit_breaker
 from webhooks.delivery.admission import Admission, SenderPolicy
 from webhooks.delivery.conclusion import Conclusion
 from webhooks.delivery.dispatcher import Sender
-from webhooks.delivery.endpoint_health import HealthKeeper
-from webhooks.delivery.test_send import TrialSender
+from webhooks.delivery.endpoint_health import EndpointHealth
+from webhooks.delivery.test_send import TestSender
 from webhooks.egress.policy import EgressPolicy
 from webhooks.egress.transport import HttpTransport
 from webhooks.errors import Unavailable
@@ -28,9 +28,9 @@ from webhooks.messages import failures, received_deliveries
 from webhooks.request.signed_request import RequestSigner
 from webhooks.settings import SenderSettings
 from webhooks.store.data_key import DataKeyStore
-from webhooks.store.delivery_context import SendingStore
+from webhooks.store.delivery_context import DeliveryContextStore
 from webhooks.store.direct import direct
-from webhooks.store.disabling import WebhookSwitch
+from webhooks.store.disabling import WebhookDisabler
 from webhooks.store.duplicates import Duplicates
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.schema import COUNTER_SHARDS
@@ -48,7 +48,7 @@ settings = SenderSettings.read(os.environ)
 logger = Logger(service="webhooks", level=settings.log_level)
 sqs = client("sqs")
 table = DynamoTable(direct(client("dynamodb"), credentials()), settings.table_name)
-store = SendingStore(table, settings.retention_ms, now_ms)
+store = DeliveryContextStore(table, settings.retention_ms, now_ms)
 states = StateStore(table)
 data_keys = DataKeyStore(table)
 box = KmsSecretBox(client("kms"), data_keys.load, data_keys.store_if_absent, settings.data_key_id)
@@ -69,7 +69,7 @@ conclusion = Conclusion(
     states,
     SqsDeliveries(Queue(sqs, settings.delivery_queue_url)),
     dead_letters,
-    HealthKeeper(states, WebhookSwitch(table), circuit_breaker.Policy()),
+    EndpointHealth(states, WebhookDisabler(table), circuit_breaker.Policy()),
     now_ms=now_ms,
 )
 sender = Sender(
@@ -82,7 +82,7 @@ sender = Sender(
     now_ms=now_ms,
     random=random.random,
 )
-trials = TrialSender(store, transport, signer, now_ms=now_ms)
+test_events = TestSender(store, transport, signer, now_ms=now_ms)
 loop = asyncio.new_event_loop()  # one for the life of the process: the connection pool lives in it
 duplicates = Duplicates(table, secrets.randbelow(COUNTER_SHARDS))
 batch_log = BatchLog(SENDER, now_ms=now_ms)
@@ -91,13 +91,13 @@ gc.set_threshold(10_000)  # nor in looking for cycles at every 700th object: tha
 
 
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
-    """SQS batch in, ids of the messages that stay out; or {"test": {"webhook_id", "event"}} in, a Trial out."""
+    """SQS batch in, ids of the messages that stay out; or {"test": {"webhook_id", "event"}} in, a TestResult out."""
     logger.append_keys(function_request_id=context.aws_request_id)
     if "test" in event:
         test = event["test"]
-        trial = loop.run_until_complete(trials.try_out(test["webhook_id"], test["event"]))
-        logger.info("test delivery", extra={"webhook_id": test["webhook_id"], "succeeded": trial.succeeded})
-        return trial.model_dump(mode="json")
+        result = loop.run_until_complete(test_events.send_test(test["webhook_id"], test["event"]))
+        logger.info("test delivery", extra={"webhook_id": test["webhook_id"], "succeeded": result.succeeded})
+        return result.model_dump(mode="json")
     batch, unreadable = received_deliveries(event["Records"])
     report = loop.run_until_complete(sender.deliver(batch))
     for each in unreadable:

@@ -9,9 +9,9 @@ from webhooks.management.dead_letters import DeadLetterManagement
 from webhooks.management.deliveries import DeliveryHistory
 from webhooks.management.recovery import Recovery
 from webhooks.recovery.replay import Replayer
-from webhooks.recovery.replay_source import Outstanding
+from webhooks.recovery.replay_source import ReplaySource
 from webhooks.store.dead_letters import DeadLetterStore
-from webhooks.store.delivery_context import SendingStore
+from webhooks.store.delivery_context import DeliveryContextStore
 from webhooks.store.events import EventStore
 from webhooks.store.history import HistoryStore
 from webhooks.store.missed import MissedStore
@@ -27,7 +27,7 @@ class Api:
         store = self.owners.store
         letters, history = DeadLetterStore(table, retention_ms, now_ms), HistoryStore(table, now_ms)
         jobs, jobs_queue = ReplayJobStore(table, retention_ms, now_ms), SqsJobs(services.queue("jobs"))
-        sending = SendingStore(table, retention_ms, now_ms)
+        sending = DeliveryContextStore(table, retention_ms, now_ms)
         replayer = Replayer(sending, letters, SqsDeliveries(services.queue("delivery")), now_ms=now_ms)
         self.publishing = Publishing(
             queue=SqsIngest(services.queue("ingest")), event_types=DEFAULT_EVENT_TYPES, now_ms=now_ms
@@ -53,7 +53,7 @@ class Api:
         )
         self.recovery = Recovery(
             store=store,
-            outstanding=Outstanding(letters, MissedStore(table, now_ms)),
+            outstanding=ReplaySource(letters, MissedStore(table, now_ms)),
             replayer=replayer,
             jobs=jobs,
             queue=jobs_queue,

@@ -9,31 +9,31 @@ from tests.fakes.clock import Clock
 from tests.fakes.kms import FakeKMS
 from tests.fakes.receivers import FakeReceivers
 from tests.fakes.virtual_loop import VirtualLoop
-from webhooks.aws.eventbridge import EventBus
+from webhooks.aws.eventbridge import EventBridgeBus
 from webhooks.aws.kms import KmsSecretBox
 from webhooks.aws.sqs import Queue, SqsDeliveries, SqsIngest, SqsJobs
 from webhooks.delivery import circuit_breaker
 from webhooks.delivery.admission import Admission, SenderPolicy
 from webhooks.delivery.conclusion import Conclusion
 from webhooks.delivery.dispatcher import Sender
-from webhooks.delivery.endpoint_health import HealthKeeper
+from webhooks.delivery.endpoint_health import EndpointHealth
 from webhooks.delivery.release import Release
 from webhooks.errors import Unavailable
 from webhooks.event_types import DEFAULT_EVENT_TYPES
 from webhooks.events.ingestion import Ingestion
 from webhooks.matching.route_cache import RouteCache
 from webhooks.messages import failures, received_deliveries, received_text
-from webhooks.recovery.dead_letter_writer import Undertaker
+from webhooks.recovery.dead_letter_writer import DeadLetterWriter
 from webhooks.recovery.replay import Replayer
 from webhooks.recovery.replay_jobs import ReplayJobs
-from webhooks.recovery.replay_source import Outstanding
+from webhooks.recovery.replay_source import ReplaySource
 from webhooks.request.signed_request import RequestSigner
 from webhooks.statistics.rollup import Rollup
 from webhooks.store import schema
 from webhooks.store.data_key import DataKeyStore
 from webhooks.store.dead_letters import DeadLetterStore
-from webhooks.store.delivery_context import SendingStore
-from webhooks.store.disabling import WebhookSwitch
+from webhooks.store.delivery_context import DeliveryContextStore
+from webhooks.store.disabling import WebhookDisabler
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.events import EventStore
 from webhooks.store.missed import MissedStore
@@ -101,7 +101,11 @@ def ingest(services: Services) -> Handler:
 def sender(services: Services) -> Handler:
     """functions/sender/app.py"""
     now_ms, table = services.clock.now_ms, services.table()
-    store, states, data_key = SendingStore(table, services.retention_ms, now_ms), StateStore(table), DataKeyStore(table)
+    store, states, data_key = (
+        DeliveryContextStore(table, services.retention_ms, now_ms),
+        StateStore(table),
+        DataKeyStore(table),
+    )
     box = KmsSecretBox(services.kms, data_key.load, data_key.store_if_absent, "key")
     dead_letters = SqsDeliveries(services.queue("dead"))
     policy = SenderPolicy(services.retry_base_seconds, services.max_wait_days * DAY_MS)
@@ -110,7 +114,7 @@ def sender(services: Services) -> Handler:
         states,
         SqsDeliveries(services.queue("delivery")),
         dead_letters,
-        HealthKeeper(states, WebhookSwitch(table), services.circuit),
+        EndpointHealth(states, WebhookDisabler(table), services.circuit),
         now_ms=now_ms,
     )
     use_case = Sender(
@@ -157,13 +161,13 @@ def release(services: Services) -> Handler:
 def replay(services: Services) -> Handler:
     """functions/replay/app.py"""
     now_ms, table = services.clock.now_ms, services.table()
-    store = SendingStore(table, services.retention_ms, now_ms)
+    store = DeliveryContextStore(table, services.retention_ms, now_ms)
     letters = DeadLetterStore(table, services.retention_ms, now_ms)
-    announcer = EventBus(lambda: services.events, services.bus_name, "pyairtable")
-    undertaker = Undertaker(store, letters, announcer, now_ms=now_ms)
+    publisher = EventBridgeBus(lambda: services.events, services.bus_name, "pyairtable")
+    dead_letter_writer = DeadLetterWriter(store, letters, publisher, now_ms=now_ms)
     jobs = ReplayJobs(
         ReplayJobStore(table, services.retention_ms, now_ms),
-        Outstanding(letters, MissedStore(table, now_ms)),
+        ReplaySource(letters, MissedStore(table, now_ms)),
         Replayer(store, letters, SqsDeliveries(services.queue("delivery")), now_ms=now_ms),
         SqsJobs(services.queue("jobs")),
         now_ms=now_ms,
@@ -183,7 +187,7 @@ def replay(services: Services) -> Handler:
         try:
             for each in unreadable:
                 letters.keep_unreadable(each.message_id, each.record["body"], each.meta, each.reason)
-            undertaker.bury(batch)
+            dead_letter_writer.bury(batch)
         except Unavailable:
             return [record["messageId"] for record in records]
         return []
@@ -206,7 +210,7 @@ def rollup(services: Services) -> Handler:
     )
     use_case = Rollup(
         store,
-        EventBus(lambda: services.events, services.bus_name, "pyairtable"),
+        EventBridgeBus(lambda: services.events, services.bus_name, "pyairtable"),
         sleep=services.sleep or services.clock.sleep,
         random=services.random,
         now_ms=services.clock.now_ms,
@@ -244,4 +248,4 @@ class Functions:
 
     def restart(self, name: str) -> None:
         """The process is gone; the next invocation has a new one. Mappings of `replay` have two names."""
-        self._processes.pop({"undertaker": "replay", "jobs": "replay"}.get(name, name), None)
+        self._processes.pop({"dead_letter_writer": "replay", "jobs": "replay"}.get(name, name), None)

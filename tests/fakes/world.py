@@ -20,7 +20,7 @@ from tests.fakes.owners import Owners
 from tests.fakes.receivers import FakeReceivers
 from tests.fakes.sqs import FakeQueue, FakeSQS, Message
 from tests.fakes.stream_source import lambda_records
-from webhooks.delivery.endpoint_state import WebhookState
+from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
 from webhooks.models.event import EventRecord
 from webhooks.models.replay import ReplayJob, ReplaySelection
@@ -109,7 +109,7 @@ class World:
         return {
             "ingest": source(self.ingest_queue, "ingest", batch_size),
             "sender": source(self.delivery_queue, "sender", batch_size),
-            "undertaker": source(self.dead_letter_queue, "replay", 10),
+            "dead_letter_writer": source(self.dead_letter_queue, "replay", 10),
             "jobs": source(self.jobs_queue, "replay", 1),
         }
 
@@ -235,7 +235,7 @@ class World:
         found = self.dynamodb.tables[TABLE].all_items()
         return [event_of(item) for (pk, _), item in found if pk.startswith("event|")]
 
-    def state(self, webhook_id: str) -> WebhookState:
+    def state(self, webhook_id: str) -> EndpointState:
         """A webhook's live state."""
         return state_of(self.item(state_key(webhook_id)))
 

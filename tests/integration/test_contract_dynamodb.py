@@ -14,7 +14,7 @@ from tests.fakes.clock import Clock
 from tests.fakes.dynamo import FakeDynamoDB
 from tests.fakes.event_source import Crash
 from tests.support.table_definition import create_table
-from webhooks.delivery.endpoint_state import WebhookState
+from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.ids import delivery_id
 from webhooks.models.delivery import Attempt, DeliveryRecord, Waiting
 from webhooks.models.event import EventRecord
@@ -374,9 +374,9 @@ def test_a_wake_up_moves_forward_only_and_sleep_respects_a_later_touch(table: Dy
 
 def test_health_and_rate_are_written_only_from_what_was_read(table: DynamoTable) -> None:
     states = StateStore(table)
-    assert states.save_health("wh_1", WebhookState(), WebhookState(slow_until_ms=5))
-    assert not states.save_health("wh_1", WebhookState(), WebhookState(slow_until_ms=6))
-    assert states.save_health("wh_1", states.get("wh_1"), WebhookState(slow_until_ms=7))
+    assert states.save_health("wh_1", EndpointState(), EndpointState(slow_until_ms=5))
+    assert not states.save_health("wh_1", EndpointState(), EndpointState(slow_until_ms=6))
+    assert states.save_health("wh_1", states.get("wh_1"), EndpointState(slow_until_ms=7))
     assert states.get("wh_1").slow_until_ms == 7
     assert states.save_rate("wh_1", None, 10)
     assert not states.save_rate("wh_1", None, 11)

@@ -11,7 +11,7 @@ from moto import mock_aws
 
 from tests.support.table_definition import create_table
 from webhooks.ids import HISTORY_SHARDS, delivery_id, derived_id, history_shard, time_of
-from webhooks.management.paging import Span
+from webhooks.management.paging import TimeRange
 from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord, Waiting
 from webhooks.store import schema
 from webhooks.store.attributes import binary, number, text
@@ -122,7 +122,7 @@ def test_deliveries_of_all_partitions_make_one_list(table: DynamoTable, history:
     mine = [record(n) for n in range(150)]
     put(table, *mine, *(record(n, OTHER) for n in range(5)))
     assert {history_shard(each.delivery_id) for each in mine} == set(range(HISTORY_SHARDS))
-    found = list(history.deliveries(WEBHOOK, Span()))
+    found = list(history.deliveries(WEBHOOK, TimeRange()))
     assert [each.delivery_id for each in found] == newest(mine)
     assert found == sorted(mine, key=lambda each: each.delivery_id, reverse=True)
 
@@ -132,20 +132,20 @@ def test_a_list_goes_on_behind_any_of_its_ids(table: DynamoTable, history: Histo
     put(table, *mine)
     order = newest(mine)
     for position in range(120):
-        assert ids(history.deliveries(WEBHOOK, Span(behind=order[position]))) == order[position + 1 :]
+        assert ids(history.deliveries(WEBHOOK, TimeRange(behind=order[position]))) == order[position + 1 :]
 
 
 def test_a_time_range_has_both_its_ends(table: DynamoTable, history: HistoryStore) -> None:
     mine = [record(n) for n in range(60)]
     put(table, *mine)
-    found = ids(history.deliveries(WEBHOOK, Span(NOW + 5, NOW + 7)))
+    found = ids(history.deliveries(WEBHOOK, TimeRange(NOW + 5, NOW + 7)))
     assert found == newest([each for each in mine if 5 <= time_of(each.delivery_id) - NOW <= 7])
     assert len(found) == 9
-    assert ids(history.deliveries(WEBHOOK, Span(NOW + 5, NOW + 7, behind=found[3]))) == found[4:]
-    assert ids(history.deliveries(WEBHOOK, Span(NOW + 9, NOW + 8))) == []
-    everything = Span(0, LAST_MS + 1)
+    assert ids(history.deliveries(WEBHOOK, TimeRange(NOW + 5, NOW + 7, behind=found[3]))) == found[4:]
+    assert ids(history.deliveries(WEBHOOK, TimeRange(NOW + 9, NOW + 8))) == []
+    everything = TimeRange(0, LAST_MS + 1)
     assert ids(history.deliveries(WEBHOOK, everything)) == newest(mine)
-    assert ids(history.deliveries(WEBHOOK, Span(LAST_MS * 2))) == []
+    assert ids(history.deliveries(WEBHOOK, TimeRange(LAST_MS * 2))) == []
 
 
 def test_a_first_page_does_not_read_a_long_history(
@@ -153,7 +153,7 @@ def test_a_first_page_does_not_read_a_long_history(
 ) -> None:
     mine = [record(n) for n in range(300)]
     put(table, *mine)
-    found = history.deliveries(WEBHOOK, Span())
+    found = history.deliveries(WEBHOOK, TimeRange())
     assert [next(found).delivery_id for _ in range(20)] == newest(mine)[:20]
     assert client.items <= HISTORY_SHARDS * FIRST_READ
     assert client.calls == {"query": HISTORY_SHARDS}
@@ -163,8 +163,8 @@ def test_a_list_carries_no_bodies_and_an_expired_delivery_is_gone(table: DynamoT
     waiting = record(1, status="retrying", waiting=Waiting("due", NOW, "timeout"), body=b"{}", next_attempt_at_ms=NOW)
     put(table, waiting)
     put(table, record(2), expires_at=NOW // 1000)
-    assert list(history.deliveries(WEBHOOK, Span())) == [replace(waiting, body=None)]
-    assert list(history.deliveries_of_status(WEBHOOK, "retrying", Span())) == [waiting]
+    assert list(history.deliveries(WEBHOOK, TimeRange())) == [replace(waiting, body=None)]
+    assert list(history.deliveries_of_status(WEBHOOK, "retrying", TimeRange())) == [waiting]
     both = [(WEBHOOK, record(n).delivery_id) for n in (1, 2)]
     assert history.records(both) == {waiting.delivery_id: waiting}
 
@@ -175,11 +175,11 @@ def test_the_failures_among_many_deliveries_are_found_without_reading_the_others
     put(table, *(record(n) for n in range(200)))
     failed = [record(n, status="failed", reason="gone") for n in range(200, 220)]
     put(table, *failed, record(700, status="abandoned"), record(701, OTHER, status="failed"))
-    assert ids(history.deliveries_of_status(WEBHOOK, "failed", Span())) == newest(failed)
+    assert ids(history.deliveries_of_status(WEBHOOK, "failed", TimeRange())) == newest(failed)
     assert client.calls == {"query": HISTORY_SHARDS, "batch_get_item": 1}
     assert client.items == 20
     order = newest(failed)
-    assert ids(history.deliveries_of_status(WEBHOOK, "failed", Span(behind=order[4]))) == order[5:]
+    assert ids(history.deliveries_of_status(WEBHOOK, "failed", TimeRange(behind=order[4]))) == order[5:]
 
 
 def test_an_index_that_lags_behind_shows_nothing_wrong(table: DynamoTable, history: HistoryStore) -> None:
@@ -188,7 +188,7 @@ def test_an_index_that_lags_behind_shows_nothing_wrong(table: DynamoTable, histo
     pk, sk = delivery_key(WEBHOOK, failed.delivery_id)
     item: Item = {"pk": text(pk), "sk": text(sk), **delivery_item(failed, NOW)}
     table.put({**item, "status": text("delivered")})  # its key still stands in the index
-    assert list(history.deliveries_of_status(WEBHOOK, "failed", Span())) == []
+    assert list(history.deliveries_of_status(WEBHOOK, "failed", TimeRange())) == []
 
 
 def test_details_come_by_the_start_of_their_attempt(table: DynamoTable, history: HistoryStore) -> None:
@@ -208,15 +208,15 @@ def test_dead_letters_are_listed_by_webhook_by_owner_and_for_all(table: DynamoTa
     for each in [*mine, *elsewhere, *foreign]:
         letters.bury(each)
     letters.bury(letter(60, dead_at_ms=NOW - 31 * DAY_MS))
-    assert ids(history.dead_letters(WEBHOOK, Span())) == newest(mine)
-    assert list(history.dead_letters_of("7", Span())) == sorted(
+    assert ids(history.dead_letters(WEBHOOK, TimeRange())) == newest(mine)
+    assert list(history.dead_letters_of("7", TimeRange())) == sorted(
         [*mine, *elsewhere], key=lambda each: each.delivery_id, reverse=True
     )
     everything = newest([*mine, *elsewhere, *foreign])
-    assert ids(history.dead_letters_of(None, Span())) == everything
-    assert ids(history.dead_letters_of(None, Span(behind=everything[6]))) == everything[7:]
-    assert ids(history.dead_letters(WEBHOOK, Span(NOW + 3, NOW + 4))) == newest(mine[3:5])
-    assert ids(history.dead_letters_of("9", Span())) == []
+    assert ids(history.dead_letters_of(None, TimeRange())) == everything
+    assert ids(history.dead_letters_of(None, TimeRange(behind=everything[6]))) == everything[7:]
+    assert ids(history.dead_letters(WEBHOOK, TimeRange(NOW + 3, NOW + 4))) == newest(mine[3:5])
+    assert ids(history.dead_letters_of("9", TimeRange())) == []
 
 
 def test_the_last_details_of_many_deliveries_come_at_once(table: DynamoTable, history: HistoryStore) -> None:

@@ -14,7 +14,7 @@ from tests.support.management_fakes import MemoryManagementStore
 from tests.support.table_definition import create_table
 from webhooks.errors import Unavailable
 from webhooks.ids import new_id
-from webhooks.management.changes import Change, ManagementStore, Remembered, with_subscriptions
+from webhooks.management.changes import Change, IdempotencyRecord, ManagementStore, with_subscriptions
 from webhooks.matching.route_rows import RouteChanges, route_changes, route_rows
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Webhook
@@ -255,23 +255,23 @@ def test_an_owner_has_so_many_webhooks_at_most_and_a_deleted_one_makes_room(eith
 
 def test_an_idempotency_key_is_used_once_until_it_expires(either: ManagementStore) -> None:
     made, second = webhook(), webhook()
-    remember = Remembered("7", "key", "trace", made.webhook_id, NOW + 1_000)
+    remember = IdempotencyRecord("7", "key", "trace", made.webhook_id, NOW + 1_000)
     assert either.commit(Change(made, None, remember=remember), NOW)
-    assert either.remembered("7", "key", NOW) == remember
-    assert either.remembered("8", "key", NOW) is None
+    assert either.idempotency_record("7", "key", NOW) == remember
+    assert either.idempotency_record("8", "key", NOW) is None
     again = replace(remember, webhook_id=second.webhook_id, expires_at_ms=NOW + 9_000)
     assert not either.commit(Change(second, None, remember=again), NOW + 999)
     assert either.webhook(second.webhook_id) is None
-    assert either.remembered("7", "key", NOW + 1_000) is None
+    assert either.idempotency_record("7", "key", NOW + 1_000) is None
     assert either.commit(Change(second, None, remember=again), NOW + 1_000)
-    assert either.remembered("7", "key", NOW + 1_000) == again
+    assert either.idempotency_record("7", "key", NOW + 1_000) == again
 
 
 def test_the_largest_change_fits_one_transaction(store: DynamoManagementStore, table: "Table") -> None:
     made = webhook()
     present = [subscription(made, f"type.n{n}") for n in range(48)]
     routes = RouteChanges(put=tuple(route_rows(made, present)))
-    remember = Remembered("7", "key", "trace", made.webhook_id, NOW + 1_000)
+    remember = IdempotencyRecord("7", "key", "trace", made.webhook_id, NOW + 1_000)
     assert store.commit(Change(made, None, routes, tuple(present), remember=remember), NOW)
     assert len(store.subscriptions(made.webhook_id)) == 48
     assert len(versions_of(table, made.scope)) == 48
@@ -357,7 +357,7 @@ def test_reads_that_fail_are_ours_to_repeat(store: DynamoManagementStore) -> Non
         lambda: store.webhook("wh_1"),
         lambda: store.subscriptions("wh_1"),
         lambda: store.webhooks("7", after=None, limit=1),
-        lambda: store.remembered("7", "k", NOW),
+        lambda: store.idempotency_record("7", "k", NOW),
     ):
         with pytest.raises(Unavailable):
             read()

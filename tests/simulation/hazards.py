@@ -5,7 +5,12 @@ from dataclasses import dataclass
 
 from tests.fakes.receivers import Answer
 
-SQS = ("ingest", "sender", "undertaker", "jobs")  # what reads a queue; undertaker and jobs are both in functions/replay
+SQS = (
+    "ingest",
+    "sender",
+    "dead_letter_writer",
+    "jobs",
+)  # what reads a queue; dead_letter_writer and jobs are both in functions/replay
 FUNCTIONS = (*SQS, "release", "rollup", "api")
 
 

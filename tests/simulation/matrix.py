@@ -38,7 +38,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "dynamodb.transact_write_items", "dynamodb.update_item", "kms.decrypt", "sqs.change_message_visibility_batch",
         "sqs.send_message_batch",
     ),
-    "undertaker": (
+    "dead_letter_writer": (
         "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.put_item", "events.put_events",
     ),
     "jobs": (
@@ -54,7 +54,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
 REQUEST = "sender: http.send"
 # Calls that are rare, and the hazard or the receiver's answer after which they are made.
 MEANS: Mapping[str, Cell] = {
-    "undertaker: dynamodb.batch_execute_statement": ("redriven", "sender"),
+    "dead_letter_writer: dynamodb.batch_execute_statement": ("redriven", "sender"),
     "sender: dynamodb.query": ("gone", REQUEST),
     "sender: dynamodb.transact_write_items": ("gone", REQUEST),
 }

@@ -18,7 +18,7 @@ from tests.simulation.workers import Workers
 from webhooks.errors import Conflict
 from webhooks.models.exchange import Exchange, HttpRequest
 
-WORKERS = {"ingest": 3, "sender": 6, "undertaker": 2, "jobs": 1}
+WORKERS = {"ingest": 3, "sender": 6, "dead_letter_writer": 2, "jobs": 1}
 LONGEST_MS = 60 * DAY
 INDEX_LAGS_MS = (0, 5, 50, 400, 5_000)
 

@@ -134,10 +134,10 @@ def test_while_replay_fails_dead_letters_stay_on_their_queue_and_none_is_dropped
     broken.is_so = True
     for _ in range(200):
         with pytest.raises(Crash):
-            world.poll("undertaker")
+            world.poll("dead_letter_writer")
         world.clock.advance_to(world.sqs.next_visible_ms(world.dead_letter_queue) or 0)
     broken.is_so = False
-    world.work("undertaker")
+    world.work("dead_letter_writer")
     assert len(world.dead_letters()) == 3
 
 

@@ -78,7 +78,7 @@ def test_a_job_killed_a_hundred_times_loses_nothing_and_sends_nothing_twice(
             message = DeliveryMessage.parse(each.body, each.attributes[META_ATTRIBUTE]["StringValue"])
             sent[each.message_id] = message.event_id, message.generation
         if world.random.random() < 0.3:  # else the next run finds its deliveries as it left them
-            world.work("sender", "undertaker", "ingest")
+            world.work("sender", "dead_letter_writer", "ingest")
         at_ms = world.sqs.next_visible_ms(world.jobs_queue)
         world.clock.advance_to(at_ms or world.clock.ms)
     world.run()

@@ -16,7 +16,7 @@ from tests.fakes.faults import Fault, FaultyClient
 from tests.fakes.receivers import Answer
 from tests.fakes.stream_source import Handler, hand_over, lambda_records, shards
 from tests.fakes.world import TABLE, World, events
-from webhooks.aws.eventbridge import Announcement
+from webhooks.aws.eventbridge import OperationalEvent
 from webhooks.ids import time_of
 from webhooks.messages import failures
 from webhooks.models.delivery import Attempt
@@ -75,7 +75,7 @@ def world() -> World:
 class Unheard:
     """What is announced is looked at in tests/unit/statistics/test_operational_events.py."""
 
-    def announce(self, announcements: Sequence[Announcement], now_ms: int) -> None:
+    def publish(self, operational_events: Sequence[OperationalEvent], now_ms: int) -> None:
         """Nobody listens."""
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.simulation.scheduler import Fiber
 
 HAZARD_RATE = 0.003
-_FUNCTIONS = {"undertaker": "replay", "jobs": "replay"}
+_FUNCTIONS = {"dead_letter_writer": "replay", "jobs": "replay"}
 
 
 class Idle:

@@ -35,16 +35,16 @@ from webhooks.management.dead_letters import DeadLetterManagement
 from webhooks.management.deliveries import DeliveryHistory
 from webhooks.management.events import EventHistory
 from webhooks.management.failure_groups import FailureGroups
-from webhooks.management.filter_tests import FilterTrials
+from webhooks.management.filter_tests import FilterTests
 from webhooks.management.overview import Overviews
 from webhooks.management.recovery import Recovery
 from webhooks.management.subscriptions import SubscriptionManagement
-from webhooks.management.test_events import Trials
+from webhooks.management.test_events import TestEvents
 from webhooks.management.webhook_metrics import WebhookMetrics
 from webhooks.management.webhooks import WebhookManagement
 from webhooks.matching.route_cache import RouteCache
 from webhooks.recovery.replay import Replayer
-from webhooks.recovery.replay_source import Outstanding
+from webhooks.recovery.replay_source import ReplaySource
 from webhooks.statistics.prometheus import ServiceMetrics
 
 sys.path.append(str(Path(__file__).parents[2] / "functions" / "api"))
@@ -90,7 +90,7 @@ class ApiClient:
 
     def __post_init__(self) -> None:
         from api import UseCases, create
-        from request_limits import Doorkeeper
+        from request_limits import RequestLimiter
 
         box = PlainBox()
         common: dict[str, Any] = {"event_types": DEFAULT_EVENT_TYPES, "now_ms": lambda: self.now_ms}
@@ -115,14 +115,14 @@ class ApiClient:
         letters = MemoryLetters(self.history)
         replayer = Replayer(self.history, letters, self.delivery_queue, now_ms=now_ms)
         use_cases = UseCases(
-            doorkeeper=Doorkeeper(
+            limiter=RequestLimiter(
                 limits=RequestLimits(MemoryRequestCounts(), per_second=self.per_second, now_ms=now_ms),
                 header_prefix="X-PyAirtable",
             ),
             webhooks=self.management,
             subscriptions=SubscriptionManagement(store=self.store, **common),
             publishing=Publishing(queue=self.ingest, **common),
-            trials=Trials(store=self.store, sender=self.sender, **common),
+            test_events=TestEvents(store=self.store, sender=self.sender, **common),
             events=EventHistory(
                 store=self.store,
                 events=self.events,
@@ -152,13 +152,13 @@ class ApiClient:
             failures=FailureGroups(store=self.store, history=self.history),
             recovery=Recovery(
                 store=self.store,
-                outstanding=Outstanding(letters, MemoryMissed(self.events)),
+                outstanding=ReplaySource(letters, MemoryMissed(self.events)),
                 replayer=replayer,
                 jobs=self.jobs,
                 queue=self.jobs,
                 now_ms=now_ms,
             ),
-            filters=FilterTrials(store=self.store, history=self.history, events=self.events, now_ms=now_ms),
+            filters=FilterTests(store=self.store, history=self.history, events=self.events, now_ms=now_ms),
             webhook_metrics=webhook_metrics,
             overviews=Overviews(
                 webhooks=self.store, statistics=self.statistics, metrics=webhook_metrics, now_ms=now_ms

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from tests.support.management_fakes import MemoryManagementStore
 from webhooks.delivery.attempt_detail import AttemptDetail
-from webhooks.delivery.endpoint_state import Loaded, WebhookState
+from webhooks.delivery.endpoint_state import DeliveryContext, EndpointState
 from webhooks.ids import history_shard, time_of
-from webhooks.management.paging import Span
+from webhooks.management.paging import TimeRange
 from webhooks.matching.compiled_routes import Route, RouteSubscription
 from webhooks.messages import DeliveryMessage
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
@@ -46,17 +46,19 @@ class MemoryHistory:
         self.loads.append(ids)
         return {each: self.store.webhooks_by_id[each] for each in ids if each in self.store.webhooks_by_id}
 
-    def deliveries(self, webhook_id: str, span: Span) -> Iterator[DeliveryRecord]:
-        return (each for each in newest(self.kept.values(), span) if each.webhook_id == webhook_id)
+    def deliveries(self, webhook_id: str, time_range: TimeRange) -> Iterator[DeliveryRecord]:
+        return (each for each in newest(self.kept.values(), time_range) if each.webhook_id == webhook_id)
 
-    def deliveries_of_status(self, webhook_id: str, status: str, span: Span) -> Iterator[DeliveryRecord]:
-        return (each for each in self.deliveries(webhook_id, span) if each.status == status)
+    def deliveries_of_status(self, webhook_id: str, status: str, time_range: TimeRange) -> Iterator[DeliveryRecord]:
+        return (each for each in self.deliveries(webhook_id, time_range) if each.status == status)
 
-    def dead_letters(self, webhook_id: str, span: Span, *, with_body: bool = True) -> Iterator[DeadLetter]:
-        return (each for each in newest(self.letters.values(), span) if each.webhook_id == webhook_id)
+    def dead_letters(self, webhook_id: str, time_range: TimeRange, *, with_body: bool = True) -> Iterator[DeadLetter]:
+        return (each for each in newest(self.letters.values(), time_range) if each.webhook_id == webhook_id)
 
-    def dead_letters_of(self, owner: str | None, span: Span, *, with_body: bool = True) -> Iterator[DeadLetter]:
-        return (each for each in newest(self.letters.values(), span) if owner in (None, each.owner))
+    def dead_letters_of(
+        self, owner: str | None, time_range: TimeRange, *, with_body: bool = True
+    ) -> Iterator[DeadLetter]:
+        return (each for each in newest(self.letters.values(), time_range) if owner in (None, each.owner))
 
     def last_details(self, attempts: Sequence[tuple[str, str, int]]) -> Mapping[str, bytes]:
         found = ((d, self.kept_details.get(d, {}).get(start)) for _, d, start in attempts)
@@ -64,10 +66,10 @@ class MemoryHistory:
 
     # ---- the same as replay's stores
 
-    def around(self, ids: Iterable[tuple[str, str | None]]) -> Loaded:
+    def around(self, ids: Iterable[tuple[str, str | None]]) -> DeliveryContext:
         pairs = [(w, d) for w, d in ids if d is not None]
         webhooks = self.webhooks([w for w, _ in pairs])
-        return Loaded(webhooks, {w: WebhookState() for w, _ in pairs}, self.records(pairs))
+        return DeliveryContext(webhooks, {w: EndpointState() for w, _ in pairs}, self.records(pairs))
 
     def save(
         self, changes: Sequence[tuple[DeliveryRecord | None, DeliveryRecord]], details: Sequence[AttemptDetail] = ()
@@ -189,12 +191,12 @@ class MemoryJobs:
         self.started.append(job_id)
 
 
-def newest(things: Iterable[T], span: Span) -> list[T]:
+def newest(things: Iterable[T], time_range: TimeRange) -> list[T]:
     chosen = [
         each
         for each in things
-        if (span.from_ms is None or time_of(each.delivery_id) >= span.from_ms)
-        and (span.to_ms is None or time_of(each.delivery_id) <= span.to_ms)
-        and (span.behind is None or each.delivery_id < span.behind)
+        if (time_range.from_ms is None or time_of(each.delivery_id) >= time_range.from_ms)
+        and (time_range.to_ms is None or time_of(each.delivery_id) <= time_range.to_ms)
+        and (time_range.behind is None or each.delivery_id < time_range.behind)
     ]
     return sorted(chosen, key=lambda each: each.delivery_id, reverse=True)

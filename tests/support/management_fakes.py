@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from webhooks.errors import Unavailable, Undecryptable
-from webhooks.management.changes import Change, Remembered
+from webhooks.management.changes import Change, IdempotencyRecord
 from webhooks.matching.route_rows import RouteRow
 from webhooks.models.event import Event
 from webhooks.models.subscription import Subscription
-from webhooks.models.trial import SentRequest, Trial
+from webhooks.models.test_result import SentRequest, TestResult
 from webhooks.models.webhook import Webhook
 
 
@@ -23,7 +23,7 @@ class MemoryManagementStore:
     subscriptions_by_webhook: dict[str, dict[str, Subscription]] = field(default_factory=dict)
     rows: dict[tuple[str, str, str], RouteRow] = field(default_factory=dict)
     versions: dict[tuple[str, str], int] = field(default_factory=dict)
-    keys: dict[tuple[str, str], Remembered] = field(default_factory=dict)
+    keys: dict[tuple[str, str], IdempotencyRecord] = field(default_factory=dict)
     interferences: int = 0
 
     def webhook(self, webhook_id: str) -> Webhook | None:
@@ -52,7 +52,7 @@ class MemoryManagementStore:
     def subscriptions(self, webhook_id: str) -> Sequence[Subscription]:
         return [each for _, each in sorted(self.subscriptions_by_webhook.get(webhook_id, {}).items())]
 
-    def remembered(self, caller: str, key: str, now_ms: int) -> Remembered | None:
+    def idempotency_record(self, caller: str, key: str, now_ms: int) -> IdempotencyRecord | None:
         found = self.keys.get((caller, key))
         return found if found is not None and found.expires_at_ms > now_ms else None
 
@@ -68,7 +68,7 @@ class MemoryManagementStore:
             return False
         remember = change.remember
         if remember is not None:
-            if self.remembered(remember.caller, remember.key, now_ms) is not None:
+            if self.idempotency_record(remember.caller, remember.key, now_ms) is not None:
                 return False
             self.keys[remember.caller, remember.key] = remember
         webhook_id = change.webhook.webhook_id
@@ -149,10 +149,10 @@ class EchoSender:
 
     tried: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
 
-    def try_out(self, webhook_id: str, payload: Mapping[str, object]) -> Trial:
+    def send_test(self, webhook_id: str, payload: Mapping[str, object]) -> TestResult:
         self.tried.append((webhook_id, payload))
         request = SentRequest(headers={"Content-Type": "application/json"}, body=json.dumps(payload))
-        return Trial(succeeded=True, status_code=200, duration_ms=12, event_id=str(payload["id"]), request=request)
+        return TestResult(succeeded=True, status_code=200, duration_ms=12, event_id=str(payload["id"]), request=request)
 
 
 def _version(webhook: Webhook | None) -> tuple[int, int] | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Never
 
-from webhooks.delivery.endpoint_state import WebhookState
+from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.errors import Unavailable
 from webhooks.statistics.counts import Counts, Statistics
 from webhooks.statistics.exactly_once import CircuitState
@@ -59,12 +59,12 @@ class MemoryStatistics:
 class MemoryStates:
     """Webhooks' live states."""
 
-    states: dict[str, WebhookState] = field(default_factory=dict)
+    states: dict[str, EndpointState] = field(default_factory=dict)
 
-    def get(self, webhook_id: str) -> WebhookState:
-        return self.states.get(webhook_id, WebhookState())
+    def get(self, webhook_id: str) -> EndpointState:
+        return self.states.get(webhook_id, EndpointState())
 
-    def get_many(self, webhook_ids: Sequence[str]) -> Mapping[str, WebhookState]:
+    def get_many(self, webhook_ids: Sequence[str]) -> Mapping[str, EndpointState]:
         return {each: self.get(each) for each in webhook_ids}
 
 

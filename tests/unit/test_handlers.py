@@ -78,7 +78,7 @@ def deployed(name: str, world: World, monkeypatch: pytest.MonkeyPatch) -> Callab
         if name == "sender":
             app.loop.close()
             app.loop = VirtualLoop(services.clock)
-            app.sender._transport = app.trials._transport = services.transport
+            app.sender._transport = app.test_events._transport = services.transport
         if name == "release":
             app.release._each = map  # the fakes belong to one thread
 
@@ -131,7 +131,7 @@ def failed_of(world: World, name: str, queue: FakeQueue) -> tuple[set[str], set[
     """(ids handed over, ids that the handler wants to see again) of the next batch of a queue."""
     batch = world.sources[name].take()
     records = {"Records": [lambda_record(queue, message) for message in batch]}
-    function = {"undertaker": "replay", "jobs": "replay"}.get(name, name)
+    function = {"dead_letter_writer": "replay", "jobs": "replay"}.get(name, name)
     answer = world.functions.invoke(function, records)
     return {m.message_id for m in batch}, {each["itemIdentifier"] for each in answer["batchItemFailures"]}
 
@@ -148,15 +148,15 @@ def test_events_go_all_the_way_and_what_dies_is_replayed(world: World) -> None:
     assert world.unfinished_replays() == []
 
 
-@pytest.mark.parametrize("name", ["ingest", "sender", "undertaker", "jobs"])
+@pytest.mark.parametrize("name", ["ingest", "sender", "dead_letter_writer", "jobs"])
 @pytest.mark.parametrize("service", ["dynamodb", "sqs"])
 def test_what_cannot_be_handled_stays_in_its_queue(world: World, plan: Plan, name: str, service: str) -> None:
-    webhook = registered(world, [410] if name == "undertaker" else [500])
+    webhook = registered(world, [410] if name == "dead_letter_writer" else [500])
     world.publish(*events(3))
     queue = {
         "ingest": world.ingest_queue,
         "sender": world.delivery_queue,
-        "undertaker": world.dead_letter_queue,
+        "dead_letter_writer": world.dead_letter_queue,
         "jobs": world.jobs_queue,
     }[name]
     if name == "jobs":
@@ -164,11 +164,11 @@ def test_what_cannot_be_handled_stays_in_its_queue(world: World, plan: Plan, nam
         world.clock.sleep(60)
         world.start_replay("rpl_1", webhook)
     elif name != "ingest":
-        world.work("ingest", *(["sender"] if name == "undertaker" else []))
+        world.work("ingest", *(["sender"] if name == "dead_letter_writer" else []))
     plan.down = service
     handed, failed = failed_of(world, name, queue)
     assert handed
-    if (name, service) == ("undertaker", "sqs"):
+    if (name, service) == ("dead_letter_writer", "sqs"):
         assert not failed  # which needs no queue
     else:
         assert failed == handed
@@ -189,7 +189,7 @@ def test_an_unreadable_message_is_put_aside_or_stays(world: World, plan: Plan) -
     handed, failed = failed_of(world, "sender", world.delivery_queue)
     assert handed == failed
     plan.down = "dynamodb"
-    handed, failed = failed_of(world, "undertaker", world.dead_letter_queue)
+    handed, failed = failed_of(world, "dead_letter_writer", world.dead_letter_queue)
     assert handed == failed
     plan.down = ""
     world.run()
@@ -277,12 +277,12 @@ def test_a_test_delivery_is_signed_sent_at_once_and_leaves_no_trace(world: World
     world.receivers.script(url_of("one"), [Answer(302, headers={"X-Seen": "yes"}, body=b"\xffmoved")])
     before = [key for key, _ in world.dynamodb.tables[TABLE].all_items()]
     payload = {**event("e1"), "type": "webhook.test"}
-    trial = world.functions.invoke("sender", {"test": {"webhook_id": webhook.webhook_id, "event": payload}})
+    result = world.functions.invoke("sender", {"test": {"webhook_id": webhook.webhook_id, "event": payload}})
     (seen,) = world.receivers.log
-    assert json.loads(seen.body) == payload == json.loads(trial["request"]["body"])
-    assert seen.headers["X-PyAirtable-Signature"] == trial["request"]["headers"]["X-PyAirtable-Signature"]
-    assert (trial["succeeded"], trial["status_code"], trial["event_id"]) == (False, 302, "e1")
-    assert trial["response"] == {"headers": [["X-Seen", "yes"]], "body": "\ufffdmoved"}
+    assert json.loads(seen.body) == payload == json.loads(result["request"]["body"])
+    assert seen.headers["X-PyAirtable-Signature"] == result["request"]["headers"]["X-PyAirtable-Signature"]
+    assert (result["succeeded"], result["status_code"], result["event_id"]) == (False, 302, "e1")
+    assert result["response"] == {"headers": [["X-Seen", "yes"]], "body": "\ufffdmoved"}
     assert [key for key, _ in world.dynamodb.tables[TABLE].all_items()] == before
 
 
@@ -290,9 +290,9 @@ def test_a_test_delivery_that_reaches_nobody_has_no_response(world: World) -> No
     webhook = world.owners.register("one")
     world.receivers.script(url_of("one"), [Answer(error_code="connect_timeout")])
     request = {"test": {"webhook_id": webhook.webhook_id, "event": event("e1")}}
-    trial = world.functions.invoke("sender", request)
-    assert (trial["succeeded"], trial["status_code"], trial["error_code"]) == (False, None, "connect_timeout")
-    assert trial["response"] is None
+    result = world.functions.invoke("sender", request)
+    assert (result["succeeded"], result["status_code"], result["error_code"]) == (False, None, "connect_timeout")
+    assert result["response"] is None
 
 
 def test_nothing_is_tried_out_on_a_deleted_webhook(world: World) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from webhooks.delivery.classification import judge
+from webhooks.delivery.classification import classify
 from webhooks.models.exchange import Exchange
 from webhooks.reason_texts import delivery_sentence, not_queued_sentence, waiting_sentence
 
@@ -20,7 +20,7 @@ ERROR_CODES = (
 
 @pytest.mark.parametrize("code", ERROR_CODES)
 def test_every_way_an_exchange_fails_has_a_sentence(code: str) -> None:
-    reason = judge(Exchange(0, 0, error_code=code)).reason
+    reason = classify(Exchange(0, 0, error_code=code)).reason
     assert (delivery_sentence(reason) or "").endswith(".")
     assert delivery_sentence(reason) != delivery_sentence(f"attempts_used_up:{reason}")
     assert (delivery_sentence(f"attempts_used_up:{reason}") or "").endswith(str(delivery_sentence(reason)))
@@ -28,7 +28,7 @@ def test_every_way_an_exchange_fails_has_a_sentence(code: str) -> None:
 
 @pytest.mark.parametrize(("status", "said"), [(500, "500."), (302, "redirects"), (410, "410 Gone"), (404, "404.")])
 def test_every_status_has_a_sentence(status: int, said: str) -> None:
-    assert said in (delivery_sentence(judge(Exchange(0, 0, status)).reason) or "")
+    assert said in (delivery_sentence(classify(Exchange(0, 0, status)).reason) or "")
 
 
 @pytest.mark.parametrize(

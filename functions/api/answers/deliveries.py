@@ -7,7 +7,7 @@ from pydantic import Field, JsonValue
 from answers.common import Answer, NextCursor, Time
 from webhooks.ids import time_of
 from webhooks.models.delivery import Attempt, DeliveryRecord, DeliveryStatus, Waiting
-from webhooks.models.history import ShownAttempt, ShownDelivery
+from webhooks.models.history import AttemptView, DeliveryView
 from webhooks.reason_texts import delivery_sentence, status_sentence, waiting_sentence
 from webhooks.times import rfc3339
 
@@ -120,7 +120,7 @@ class AttemptAnswer(Answer):
     response: AttemptResponse | None
 
     @classmethod
-    def of(cls, shown: ShownAttempt) -> Self:
+    def of(cls, shown: AttemptView) -> Self:
         """As callers see it."""
         attempt, detail = shown.attempt, shown.detail
         phases = cast("list[int | None]", detail.get("t", []))
@@ -146,7 +146,7 @@ class DeliveryWithAttempts(DeliveryAnswer):
     payload: Annotated[dict[str, JsonValue] | None, Field(description="null when it is no longer kept")]
 
     @classmethod
-    def of_all(cls, shown: ShownDelivery) -> Self:
+    def of_all(cls, shown: DeliveryView) -> Self:
         """As callers see it."""
         return cls.of(
             shown.record,

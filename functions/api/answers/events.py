@@ -6,7 +6,7 @@ from pydantic import Field, JsonValue
 
 from answers.common import Answer, NextCursor, Time
 from answers.deliveries import Explanation
-from webhooks.models.history import Disposition, EventResult, ShownEvent
+from webhooks.models.history import Disposition, EventResult, EventView
 from webhooks.reason_texts import delivery_sentence, not_queued_sentence, waiting_sentence
 from webhooks.times import rfc3339
 
@@ -87,7 +87,7 @@ class EventAnswer(Answer):
     next_cursor: NextCursor
 
     @classmethod
-    def of(cls, shown: ShownEvent, next_cursor: str | None) -> Self:
+    def of(cls, shown: EventView, next_cursor: str | None) -> Self:
         """As callers see it."""
         record = shown.record
         return cls.model_validate(

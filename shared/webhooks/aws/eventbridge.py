@@ -9,20 +9,20 @@ from typing import Any, Literal, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from webhooks.errors import Unavailable
-from webhooks.statistics.operational_events import NewsType
+from webhooks.statistics.operational_events import TransitionType
 
-AnnouncementType = NewsType | Literal["delivery.dead_lettered"]
+OperationalEventType = TransitionType | Literal["delivery.dead_lettered"]
 PUT_EVENTS_ENTRIES = 10  # Amazon EventBridge API Reference, PutEvents
 
 
 @dataclass(frozen=True, slots=True)
-class Announcement:
+class OperationalEvent:
     """One operational event. It speaks of `webhook_id`, and is never delivered to that webhook.
 
     Its `event_id` is that of what happened: told once more it is the same event, and becomes one delivery.
     """
 
-    event_type: AnnouncementType
+    event_type: OperationalEventType
     webhook_id: str
     user_id: str | int
     workspace_id: str | int | None
@@ -30,15 +30,15 @@ class Announcement:
     event_id: str
 
 
-class Announcer(Protocol):
+class EventPublisher(Protocol):
     """Where announcements go."""
 
-    def announce(self, announcements: Sequence[Announcement], now_ms: int) -> None:
+    def publish(self, operational_events: Sequence[OperationalEvent], now_ms: int) -> None:
         """Put all on the bus. Raises Unavailable."""
         ...
 
 
-class EventBus:
+class EventBridgeBus:
     """The EventBridge bus. Source is `<event source>.webhooks`, with a rule of its own.
 
     `make_client` makes boto3's client when there is first something to tell, which is seldom.
@@ -50,11 +50,11 @@ class EventBus:
         self._bus_name = bus_name
         self._source = f"{event_source}.webhooks"
 
-    def announce(self, announcements: Sequence[Announcement], now_ms: int) -> None:
-        """See Announcer.announce."""
+    def publish(self, operational_events: Sequence[OperationalEvent], now_ms: int) -> None:
+        """See EventPublisher.publish."""
         if self._client is None:
             self._client = self._make_client()
-        entries = [self._entry(each, now_ms) for each in announcements]
+        entries = [self._entry(each, now_ms) for each in operational_events]
         for start in range(0, len(entries), PUT_EVENTS_ENTRIES):
             try:
                 answer = self._client.put_events(Entries=entries[start : start + PUT_EVENTS_ENTRIES])
@@ -63,22 +63,22 @@ class EventBus:
             if answer.get("FailedEntryCount"):
                 raise Unavailable("EventBridge did not take every event")
 
-    def _entry(self, announcement: Announcement, now_ms: int) -> dict[str, object]:
+    def _entry(self, operational_event: OperationalEvent, now_ms: int) -> dict[str, object]:
         detail = {
-            "id": announcement.event_id,
-            "type": announcement.event_type,
-            "resource_id": announcement.webhook_id,
-            "workspace_id": announcement.workspace_id,
-            "user_id": announcement.user_id,
+            "id": operational_event.event_id,
+            "type": operational_event.event_type,
+            "resource_id": operational_event.webhook_id,
+            "workspace_id": operational_event.workspace_id,
+            "user_id": operational_event.user_id,
             "timestamp": datetime.fromtimestamp(now_ms / 1000, UTC)
             .isoformat(timespec="seconds")
             .replace("+00:00", "Z"),
-            "data": {"webhook_id": announcement.webhook_id, **announcement.data},
+            "data": {"webhook_id": operational_event.webhook_id, **operational_event.data},
             "metadata": {"source": "webhooks"},
         }
         return {
             "EventBusName": self._bus_name,
             "Source": self._source,
-            "DetailType": announcement.event_type,
+            "DetailType": operational_event.event_type,
             "Detail": json.dumps(detail),
         }

@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
 from webhooks.errors import Unavailable
-from webhooks.models.trial import Trial
+from webhooks.models.test_result import TestResult
 
 # For the client that is given to LambdaSender: a trial takes up to 20 s, and repeating one would send it twice.
 READ_TIMEOUT_SECONDS = 25
@@ -21,14 +21,14 @@ class LambdaSender:
         self._client = client
         self._function_name = function_name
 
-    def try_out(self, webhook_id: str, payload: Mapping[str, object]) -> Trial:
+    def send_test(self, webhook_id: str, payload: Mapping[str, object]) -> TestResult:
         """Send one event to the webhook at once. Raises Unavailable."""
         request = {"test": {"webhook_id": webhook_id, "event": payload}}
         try:
             answer = self._client.invoke(FunctionName=self._function_name, Payload=json.dumps(request).encode())
             if "FunctionError" in answer:
                 raise Unavailable("the sender failed at the test delivery")
-            return Trial.model_validate_json(answer["Payload"].read())
+            return TestResult.model_validate_json(answer["Payload"].read())
         except ClientError as exc:
             raise Unavailable(f"Lambda: {exc.response.get('Error', {}).get('Code', '')}") from exc
         except BotoCoreError as exc:

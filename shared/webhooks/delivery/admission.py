@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from webhooks.delivery import circuit_breaker, rate_limit
-from webhooks.delivery.endpoint_state import WebhookState
+from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.delivery.job import Job
 from webhooks.delivery.lifecycle import AttemptPolicy, is_early_by, is_expired, standing
-from webhooks.delivery.send_gate import Gate, gate
-from webhooks.delivery.steps import GiveUp, Leave, Park, Postpone
+from webhooks.delivery.receive_decision import GiveUp, Leave, Park, Postpone
+from webhooks.delivery.send_gate import SendGate, gate_of
 from webhooks.models.delivery import Waiting
 from webhooks.models.webhook import Webhook
 
@@ -21,11 +21,11 @@ TOUCH_MS = 60_000  # a room is touched at most so often; release forgets none th
 class StateStore(Protocol):
     """Webhook states as admission needs them."""
 
-    def get(self, webhook_id: str) -> WebhookState:
+    def get(self, webhook_id: str) -> EndpointState:
         """Consistent read. Raises Unavailable."""
         ...
 
-    def save_health(self, webhook_id: str, before: WebhookState, after: WebhookState) -> bool:
+    def save_health(self, webhook_id: str, before: EndpointState, after: EndpointState) -> bool:
         """False when somebody was faster."""
         ...
 
@@ -58,49 +58,49 @@ class Admission:
         self._policy = policy
         self._now_ms = now_ms
 
-    def admit(self, group: Sequence[Job], state: WebhookState) -> None:
+    def admit(self, group: Sequence[Job], state: EndpointState) -> None:
         """All messages of a batch for one webhook, with its state as read. Raises Unavailable."""
         now_ms = self._now_ms()
         webhook = group[0].webhook
-        passage = gate(webhook, state, now_ms)
-        waiting = [job for job in group if not self._settle(job, passage, now_ms)]
-        if webhook is None or passage.kind == "closed" or not waiting:
+        gate = gate_of(webhook, state, now_ms)
+        waiting = [job for job in group if not self._settle(job, gate, now_ms)]
+        if webhook is None or gate.kind == "closed" or not waiting:
             return
-        if passage.kind == "probe":
-            passage, waiting = self._probe(webhook, state, waiting, now_ms)
-        elif passage.kind == "open":
-            passage, waiting = self._reserve(webhook, state, waiting, now_ms)
+        if gate.kind == "probe":
+            gate, waiting = self._probe(webhook, state, waiting, now_ms)
+        elif gate.kind == "open":
+            gate, waiting = self._reserve(webhook, state, waiting, now_ms)
         if waiting:
-            self._park(waiting, webhook.webhook_id, state, passage, now_ms)
+            self._park(waiting, webhook.webhook_id, state, gate, now_ms)
 
-    def _settle(self, job: Job, passage: Gate, now_ms: int) -> bool:
+    def _settle(self, job: Job, gate: SendGate, now_ms: int) -> bool:
         if standing(job.base, job.message) != "live":
-            job.step = Leave()
-        elif passage.kind == "closed":
-            job.step = GiveUp(passage.reason)
+            job.decision = Leave()
+        elif gate.kind == "closed":
+            job.decision = GiveUp(gate.reason)
         elif is_expired(job.base, job.message, self._policy.attempts(job.webhook), now_ms):
-            job.step = GiveUp("expired")
+            job.decision = GiveUp("expired")
         elif early_ms := is_early_by(job.base, job.message, now_ms):
-            job.step = Postpone(early_ms)
-        return job.step is not None
+            job.decision = Postpone(early_ms)
+        return job.decision is not None
 
     def _probe(
-        self, webhook: Webhook, state: WebhookState, waiting: Sequence[Job], now_ms: int
-    ) -> tuple[Gate, Sequence[Job]]:
+        self, webhook: Webhook, state: EndpointState, waiting: Sequence[Job], now_ms: int
+    ) -> tuple[SendGate, Sequence[Job]]:
         """One sender wins the lease and sends one delivery; all others wait for its result."""
         lease_ms = webhook.timeout_seconds * 1000 + LEASE_MARGIN_MS
         taken = replace(state, circuit=circuit_breaker.take_probe(state.circuit, now_ms, lease_ms))
         waiting[0].probe = self._states.save_health(webhook.webhook_id, state, taken)
-        return Gate("room", "circuit_open", now_ms + lease_ms), waiting[1:] if waiting[0].probe else waiting
+        return SendGate("room", "circuit_open", now_ms + lease_ms), waiting[1:] if waiting[0].probe else waiting
 
     def _reserve(
-        self, webhook: Webhook, state: WebhookState, waiting: Sequence[Job], now_ms: int
-    ) -> tuple[Gate, Sequence[Job]]:
+        self, webhook: Webhook, state: EndpointState, waiting: Sequence[Job], now_ms: int
+    ) -> tuple[SendGate, Sequence[Job]]:
         """Take places in the webhook's rate for the whole batch at once; returns who has to wait, and until when."""
         # A place that release reserved is for one attempt: the retry of that message takes one of its own.
         wanting = [job for job in waiting if not (job.message.reserved and job.received.receive_count == 1)]
         if webhook.rate_limit_rps is None or not wanting:
-            return Gate("open"), ()
+            return SendGate("open"), ()
         tat_ms = state.rate_tat_ms
         wake_at_ms = now_ms
         for _ in range(RACES):
@@ -111,14 +111,14 @@ class Admission:
             if not reservation.granted:
                 break
             if self._states.save_rate(webhook.webhook_id, tat_ms, reservation.tat_ms):
-                return Gate("room", "rate_limited", wake_at_ms), wanting[reservation.granted :]
+                return SendGate("room", "rate_limited", wake_at_ms), wanting[reservation.granted :]
             tat_ms = self._states.get(webhook.webhook_id).rate_tat_ms
-        return Gate("room", "rate_limited", wake_at_ms), wanting
+        return SendGate("room", "rate_limited", wake_at_ms), wanting
 
-    def _park(self, jobs: Sequence[Job], webhook_id: str, state: WebhookState, passage: Gate, now_ms: int) -> None:
+    def _park(self, jobs: Sequence[Job], webhook_id: str, state: EndpointState, gate: SendGate, now_ms: int) -> None:
         # The wake-up comes first: a crash in between leaves one too many, never a room that nobody looks into.
-        planned = state.wake_at_ms is not None and state.wake_at_ms <= passage.wake_at_ms
+        planned = state.wake_at_ms is not None and state.wake_at_ms <= gate.wake_at_ms
         if not planned or now_ms - state.touched_at_ms > TOUCH_MS:
-            self._states.wake(webhook_id, passage.wake_at_ms, now_ms)
+            self._states.wake(webhook_id, gate.wake_at_ms, now_ms)
         for job in jobs:
-            job.step = Park(Waiting("room", passage.wake_at_ms, passage.reason))
+            job.decision = Park(Waiting("room", gate.wake_at_ms, gate.reason))

@@ -10,7 +10,7 @@ OVERLOADED = frozenset({429, 502, 504})
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Classification:
     """`reason` is stable: http_503, timeout, refused_address, ... None on success."""
 
     kind: Literal["delivered", "retry", "give_up"]
@@ -20,7 +20,7 @@ class Verdict:
     reached_out: bool = True  # False: nothing was sent, so it says nothing about the receiver's health
 
 
-def judge(exchange: Exchange) -> Verdict:
+def classify(exchange: Exchange) -> Classification:
     """2xx is success; 3xx a failure and never followed; 410 and a refused address end it; all else is tried again.
 
     Other 4xx are retried like 5xx, since receivers fix their bugs.
@@ -28,10 +28,10 @@ def judge(exchange: Exchange) -> Verdict:
     status = exchange.status_code
     if status is None:
         if exchange.error_code == "refused_address":
-            return Verdict("give_up", "refused_address", reached_out=False)
-        return Verdict("retry", exchange.error_code, overloaded=exchange.error_code == "timeout")
+            return Classification("give_up", "refused_address", reached_out=False)
+        return Classification("retry", exchange.error_code, overloaded=exchange.error_code == "timeout")
     if 200 <= status < 300:
-        return Verdict("delivered")
+        return Classification("delivered")
     if status == GONE:
-        return Verdict("give_up", "gone", gone=True)
-    return Verdict("retry", f"http_{status}", overloaded=status in OVERLOADED)
+        return Classification("give_up", "gone", gone=True)
+    return Classification("retry", f"http_{status}", overloaded=status in OVERLOADED)

@@ -7,11 +7,11 @@ from typing import Protocol
 
 from webhooks.delivery import retry
 from webhooks.delivery.attempt_detail import AttemptDetail
-from webhooks.delivery.endpoint_health import AttemptOutcome, HealthKeeper, Tally, tally_of
-from webhooks.delivery.endpoint_state import WebhookState
+from webhooks.delivery.endpoint_health import AttemptOutcome, EndpointHealth, Tally, tally_of
+from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.delivery.job import Job, SendReport
 from webhooks.delivery.lifecycle import begin
-from webhooks.delivery.steps import Advance, Attempted, Leave, Park, advance
+from webhooks.delivery.receive_decision import Advance, Attempted, Leave, Park, advance
 from webhooks.errors import Unavailable
 from webhooks.event_types import OPERATIONAL_EVENT_TYPES
 from webhooks.messages import DeliveryMessage
@@ -39,7 +39,7 @@ class RecordStore(Protocol):
 class StateReader(Protocol):
     """Webhook states."""
 
-    def get(self, webhook_id: str) -> WebhookState:
+    def get(self, webhook_id: str) -> EndpointState:
         """Consistent read. Raises Unavailable."""
         ...
 
@@ -69,7 +69,7 @@ class Conclusion:
         states: StateReader,
         queue: DeliveryQueue,
         dead_letters: DeadLetterQueue,
-        health: HealthKeeper,
+        health: EndpointHealth,
         *,
         now_ms: Callable[[], int],
     ) -> None:
@@ -80,7 +80,7 @@ class Conclusion:
         self._health = health
         self._now_ms = now_ms
 
-    def conclude(self, jobs: Sequence[Job], states: Mapping[str, WebhookState], report: SendReport) -> None:
+    def conclude(self, jobs: Sequence[Job], states: Mapping[str, EndpointState], report: SendReport) -> None:
         """Never raises for what AWS does not do: the messages concerned stay in the queue."""
         try:
             advances = self._record(jobs, report)
@@ -101,7 +101,7 @@ class Conclusion:
         writer = secrets.token_hex(3)
         for _ in range(RACES):
             advances = [
-                (job, advance(job.base, job.received, job.step or Leave(), now_ms=self._now_ms(), writer=writer))
+                (job, advance(job.base, job.received, job.decision or Leave(), now_ms=self._now_ms(), writer=writer))
                 for job in jobs
             ]
             lost = self._save(advances)
@@ -129,11 +129,11 @@ class Conclusion:
                 lost.append(job)
         return lost
 
-    def _note_health(self, jobs: Sequence[Job], states: Mapping[str, WebhookState]) -> None:
+    def _note_health(self, jobs: Sequence[Job], states: Mapping[str, EndpointState]) -> None:
         attempts: dict[str, list[tuple[Job, Attempted]]] = {}
         for job in jobs:
-            if isinstance(job.step, Attempted):
-                attempts.setdefault(job.message.webhook_id, []).append((job, job.step))
+            if isinstance(job.decision, Attempted):
+                attempts.setdefault(job.message.webhook_id, []).append((job, job.decision))
         for webhook_id, group in attempts.items():
             webhook = group[0][0].webhook
             tally = _tally(group, self._now_ms())
@@ -141,7 +141,7 @@ class Conclusion:
                 continue
             try:
                 # The probe's lease was written after the batch was read.
-                state = self._states.get(webhook_id) if tally.probe else states.get(webhook_id, WebhookState())
+                state = self._states.get(webhook_id) if tally.probe else states.get(webhook_id, EndpointState())
                 self._health.note(webhook, state, tally, self._now_ms())
             except Unavailable as exc:
                 logger.warning("the health of %s is not up to date: %s", webhook_id, exc)
@@ -162,11 +162,11 @@ class Conclusion:
 
 def _count(job: Job, done: Advance, report: SendReport) -> None:
     report.steps.append(f"{job.message.delivery_id} {job.message.event_id} {_outcome(job, done)}")
-    if isinstance(job.step, Attempted):
-        report.delivered += job.step.verdict.kind == "delivered"
-        report.failed_attempts += job.step.verdict.kind != "delivered"
-    report.parked += isinstance(job.step, Park)
-    report.dropped += isinstance(job.step, Leave)
+    if isinstance(job.decision, Attempted):
+        report.delivered += job.decision.classification.kind == "delivered"
+        report.failed_attempts += job.decision.classification.kind != "delivered"
+    report.parked += isinstance(job.decision, Park)
+    report.dropped += isinstance(job.decision, Leave)
     report.given_up += done.then == "dead_letter"
     if done.record is not None:
         noted = done.record.attempts[len(job.base.attempts) :]
@@ -174,8 +174,8 @@ def _count(job: Job, done: Advance, report: SendReport) -> None:
 
 
 def _outcome(job: Job, done: Advance) -> str:
-    step, record = job.step, done.record
-    if isinstance(step, Attempted) and step.verdict.kind == "delivered":
+    decision, record = job.decision, done.record
+    if isinstance(decision, Attempted) and decision.classification.kind == "delivered":
         return "delivered"
     if done.then == "dead_letter":
         return f"given_up:{_reason(job, done)}"
@@ -189,18 +189,18 @@ def _outcome(job: Job, done: Advance) -> str:
 def _tally(group: Sequence[tuple[Job, Attempted]], now_ms: int) -> Tally:
     outcomes = [
         AttemptOutcome(
-            succeeded=step.verdict.kind == "delivered",
-            overloaded=step.verdict.overloaded,
-            too_many=step.exchange.status_code == 429,
-            asked_ms=retry.retry_after_ms(step.exchange.header("retry-after"), now_ms),
+            succeeded=decision.classification.kind == "delivered",
+            overloaded=decision.classification.overloaded,
+            too_many=decision.exchange.status_code == 429,
+            asked_ms=retry.retry_after_ms(decision.exchange.header("retry-after"), now_ms),
         )
-        for _, step in group
-        if step.verdict.reached_out
+        for _, decision in group
+        if decision.classification.reached_out
     ]
     return tally_of(
         outcomes,
         probe=any(job.probe for job, _ in group),
-        gone=any(step.verdict.gone for _, step in group),
+        gone=any(decision.classification.gone for _, decision in group),
         silent=all(job.message.event_type in OPERATIONAL_EVENT_TYPES for job, _ in group),
     )
 

@@ -11,12 +11,12 @@ from typing import Protocol
 
 from webhooks.delivery import retry
 from webhooks.delivery.admission import Admission, SenderPolicy
-from webhooks.delivery.classification import Verdict, judge
+from webhooks.delivery.classification import Classification, classify
 from webhooks.delivery.conclusion import Conclusion
-from webhooks.delivery.endpoint_state import Loaded, WebhookState
+from webhooks.delivery.endpoint_state import DeliveryContext, EndpointState
 from webhooks.delivery.job import Job, SendReport
 from webhooks.delivery.lifecycle import attempts_used, begin
-from webhooks.delivery.steps import Attempted, Leave
+from webhooks.delivery.receive_decision import Attempted, Leave
 from webhooks.errors import Unavailable, WebhooksError
 from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.exchange import Exchange, HttpRequest
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 class BatchStore(Protocol):
     """The table as a batch begins."""
 
-    def load(self, messages: Sequence[DeliveryMessage]) -> Loaded:
+    def load(self, messages: Sequence[DeliveryMessage]) -> DeliveryContext:
         """Webhooks, states and records of a batch, consistently. Raises Unavailable."""
         ...
 
@@ -70,32 +70,36 @@ class Sender:
         """Bring each delivery of a batch one step further."""
         report = SendReport(received=len(batch))
         try:
-            loaded = self._store.load([received.message for received in batch])
+            context = self._store.load([received.message for received in batch])
         except Unavailable as exc:
             report.give_back(batch, exc)
             return report
-        jobs = self._prepare(batch, loaded, report)
-        await asyncio.gather(*(self._send(job, job.webhook, report) for job in jobs if job.webhook and not job.step))
-        self._conclusion.conclude([job for job in jobs if job.step is not None], loaded.states, report)
+        jobs = self._prepare(batch, context, report)
+        await asyncio.gather(
+            *(self._send(job, job.webhook, report) for job in jobs if job.webhook and not job.decision)
+        )
+        self._conclusion.conclude([job for job in jobs if job.decision is not None], context.states, report)
         return report
 
-    def _prepare(self, batch: Sequence[Received[DeliveryMessage]], loaded: Loaded, report: SendReport) -> list[Job]:
+    def _prepare(
+        self, batch: Sequence[Received[DeliveryMessage]], context: DeliveryContext, report: SendReport
+    ) -> list[Job]:
         by_webhook: dict[str, list[Job]] = {}
         admitted: list[Job] = []
         met: set[tuple[str, int]] = set()
         for received in batch:
             message = received.message
-            base = loaded.records.get(message.delivery_id) or begin(message)
-            job = Job(received, base, loaded.webhooks.get(message.webhook_id))
+            base = context.records.get(message.delivery_id) or begin(message)
+            job = Job(received, base, context.webhooks.get(message.webhook_id))
             if (message.delivery_id, message.generation) in met:  # a copy: the first carries the delivery on
-                job.step = Leave()
+                job.decision = Leave()
                 admitted.append(job)
                 continue
             met.add((message.delivery_id, message.generation))
             by_webhook.setdefault(message.webhook_id, []).append(job)
         for webhook_id, group in by_webhook.items():
             try:
-                self._admission.admit(group, loaded.states.get(webhook_id, WebhookState()))
+                self._admission.admit(group, context.states.get(webhook_id, EndpointState()))
                 admitted += group
             except Unavailable as exc:
                 report.give_back([job.received for job in group], exc)
@@ -116,11 +120,11 @@ class Sender:
             logger.exception("delivery %s could not be attempted", job.message.delivery_id)
             report.give_back([job.received], exc)
             return
-        verdict = judge(exchange)
-        delay_ms = self._delay_ms(job, exchange) if verdict.kind == "retry" else 0
-        job.step = Attempted(exchange, verdict, delay_ms, self._policy.attempts(webhook))
-        if verdict.kind != "delivered":
-            _log_failure(job, number, exchange, verdict, delay_ms)
+        classification = classify(exchange)
+        delay_ms = self._delay_ms(job, exchange) if classification.kind == "retry" else 0
+        job.decision = Attempted(exchange, classification, delay_ms, self._policy.attempts(webhook))
+        if classification.kind != "delivered":
+            _log_failure(job, number, exchange, classification, delay_ms)
 
     def _delay_ms(self, job: Job, exchange: Exchange) -> int:
         return retry.next_delay_ms(
@@ -131,7 +135,7 @@ class Sender:
         )
 
 
-def _log_failure(job: Job, number: int, exchange: Exchange, verdict: Verdict, delay_ms: int) -> None:
+def _log_failure(job: Job, number: int, exchange: Exchange, classification: Classification, delay_ms: int) -> None:
     """All ids that lead to it and on from it, and the exact cause; nothing of what was sent or answered."""
     message = job.message
     logger.info(
@@ -145,10 +149,10 @@ def _log_failure(job: Job, number: int, exchange: Exchange, verdict: Verdict, de
             "receive_count": job.received.receive_count,
             "generation": message.generation,
             "attempt": number,
-            "reason": verdict.reason,
+            "reason": classification.reason,
             "status_code": exchange.status_code,
             "duration_ms": exchange.duration_ms,
-            "retry_in_ms": delay_ms if verdict.kind == "retry" else None,
+            "retry_in_ms": delay_ms if classification.kind == "retry" else None,
             "detail": exchange.internal_detail,
         },
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from webhooks.delivery import circuit_breaker
-from webhooks.delivery.endpoint_state import WebhookState, disabled_at_ms
+from webhooks.delivery.endpoint_state import EndpointState, disabled_at_ms
 from webhooks.delivery.send_gate import GENTLE_MS, SLOW_MS
 from webhooks.models.webhook import Webhook
 
@@ -15,11 +15,11 @@ RACES = 5  # writers of one webhook's state; a count lost after so many lost rac
 class HealthStore(Protocol):
     """Webhook states, and the switch that disables a webhook."""
 
-    def get(self, webhook_id: str) -> WebhookState:
+    def get(self, webhook_id: str) -> EndpointState:
         """Consistent read. Raises Unavailable."""
         ...
 
-    def save_health(self, webhook_id: str, before: WebhookState, after: WebhookState) -> bool:
+    def save_health(self, webhook_id: str, before: EndpointState, after: EndpointState) -> bool:
         """False when somebody else changed it since `before`."""
         ...
 
@@ -28,7 +28,7 @@ class HealthStore(Protocol):
         ...
 
 
-class WebhookSwitch(Protocol):
+class WebhookDisabler(Protocol):
     """Changes a webhook's status together with its routes."""
 
     def disable(self, webhook: Webhook, reason: str, now_ms: int) -> bool:
@@ -48,15 +48,15 @@ class Tally:
     silent: bool = False  # only operational events were delivered
 
 
-class HealthKeeper:
+class EndpointHealth:
     """Writes nothing for a webhook that only succeeds."""
 
-    def __init__(self, states: HealthStore, switch: WebhookSwitch, policy: circuit_breaker.Policy) -> None:
+    def __init__(self, states: HealthStore, switch: WebhookDisabler, policy: circuit_breaker.Policy) -> None:
         self._states = states
         self._switch = switch
         self._policy = policy
 
-    def note(self, webhook: Webhook, state: WebhookState, tally: Tally, now_ms: int) -> None:
+    def note(self, webhook: Webhook, state: EndpointState, tally: Tally, now_ms: int) -> None:
         """Bring the webhook's state up to date; rollup tells what is worth telling. Raises Unavailable."""
         before = state
         for _ in range(RACES):
@@ -66,7 +66,7 @@ class HealthKeeper:
                 return
             before = self._states.get(webhook.webhook_id)
 
-    def _after(self, state: WebhookState, tally: Tally, now_ms: int) -> WebhookState:
+    def _after(self, state: EndpointState, tally: Tally, now_ms: int) -> EndpointState:
         circuit = state.circuit
         if tally.probe and circuit.state == "half_open" and tally.successes + tally.failures:
             circuit = circuit_breaker.probe_result(circuit, tally.failures == 0, now_ms, self._policy)
@@ -90,7 +90,7 @@ class HealthKeeper:
         )
 
     def _follow_up(
-        self, webhook: Webhook, before: WebhookState, after: WebhookState, tally: Tally, now_ms: int
+        self, webhook: Webhook, before: EndpointState, after: EndpointState, tally: Tally, now_ms: int
     ) -> None:
         if after.circuit.state == "closed" and before.circuit.state != "closed":
             self._states.wake(webhook.webhook_id, now_ms, now_ms)

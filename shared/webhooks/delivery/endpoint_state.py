@@ -9,7 +9,7 @@ from webhooks.models.webhook import Webhook
 
 
 @dataclass(frozen=True, slots=True)
-class WebhookState:
+class EndpointState:
     """`revision` guards the circuit and slow-down; `rate_tat_ms` guards itself; the wake-up belongs to release."""
 
     circuit: Circuit = field(default_factory=Circuit)
@@ -33,9 +33,9 @@ def disabled_at_ms(webhook: Webhook, failing_since_ms: int | None) -> int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class DeliveryContext:
     """What one read found for a batch of deliveries: by webhook id, and by delivery id."""
 
     webhooks: Mapping[str, Webhook]
-    states: Mapping[str, WebhookState]
+    states: Mapping[str, EndpointState]
     records: Mapping[str, DeliveryRecord]

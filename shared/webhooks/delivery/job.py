@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
-from webhooks.delivery.steps import Step
+from webhooks.delivery.receive_decision import Decision
 from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.delivery import DeliveryRecord
 from webhooks.models.webhook import Webhook
@@ -22,7 +22,7 @@ class Job:
     received: Received[DeliveryMessage]
     base: DeliveryRecord
     webhook: Webhook | None
-    step: Step | None = None
+    decision: Decision | None = None
     probe: bool = False
 
     @property

@@ -8,7 +8,7 @@ is older; replay and retry send a message of the next generation and then mark t
 from dataclasses import dataclass
 from typing import Literal
 
-from webhooks.delivery.classification import Verdict
+from webhooks.delivery.classification import Classification
 from webhooks.delivery.retry import VISIBILITY_LIMIT_MS
 from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.delivery import FINISHED, Attempt, DeliveryRecord, DeliveryStatus, Waiting
@@ -107,7 +107,7 @@ def attempts_used(record: DeliveryRecord, message: DeliveryMessage) -> int:
 def attempted(
     record: DeliveryRecord,
     attempt: Attempt,
-    verdict: Verdict,
+    classification: Classification,
     policy: AttemptPolicy,
     *,
     now_ms: int,
@@ -116,19 +116,19 @@ def attempted(
 ) -> DeliveryRecord:
     """After an attempt whose message may act. A retry within 60 s stays with SQS, a later one waits outside."""
     record = record.changed(attempts=(*record.attempts, attempt), next_attempt_at_ms=None, waiting=None, body=None)
-    if verdict.kind == "delivered":
+    if classification.kind == "delivered":
         return record.changed(status="delivered", reason=None, seen=())
     if record.status == "delivered":
         return record  # sent once more on request; a failure does not undo the success
-    if verdict.kind == "give_up":
-        return given_up(record, "failed", verdict.reason or "refused")
+    if classification.kind == "give_up":
+        return given_up(record, "failed", classification.reason or "refused")
     if record.attempts_in_cycle >= policy.max_attempts:
-        return given_up(record, "failed", f"attempts_used_up:{verdict.reason}")
+        return given_up(record, "failed", f"attempts_used_up:{classification.reason}")
     due_ms = now_ms + delay_ms
-    record = record.changed(status="retrying", reason=verdict.reason, next_attempt_at_ms=due_ms)
+    record = record.changed(status="retrying", reason=classification.reason, next_attempt_at_ms=due_ms)
     if delay_ms <= VISIBILITY_LIMIT_MS:
         return record
-    return parked(record, Waiting("due", due_ms, verdict.reason or ""), body)
+    return parked(record, Waiting("due", due_ms, classification.reason or ""), body)
 
 
 def attempted_late(record: DeliveryRecord, attempt: Attempt) -> DeliveryRecord:

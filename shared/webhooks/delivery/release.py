@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from webhooks.delivery import rate_limit
-from webhooks.delivery.endpoint_state import Loaded, WebhookState
+from webhooks.delivery.endpoint_state import DeliveryContext, EndpointState
 from webhooks.delivery.lifecycle import released
-from webhooks.delivery.send_gate import GENTLE_PER_MINUTE, gate
+from webhooks.delivery.send_gate import GENTLE_PER_MINUTE, gate_of
 from webhooks.errors import Unavailable
 from webhooks.messages import DeliveryMessage, group_of, message_of
 from webhooks.models.delivery import DeliveryRecord
@@ -42,7 +42,7 @@ class WaitingStore(Protocol):
         """The oldest deliveries of a waiting room."""
         ...
 
-    def around(self, ids: Iterable[tuple[str, str | None]]) -> Loaded:
+    def around(self, ids: Iterable[tuple[str, str | None]]) -> DeliveryContext:
         """Webhooks, states and records, consistently. Raises Unavailable."""
         ...
 
@@ -54,7 +54,7 @@ class WaitingStore(Protocol):
 class StateStore(Protocol):
     """Webhook states as release needs them."""
 
-    def get(self, webhook_id: str) -> WebhookState:
+    def get(self, webhook_id: str) -> EndpointState:
         """Consistent read. Raises Unavailable."""
         ...
 
@@ -62,11 +62,11 @@ class StateStore(Protocol):
         """False when somebody was faster."""
         ...
 
-    def reschedule(self, webhook_id: str, before: WebhookState, at_ms: int) -> bool:
+    def reschedule(self, webhook_id: str, before: EndpointState, at_ms: int) -> bool:
         """The next look at the room, unless somebody woke it since."""
         ...
 
-    def sleep(self, webhook_id: str, before: WebhookState) -> bool:
+    def sleep(self, webhook_id: str, before: EndpointState) -> bool:
         """No more looks, unless somebody touched the room since."""
         ...
 
@@ -159,9 +159,9 @@ class Release:
             to_wake += [webhook_id for webhook_id, delivery_id in page if delivery_id is None]
             deliveries = [(w, d) for w, d in page if d is not None]
             if deliveries:
-                loaded = self._store.around(deliveries)
-                waiting = [r for r in loaded.records.values() if r.waiting is not None and r.waiting.kind == "due"]
-                report.due += self._send(waiting, loaded, [_delay(r, self._now_ms()) for r in waiting])
+                context = self._store.around(deliveries)
+                waiting = [r for r in context.records.values() if r.waiting is not None and r.waiting.kind == "due"]
+                report.due += self._send(waiting, context, [_delay(r, self._now_ms()) for r in waiting])
         return to_wake
 
     def _drain(self, webhook_id: str, deadline_ms: int) -> tuple[bool, ReleaseReport]:
@@ -170,24 +170,26 @@ class Release:
         if self._now_ms() >= deadline_ms:
             return True, report
         try:
-            loaded = self._store.around([(webhook_id, None)])
-            webhook, state = loaded.webhooks.get(webhook_id), loaded.states[webhook_id]
+            context = self._store.around([(webhook_id, None)])
+            webhook, state = context.webhooks.get(webhook_id), context.states[webhook_id]
             return self._drain_room(webhook_id, webhook, state, report), report
         except Unavailable as exc:
             report.failures += 1
             logger.warning("the room of %s waits for the next run: %s", webhook_id, exc)
             return False, report
 
-    def _drain_room(self, webhook_id: str, webhook: Webhook | None, state: WebhookState, report: ReleaseReport) -> bool:
+    def _drain_room(
+        self, webhook_id: str, webhook: Webhook | None, state: EndpointState, report: ReleaseReport
+    ) -> bool:
         now_ms = self._now_ms()
-        passage = gate(webhook, state, now_ms)
-        if passage.kind == "room":
-            self._states.reschedule(webhook_id, state, max(passage.wake_at_ms, now_ms + 1000))
+        gate = gate_of(webhook, state, now_ms)
+        if gate.kind == "room":
+            self._states.reschedule(webhook_id, state, max(gate.wake_at_ms, now_ms + 1000))
             return False
-        limit = 1 if passage.kind == "probe" else CHUNK
-        if passage.kind == "open" and now_ms < state.gentle_until_ms:
+        limit = 1 if gate.kind == "probe" else CHUNK
+        if gate.kind == "open" and now_ms < state.gentle_until_ms:
             limit = GENTLE_PER_MINUTE
-        rate = webhook.rate_limit_rps if webhook is not None and passage.kind == "open" else None
+        rate = webhook.rate_limit_rps if webhook is not None and gate.kind == "open" else None
         if rate is not None:
             limit = min(limit, max(1, int(rate * PERIOD_MS / 1000)))
         ids = self._store.in_room(webhook_id, limit)
@@ -197,21 +199,21 @@ class Release:
             else:
                 self._states.reschedule(webhook_id, state, now_ms + PERIOD_MS)
             return False
-        loaded = self._store.around(ids)
-        waiting = [r for _, d in ids if (r := loaded.records.get(d or "")) and r.waiting and r.waiting.kind == "room"]
+        context = self._store.around(ids)
+        waiting = [r for _, d in ids if (r := context.records.get(d or "")) and r.waiting and r.waiting.kind == "room"]
         granted = len(waiting)
         if rate is None:
-            report.from_rooms += self._send(waiting, loaded, [0] * len(waiting))
+            report.from_rooms += self._send(waiting, context, [0] * len(waiting))
         else:
             granted, first_in_seconds = self._reserve(webhook_id, state, len(waiting), rate)
             delays = [int(first_in_seconds + position / rate) for position in range(granted)]
-            report.from_rooms += self._send(waiting[:granted], loaded, delays, reserved=True)
+            report.from_rooms += self._send(waiting[:granted], context, delays, reserved=True)
         if limit == CHUNK and len(ids) == CHUNK and granted == len(waiting):
             return True
         self._states.reschedule(webhook_id, state, now_ms + PERIOD_MS)
         return False
 
-    def _reserve(self, webhook_id: str, state: WebhookState, wanted: int, rate: float) -> tuple[int, float]:
+    def _reserve(self, webhook_id: str, state: EndpointState, wanted: int, rate: float) -> tuple[int, float]:
         """Places in the webhook's rate within the coming minute, and in how many seconds the first of them is.
 
         The room goes before what arrives anew: senders reserve all the time, so one lost race must not cost a minute.
@@ -230,12 +232,17 @@ class Release:
         return 0, 0.0
 
     def _send(
-        self, records: Sequence[DeliveryRecord], loaded: Loaded, delays: Sequence[int], *, reserved: bool = False
+        self,
+        records: Sequence[DeliveryRecord],
+        context: DeliveryContext,
+        delays: Sequence[int],
+        *,
+        reserved: bool = False,
     ) -> int:
         now_ms = self._now_ms()
         marks = [(record, released(record, now_ms).changed(revision=record.revision + 1)) for record in records]
         messages = [
-            (message_of(back, _group(record, loaded), (record.body or b"").decode(), reserved=reserved), delay)
+            (message_of(back, _group(record, context), (record.body or b"").decode(), reserved=reserved), delay)
             for (record, back), delay in zip(marks, delays, strict=True)
         ]
         self._queue.send(messages)
@@ -250,8 +257,8 @@ def _delay(record: DeliveryRecord, now_ms: int) -> int:
     return min(max(0, -(-(due_ms - now_ms) // 1000)), MAX_DELAY_SECONDS)
 
 
-def _group(record: DeliveryRecord, loaded: Loaded) -> str:
-    webhook = loaded.webhooks.get(record.webhook_id)
+def _group(record: DeliveryRecord, context: DeliveryContext) -> str:
+    webhook = context.webhooks.get(record.webhook_id)
     return group_of(webhook.owner if webhook else record.webhook_id)
 
 

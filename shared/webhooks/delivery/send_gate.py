@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from webhooks.delivery import circuit_breaker
-from webhooks.delivery.endpoint_state import WebhookState
+from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.models.webhook import Webhook
 
 PAUSED_POLL_MS = 15 * 60_000  # resuming wakes the room at once; this is the net below that
@@ -14,7 +14,7 @@ GENTLE_PER_MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class SendGate:
     """`open`: send. `probe`: send one, if the lease is won. `room`: wait until `wake_at_ms`. `closed`: give up."""
 
     kind: Literal["open", "probe", "room", "closed"]
@@ -22,25 +22,25 @@ class Gate:
     wake_at_ms: int = 0
 
 
-OPEN = Gate("open")
+OPEN = SendGate("open")
 
 
-def gate(webhook: Webhook | None, state: WebhookState, now_ms: int) -> Gate:
+def gate_of(webhook: Webhook | None, state: EndpointState, now_ms: int) -> SendGate:
     """Status first, then circuit, then the slow-down that the receiver asked for."""
     if webhook is None or webhook.status == "deleted":
-        return Gate("closed", "webhook_deleted")
+        return SendGate("closed", "webhook_deleted")
     if webhook.status == "inactive":
-        return Gate("closed", "webhook_inactive")
+        return SendGate("closed", "webhook_inactive")
     if webhook.status == "failed":
-        return Gate("closed", "webhook_disabled")
+        return SendGate("closed", "webhook_disabled")
     if webhook.status == "paused":
-        return Gate("room", "paused", now_ms + PAUSED_POLL_MS)
+        return SendGate("room", "paused", now_ms + PAUSED_POLL_MS)
     may = circuit_breaker.may_send(state.circuit, now_ms)
     if may == "no":
         until_ms = state.circuit.open_until_ms if state.circuit.state == "open" else state.circuit.probe_until_ms
-        return Gate("room", "circuit_open", until_ms)
+        return SendGate("room", "circuit_open", until_ms)
     if may == "probe":
-        return Gate("probe", "circuit_open", now_ms)
+        return SendGate("probe", "circuit_open", now_ms)
     if state.slow_until_ms > now_ms:
-        return Gate("room", "slowed_down", state.slow_until_ms)
+        return SendGate("room", "slowed_down", state.slow_until_ms)
     return OPEN

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from webhooks.delivery.classification import judge
+from webhooks.delivery.classification import classify
 from webhooks.ids import delivery_id
 from webhooks.messages import DeliveryMessage, group_of
 from webhooks.models.exchange import Exchange, HttpRequest
-from webhooks.models.trial import SeenResponse, SentRequest, Trial
+from webhooks.models.test_result import SeenResponse, SentRequest, TestResult
 from webhooks.models.webhook import Webhook
 from webhooks.payload import serialise
 from webhooks.request.headers import masked
@@ -32,7 +32,7 @@ class Transport(Protocol):
         ...
 
 
-class TrialSender:
+class TestSender:
     """What the API's test call has the sender do: the API itself has neither secrets nor a way out."""
 
     def __init__(
@@ -43,7 +43,7 @@ class TrialSender:
         self._signer = signer
         self._now_ms = now_ms
 
-    async def try_out(self, webhook_id: str, event: Mapping[str, object]) -> Trial:
+    async def send_test(self, webhook_id: str, event: Mapping[str, object]) -> TestResult:
         """Send `event` as it would be delivered, whatever the webhook's status. Raises LookupError, Undecryptable."""
         webhook = self._store.webhook(webhook_id)
         if webhook is None or webhook.status == "deleted":
@@ -64,8 +64,8 @@ class TrialSender:
         exchange = await self._transport.send(request, webhook.owner)
         own = {name.lower() for name in webhook.header_names}
         shown = {k: masked({k: v})[k] if k.lower() in own else v for k, v in request.headers.items()}
-        return Trial(
-            succeeded=judge(exchange).kind == "delivered",
+        return TestResult(
+            succeeded=classify(exchange).kind == "delivered",
             status_code=exchange.status_code,
             error_code=exchange.error_code,
             error_message=exchange.error_message,

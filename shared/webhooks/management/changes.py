@@ -19,7 +19,7 @@ ATTEMPTS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class IdempotencyRecord:
     """What an idempotency key was used for. `fingerprint` is that of the request."""
 
     caller: str
@@ -43,7 +43,7 @@ class Change:
     routes: RouteChanges = field(default_factory=RouteChanges)
     put: tuple[Subscription, ...] = ()
     delete: tuple[str, ...] = ()
-    remember: Remembered | None = None
+    remember: IdempotencyRecord | None = None
     expires_at_ms: int | None = None
     at_most: int | None = None
 
@@ -70,7 +70,7 @@ class ManagementStore(Protocol):
         """All subscriptions of a webhook, oldest first. Consistent."""
         ...
 
-    def remembered(self, caller: str, key: str, now_ms: int) -> Remembered | None:
+    def idempotency_record(self, caller: str, key: str, now_ms: int) -> IdempotencyRecord | None:
         """What the caller's idempotency key was used for, unless that has expired. Consistent."""
         ...
 

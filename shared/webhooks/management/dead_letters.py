@@ -7,7 +7,7 @@ from typing import Protocol
 from webhooks.errors import Conflict, NotFound
 from webhooks.ids import is_id, new_id
 from webhooks.management.changes import ManagementStore, find
-from webhooks.management.paging import Page, Span, page_of
+from webhooks.management.paging import Page, TimeRange, page_of
 from webhooks.models.caller import Caller
 from webhooks.models.delivery import DeadLetter
 from webhooks.models.replay import ReplayJob, ReplaySelection
@@ -19,11 +19,11 @@ MAX_PAGE_BYTES = 1_000_000  # payloads of a page: API Gateway and Lambda end at 
 class HistoryStore(Protocol):
     """Dead letters, newest first. Every method may raise Unavailable."""
 
-    def dead_letters(self, webhook_id: str, span: Span) -> Iterator[DeadLetter]:
+    def dead_letters(self, webhook_id: str, time_range: TimeRange) -> Iterator[DeadLetter]:
         """Of one webhook."""
         ...
 
-    def dead_letters_of(self, owner: str | None, span: Span) -> Iterator[DeadLetter]:
+    def dead_letters_of(self, owner: str | None, time_range: TimeRange) -> Iterator[DeadLetter]:
         """Of one owner's webhooks, deleted ones included, or of everybody's (None)."""
         ...
 
@@ -94,13 +94,13 @@ class DeadLetterManagement:
     now_ms: Callable[[], int]
 
     def page(
-        self, caller: Caller, webhook_id: str | None, selection: Selection, span: Span, limit: int
+        self, caller: Caller, webhook_id: str | None, selection: Selection, time_range: TimeRange, limit: int
     ) -> Page[DeadLetter]:
         """Dead letters of one webhook, or of all that the caller sees, newest first; fewer where they are large."""
         if webhook_id is not None:
-            found = self.history.dead_letters(find(self.store, caller, webhook_id).webhook_id, span)
+            found = self.history.dead_letters(find(self.store, caller, webhook_id).webhook_id, time_range)
         else:
-            found = self.history.dead_letters_of(None if caller.is_admin else caller.owner, span)
+            found = self.history.dead_letters_of(None if caller.is_admin else caller.owner, time_range)
         return page_of(
             found,
             selection.admits,

@@ -9,11 +9,11 @@ from webhooks.delivery.attempt_detail import unpack_detail
 from webhooks.errors import Conflict, NotFound
 from webhooks.ids import is_id
 from webhooks.management.changes import ManagementStore, find
-from webhooks.management.paging import Page, Span, page_of
+from webhooks.management.paging import Page, TimeRange, page_of
 from webhooks.models.caller import Caller
 from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord
 from webhooks.models.event import EventRecord
-from webhooks.models.history import ShownAttempt, ShownDelivery
+from webhooks.models.history import AttemptView, DeliveryView
 from webhooks.models.webhook import Webhook
 from webhooks.request.headers import delivery_headers, masked
 
@@ -31,11 +31,11 @@ class HistoryStore(Protocol):
         """Packed details of a delivery's attempts by their start."""
         ...
 
-    def deliveries(self, webhook_id: str, span: Span) -> Iterator[DeliveryRecord]:
+    def deliveries(self, webhook_id: str, time_range: TimeRange) -> Iterator[DeliveryRecord]:
         """All of a webhook, newest first."""
         ...
 
-    def deliveries_of_status(self, webhook_id: str, status: str, span: Span) -> Iterator[DeliveryRecord]:
+    def deliveries_of_status(self, webhook_id: str, status: str, time_range: TimeRange) -> Iterator[DeliveryRecord]:
         """Those of one status other than delivered, newest first."""
         ...
 
@@ -99,27 +99,27 @@ class DeliveryHistory:
     now_ms: Callable[[], int]
 
     def page(
-        self, caller: Caller, webhook_id: str, selection: Selection, span: Span, limit: int
+        self, caller: Caller, webhook_id: str, selection: Selection, time_range: TimeRange, limit: int
     ) -> Page[DeliveryRecord]:
         """Deliveries, newest first. One that is queued and was never attempted has no record yet, and is not here."""
         webhook = find(self.store, caller, webhook_id)
         if selection.status in (None, "delivered"):
-            found = self.history.deliveries(webhook.webhook_id, span)
+            found = self.history.deliveries(webhook.webhook_id, time_range)
         else:
-            found = self.history.deliveries_of_status(webhook.webhook_id, selection.status, span)
+            found = self.history.deliveries_of_status(webhook.webhook_id, selection.status, time_range)
         return page_of(found, selection.admits, lambda record: record.delivery_id, limit=limit)
 
-    def get(self, caller: Caller, webhook_id: str, delivery_id: str) -> ShownDelivery:
+    def get(self, caller: Caller, webhook_id: str, delivery_id: str) -> DeliveryView:
         """One delivery with every attempt."""
         webhook, record = self._find(caller, webhook_id, delivery_id)
         details = self.history.details(webhook_id, delivery_id)
         body = self._body(record, self._letter(record))
-        return ShownDelivery(
+        return DeliveryView(
             record=record,
             attempts=[
-                ShownAttempt(attempt, self._request_headers(webhook, record, attempt), unpack_detail(packed))
+                AttemptView(attempt, self._request_headers(webhook, record, attempt), unpack_detail(packed))
                 if packed
-                else ShownAttempt(attempt, self._request_headers(webhook, record, attempt))
+                else AttemptView(attempt, self._request_headers(webhook, record, attempt))
                 for attempt, packed in _with_details(record, details)
             ],
             payload=None if body is None else cast("Mapping[str, object]", json.loads(body)),

@@ -26,7 +26,7 @@ from webhooks.matching.route_cache import RouteSet, scopes_of
 from webhooks.models.caller import Caller
 from webhooks.models.delivery import DeliveryRecord
 from webhooks.models.event import Event, EventRecord
-from webhooks.models.history import Disposition, EventResult, ShownEvent
+from webhooks.models.history import Disposition, EventResult, EventView
 from webhooks.models.webhook import Webhook, scope_of
 
 UNKNOWN_TYPE: Literal["unknown_event_type"] = "unknown_event_type"
@@ -137,7 +137,7 @@ class EventHistory:
         webhook_id: str | None = None,
         behind: str | None = None,
         limit: int = LOADED,
-    ) -> ShownEvent:
+    ) -> EventView:
         """An event of the caller's, of its workspaces, or any for admins; with its webhooks, newest first.
 
         `workspace_id`, or `user_id` for an event without a workspace, tell events of the same id apart. `webhook_id`
@@ -145,7 +145,7 @@ class EventHistory:
         """
         decisions = self._find(caller, event_id, user_id, workspace_id)
         page = self._results(caller, decisions, webhook_id, behind, limit)
-        return ShownEvent(
+        return EventView(
             record=decisions.first,
             payload=decisions.event.payload,
             disposition=decisions.disposition,

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from webhooks.delivery.attempt_detail import unpack_detail
 from webhooks.management.changes import ManagementStore, find
-from webhooks.management.paging import Page, Span, page_of
+from webhooks.management.paging import Page, TimeRange, page_of
 from webhooks.models.caller import Caller
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
 from webhooks.recovery.failure_causes import cause_of, failed_attempt
@@ -19,15 +19,17 @@ RETRYING = 100  # deliveries under retry that are looked at: each takes a read o
 class HistoryStore(Protocol):
     """Dead letters and deliveries, newest first. Every method may raise Unavailable."""
 
-    def dead_letters(self, webhook_id: str, span: Span, *, with_body: bool = True) -> Iterator[DeadLetter]:
+    def dead_letters(self, webhook_id: str, time_range: TimeRange, *, with_body: bool = True) -> Iterator[DeadLetter]:
         """Of one webhook."""
         ...
 
-    def dead_letters_of(self, owner: str | None, span: Span, *, with_body: bool = True) -> Iterator[DeadLetter]:
+    def dead_letters_of(
+        self, owner: str | None, time_range: TimeRange, *, with_body: bool = True
+    ) -> Iterator[DeadLetter]:
         """Of one owner's webhooks, deleted ones included, or of everybody's (None)."""
         ...
 
-    def deliveries_of_status(self, webhook_id: str, status: str, span: Span) -> Iterator[DeliveryRecord]:
+    def deliveries_of_status(self, webhook_id: str, status: str, time_range: TimeRange) -> Iterator[DeliveryRecord]:
         """Those of one status other than delivered."""
         ...
 
@@ -82,19 +84,19 @@ class FailureGroups:
     store: ManagementStore
     history: HistoryStore
 
-    def dead_letters(self, caller: Caller, span: Span) -> GroupPage:
+    def dead_letters(self, caller: Caller, time_range: TimeRange) -> GroupPage:
         """Unprocessed dead letters of all webhooks that the caller sees."""
         owner = None if caller.is_admin else caller.owner
-        page = self._given_up(self.history.dead_letters_of(owner, span, with_body=False))
+        page = self._given_up(self.history.dead_letters_of(owner, time_range, with_body=False))
         return GroupPage(grouped(page.items), page.position, is_complete=True)
 
-    def of_webhook(self, caller: Caller, webhook_id: str, span: Span) -> GroupPage:
+    def of_webhook(self, caller: Caller, webhook_id: str, time_range: TimeRange) -> GroupPage:
         """A webhook's unprocessed dead letters and, on the first page, its deliveries under retry."""
         webhook = find(self.store, caller, webhook_id)
-        page = self._given_up(self.history.dead_letters(webhook.webhook_id, span, with_body=False))
-        if span.behind is not None:
+        page = self._given_up(self.history.dead_letters(webhook.webhook_id, time_range, with_body=False))
+        if time_range.behind is not None:
             return GroupPage(grouped(page.items), page.position, is_complete=True)
-        found = self.history.deliveries_of_status(webhook.webhook_id, "retrying", span)
+        found = self.history.deliveries_of_status(webhook.webhook_id, "retrying", time_range)
         retrying = list(islice(found, RETRYING + 1))
         failures = [*page.items, *self._retrying(retrying[:RETRYING])]
         return GroupPage(grouped(failures), page.position, is_complete=len(retrying) <= RETRYING)

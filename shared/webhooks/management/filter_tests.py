@@ -12,7 +12,7 @@ from webhooks.errors import FieldError, Invalid
 from webhooks.events.validation import normalise
 from webhooks.ids import new_id
 from webhooks.management.changes import ManagementStore, find
-from webhooks.management.paging import Span
+from webhooks.management.paging import TimeRange
 from webhooks.matching.filter_document import Filters, parse_filters
 from webhooks.matching.filters import explain
 from webhooks.models.caller import Caller
@@ -28,7 +28,7 @@ EXAMINED = 500  # deliveries
 class HistoryStore(Protocol):
     """Deliveries, newest first."""
 
-    def deliveries(self, webhook_id: str, span: Span) -> Iterator[DeliveryRecord]:
+    def deliveries(self, webhook_id: str, time_range: TimeRange) -> Iterator[DeliveryRecord]:
         """All of a webhook. Raises Unavailable."""
         ...
 
@@ -42,7 +42,7 @@ class EventStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class FilterTestResult:
     """One event. `rule`: what said no, by its place in the filters; None when the event is wanted."""
 
     event_id: str
@@ -52,7 +52,7 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FilterTrials:
+class FilterTests:
     """The use case."""
 
     store: ManagementStore
@@ -60,7 +60,7 @@ class FilterTrials:
     events: EventStore
     now_ms: Callable[[], int]
 
-    def on_event(self, caller: Caller, filters: Mapping[str, object], raw: Mapping[str, object]) -> Tried:
+    def on_event(self, caller: Caller, filters: Mapping[str, object], raw: Mapping[str, object]) -> FilterTestResult:
         """Against an event as publishers write it; the caller's own where it names no user. Raises Invalid."""
         parsed = parse_filters(filters)
         if raw.get("user_id") is None and raw.get("workspace_id") is None:
@@ -71,11 +71,11 @@ class FilterTrials:
         except Invalid as exc:
             faults = [FieldError(f"event.{each.field}", each.message) for each in exc.field_errors]
             raise Invalid(f"{faults[0].field}: {faults[0].message}", faults) from exc
-        return Tried(event.event_id, event.event_type, None, explain(parsed, event.payload))
+        return FilterTestResult(event.event_id, event.event_type, None, explain(parsed, event.payload))
 
     def on_last(
         self, caller: Caller, filters: Mapping[str, object], last: int, webhook_id: str | None, event_type: str | None
-    ) -> list[Tried]:
+    ) -> list[FilterTestResult]:
         """Against the last events that went to this webhook, or to any of the caller's, newest first.
 
         Raises Invalid for the filters, NotFound for the webhook, and Unavailable.
@@ -91,7 +91,7 @@ class FilterTrials:
         return [_tried(parsed, found[key]) for key in keys if key in found]
 
     def _recent(self, webhook_ids: Sequence[str], event_type: str | None) -> Iterator[tuple[str, str, int]]:
-        lists = [self.history.deliveries(each, Span()) for each in webhook_ids]
+        lists = [self.history.deliveries(each, TimeRange()) for each in webhook_ids]
         newest = heapq.merge(*lists, key=attrgetter("delivery_id"), reverse=True)
         seen: set[tuple[str, str, int]] = set()
         for record in islice(newest, EXAMINED):
@@ -101,6 +101,6 @@ class FilterTrials:
                 yield key
 
 
-def _tried(filters: Filters, record: EventRecord) -> Tried:
+def _tried(filters: Filters, record: EventRecord) -> FilterTestResult:
     payload = cast("Mapping[str, object]", json.loads(record.body))
-    return Tried(record.event_id, record.event_type, record.accepted_at_ms, explain(filters, payload))
+    return FilterTestResult(record.event_id, record.event_type, record.accepted_at_ms, explain(filters, payload))

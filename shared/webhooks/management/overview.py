@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from webhooks.errors import NotAllowed
-from webhooks.management.webhook_metrics import Asked, Figures, Health, Interval, WebhookMetrics
+from webhooks.management.webhook_metrics import Figures, Health, Interval, MetricsQuery, WebhookMetrics
 from webhooks.models.caller import Caller
 from webhooks.models.webhook import Webhook
 from webhooks.statistics.counts import HOUR_MS, PARKED, Counts, Statistics, by_reason
@@ -78,7 +78,7 @@ class Overviews:
         if owner is not None and not (caller.is_admin or owner == caller.owner):
             raise NotAllowed("only admins see the webhooks of others")
         whose = caller.owner if owner is None else owner
-        asked = Asked.of(from_ms, to_ms, interval, self.now_ms())
+        asked = MetricsQuery.of(from_ms, to_ms, interval, self.now_ms())
         figures = Figures.of(asked, self.statistics.owner_hours(whose, asked.from_ms, asked.to_ms))
         waiting = {reason: n for reason, n in by_reason(self.statistics.owner_parked(whose), PARKED).items() if n > 0}
         troubles = self.statistics.troubles(whose, TROUBLES)

@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TimeRange:
     """What part of a list is meant: from and to a time, both inclusive, and from behind a position."""
 
     from_ms: int | None = None

@@ -15,7 +15,7 @@ from webhooks.models.caller import Caller
 from webhooks.models.delivery import DeadLetter
 from webhooks.models.replay import ReplayJob, ReplaySelection
 from webhooks.models.webhook import Webhook
-from webhooks.recovery.replay_source import Outstanding, count, sendable
+from webhooks.recovery.replay_source import ReplaySource, count, sendable
 
 EXAMINED = 20_000  # dead letters and events that an estimate looks at
 
@@ -58,7 +58,7 @@ class Recovery:
     """The use case. Raises NotFound for a webhook that the caller does not see, Invalid, and Unavailable."""
 
     store: ManagementStore
-    outstanding: Outstanding
+    outstanding: ReplaySource
     replayer: Replayer
     jobs: JobStore
     queue: JobQueue

@@ -10,20 +10,20 @@ from webhooks.ids import new_id
 from webhooks.management.changes import ManagementStore, find
 from webhooks.management.requests import SendTest
 from webhooks.models.caller import Caller
-from webhooks.models.trial import Trial
+from webhooks.models.test_result import TestResult
 from webhooks.times import rfc3339
 
 
 class Sender(Protocol):
     """Makes a delivery while the caller waits."""
 
-    def try_out(self, webhook_id: str, payload: Mapping[str, object]) -> Trial:
+    def send_test(self, webhook_id: str, payload: Mapping[str, object]) -> TestResult:
         """Send this event to the webhook, once, whatever its status. Raises Unavailable."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trials:
+class TestEvents:
     """The use case."""
 
     store: ManagementStore
@@ -31,7 +31,7 @@ class Trials:
     event_types: Collection[str]
     now_ms: Callable[[], int]
 
-    def send(self, caller: Caller, webhook_id: str, request: SendTest) -> Trial:
+    def send(self, caller: Caller, webhook_id: str, request: SendTest) -> TestResult:
         """Send a test event, made up or as asked for. Raises NotFound, Invalid, Unavailable."""
         webhook = find(self.store, caller, webhook_id)
         if request.event_type != TEST_EVENT_TYPE and request.event_type not in self.event_types:
@@ -47,4 +47,4 @@ class Trials:
             "data": request.data or {"message": f"A test of the webhook {webhook.name}"},
             "metadata": {"test": True},
         }
-        return self.sender.try_out(webhook.webhook_id, payload)
+        return self.sender.send_test(webhook.webhook_id, payload)

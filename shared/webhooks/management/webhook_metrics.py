@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self
 
-from webhooks.delivery.endpoint_state import WebhookState
+from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.errors import Invalid
 from webhooks.management.changes import ManagementStore, find
 from webhooks.models.caller import Caller
@@ -40,7 +40,7 @@ EXPLANATIONS: Mapping[str, str] = {
     "dead_letters": "Deliveries were given up within the last two hours.",
     "backlog": "Deliveries wait for their turn.",
 }
-_NO_STATE, _NOTHING = WebhookState(), Statistics()
+_NO_STATE, _NOTHING = EndpointState(), Statistics()
 
 
 class StatisticsReader(Protocol):
@@ -66,17 +66,17 @@ class StatisticsReader(Protocol):
 class States(Protocol):
     """Webhooks' live states."""
 
-    def get(self, webhook_id: str) -> WebhookState:
+    def get(self, webhook_id: str) -> EndpointState:
         """Consistent read. Raises Unavailable."""
         ...
 
-    def get_many(self, webhook_ids: Sequence[str]) -> Mapping[str, WebhookState]:
+    def get_many(self, webhook_ids: Sequence[str]) -> Mapping[str, EndpointState]:
         """The states of all of them. Consistent. Raises Unavailable."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class MetricsQuery:
     """A time in whole intervals: from `from_ms` up to, not including, `to_ms`."""
 
     from_ms: int
@@ -101,12 +101,12 @@ class Asked:
 class Figures:
     """What happened in a time: in all, and by interval's start."""
 
-    asked: Asked
+    asked: MetricsQuery
     total: Statistics
     series: Sequence[tuple[int, Statistics]]
 
     @classmethod
-    def of(cls, asked: Asked, hours: Mapping[int, Statistics]) -> Self:
+    def of(cls, asked: MetricsQuery, hours: Mapping[int, Statistics]) -> Self:
         """Of the hours of that time, by start; empty ones may be absent."""
         step_ms = INTERVALS[asked.interval]
         series = [
@@ -123,7 +123,7 @@ class Health:
     webhook: Webhook
     status: HealthStatus
     reason: str | None
-    state: WebhookState
+    state: EndpointState
     recent: Statistics
     last_success_ms: int | None
     last_failure_ms: int | None
@@ -146,7 +146,7 @@ class WebhookMetrics:
     ) -> Figures:
         """See Asked for which time that is. Raises NotFound, Invalid."""
         webhook = find(self._store, caller, webhook_id)
-        asked = Asked.of(from_ms, to_ms, interval, self.now_ms())
+        asked = MetricsQuery.of(from_ms, to_ms, interval, self.now_ms())
         return Figures.of(asked, self._statistics.hours(webhook.webhook_id, asked.from_ms, asked.to_ms))
 
     def health(self, caller: Caller, webhook_id: str) -> Health:
@@ -175,7 +175,7 @@ class WebhookMetrics:
             for each in webhooks
         ]
 
-    def _glance(self, webhook: Webhook, state: WebhookState, recent: Statistics, now_ms: int) -> Health:
+    def _glance(self, webhook: Webhook, state: EndpointState, recent: Statistics, now_ms: int) -> Health:
         # nothing is in the room unless release is to look at it: the wake-up is written first
         waits = state.wake_at_ms is not None
         backlog = self._statistics.backlog(webhook.webhook_id, BACKLOG_GLANCED) if waits else 0
@@ -184,7 +184,7 @@ class WebhookMetrics:
 
 
 def health_of(
-    webhook: Webhook, state: WebhookState, recent: Statistics, backlog: int, now_ms: int
+    webhook: Webhook, state: EndpointState, recent: Statistics, backlog: int, now_ms: int
 ) -> tuple[HealthStatus, str | None]:
     """The worst that can be said, and why. `recent` is the present hour and the one before."""
     if webhook.status == "failed":

@@ -10,7 +10,7 @@ from webhooks.aws.kms import SecretBox
 from webhooks.egress.policy import EgressPolicy, check_url
 from webhooks.errors import Conflict, Invalid, NotAllowed
 from webhooks.ids import new_id
-from webhooks.management.changes import Change, ManagementStore, Remembered, Versions, change, find
+from webhooks.management.changes import Change, IdempotencyRecord, ManagementStore, Versions, change, find
 from webhooks.management.requests import WebhookChange, WebhookRequest
 from webhooks.management.subscriptions import check_amount, new_subscription
 from webhooks.matching.route_rows import RouteChanges, route_changes, route_rows
@@ -33,7 +33,7 @@ class Waker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class WebhookWithSecret:
     """A new webhook. `secret` is None where a repeated request finds that the webhook has changed since."""
 
     webhook: Webhook
@@ -55,7 +55,7 @@ class WebhookManagement:
     max_webhooks: int
     now_ms: Callable[[], int]
 
-    def create(self, caller: Caller, request: WebhookRequest, idempotency_key: str | None) -> Registered:
+    def create(self, caller: Caller, request: WebhookRequest, idempotency_key: str | None) -> WebhookWithSecret:
         """Register a webhook with its first subscriptions.
 
         A repeat with the same key and request within a day answers as the first time did. Raises Invalid and its kinds,
@@ -64,13 +64,13 @@ class WebhookManagement:
         """
         key = check_key(idempotency_key)
         trace = fingerprint(request.model_dump_json())
-        if key is not None and (earlier := self.store.remembered(caller.owner, key, self.now_ms())):
+        if key is not None and (earlier := self.store.idempotency_record(caller.owner, key, self.now_ms())):
             return self._repeated(caller, earlier, trace)
         now_ms = self.now_ms()
         webhook, subscriptions, secret = self._new(caller, request, now_ms)
         remember = None
         if key is not None:
-            remember = Remembered(caller.owner, key, trace, webhook.webhook_id, now_ms + REMEMBERED_MS)
+            remember = IdempotencyRecord(caller.owner, key, trace, webhook.webhook_id, now_ms + REMEMBERED_MS)
         if self.store.amount(caller.owner) >= self.max_webhooks:
             raise Conflict(f"you have {self.max_webhooks} webhooks, which is as many as there may be: delete one first")
         new = Change(
@@ -82,8 +82,8 @@ class WebhookManagement:
             at_most=self.max_webhooks,
         )
         if self.store.commit(new, now_ms):
-            return Registered(webhook, subscriptions, secret)
-        if key is not None and (earlier := self.store.remembered(caller.owner, key, now_ms)):
+            return WebhookWithSecret(webhook, subscriptions, secret)
+        if key is not None and (earlier := self.store.idempotency_record(caller.owner, key, now_ms)):
             return self._repeated(caller, earlier, trace)
         raise Conflict("others keep changing the same things at the same time: repeat the request")
 
@@ -191,12 +191,12 @@ class WebhookManagement:
         )
         return self._sealed(webhook, Sealed(secret, headers=headers)), subscriptions, secret
 
-    def _repeated(self, caller: Caller, earlier: Remembered, trace: str) -> Registered:
+    def _repeated(self, caller: Caller, earlier: IdempotencyRecord, trace: str) -> WebhookWithSecret:
         if earlier.fingerprint != trace:
             raise Conflict("this Idempotency-Key was used for another request")
         webhook = find(self.store, caller, earlier.webhook_id)
         secret = self._unsealed(webhook).secret if webhook.version == 1 else None
-        return Registered(webhook, self.store.subscriptions(webhook.webhook_id), secret)
+        return WebhookWithSecret(webhook, self.store.subscriptions(webhook.webhook_id), secret)
 
     def _changed(self, webhook: Webhook, wanted: WebhookChange, now_ms: int) -> Webhook:
         fields: dict[str, Any] = wanted.model_dump(exclude_unset=True)

@@ -12,7 +12,7 @@ Disposition = Literal["queued", "missed", "no_match", "unknown_event_type"]
 
 
 @dataclass(frozen=True, slots=True)
-class ShownAttempt:
+class AttemptView:
     """An attempt with what is kept of its exchange: `detail` is empty where nothing is."""
 
     attempt: Attempt
@@ -21,11 +21,11 @@ class ShownAttempt:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownDelivery:
+class DeliveryView:
     """A delivery with every attempt. `payload` is None when it is no longer kept."""
 
     record: DeliveryRecord
-    attempts: Sequence[ShownAttempt]
+    attempts: Sequence[AttemptView]
     payload: Mapping[str, object] | None
 
 
@@ -45,7 +45,7 @@ class EventResult:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownEvent:
+class EventView:
     """An event with what became of it for some webhooks, and the webhook to go on behind when there are more.
 
     `counts` are those of all webhooks, by reason.

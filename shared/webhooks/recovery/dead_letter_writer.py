@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from webhooks.aws.eventbridge import Announcement, Announcer
+from webhooks.aws.eventbridge import EventPublisher, OperationalEvent
 from webhooks.delivery.attempt_detail import unpack_detail
-from webhooks.delivery.endpoint_state import Loaded
+from webhooks.delivery.endpoint_state import DeliveryContext
 from webhooks.delivery.lifecycle import begin, given_up
 from webhooks.errors import Unavailable
 from webhooks.event_types import OPERATIONAL_EVENT_TYPES
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 class DeliveryStore(Protocol):
     """Records, webhooks and what is kept of attempts."""
 
-    def around(self, ids: Sequence[tuple[str, str | None]]) -> Loaded:
+    def around(self, ids: Sequence[tuple[str, str | None]]) -> DeliveryContext:
         """Webhooks, states and records, consistently. Raises Unavailable."""
         ...
 
@@ -45,32 +45,32 @@ class DeadLetterStore(Protocol):
         ...
 
 
-class Undertaker:
+class DeadLetterWriter:
     """Turns messages of the dead-letter queue into dead letters."""
 
     def __init__(
-        self, store: DeliveryStore, letters: DeadLetterStore, announcer: Announcer, *, now_ms: Callable[[], int]
+        self, store: DeliveryStore, letters: DeadLetterStore, publisher: EventPublisher, *, now_ms: Callable[[], int]
     ) -> None:
         self._store = store
         self._letters = letters
-        self._announcer = announcer
+        self._publisher = publisher
         self._now_ms = now_ms
 
     def bury(self, batch: Sequence[Received[DeliveryMessage]]) -> int:
         """Keep what is really dead; returns how many dead letters are new. Raises Unavailable: repeat the batch."""
-        loaded = self._store.around([(each.message.webhook_id, each.message.delivery_id) for each in batch])
-        details = self._details(loaded.records.values())
-        letters = [letter for each in batch if (letter := self._letter(each.message, loaded, details)) is not None]
-        self._announce(letters, loaded)  # before they are kept: the repeat of a batch cut off here would find them kept
+        context = self._store.around([(each.message.webhook_id, each.message.delivery_id) for each in batch])
+        details = self._details(context.records.values())
+        letters = [letter for each in batch if (letter := self._letter(each.message, context, details)) is not None]
+        self._publish(letters, context)  # before they are kept: the repeat of a batch cut off here would find them kept
         buried = [letter for letter in letters if self._letters.bury(letter)]
         for letter in buried:
             what = {"delivery_id": letter.delivery_id, "event_id": letter.event_id, "webhook_id": letter.webhook_id}
             logger.info("dead letter kept", extra={**what, "reason": letter.failure_reason, "cause": letter.cause})
         return len(buried)
 
-    def _announce(self, letters: Sequence[DeadLetter], loaded: Loaded) -> None:
-        announcements = [
-            Announcement(
+    def _publish(self, letters: Sequence[DeadLetter], context: DeliveryContext) -> None:
+        operational_events = [
+            OperationalEvent(
                 "delivery.dead_lettered",
                 letter.webhook_id,
                 webhook.user_id,
@@ -79,18 +79,20 @@ class Undertaker:
                 derived_id("evt", time_of(letter.delivery_id), "dead", letter.delivery_id, str(letter.generation)),
             )
             for letter in letters
-            if (webhook := loaded.webhooks.get(letter.webhook_id)) is not None
+            if (webhook := context.webhooks.get(letter.webhook_id)) is not None
             and letter.event_type not in OPERATIONAL_EVENT_TYPES
         ]
-        if announcements:
-            self._announcer.announce(announcements, self._now_ms())
+        if operational_events:
+            self._publisher.publish(operational_events, self._now_ms())
 
     def _details(self, records: Iterable[DeliveryRecord]) -> Mapping[str, bytes]:
         failed = [(record, attempt) for record in records if (attempt := failed_attempt(record)) is not None]
         return self._store.details([(r.webhook_id, r.delivery_id, attempt.started_at_ms) for r, attempt in failed])
 
-    def _letter(self, message: DeliveryMessage, loaded: Loaded, details: Mapping[str, bytes]) -> DeadLetter | None:
-        stored = loaded.records.get(message.delivery_id)
+    def _letter(
+        self, message: DeliveryMessage, context: DeliveryContext, details: Mapping[str, bytes]
+    ) -> DeadLetter | None:
+        stored = context.records.get(message.delivery_id)
         record = stored or begin(message)
         if message.generation < record.generation or record.status == "delivered":
             return None  # sent again, or through, since
@@ -103,7 +105,7 @@ class Undertaker:
             if not self._store.save([(stored, dead)])[0]:
                 raise Unavailable("the delivery's record changed meanwhile")
             record = dead
-        webhook = loaded.webhooks.get(message.webhook_id)
+        webhook = context.webhooks.get(message.webhook_id)
         last = failed_attempt(record)
         packed = details.get(record.delivery_id)
         reason = record.reason or message.reason or NEVER_RECORDED

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from webhooks.delivery.attempt_detail import AttemptDetail
-from webhooks.delivery.endpoint_state import Loaded
+from webhooks.delivery.endpoint_state import DeliveryContext
 from webhooks.delivery.lifecycle import restarted
 from webhooks.messages import DeliveryMessage, group_of, message_of
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 class DeliveryStore(Protocol):
     """Records and webhooks as replay needs them."""
 
-    def around(self, ids: Iterable[tuple[str, str | None]]) -> Loaded:
+    def around(self, ids: Iterable[tuple[str, str | None]]) -> DeliveryContext:
         """Webhooks, states and records, consistently. Raises Unavailable."""
         ...
 
@@ -72,15 +72,15 @@ class Replayer:
 
     def send(self, letters: Sequence[DeadLetter], *, delays: Sequence[int] = ()) -> int:
         """The same without marking: for what was missed, of which no dead letter is kept."""
-        loaded = self._loaded(letters)
+        context = self._loaded(letters)
         now_ms = self._now_ms()
         outgoing: list[tuple[DeliveryMessage, int]] = []
         marks: list[tuple[DeliveryRecord | None, DeliveryRecord]] = []
         for position, letter in enumerate(letters):
-            webhook = sendable(loaded.webhooks.get(letter.webhook_id))
-            if not _is_outstanding(letter, loaded):
+            webhook = sendable(context.webhooks.get(letter.webhook_id))
+            if not _is_outstanding(letter, context):
                 continue
-            stored = loaded.records.get(letter.delivery_id)
+            stored = context.records.get(letter.delivery_id)
             again = restarted(stored or _from_letter(letter), now_ms)
             again = replace(again, revision=(stored.revision if stored else 0) + 1)
             body = letter.body.decode()
@@ -94,10 +94,10 @@ class Replayer:
 
     def outstanding(self, letters: Sequence[DeadLetter]) -> int:
         """How many of them would go out: those neither delivered nor sent again since. Raises Unavailable."""
-        loaded = self._loaded(letters)
-        return sum(_is_outstanding(letter, loaded) for letter in letters)
+        context = self._loaded(letters)
+        return sum(_is_outstanding(letter, context) for letter in letters)
 
-    def _loaded(self, letters: Sequence[DeadLetter]) -> Loaded:
+    def _loaded(self, letters: Sequence[DeadLetter]) -> DeliveryContext:
         return self._store.around((letter.webhook_id, letter.delivery_id) for letter in letters)
 
     def send_again(self, record: DeliveryRecord, webhook: Webhook | None, body: str) -> DeliveryRecord:
@@ -110,8 +110,8 @@ class Replayer:
         return again
 
 
-def _is_outstanding(letter: DeadLetter, loaded: Loaded) -> bool:
-    stored = loaded.records.get(letter.delivery_id)
+def _is_outstanding(letter: DeadLetter, context: DeliveryContext) -> bool:
+    stored = context.records.get(letter.delivery_id)
     return stored is None or (stored.status != "delivered" and stored.generation <= letter.generation)
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from webhooks.errors import Conflict, Unavailable
 from webhooks.models.delivery import DeadLetter
 from webhooks.models.replay import ReplayJob
-from webhooks.recovery.replay_source import PAGE, Outstanding, count, is_missed, parts_of
+from webhooks.recovery.replay_source import PAGE, ReplaySource, count, is_missed, parts_of
 
 DELAY_LIMIT_SECONDS = 60  # messages of a rate-limited job are spread over at most this, then it goes on in a later run
 
@@ -54,7 +54,7 @@ class ReplayJobs:
     def __init__(
         self,
         jobs: JobStore,
-        outstanding: Outstanding,
+        outstanding: ReplaySource,
         replayer: Replayer,
         queue: JobQueue,
         *,

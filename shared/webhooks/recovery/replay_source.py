@@ -62,7 +62,7 @@ class MissedStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Outstanding:
+class ReplaySource:
     """All of it, part by part."""
 
     letters: DeadLetterStore
@@ -113,7 +113,7 @@ def is_missed(part: int) -> bool:
 
 
 def count(
-    outstanding: Outstanding,
+    outstanding: ReplaySource,
     job: ReplayJob,
     is_to_send: Callable[[Sequence[DeadLetter]], int],
     examine: int | None = None,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from webhooks.statistics.counts import DEAD_LETTERS, DEFERRED, FAILURE, PARKED, ByHour, Counts, HourCounts
-from webhooks.statistics.operational_events import News
+from webhooks.statistics.operational_events import Transition
 
 # A transaction takes 100 items (DynamoDB API Reference, TransactWriteItems): one is the service's counter, and an hour
 # may come with an hour and a counter of its owner's.
@@ -61,7 +61,7 @@ class StatusChange:
 
 
 @dataclass(frozen=True, slots=True)
-class LooseRecord:
+class UnorderedRecord:
     """A stream record of an event, a webhook or its state. `token` tells it from others of its `window`."""
 
     sequence: str
@@ -70,10 +70,10 @@ class LooseRecord:
     counts: Counts
     circuit: CircuitChange | None = None
     status: StatusChange | None = None
-    news: tuple[News, ...] = ()
+    transitions: tuple[Transition, ...] = ()
 
 
-StreamRecord = HistoryRecord | LooseRecord
+StreamRecord = HistoryRecord | UnorderedRecord
 
 
 @dataclass(slots=True)
@@ -176,8 +176,8 @@ def total_counts(parts: Iterable[Counts]) -> Counts:
     return total
 
 
-def fold_loose(
-    records: Sequence[LooseRecord], stored: Mapping[int, frozenset[bytes]]
+def fold_unordered(
+    records: Sequence[UnorderedRecord], stored: Mapping[int, frozenset[bytes]]
 ) -> tuple[list[WindowUpdate], Counts, int]:
     """The updates that note what is new, its counts, and of how many records they are."""
     fresh = [each for each in records if each.token not in stored.get(each.window, ())]
@@ -185,7 +185,9 @@ def fold_loose(
     return updates, total_counts(each.counts for each in fresh), len(fresh)
 
 
-def _window_update(window: int, fresh: Sequence[LooseRecord], stored: Mapping[int, frozenset[bytes]]) -> WindowUpdate:
+def _window_update(
+    window: int, fresh: Sequence[UnorderedRecord], stored: Mapping[int, frozenset[bytes]]
+) -> WindowUpdate:
     before = stored.get(window, frozenset[bytes]())
     return WindowUpdate(window, before, before | {each.token for each in fresh if each.window == window})
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from webhooks.aws.eventbridge import Announcement, Announcer
+from webhooks.aws.eventbridge import EventPublisher, OperationalEvent
 from webhooks.delivery.endpoint_state import disabled_at_ms
 from webhooks.errors import Unavailable
 from webhooks.models.webhook import Webhook
@@ -15,18 +15,18 @@ from webhooks.statistics.exactly_once import (
     HistoryRecord,
     HourKey,
     HourUpdate,
-    LooseRecord,
     Marks,
     StatusChange,
     StreamRecord,
+    UnorderedRecord,
     WindowUpdate,
     fold,
-    fold_loose,
+    fold_unordered,
     parts,
     service_counts,
     total_counts,
 )
-from webhooks.statistics.operational_events import News
+from webhooks.statistics.operational_events import Transition
 from webhooks.times import rfc3339
 
 RACES = 6
@@ -84,14 +84,14 @@ class Rollup:
     def __init__(
         self,
         store: StatisticsStore,
-        announcer: Announcer,
+        publisher: EventPublisher,
         *,
         sleep: Callable[[float], None],
         random: Callable[[], float],
         now_ms: Callable[[], int],
     ) -> None:
         self._store = store
-        self._announcer = announcer
+        self._publisher = publisher
         self._now_ms = now_ms
         self._sleep = sleep
         self._random = random
@@ -109,29 +109,29 @@ class Rollup:
                 logger.warning("records from %s on are to come again: %s", part[0].sequence, exc)
                 report.failed_from = part[0].sequence
                 break
-        told = [each for each in records if isinstance(each, LooseRecord) and each.news]
+        told = [each for each in records if isinstance(each, UnorderedRecord) and each.transitions]
         try:
-            self._announce([news for each in told for news in each.news])
+            self._publish([transitions for each in told for transitions in each.transitions])
         except Unavailable as exc:
             logger.warning("what happened to %d webhooks is to be told again: %s", len(told), exc)
             report.failed_from = min(filter(None, (told[0].sequence, report.failed_from)), key=int)
         return report
 
-    def _announce(self, news: Sequence[News]) -> None:
+    def _publish(self, transitions: Sequence[Transition]) -> None:
         """To those who subscribed to it. A webhook that is gone has nobody to be told."""
-        if not news:
+        if not transitions:
             return
-        webhooks = self._store.webhooks({each.webhook_id for each in news})
-        told = [_announcement(each, webhook) for each in news if (webhook := webhooks.get(each.webhook_id))]
-        self._announcer.announce(told, self._now_ms())
+        webhooks = self._store.webhooks({each.webhook_id for each in transitions})
+        told = [_operational_event(each, webhook) for each in transitions if (webhook := webhooks.get(each.webhook_id))]
+        self._publisher.publish(told, self._now_ms())
 
     def _list_troubles(self, records: Sequence[StreamRecord]) -> None:
-        loose = [each for each in records if isinstance(each, LooseRecord)]
-        circuits = {each.circuit.webhook_id: each.circuit for each in loose if each.circuit}
+        unordered = [each for each in records if isinstance(each, UnorderedRecord)]
+        circuits = {each.circuit.webhook_id: each.circuit for each in unordered if each.circuit}
         owners = self._owners_of(circuits)
         for circuit in circuits.values():
             self._store.note_circuit(circuit, owners.get(circuit.webhook_id))
-        for status in {each.status.webhook_id: each.status for each in loose if each.status}.values():
+        for status in {each.status.webhook_id: each.status for each in unordered if each.status}.values():
             self._store.note_status(status)
 
     def _owners_of(self, webhook_ids: Collection[str]) -> Mapping[str, str]:
@@ -145,12 +145,12 @@ class Rollup:
     def _count(self, records: Sequence[StreamRecord]) -> tuple[bool, int]:
         """Whether it is done, and how many records were new."""
         history = [each for each in records if isinstance(each, HistoryRecord)]
-        loose = [each for each in records if isinstance(each, LooseRecord) and each.counts]
+        unordered = [each for each in records if isinstance(each, UnorderedRecord) and each.counts]
         keys = list(dict.fromkeys((each.webhook_id, hour) for each in history for hour in each.hours))
-        windows = sorted({each.window for each in loose})
+        windows = sorted({each.window for each in unordered})
         owners = self._owners_of({webhook_id for webhook_id, _ in keys})
         hour_updates, new = fold(history, self._store.marks(keys) if keys else {}, owners)
-        window_updates, service, new_loose = fold_loose(loose, self._store.windows(windows) if windows else {})
+        window_updates, service, new_loose = fold_unordered(unordered, self._store.windows(windows) if windows else {})
         if not hour_updates and not window_updates:
             return True, 0
         counts = total_counts([service_counts(hour_updates), service])
@@ -173,9 +173,11 @@ class Rollup:
         raise cause
 
 
-def _announcement(news: News, webhook: Webhook) -> Announcement:
-    data = dict(news.data)
-    if news.event_type == "webhook.failing":
-        end_ms = disabled_at_ms(webhook, news.failing_since_ms)
+def _operational_event(transitions: Transition, webhook: Webhook) -> OperationalEvent:
+    data = dict(transitions.data)
+    if transitions.event_type == "webhook.failing":
+        end_ms = disabled_at_ms(webhook, transitions.failing_since_ms)
         data["disabled_at"] = None if end_ms is None else rfc3339(end_ms)
-    return Announcement(news.event_type, webhook.webhook_id, webhook.user_id, webhook.workspace_id, data, news.event_id)
+    return OperationalEvent(
+        transitions.event_type, webhook.webhook_id, webhook.user_id, webhook.workspace_id, data, transitions.event_id
+    )

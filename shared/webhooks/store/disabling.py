@@ -9,7 +9,7 @@ from webhooks.store.webhook_items import webhook_key, webhook_of
 RACES = 5
 
 
-class WebhookSwitch:
+class WebhookDisabler:
     """The sender's one way to change a webhook."""
 
     def __init__(self, table: DynamoTable) -> None:

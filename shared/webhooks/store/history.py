@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from webhooks.ids import ALPHABET, HISTORY_SHARDS, TIME_CHARACTERS, first_of
-from webhooks.management.paging import Span
+from webhooks.management.paging import TimeRange
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
 from webhooks.models.webhook import Webhook
 from webhooks.store import schema
@@ -75,28 +75,30 @@ class HistoryStore:
         found = self._table.get_many([webhook_key(each) for each in ids])
         return {webhook.webhook_id: webhook for webhook in map(webhook_of, found.values())}
 
-    def deliveries(self, webhook_id: str, span: Span) -> Iterator[DeliveryRecord]:
+    def deliveries(self, webhook_id: str, time_range: TimeRange) -> Iterator[DeliveryRecord]:
         """All deliveries of a webhook that have a record, newest first, without bodies."""
         partitions = [_Partition(pk, prefix=schema.DELIVERY_PREFIX) for pk in schema.history_pks(webhook_id)]
         listed = {"ProjectionExpression": _LISTED, "ExpressionAttributeNames": _LISTED_NAMES}
-        return map(delivery_of, filter(self._is_kept, self._newest(partitions, span, **listed)))
+        return map(delivery_of, filter(self._is_kept, self._newest(partitions, time_range, **listed)))
 
-    def deliveries_of_status(self, webhook_id: str, status: str, span: Span) -> Iterator[DeliveryRecord]:
+    def deliveries_of_status(self, webhook_id: str, status: str, time_range: TimeRange) -> Iterator[DeliveryRecord]:
         """Deliveries of one status other than delivered, newest first: as many reads as there are of them."""
         partitions = [
             _Partition(schema.status_listing(webhook_id, status, shard), schema.LISTING_INDEX)
             for shard in range(HISTORY_SHARDS)
         ]
-        items = self._behind_index(self._newest(partitions, span))
+        items = self._behind_index(self._newest(partitions, time_range))
         return (record for record in map(delivery_of, items) if record.status == status)
 
-    def dead_letters(self, webhook_id: str, span: Span, *, with_body: bool = True) -> Iterator[DeadLetter]:
+    def dead_letters(self, webhook_id: str, time_range: TimeRange, *, with_body: bool = True) -> Iterator[DeadLetter]:
         """A webhook's dead letters, newest first."""
         partitions = [_Partition(pk, prefix=schema.DEAD_PREFIX) for pk in schema.history_pks(webhook_id)]
         listed: dict[str, Any] = {} if with_body else BODILESS
-        return map(dead_letter_of, filter(self._is_kept, self._newest(partitions, span, **listed)))
+        return map(dead_letter_of, filter(self._is_kept, self._newest(partitions, time_range, **listed)))
 
-    def dead_letters_of(self, owner: str | None, span: Span, *, with_body: bool = True) -> Iterator[DeadLetter]:
+    def dead_letters_of(
+        self, owner: str | None, time_range: TimeRange, *, with_body: bool = True
+    ) -> Iterator[DeadLetter]:
         """Dead letters of all of an owner's webhooks, or of everybody's (None), newest first."""
         partitions = [
             _Partition(schema.dead_overview(shard), schema.OVERVIEW_INDEX)
@@ -105,15 +107,15 @@ class HistoryStore:
             for shard in range(HISTORY_SHARDS)
         ]
         attributes = () if with_body else BODILESS_ATTRIBUTES
-        return map(dead_letter_of, self._behind_index(self._newest(partitions, span), attributes))
+        return map(dead_letter_of, self._behind_index(self._newest(partitions, time_range), attributes))
 
-    def _newest(self, partitions: Iterable[_Partition], span: Span, **request: Any) -> Iterator[Item]:  # noqa: ANN401
-        shards = [self._descending(partition, span, request) for partition in partitions]
+    def _newest(self, partitions: Iterable[_Partition], time_range: TimeRange, **request: Any) -> Iterator[Item]:  # noqa: ANN401
+        shards = [self._descending(partition, time_range, request) for partition in partitions]
         return heapq.merge(*shards, key=_delivery_id, reverse=True)
 
-    def _descending(self, partition: _Partition, span: Span, request: dict[str, Any]) -> Iterator[Item]:
+    def _descending(self, partition: _Partition, time_range: TimeRange, request: dict[str, Any]) -> Iterator[Item]:
         """One partition from its end, in reads that grow: a page of 20 asks for no thousand items."""
-        low, high = _bounds(span)
+        low, high = _bounds(time_range)
         key, at = _key_names(partition.index)
         index = {} if partition.index is None else {"IndexName": partition.index}
         size = FIRST_READ
@@ -157,12 +159,14 @@ def _key_names(index: str | None) -> tuple[str, str]:
     return schema.OVERVIEW_KEY, schema.OVERVIEW_AT
 
 
-def _bounds(span: Span) -> tuple[str, str]:
+def _bounds(time_range: TimeRange) -> tuple[str, str]:
     """The lowest and the highest delivery id of a span."""
-    low = _FIRST if span.from_ms is None else first_of("dlv", min(span.from_ms, LAST_MS))
-    ends = [_LAST] if span.to_ms is None or span.to_ms >= LAST_MS else [first_of("dlv", span.to_ms + 1)]
-    if span.behind is not None:
-        ends.append(_just_before(span.behind))
+    low = _FIRST if time_range.from_ms is None else first_of("dlv", min(time_range.from_ms, LAST_MS))
+    ends = (
+        [_LAST] if time_range.to_ms is None or time_range.to_ms >= LAST_MS else [first_of("dlv", time_range.to_ms + 1)]
+    )
+    if time_range.behind is not None:
+        ends.append(_just_before(time_range.behind))
     return low, min(ends)
 
 

@@ -14,7 +14,7 @@ from pynamodb.expressions.operand import Path
 from pynamodb.transactions import TransactWrite
 
 from webhooks.errors import Unavailable
-from webhooks.management.changes import Change, Remembered
+from webhooks.management.changes import Change, IdempotencyRecord
 from webhooks.matching.route_rows import RouteRow
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Webhook
@@ -97,14 +97,14 @@ class DynamoManagementStore:
             items = model.query(webhook_id, model.sk.startswith(schema.SUBSCRIPTION_PREFIX), consistent_read=True)
             return [_subscription(item) for item in items]
 
-    def remembered(self, caller: str, key: str, now_ms: int) -> Remembered | None:
+    def idempotency_record(self, caller: str, key: str, now_ms: int) -> IdempotencyRecord | None:
         """See ManagementStore."""
         place = (schema.idempotency_pk(caller, key), schema.IDEMPOTENCY_SK)
         with _translated():
             found = list(self._models.idempotency.batch_get([place], consistent_read=True))
         if not found or found[0].expires_at_ms <= now_ms:
             return None
-        return Remembered(caller, key, found[0].fingerprint, found[0].webhook_id, int(found[0].expires_at_ms))
+        return IdempotencyRecord(caller, key, found[0].fingerprint, found[0].webhook_id, int(found[0].expires_at_ms))
 
     def commit(self, change: Change, now_ms: int) -> bool:
         """See ManagementStore. One TransactWriteItems, which the SDK may repeat: its token makes that harmless."""
@@ -233,7 +233,7 @@ def _route_item(model: type[RouteItem], row: RouteRow) -> RouteItem:
     return model(*place, owner=row.owner, status=row.status, subscriptions=row.subscriptions)
 
 
-def _idempotency_item(model: type[IdempotencyItem], remember: Remembered) -> IdempotencyItem:
+def _idempotency_item(model: type[IdempotencyItem], remember: IdempotencyRecord) -> IdempotencyItem:
     return model(
         schema.idempotency_pk(remember.caller, remember.key),
         schema.IDEMPOTENCY_SK,

@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 
 from webhooks.delivery.circuit_breaker import Circuit
-from webhooks.delivery.endpoint_state import WebhookState
+from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.errors import Unavailable
 from webhooks.store import schema
 from webhooks.store.attributes import number, read_int, read_text, text
 from webhooks.store.dynamo import DynamoTable, Item, Key
 
 _RACES = 5
-_NONE = WebhookState()
+_NONE = EndpointState()
 
 
 def state_key(webhook_id: str) -> Key:
@@ -20,13 +20,13 @@ def state_key(webhook_id: str) -> Key:
     return webhook_id, schema.STATE_SK
 
 
-def state_of(item: Item | None) -> WebhookState:
+def state_of(item: Item | None) -> EndpointState:
     """The state that an item holds; a webhook that never failed, waited or was limited has none."""
     if item is None:
         return _NONE
     circuit = read_text(item, "circuit")
     wake = read_text(item, schema.WAITING_AT)
-    return WebhookState(
+    return EndpointState(
         circuit=Circuit(*json.loads(circuit)) if circuit else Circuit(),
         slow_until_ms=read_int(item, "slow_until"),
         gentle_until_ms=read_int(item, "gentle_until"),
@@ -44,16 +44,16 @@ class StateStore:
     def __init__(self, table: DynamoTable) -> None:
         self._table = table
 
-    def get(self, webhook_id: str) -> WebhookState:
+    def get(self, webhook_id: str) -> EndpointState:
         """Consistent read. Raises Unavailable."""
         return state_of(self._table.get_many([state_key(webhook_id)]).get(state_key(webhook_id)))
 
-    def get_many(self, webhook_ids: Sequence[str]) -> dict[str, WebhookState]:
+    def get_many(self, webhook_ids: Sequence[str]) -> dict[str, EndpointState]:
         """The states of all of them. Consistent. Raises Unavailable."""
         found = self._table.get_many([state_key(each) for each in webhook_ids])
         return {each: state_of(found.get(state_key(each))) for each in webhook_ids}
 
-    def save_health(self, webhook_id: str, before: WebhookState, after: WebhookState) -> bool:
+    def save_health(self, webhook_id: str, before: EndpointState, after: EndpointState) -> bool:
         """Write circuit and slow-down, if they are still as in `before`."""
         return self._table.update(
             state_key(webhook_id),
@@ -100,7 +100,7 @@ class StateStore:
                 return
         raise Unavailable("the wake-up kept changing")
 
-    def reschedule(self, webhook_id: str, before: WebhookState, at_ms: int) -> bool:
+    def reschedule(self, webhook_id: str, before: EndpointState, at_ms: int) -> bool:
         """Release's own next look, unless somebody woke or touched the room since `before` was read."""
         if before.wake_at_ms is None:
             return False
@@ -111,7 +111,7 @@ class StateStore:
             condition=f"{schema.WAITING_AT} = :w AND touched_at = :t",
         )
 
-    def sleep(self, webhook_id: str, before: WebhookState) -> bool:
+    def sleep(self, webhook_id: str, before: EndpointState) -> bool:
         """No more looks: the room has been empty for long, unless somebody touched it since `before` was read."""
         return self._table.update(
             state_key(webhook_id),
@@ -126,5 +126,5 @@ def _wake_values(webhook_id: str, at_ms: int) -> Mapping[str, Item]:
     return {":k": text(schema.due_key(shard)), ":a": text(schema.due_at(at_ms, webhook_id))}
 
 
-def _unchanged(webhook_id: str, before: WebhookState) -> Mapping[str, Item]:
+def _unchanged(webhook_id: str, before: EndpointState) -> Mapping[str, Item]:
     return {":w": text(schema.due_at(before.wake_at_ms or 0, webhook_id)), ":t": number(before.touched_at_ms)}

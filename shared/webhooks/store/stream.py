@@ -21,11 +21,11 @@ from webhooks.statistics.exactly_once import (
     WINDOW_SECONDS,
     CircuitChange,
     HistoryRecord,
-    LooseRecord,
     StatusChange,
     StreamRecord,
+    UnorderedRecord,
 )
-from webhooks.statistics.operational_events import News
+from webhooks.statistics.operational_events import Transition
 from webhooks.store import schema
 from webhooks.store.attributes import read_foreign_id, read_int, read_text
 from webhooks.store.delivery_items import delivery_of
@@ -119,7 +119,7 @@ def _size(image: Item) -> int:
     return size
 
 
-def _webhook(change: Record, before: Item | None, after: Item) -> LooseRecord | None:
+def _webhook(change: Record, before: Item | None, after: Item) -> UnorderedRecord | None:
     was = cast("WebhookStatus", before["status"]["S"]) if before else None
     now = cast("WebhookStatus", after["status"]["S"])
     if was == now:
@@ -138,7 +138,7 @@ def _webhook(change: Record, before: Item | None, after: Item) -> LooseRecord | 
     )
 
 
-def _state(change: Record, before: Item | None, after: Item) -> LooseRecord | None:
+def _state(change: Record, before: Item | None, after: Item) -> UnorderedRecord | None:
     webhook_id, was, now = after[schema.PK]["S"], state_of(before), state_of(after)
     told = operational_events.of_state(webhook_id, was, now, _at_ms(change))
     same = was.circuit.state == now.circuit.state
@@ -153,14 +153,14 @@ def _loose(
     counts: Mapping[str, int],
     circuit: CircuitChange | None = None,
     status: StatusChange | None = None,
-    told: Sequence[News] = (),
-) -> LooseRecord:
+    told: Sequence[Transition] = (),
+) -> UnorderedRecord:
     sequence: str = change["SequenceNumber"]
     keys = change["Keys"]
     name = "\0".join((sequence, keys[schema.PK]["S"], keys[schema.SK]["S"]))
     token = hashlib.sha256(name.encode()).digest()[:TOKEN_BYTES]
     window = int(change["ApproximateCreationDateTime"]) // WINDOW_SECONDS
-    return LooseRecord(sequence, window, token, counts, circuit, status, tuple(told))
+    return UnorderedRecord(sequence, window, token, counts, circuit, status, tuple(told))
 
 
 def _at_ms(change: Record) -> int:

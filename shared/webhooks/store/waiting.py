@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from webhooks.ids import HISTORY_SHARDS
 from webhooks.store import schema
 from webhooks.store.attributes import text
-from webhooks.store.delivery_context import SendingStore
+from webhooks.store.delivery_context import DeliveryContextStore
 from webhooks.store.dynamo import Item
 
 DUE_SHARDS = schema.DUE_SHARDS
 WaitingId = tuple[str, str | None]  # (webhook id, delivery id), or (webhook id, None) for a webhook to wake
 
 
-class WaitingStore(SendingStore):
+class WaitingStore(DeliveryContextStore):
     """The waiting index, whose answers may be a moment old: everything is read again before it is acted on."""
 
     def due(self, shard: int, until_ms: int) -> Iterator[WaitingId]:

@@ -11,7 +11,7 @@ from tests.benchmarks.cost.metering import Meter, MeteredDynamoDB, MeteredSQS
 from tests.fakes.functions import Functions, Services
 from tests.fakes.stream_source import lambda_records
 from tests.fakes.world import BUS, TABLE, World
-from webhooks.aws.eventbridge import EventBus
+from webhooks.aws.eventbridge import EventBridgeBus
 from webhooks.aws.sqs import Queue, SqsIngest
 from webhooks.events.validation import normalise
 from webhooks.models.exchange import Exchange, HttpRequest
@@ -139,7 +139,7 @@ class MeteredService:
         )
         rollup = Rollup(
             store,
-            EventBus(lambda: self.world.clients["events"], BUS, "pyairtable"),
+            EventBridgeBus(lambda: self.world.clients["events"], BUS, "pyairtable"),
             sleep=self.world.clock.sleep,
             random=self.world.random.random,
             now_ms=self.world.clock.now_ms,

@@ -18,11 +18,11 @@ from tests.simulation.scheduler import Fiber, Scheduler
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 CALL_MS = (2, 9)
-FUNCTIONS = {"undertaker": "replay", "jobs": "replay"}
+FUNCTIONS = {"dead_letter_writer": "replay", "jobs": "replay"}
 MAPPINGS = {
     "ingest": "IngestMapping",
     "sender": "SenderMapping",
-    "undertaker": "DeadLetterMapping",
+    "dead_letter_writer": "DeadLetterMapping",
     "jobs": "JobsMapping",
 }
 

@@ -135,7 +135,7 @@ class DeliveryLife(RuleBasedStateMachine):
 
     @rule(place=PLACES)
     def bury(self, place: Place) -> None:
-        self._invoke("undertaker", place)
+        self._invoke("dead_letter_writer", place)
 
     @rule(place=PLACES)
     def run_a_job(self, place: Place) -> None:

@@ -11,7 +11,7 @@ from tests.conftest import Figure
 from tests.support.api_client import NOW, ApiClient
 from tests.support.statistics_fakes import silent_queue
 from webhooks.delivery.circuit_breaker import Circuit
-from webhooks.delivery.endpoint_state import WebhookState
+from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.models.webhook import WebhookStatus
 from webhooks.statistics.counts import HOUR_MS, Statistics, bucket_of, hour_of
 from webhooks.statistics.prometheus import QueueDepth
@@ -112,21 +112,21 @@ def test_a_webhook_without_a_past_is_healthy(api: ApiClient) -> None:
 @pytest.mark.parametrize(
     ("hour", "state", "waiting", "health", "reason"),
     [
-        (_hour(100, timeout=2), WebhookState(), 0, "healthy", None),
-        (_hour(90, timeout=10), WebhookState(), 0, "degraded", "some_attempts_fail"),
-        (_hour(4, timeout=10), WebhookState(), 0, "failing", "most_attempts_fail"),
-        (_hour(0, timeout=2), WebhookState(), 0, "healthy", None),
-        (_hour(9), WebhookState(), 4, "degraded", "backlog"),
-        (_hour(9), WebhookState(slow_until_ms=NOW + 1), 0, "degraded", "slowed_down"),
-        (_hour(9), WebhookState(Circuit("open", open_until_ms=NOW + 9)), 0, "failing", "circuit_open"),
-        (_hour(9), WebhookState(Circuit("half_open")), 0, "failing", "circuit_open"),
-        (_hour(9), WebhookState(Circuit("open", warned_hours=24)), 0, "failing", "failing_for_24_hours"),
-        (_hour(0, dns=3), WebhookState(Circuit(failing_since_ms=NOW - 600_000)), 0, "failing", "no_success"),
-        (Statistics({"dead": 1}), WebhookState(), 0, "degraded", "dead_letters"),
+        (_hour(100, timeout=2), EndpointState(), 0, "healthy", None),
+        (_hour(90, timeout=10), EndpointState(), 0, "degraded", "some_attempts_fail"),
+        (_hour(4, timeout=10), EndpointState(), 0, "failing", "most_attempts_fail"),
+        (_hour(0, timeout=2), EndpointState(), 0, "healthy", None),
+        (_hour(9), EndpointState(), 4, "degraded", "backlog"),
+        (_hour(9), EndpointState(slow_until_ms=NOW + 1), 0, "degraded", "slowed_down"),
+        (_hour(9), EndpointState(Circuit("open", open_until_ms=NOW + 9)), 0, "failing", "circuit_open"),
+        (_hour(9), EndpointState(Circuit("half_open")), 0, "failing", "circuit_open"),
+        (_hour(9), EndpointState(Circuit("open", warned_hours=24)), 0, "failing", "failing_for_24_hours"),
+        (_hour(0, dns=3), EndpointState(Circuit(failing_since_ms=NOW - 600_000)), 0, "failing", "no_success"),
+        (Statistics({"dead": 1}), EndpointState(), 0, "degraded", "dead_letters"),
     ],
 )
 def test_health_is_the_worst_that_can_be_said(
-    api: ApiClient, hour: Statistics, state: WebhookState, waiting: int, health: str, reason: str | None
+    api: ApiClient, hour: Statistics, state: EndpointState, waiting: int, health: str, reason: str | None
 ) -> None:
     webhook_id = api.register()["id"]
     api.statistics.by_hour[webhook_id] = {NOW_HOUR: hour}
@@ -153,7 +153,7 @@ def test_a_webhook_that_is_not_active_says_so_first(
     webhook_id = api.register()["id"]
     webhook = api.store.webhooks_by_id[webhook_id]
     api.store.webhooks_by_id[webhook_id] = replace(webhook, status=status, status_reason=status_reason)
-    api.states.states[webhook_id] = WebhookState(Circuit("open"))
+    api.states.states[webhook_id] = EndpointState(Circuit("open"))
     body = api.call("GET", f"/webhooks/{webhook_id}/health").body
     assert (body["health"], body["reason"]) == (health, reason)
     assert body["explanation"]

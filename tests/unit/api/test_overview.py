@@ -4,13 +4,13 @@ import pytest
 
 from tests.support.api_client import NOW, ApiClient
 from webhooks.delivery.circuit_breaker import Circuit
-from webhooks.delivery.endpoint_state import WebhookState
+from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.management.overview import LOOKED_AT, SHOWN
 from webhooks.management.webhook_metrics import BACKLOG_GLANCED
 from webhooks.statistics.counts import HOUR_MS, Statistics, bucket_of, hour_of
 
 NOW_HOUR = hour_of(NOW)
-OPEN = WebhookState(Circuit("open", open_until_ms=NOW + 9_000, failing_since_ms=NOW - 60_000))
+OPEN = EndpointState(Circuit("open", open_until_ms=NOW + 9_000, failing_since_ms=NOW - 60_000))
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_a_time_that_makes_no_sense_is_refused(api: ApiClient, query: dict[str, 
 def test_a_list_has_each_webhooks_health_when_it_is_asked_for(api: ApiClient) -> None:
     fine, bad, late = (api.register(name=name)["id"] for name in ("fine", "bad", "late"))
     api.states.states[bad] = OPEN
-    api.states.states[late] = WebhookState(wake_at_ms=NOW)
+    api.states.states[late] = EndpointState(wake_at_ms=NOW)
     api.statistics.by_hour[fine] = {NOW_HOUR: _hour(9), NOW_HOUR - HOUR_MS: _hour(1), NOW_HOUR - 2 * HOUR_MS: _hour(5)}
     api.statistics.waiting = {late: 5_000, fine: 3}  # fine's is not looked at: nothing is to wake it
     plain = api.call("GET", "/webhooks").body["items"]

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from webhooks.aws.eventbridge import Announcement, EventBus
+from webhooks.aws.eventbridge import EventBridgeBus, OperationalEvent
 from webhooks.errors import Unavailable
 from webhooks.events.validation import normalise
 
@@ -20,13 +20,13 @@ class Client:
         return {"FailedEntryCount": self.failing}
 
 
-def announcement(number: int = 1) -> Announcement:
-    return Announcement("webhook.disabled", f"wh_{number}", 7, None, {"reason": "gone"}, f"evt_{number}")
+def operational_event(number: int = 1) -> OperationalEvent:
+    return OperationalEvent("webhook.disabled", f"wh_{number}", 7, None, {"reason": "gone"}, f"evt_{number}")
 
 
 def test_an_announcement_is_an_event_like_any_other_from_a_source_of_its_own() -> None:
     client = Client()
-    EventBus(lambda: client, "bus", "pyairtable").announce([announcement()], NOW)
+    EventBridgeBus(lambda: client, "bus", "pyairtable").publish([operational_event()], NOW)
     ((entry,),) = client.calls
     assert (entry["Source"], entry["DetailType"], entry["EventBusName"]) == (
         "pyairtable.webhooks",
@@ -41,10 +41,10 @@ def test_an_announcement_is_an_event_like_any_other_from_a_source_of_its_own() -
 
 def test_more_than_ten_go_in_several_calls() -> None:
     client = Client()
-    EventBus(lambda: client, "bus", "pyairtable").announce([announcement(n) for n in range(25)], NOW)
+    EventBridgeBus(lambda: client, "bus", "pyairtable").publish([operational_event(n) for n in range(25)], NOW)
     assert [len(entries) for entries in client.calls] == [10, 10, 5]
 
 
 def test_what_the_bus_does_not_take_is_told() -> None:
     with pytest.raises(Unavailable):
-        EventBus(lambda: Client(failing=1), "bus", "pyairtable").announce([announcement()], NOW)
+        EventBridgeBus(lambda: Client(failing=1), "bus", "pyairtable").publish([operational_event()], NOW)

@@ -10,9 +10,11 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from webhooks.aws.lambda_sender import LambdaSender
 from webhooks.errors import Unavailable
-from webhooks.models.trial import SentRequest, Trial
+from webhooks.models.test_result import SentRequest, TestResult
 
-TRIAL = Trial(succeeded=True, status_code=204, duration_ms=7, event_id="e1", request=SentRequest(headers={}, body="{}"))
+TRIAL = TestResult(
+    succeeded=True, status_code=204, duration_ms=7, event_id="e1", request=SentRequest(headers={}, body="{}")
+)
 
 
 class Lambda:
@@ -31,7 +33,7 @@ class Lambda:
 
 def test_the_senders_answer_is_the_trial() -> None:
     client = Lambda(TRIAL.model_dump_json().encode())
-    assert LambdaSender(client, "sender").try_out("wh_1", {"id": "e1"}) == TRIAL
+    assert LambdaSender(client, "sender").send_test("wh_1", {"id": "e1"}) == TRIAL
     assert client.invoked == [("sender", {"test": {"webhook_id": "wh_1", "event": {"id": "e1"}}})]
 
 
@@ -47,6 +49,6 @@ def test_the_senders_answer_is_the_trial() -> None:
 )
 def test_a_sender_that_does_not_answer_is_unavailable_and_not_asked_again(client: Lambda, words: str) -> None:
     with pytest.raises(Unavailable, match=words) as refusal:
-        LambdaSender(client, "sender").try_out("wh_1", {})
+        LambdaSender(client, "sender").send_test("wh_1", {})
     assert "secret" not in str(refusal.value)
     assert len(client.invoked) == 1

@@ -7,7 +7,7 @@ import pytest
 from tests.fakes.world import TABLE, World, event, events
 from webhooks.delivery.admission import TOUCH_MS
 from webhooks.delivery.circuit_breaker import Circuit, take_probe
-from webhooks.delivery.endpoint_state import WebhookState
+from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.states import StateStore
 from webhooks.store.waiting import DUE_SHARDS
@@ -28,8 +28,8 @@ def test_who_loses_the_lease_of_a_probe_sends_nothing() -> None:
 
     world = World(plan=meanwhile)
     webhook = world.owners.register("one")
-    opened = WebhookState(circuit=Circuit(state="open", open_until_ms=world.clock.ms))
-    assert states_of(world).save_health(webhook.webhook_id, WebhookState(), opened)
+    opened = EndpointState(circuit=Circuit(state="open", open_until_ms=world.clock.ms))
+    assert states_of(world).save_health(webhook.webhook_id, EndpointState(), opened)
     world.publish(event("e1"), event("e2"))
     world.work()
     assert world.receivers.log == []

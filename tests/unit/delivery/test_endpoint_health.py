@@ -5,8 +5,8 @@ from dataclasses import replace
 from tests.fakes.clock import Clock
 from tests.fakes.dynamo import FakeDynamoDB
 from webhooks.delivery.circuit_breaker import DISABLE_MS, Circuit, Policy
-from webhooks.delivery.endpoint_health import AttemptOutcome, HealthKeeper, Tally, tally_of
-from webhooks.delivery.endpoint_state import WebhookState
+from webhooks.delivery.endpoint_health import AttemptOutcome, EndpointHealth, Tally, tally_of
+from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.models.webhook import Webhook
 from webhooks.statistics.operational_events import of_state
 from webhooks.store.dynamo import DynamoTable
@@ -31,7 +31,7 @@ class Bench:
     def __init__(self) -> None:
         self.states = StateStore(DynamoTable(FakeDynamoDB(Clock(NOW), "t"), "t"))
         self.switch = Switch()
-        self.keeper = HealthKeeper(self.states, self.switch, Policy())
+        self.keeper = EndpointHealth(self.states, self.switch, Policy())
 
     def note(self, tally: Tally, now_ms: int = NOW, webhook: Webhook = WEBHOOK) -> list[str]:
         """What there is to tell of it."""
@@ -63,8 +63,8 @@ def test_a_count_of_somebody_else_is_added_to_and_not_overwritten() -> None:
 
 def test_a_good_probe_closes_the_circuit_and_wakes_the_room() -> None:
     bench = Bench()
-    half_open = WebhookState(circuit=Circuit("half_open", probe_until_ms=NOW + 5))
-    bench.states.save_health("wh_1", WebhookState(), half_open)
+    half_open = EndpointState(circuit=Circuit("half_open", probe_until_ms=NOW + 5))
+    bench.states.save_health("wh_1", EndpointState(), half_open)
     assert bench.note(Tally(successes=1, probe=True)) == ["webhook.recovered"]
     state = bench.states.get("wh_1")
     assert (state.circuit.state, state.wake_at_ms) == ("closed", NOW)
@@ -72,16 +72,16 @@ def test_a_good_probe_closes_the_circuit_and_wakes_the_room() -> None:
 
 def test_a_bad_probe_opens_the_circuit_for_longer_and_is_no_news() -> None:
     bench = Bench()
-    half_open = WebhookState(circuit=Circuit("half_open", times_opened=1, probe_until_ms=NOW + 5))
-    bench.states.save_health("wh_1", WebhookState(), half_open)
+    half_open = EndpointState(circuit=Circuit("half_open", times_opened=1, probe_until_ms=NOW + 5))
+    bench.states.save_health("wh_1", EndpointState(), half_open)
     assert bench.note(Tally(failures=1, probe=True)) == []
     assert bench.states.get("wh_1").circuit.open_until_ms == NOW + 60_000
 
 
 def test_a_probe_that_reached_nobody_closes_nothing() -> None:
     bench = Bench()
-    half_open = WebhookState(circuit=Circuit("half_open", probe_until_ms=NOW + 5))
-    bench.states.save_health("wh_1", WebhookState(), half_open)
+    half_open = EndpointState(circuit=Circuit("half_open", probe_until_ms=NOW + 5))
+    bench.states.save_health("wh_1", EndpointState(), half_open)
     assert bench.note(Tally(probe=True)) == []
     assert bench.states.get("wh_1").circuit.state == "half_open"
 

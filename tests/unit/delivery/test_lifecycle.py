@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from webhooks.delivery.classification import Verdict
+from webhooks.delivery.classification import Classification
 from webhooks.delivery.lifecycle import (
     EARLY_MS,
     AttemptPolicy,
@@ -29,7 +29,7 @@ from webhooks.models.delivery import Attempt, DeliveryRecord, Waiting
 NOW = 1_760_000_000_000
 MESSAGE = DeliveryMessage("dlv_1", "wh_1", "e1", "record.created", "ws:1", "g", "body", cycle_started_at_ms=NOW)
 POLICY = AttemptPolicy(3, 1_000_000)
-FAILED, SUCCEEDED = Verdict("retry", "http_500"), Verdict("delivered")
+FAILED, SUCCEEDED = Classification("retry", "http_500"), Classification("delivered")
 
 
 def received(count: int = 1, generation: int = 1, message_id: str = "m-0000aaaa") -> Received[DeliveryMessage]:

@@ -2,23 +2,23 @@
 
 from dataclasses import replace
 
-from webhooks.delivery.classification import Verdict
+from webhooks.delivery.classification import Classification
 from webhooks.delivery.lifecycle import AttemptPolicy, attempted, begin, parked, released, restarted, standing
 from webhooks.messages import DeliveryMessage, message_of
 from webhooks.models.delivery import Attempt, DeliveryRecord, Waiting
 
 POLICY = AttemptPolicy(3, 1_000_000)
-DELIVERED, FAILED = Verdict("delivered"), Verdict("retry", "http_500")
+DELIVERED, FAILED = Classification("delivered"), Classification("retry", "http_500")
 
 
 def message() -> DeliveryMessage:
     return DeliveryMessage("dlv_1", "wh_1", "e1", "record.created", "user:1", "g", "{}", cycle_started_at_ms=1)
 
 
-def after(record: DeliveryRecord, verdict: Verdict, now_ms: int) -> DeliveryRecord:
-    outcome = "success" if verdict.kind == "delivered" else "failure"
+def after(record: DeliveryRecord, classification: Classification, now_ms: int) -> DeliveryRecord:
+    outcome = "success" if classification.kind == "delivered" else "failure"
     attempt = Attempt(record.attempt_count + 1, now_ms, 1, outcome)
-    done = attempted(record, attempt, verdict, POLICY, now_ms=now_ms, delay_ms=5, body=b"{}")
+    done = attempted(record, attempt, classification, POLICY, now_ms=now_ms, delay_ms=5, body=b"{}")
     return replace(done, revision=record.revision + 1)
 
 
@@ -37,8 +37,8 @@ def test_its_message_acts_before_and_after_the_record_is_marked() -> None:
 
 def test_it_acts_once_whatever_comes_of_it() -> None:
     again = restarted(delivered(), 20)
-    for verdict in (DELIVERED, FAILED):
-        done = after(again, verdict, 30)
+    for classification in (DELIVERED, FAILED):
+        done = after(again, classification, 30)
         assert done.status == "delivered"
         assert standing(done, message_of(again, "g", "{}")) == "done"
 

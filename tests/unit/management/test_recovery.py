@@ -13,7 +13,7 @@ from webhooks.errors import Conflict, Invalid, NotFound
 from webhooks.management.recovery import Recovery
 from webhooks.models.replay import ReplayJob, ReplaySelection
 from webhooks.models.webhook import Webhook
-from webhooks.recovery.replay_source import Outstanding
+from webhooks.recovery.replay_source import ReplaySource
 from webhooks.store.dead_letters import DeadLetterStore
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.missed import MissedStore
@@ -36,7 +36,7 @@ def recovery(world: World) -> Recovery:
     now_ms = world.clock.now_ms
     return Recovery(
         store=world.owners.store,
-        outstanding=Outstanding(DeadLetterStore(table, RETENTION_MS, now_ms), MissedStore(table, now_ms)),
+        outstanding=ReplaySource(DeadLetterStore(table, RETENTION_MS, now_ms), MissedStore(table, now_ms)),
         replayer=replayer(world),
         jobs=jobs_of(world),
         queue=Started(world),

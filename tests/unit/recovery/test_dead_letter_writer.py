@@ -58,7 +58,7 @@ def test_what_was_sent_again_since_is_not_buried() -> None:
 
 
 def test_what_is_delivered_while_it_is_being_buried_is_not() -> None:
-    """SQS gave its message up, and a copy of it gets through just before the undertaker writes."""
+    """SQS gave its message up, and a copy of it gets through just before the dead-letter writer writes."""
 
     def meanwhile(call: str) -> None:
         if call == "dynamodb.batch_execute_statement" and redriven and not world.receivers.log:
@@ -69,7 +69,7 @@ def test_what_is_delivered_while_it_is_being_buried_is_not() -> None:
     message = queued(world)
     redriven = True
     redrive(world, message)
-    world.work("undertaker")
+    world.work("dead_letter_writer")
     world.run()
     assert len(world.receivers.log) == 1
     assert world.delivery().status == "delivered"

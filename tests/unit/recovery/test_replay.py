@@ -16,7 +16,7 @@ from webhooks.models.replay import ReplayJob, ReplaySelection
 from webhooks.models.webhook import Webhook
 from webhooks.recovery.replay import Replayer
 from webhooks.store.dead_letters import DeadLetterStore
-from webhooks.store.delivery_context import SendingStore
+from webhooks.store.delivery_context import DeliveryContextStore
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.replay_jobs import ReplayJobStore
 
@@ -62,7 +62,7 @@ def start_job(world: World, webhook: Webhook, rate: float = 1_000, **selection: 
 
 def replayer(world: World) -> Replayer:
     table = DynamoTable(world.dynamodb, TABLE)
-    store = SendingStore(table, RETENTION_MS, world.clock.now_ms)
+    store = DeliveryContextStore(table, RETENTION_MS, world.clock.now_ms)
     letters = DeadLetterStore(table, RETENTION_MS, world.clock.now_ms)
     queue = SqsDeliveries(Queue(world.sqs, world.delivery_queue.url))
     return Replayer(store, letters, queue, now_ms=world.clock.now_ms)

@@ -11,15 +11,15 @@ from tests.fakes.receivers import Answer
 from tests.fakes.stream_source import lambda_records
 from tests.fakes.world import TABLE, World, event, events
 from webhooks.delivery.circuit_breaker import DISABLE_MS, Circuit
-from webhooks.delivery.endpoint_state import WebhookState
+from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.statistics.operational_events import of_state, of_status
 from webhooks.store import schema
 from webhooks.times import epoch_ms
 
 NOW = 1_760_000_000_000
-CLOSED = WebhookState(revision=3)
-OPEN = WebhookState(circuit=Circuit("open", open_until_ms=NOW + 30_000), revision=4)
-HALF_OPEN = WebhookState(circuit=Circuit("half_open"), revision=5)
+CLOSED = EndpointState(revision=3)
+OPEN = EndpointState(circuit=Circuit("open", open_until_ms=NOW + 30_000), revision=4)
+HALF_OPEN = EndpointState(circuit=Circuit("half_open"), revision=5)
 WEBHOOK_NEWS = ("webhook.disabled", "webhook.circuit_opened", "webhook.recovered", "webhook.failing")
 
 
@@ -33,8 +33,8 @@ class Outage:
         return "throttled" if self.down and call == "events.put_events" else None
 
 
-def told(before: WebhookState, after: WebhookState) -> list[str]:
-    return [news.event_type for news in of_state("wh_1", before, after, NOW)]
+def told(before: EndpointState, after: EndpointState) -> list[str]:
+    return [transitions.event_type for transitions in of_state("wh_1", before, after, NOW)]
 
 
 def disabled(plan: Outage | None = None) -> World:
@@ -58,7 +58,7 @@ def watched(world: World) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "news"),
+    ("before", "after", "transitions"),
     [
         (CLOSED, OPEN, ["webhook.circuit_opened"]),
         (OPEN, HALF_OPEN, []),
@@ -66,14 +66,14 @@ def watched(world: World) -> list[str]:
         (HALF_OPEN, CLOSED, ["webhook.recovered"]),
         (OPEN, CLOSED, ["webhook.recovered"]),
         (CLOSED, CLOSED, []),
-        (CLOSED, WebhookState(circuit=Circuit(failing_since_ms=NOW, warned_hours=24)), ["webhook.failing"]),
-        (CLOSED, WebhookState(circuit=OPEN.circuit, silent=True), []),
+        (CLOSED, EndpointState(circuit=Circuit(failing_since_ms=NOW, warned_hours=24)), ["webhook.failing"]),
+        (CLOSED, EndpointState(circuit=OPEN.circuit, silent=True), []),
     ],
 )
 def test_an_incident_is_told_when_it_begins_and_when_it_ends(
-    before: WebhookState, after: WebhookState, news: list[str]
+    before: EndpointState, after: EndpointState, transitions: list[str]
 ) -> None:
-    assert told(before, after) == news
+    assert told(before, after) == transitions
 
 
 def test_only_a_webhook_that_was_not_failed_before_becomes_disabled() -> None:
@@ -99,8 +99,10 @@ def test_what_the_bus_does_not_take_comes_again_and_is_counted_once() -> None:
     records = lambda_records(world.dynamodb.tables[TABLE])
     answer = world.functions.invoke("rollup", {"Records": records})
     again = [each["itemIdentifier"] for each in answer["batchItemFailures"]]
-    news = [each["dynamodb"] for each in records if each["dynamodb"]["NewImage"].get("status") == {"S": "failed"}]
-    assert again == [each["SequenceNumber"] for each in news if each["Keys"]["sk"] == {"S": "webhook"}]
+    transitions = [
+        each["dynamodb"] for each in records if each["dynamodb"]["NewImage"].get("status") == {"S": "failed"}
+    ]
+    assert again == [each["SequenceNumber"] for each in transitions if each["Keys"]["sk"] == {"S": "webhook"}]
     counted = world.items(schema.STATISTICS_PREFIX)
     assert counted
     bus.down = False
@@ -141,12 +143,14 @@ def test_five_dead_days_are_told_with_their_end() -> None:
         world.publish(*events(1, number))
         world.run(until_ms=started_ms + (number + 1) * 6 * 3_600_000)
         world.roll_up()
-    news = [(event_type, data) for event_type, data in announced(world) if event_type != "webhook.circuit_opened"]
-    assert [(kind, data.get("hours")) for kind, data in news] == [
+    transitions = [
+        (event_type, data) for event_type, data in announced(world) if event_type != "webhook.circuit_opened"
+    ]
+    assert [(kind, data.get("hours")) for kind, data in transitions] == [
         ("webhook.failing", 24),
         ("webhook.failing", 96),
         ("webhook.disabled", None),
     ]
-    assert {data["webhook_id"] for _, data in news} == {webhook.webhook_id}
-    for _, data in news[:2]:
+    assert {data["webhook_id"] for _, data in transitions} == {webhook.webhook_id}
+    for _, data in transitions[:2]:
         assert epoch_ms(data["disabled_at"]) == epoch_ms(data["failing_since"]) + DISABLE_MS

@@ -7,9 +7,9 @@ import pytest
 from tests.fakes.owners import url_of
 from tests.fakes.world import TABLE, World, event
 from webhooks.delivery.circuit_breaker import Circuit
-from webhooks.delivery.endpoint_state import WebhookState
+from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.delivery.lifecycle import begin
-from webhooks.delivery.steps import Postpone, advance
+from webhooks.delivery.receive_decision import Postpone, advance
 from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord
 from webhooks.models.replay import ReplayJob, ReplaySelection
@@ -104,15 +104,15 @@ def test_outcomes_of_two_senders_are_told_apart_though_they_agree_to_the_millise
     assert stored(deliveries).writer == first.writer != second.writer
 
 
-@pytest.mark.parametrize("known", [WebhookState(), WebhookState(revision=1), WebhookState(revision=3)])
-def test_health_is_written_only_from_the_revision_that_was_read(table: DynamoTable, known: WebhookState) -> None:
+@pytest.mark.parametrize("known", [EndpointState(), EndpointState(revision=1), EndpointState(revision=3)])
+def test_health_is_written_only_from_the_revision_that_was_read(table: DynamoTable, known: EndpointState) -> None:
     states = StateStore(table)
     for revision in (0, 1):
-        assert states.save_health(WEBHOOK, WebhookState(revision=revision), WebhookState())
+        assert states.save_health(WEBHOOK, EndpointState(revision=revision), EndpointState())
     opened = replace(known, circuit=Circuit(state="open"))
     assert not states.save_health(WEBHOOK, known, opened)
     assert states.get(WEBHOOK).circuit.state == "closed"
-    assert states.save_health(WEBHOOK, WebhookState(revision=2), opened)
+    assert states.save_health(WEBHOOK, EndpointState(revision=2), opened)
     assert states.get(WEBHOOK).circuit.state == "open"
 
 
@@ -207,7 +207,7 @@ def test_of_two_first_data_keys_the_one_that_is_stored_is_everybody_s(table: Dyn
 
 def test_a_room_that_nobody_is_to_look_into_is_not_put_off(table: DynamoTable) -> None:
     states = StateStore(table)
-    assert not states.reschedule(WEBHOOK, WebhookState(), 60_000)
+    assert not states.reschedule(WEBHOOK, EndpointState(), 60_000)
     assert states.get(WEBHOOK).wake_at_ms is None
 
 
@@ -215,4 +215,4 @@ def test_the_states_of_several_webhooks_are_read_at_once(table: DynamoTable) -> 
     states = StateStore(table)
     states.wake(WEBHOOK, 5_000, now_ms=10)
     found = states.get_many([WEBHOOK, "wh_unknown"])
-    assert found == {WEBHOOK: states.get(WEBHOOK), "wh_unknown": WebhookState()}
+    assert found == {WEBHOOK: states.get(WEBHOOK), "wh_unknown": EndpointState()}

@@ -7,15 +7,15 @@ import pytest
 from tests.fakes.faults import FaultyClient
 from tests.fakes.world import TABLE, World, event
 from webhooks.errors import Unavailable
-from webhooks.store.disabling import WebhookSwitch
+from webhooks.store.disabling import WebhookDisabler
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.routes import RouteStore
 
 
-def switch(world: World, fault: str | None = None) -> WebhookSwitch:
+def switch(world: World, fault: str | None = None) -> WebhookDisabler:
     faults = iter([fault])
     plan = lambda call: next(faults, None) if call == "dynamodb.transact_write_items" else None  # noqa: E731
-    return WebhookSwitch(DynamoTable(FaultyClient(world.dynamodb, "dynamodb", plan), TABLE))
+    return WebhookDisabler(DynamoTable(FaultyClient(world.dynamodb, "dynamodb", plan), TABLE))
 
 
 def test_the_webhook_and_all_its_routes_change_at_once_and_ingestion_sees_it() -> None:

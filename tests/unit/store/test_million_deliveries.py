@@ -18,7 +18,7 @@ import pytest
 from tests.fakes.dynamo_table import item_bytes
 from webhooks.ids import ALPHABET, HISTORY_SHARDS, derived_id, history_shard
 from webhooks.management.deliveries import DeliveryHistory, Selection
-from webhooks.management.paging import Span
+from webhooks.management.paging import TimeRange
 from webhooks.models.caller import Caller
 from webhooks.models.delivery import Attempt, DeliveryRecord
 from webhooks.models.webhook import Webhook
@@ -120,13 +120,13 @@ def history(client: GeneratedTable) -> DeliveryHistory:
 def test_twenty_failures_among_a_million_come_in_one_page_for_at_most_fifty_read_units() -> None:
     client = GeneratedTable()
     caller = Caller(7, frozenset(), frozenset({"webhooks"}))
-    page = history(client).page(caller, WEBHOOK_ID, Selection(status="failed"), Span(), 100)
+    page = history(client).page(caller, WEBHOOK_ID, Selection(status="failed"), TimeRange(), 100)
     assert len(page.items) == FAILED
     assert page.position is None
     assert [each.delivery_id for each in page.items] == sorted(client.failed, reverse=True)
     assert client.units <= 50, client.units
     client.units = 0.0
 
-    newest = history(client).page(caller, WEBHOOK_ID, Selection(), Span(), 20)
+    newest = history(client).page(caller, WEBHOOK_ID, Selection(), TimeRange(), 20)
     assert len(newest.items) == 20
     assert client.units <= 50, client.units

@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.owners import url_of
 from tests.fakes.world import World, event, events
 from webhooks.store.dead_letters import DeadLetterStore
-from webhooks.store.delivery_context import SendingStore
+from webhooks.store.delivery_context import DeliveryContextStore
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.events import EventStore
 from webhooks.store.replay_jobs import ReplayJobStore
@@ -37,8 +37,8 @@ READS: dict[str, Callable[[DynamoTable], object]] = {
     "routes": lambda table: RouteStore(table).load("ws:1", "*"),
     "versions of routes": lambda table: RouteStore(table).versions(["ws:1"]),
     "state": lambda table: StateStore(table).get("wh_1"),
-    "deliveries": lambda table: SendingStore(table, 0, int).get([("wh_1", "dlv_1")]),
-    "what is around them": lambda table: SendingStore(table, 0, int).around([("wh_1", "dlv_1")]),
+    "deliveries": lambda table: DeliveryContextStore(table, 0, int).get([("wh_1", "dlv_1")]),
+    "what is around them": lambda table: DeliveryContextStore(table, 0, int).around([("wh_1", "dlv_1")]),
     "events": lambda table: EventStore(table, 0).get([("e1", "ws:1", 0)], 0),
     "dead letters": lambda table: DeadLetterStore(table, 0, int).page("wh_1", 0, None, 10),
     "jobs": lambda table: ReplayJobStore(table, 0, int).get("rpl_1"),

@@ -30,7 +30,7 @@ from tests.support.receiver import (
     redirect,
     reset,
 )
-from webhooks.delivery.classification import judge
+from webhooks.delivery.classification import classify
 from webhooks.egress.policy import EgressPolicy
 from webhooks.egress.transport import HttpTransport
 from webhooks.egress.transport.failures import NO_CONNECTION, UNREACHABLE
@@ -266,7 +266,7 @@ async def test_refused_closed_and_unresolvable_look_alike_to_the_owner_and_are_e
     assert {(one.error_code, one.error_message, one.timings) for one in exchanges} == {
         (UNREACHABLE, NO_CONNECTION, Timings())
     }
-    assert len({judge(one) for one in exchanges}) == 1, "and what follows is the same"
+    assert len({classify(one) for one in exchanges}) == 1, "and what follows is the same"
     details = [(one.internal_detail or "").split(":")[0] for one in exchanges]
     assert details == ["unresolvable", "closed", "refused (ip)", "refused (dns)"]
     assert "10.9.8.7 is private" in (refused.internal_detail or "")

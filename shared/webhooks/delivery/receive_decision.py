@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from webhooks.delivery.attempt_detail import FIRST_TRY_BYTES, AttemptDetail, pack_detail
-from webhooks.delivery.classification import Verdict
+from webhooks.delivery.classification import Classification
 from webhooks.delivery.lifecycle import (
     AttemptPolicy,
     attempted,
@@ -30,7 +30,7 @@ class Attempted:
     """A request was made."""
 
     exchange: Exchange
-    verdict: Verdict
+    classification: Classification
     delay_ms: int  # until the next attempt, should there be one
     policy: AttemptPolicy
 
@@ -61,7 +61,7 @@ class Leave:
     """The message may not act: its delivery is done, or another message carries it on."""
 
 
-Step = Attempted | Park | GiveUp | Postpone | Leave
+Decision = Attempted | Park | GiveUp | Postpone | Leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +75,22 @@ class Advance:
 
 
 def advance(
-    base: DeliveryRecord, received: Received[DeliveryMessage], step: Step, *, now_ms: int, writer: str = ""
+    base: DeliveryRecord, received: Received[DeliveryMessage], decision: Decision, *, now_ms: int, writer: str = ""
 ) -> Advance:
     """What this receive comes to, given the record as it is stored now."""
     stand = standing(base, received.message)
     record = take_up(base, received, now_ms)
-    if isinstance(step, Attempted):
-        advanced = _counted(_after_attempt(record, received, step, live=stand == "live", now_ms=now_ms), base, writer)
+    if isinstance(decision, Attempted):
+        advanced = _counted(
+            _after_attempt(record, received, decision, live=stand == "live", now_ms=now_ms), base, writer
+        )
         if stand == "given_up" and advanced.record is not None and advanced.record.status != "delivered":
             return replace(advanced, then="dead_letter")
         return advanced
-    if stand != "live" or isinstance(step, Leave):
+    if stand != "live" or isinstance(decision, Leave):
         noted = record if has_cut_offs(base, received) else None
         return _counted(Advance(noted, "dead_letter" if stand == "given_up" else "delete"), base, writer)
-    return _counted(_without_attempt(record, received, step), base, writer)
+    return _counted(_without_attempt(record, received, decision), base, writer)
 
 
 def _counted(advanced: Advance, base: DeliveryRecord, writer: str) -> Advance:
@@ -99,20 +101,20 @@ def _counted(advanced: Advance, base: DeliveryRecord, writer: str) -> Advance:
 
 
 def _without_attempt(
-    record: DeliveryRecord, received: Received[DeliveryMessage], step: Park | GiveUp | Postpone
+    record: DeliveryRecord, received: Received[DeliveryMessage], decision: Park | GiveUp | Postpone
 ) -> Advance:
-    if isinstance(step, Park):
-        return Advance(parked(record, step.waiting, received.message.body.encode()), "delete")
-    if isinstance(step, GiveUp):
-        after = given_up(record, "abandoned", step.reason)
+    if isinstance(decision, Park):
+        return Advance(parked(record, decision.waiting, received.message.body.encode()), "delete")
+    if isinstance(decision, GiveUp):
+        after = given_up(record, "abandoned", decision.reason)
         return Advance(after, "delete" if after.status == "delivered" else "dead_letter")
-    return Advance(record, "again", step.visible_in_ms)
+    return Advance(record, "again", decision.visible_in_ms)
 
 
 def _after_attempt(
-    record: DeliveryRecord, received: Received[DeliveryMessage], step: Attempted, *, live: bool, now_ms: int
+    record: DeliveryRecord, received: Received[DeliveryMessage], decision: Attempted, *, live: bool, now_ms: int
 ) -> Advance:
-    exchange = step.exchange
+    exchange = decision.exchange
     if exchange.repeated:
         cut_off = Attempt(0, exchange.started_at_ms, 0, "unknown")
         record = record.changed(attempts=(*record.attempts, cut_off))
@@ -120,13 +122,21 @@ def _after_attempt(
         number=record.attempt_count + 1,
         started_at_ms=exchange.started_at_ms,
         duration_ms=exchange.duration_ms,
-        outcome="success" if step.verdict.kind == "delivered" else "failure",
+        outcome="success" if decision.classification.kind == "delivered" else "failure",
         status_code=exchange.status_code,
         error_code=exchange.error_code,
     )
     if live:
         body = received.message.body.encode()
-        after = attempted(record, attempt, step.verdict, step.policy, now_ms=now_ms, delay_ms=step.delay_ms, body=body)
+        after = attempted(
+            record,
+            attempt,
+            decision.classification,
+            decision.policy,
+            now_ms=now_ms,
+            delay_ms=decision.delay_ms,
+            body=body,
+        )
     else:
         after = attempted_late(record, attempt)
     detail = None
@@ -139,5 +149,5 @@ def _after_attempt(
     if after.status in ("failed", "abandoned"):
         return Advance(after, "dead_letter" if live else "delete", detail=detail)
     if live and after.status == "retrying" and after.waiting is None:
-        return Advance(after, "again", step.delay_ms, detail=detail)
+        return Advance(after, "again", decision.delay_ms, detail=detail)
     return Advance(after, "delete", detail=detail)

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from webhooks.delivery.classification import judge
+from webhooks.delivery.classification import classify
 from webhooks.delivery.lifecycle import AttemptPolicy, begin
-from webhooks.delivery.steps import Attempted, GiveUp, Leave, Park, Postpone, advance
+from webhooks.delivery.receive_decision import Attempted, GiveUp, Leave, Park, Postpone, advance
 from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.delivery import Attempt, DeliveryRecord, Waiting
 from webhooks.models.exchange import Exchange
@@ -30,7 +30,7 @@ def delivered() -> DeliveryRecord:
 
 def answered(status: int, delay_ms: int = 5_000) -> Attempted:
     exchange = Exchange(NOW, 5, status_code=status, response_headers=(("A", "b"),), response_body=b"x" * 5_000)
-    return Attempted(exchange, judge(exchange), delay_ms, POLICY)
+    return Attempted(exchange, classify(exchange), delay_ms, POLICY)
 
 
 def test_a_success_is_written_with_its_detail_and_its_message_deleted() -> None:

@@ -23,7 +23,7 @@ class SeenResponse(BaseModel):
     body: str
 
 
-class Trial(BaseModel):
+class TestResult(BaseModel):
     """One test delivery. Exactly one of `status_code` and `error_code` is set; no trial is recorded or retried."""
 
     model_config = ConfigDict(frozen=True)

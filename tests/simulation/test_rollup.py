@@ -16,10 +16,10 @@ from tests.fakes.faults import Fault, FaultyClient
 from tests.fakes.receivers import Answer
 from tests.fakes.stream_source import Handler, hand_over, lambda_records, shards
 from tests.fakes.world import TABLE, World, events
-from webhooks.aws.eventbridge import OperationalEvent
 from webhooks.ids import time_of
 from webhooks.messages import failures
 from webhooks.models.delivery import Attempt
+from webhooks.operational_events import OperationalEvent
 from webhooks.statistics.counts import Statistics, bucket_of, failure_reason, hour_of, waiting_reason
 from webhooks.statistics.rollup import Rollup
 from webhooks.store.dynamo import DynamoTable
@@ -73,7 +73,7 @@ def world() -> World:
 
 
 class Unheard:
-    """What is announced is looked at in tests/unit/statistics/test_operational_events.py."""
+    """What is announced is looked at in tests/unit/statistics/test_transitions.py."""
 
     def publish(self, operational_events: Sequence[OperationalEvent], now_ms: int) -> None:
         """Nobody listens."""

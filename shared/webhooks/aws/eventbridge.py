@@ -2,40 +2,15 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from webhooks.errors import Unavailable
-from webhooks.statistics.operational_events import TransitionType
+from webhooks.operational_events import OperationalEvent
 
-OperationalEventType = TransitionType | Literal["delivery.dead_lettered"]
 PUT_EVENTS_ENTRIES = 10  # Amazon EventBridge API Reference, PutEvents
-
-
-@dataclass(frozen=True, slots=True)
-class OperationalEvent:
-    """One operational event. It speaks of `webhook_id`, and is never delivered to that webhook.
-
-    Its `event_id` is that of what happened: told once more it is the same event, and becomes one delivery.
-    """
-
-    event_type: OperationalEventType
-    webhook_id: str
-    user_id: str | int
-    workspace_id: str | int | None
-    data: dict[str, object]
-    event_id: str
-
-
-class EventPublisher(Protocol):
-    """Where announcements go."""
-
-    def publish(self, operational_events: Sequence[OperationalEvent], now_ms: int) -> None:
-        """Put all on the bus. Raises Unavailable."""
-        ...
 
 
 class EventBridgeBus:

@@ -26,18 +26,6 @@ _NONCE_BYTES = 12
 _TAG_BYTES = 16
 
 
-class SecretBox(Protocol):
-    """Seals texts for storage and opens them again."""
-
-    def seal(self, plaintext: str, *, context: str) -> bytes:
-        """Encrypt, bound to `context`. Sealing the same text twice gives different bytes."""
-        ...
-
-    def open(self, sealed: bytes, *, context: str) -> str:
-        """Decrypt. Raises Undecryptable when the bytes are damaged or were sealed for another context."""
-        ...
-
-
 class KmsClient(Protocol):
     """The two calls of boto3's KMS client that are needed here."""
 

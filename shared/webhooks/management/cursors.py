@@ -6,8 +6,8 @@ They are sealed like secrets, bound to caller and list, so that no position can 
 import base64
 import binascii
 
-from webhooks.aws.kms import SecretBox
 from webhooks.errors import FieldError, InvalidCursor, Undecryptable
+from webhooks.sealing import SecretBox
 
 MAX_CHARACTERS = 2_048
 

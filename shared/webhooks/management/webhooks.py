@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from webhooks.access.idempotency_keys import REMEMBERED_MS, check_key, fingerprint
-from webhooks.aws.kms import SecretBox
 from webhooks.egress.policy import EgressPolicy, check_url
 from webhooks.errors import Conflict, Invalid, NotAllowed
 from webhooks.ids import new_id
@@ -20,6 +19,7 @@ from webhooks.models.webhook import Sealed, Webhook
 from webhooks.request.headers import check_custom_headers, unmask
 from webhooks.request.signed_request import sealed_text, unsealed
 from webhooks.request.signing import SECRET_BYTES, check_secret, new_secret
+from webhooks.sealing import SecretBox
 
 HOUR_MS = 3_600_000
 

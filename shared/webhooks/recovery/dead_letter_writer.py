@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from webhooks.aws.eventbridge import EventPublisher, OperationalEvent
 from webhooks.delivery.attempt_detail import unpack_detail
 from webhooks.delivery.endpoint_state import DeliveryContext
 from webhooks.delivery.lifecycle import begin, given_up
@@ -14,6 +13,7 @@ from webhooks.event_types import OPERATIONAL_EVENT_TYPES
 from webhooks.ids import derived_id, time_of
 from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord
+from webhooks.operational_events import EventPublisher, OperationalEvent
 from webhooks.recovery.failure_causes import cause_of, failed_attempt
 
 NEVER_RECORDED = "received_too_often"  # redriven by SQS itself: the sender crashed on it, again and again

@@ -3,7 +3,6 @@
 import json
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Protocol
 
 from webhooks.messages import DeliveryMessage
 from webhooks.models.exchange import HttpRequest
@@ -11,16 +10,9 @@ from webhooks.models.webhook import Sealed, Webhook
 from webhooks.request.headers import delivery_headers
 from webhooks.request.redaction import credentials_in
 from webhooks.request.signing import SigningSecrets, signature_headers
+from webhooks.sealing import SecretOpener
 
 MAX_KEPT = 1000
-
-
-class SecretOpener(Protocol):
-    """Decrypts what the table keeps sealed."""
-
-    def open(self, sealed: bytes, *, context: str) -> str:
-        """Raises Undecryptable or Unavailable."""
-        ...
 
 
 def sealed_text(sealed: Sealed) -> str:

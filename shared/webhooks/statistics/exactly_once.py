@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from webhooks.statistics.counts import DEAD_LETTERS, DEFERRED, FAILURE, PARKED, ByHour, Counts, HourCounts
-from webhooks.statistics.operational_events import Transition
+from webhooks.statistics.transitions import Transition
 
 # A transaction takes 100 items (DynamoDB API Reference, TransactWriteItems): one is the service's counter, and an hour
 # may come with an hour and a counter of its owner's.

@@ -5,10 +5,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from webhooks.aws.eventbridge import EventPublisher, OperationalEvent
 from webhooks.delivery.endpoint_state import disabled_at_ms
 from webhooks.errors import Unavailable
 from webhooks.models.webhook import Webhook
+from webhooks.operational_events import EventPublisher, OperationalEvent
 from webhooks.statistics.counts import Counts
 from webhooks.statistics.exactly_once import (
     CircuitChange,
@@ -26,7 +26,7 @@ from webhooks.statistics.exactly_once import (
     service_counts,
     total_counts,
 )
-from webhooks.statistics.operational_events import Transition
+from webhooks.statistics.transitions import Transition
 from webhooks.times import rfc3339
 
 RACES = 6

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from webhooks.statistics import operational_events
+from webhooks.statistics import transitions
 from webhooks.statistics.counts import (
     WRITE_UNITS,
     ByHour,
@@ -25,7 +25,7 @@ from webhooks.statistics.exactly_once import (
     StreamRecord,
     UnorderedRecord,
 )
-from webhooks.statistics.operational_events import Transition
+from webhooks.statistics.transitions import Transition
 from webhooks.store import schema
 from webhooks.store.attributes import read_foreign_id, read_int, read_text
 from webhooks.store.delivery_items import delivery_of
@@ -132,15 +132,13 @@ def _webhook(change: Record, before: Item | None, after: Item) -> UnorderedRecor
         webhook_counts(was, now),
         gone,
         StatusChange(webhook_id, owner, now, version),
-        operational_events.of_status(
-            webhook_id, was, now, read_text(after, "status_reason") or "", version, _at_ms(change)
-        ),
+        transitions.of_status(webhook_id, was, now, read_text(after, "status_reason") or "", version, _at_ms(change)),
     )
 
 
 def _state(change: Record, before: Item | None, after: Item) -> UnorderedRecord | None:
     webhook_id, was, now = after[schema.PK]["S"], state_of(before), state_of(after)
-    told = operational_events.of_state(webhook_id, was, now, _at_ms(change))
+    told = transitions.of_state(webhook_id, was, now, _at_ms(change))
     same = was.circuit.state == now.circuit.state
     if same and not told:
         return None

@@ -3,9 +3,10 @@ from typing import Any
 
 import pytest
 
-from webhooks.aws.eventbridge import EventBridgeBus, OperationalEvent
+from webhooks.aws.eventbridge import EventBridgeBus
 from webhooks.errors import Unavailable
 from webhooks.events.validation import normalise
+from webhooks.operational_events import OperationalEvent
 
 NOW = 1_760_000_000_000
 

@@ -8,7 +8,7 @@ from webhooks.delivery.circuit_breaker import DISABLE_MS, Circuit, Policy
 from webhooks.delivery.endpoint_health import AttemptOutcome, EndpointHealth, Tally, tally_of
 from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.models.webhook import Webhook
-from webhooks.statistics.operational_events import of_state
+from webhooks.statistics.transitions import of_state
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.states import StateStore
 

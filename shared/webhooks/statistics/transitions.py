@@ -5,13 +5,11 @@ A write is told however its writer ends, and again when the stream repeats it: a
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.ids import derived_id
+from webhooks.operational_events import TransitionType
 from webhooks.times import rfc3339
-
-TransitionType = Literal["webhook.failing", "webhook.disabled", "webhook.circuit_opened", "webhook.recovered"]
 
 
 @dataclass(frozen=True, slots=True)

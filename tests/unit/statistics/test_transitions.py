@@ -12,7 +12,7 @@ from tests.fakes.stream_source import lambda_records
 from tests.fakes.world import TABLE, World, event, events
 from webhooks.delivery.circuit_breaker import DISABLE_MS, Circuit
 from webhooks.delivery.endpoint_state import EndpointState
-from webhooks.statistics.operational_events import of_state, of_status
+from webhooks.statistics.transitions import of_state, of_status
 from webhooks.store import schema
 from webhooks.times import epoch_ms
 

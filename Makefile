@@ -114,7 +114,7 @@ template: .venv/.ready .venv-sam/.ready # template.yaml by cfn-lint and by SAM i
 
 .PHONY: openapi-check
 openapi-check: .venv/.ready # docs/openapi.json is what the api's code says
-	$(PY) functions/api/openapi.py --check
+	$(PY) -m scripts.openapi --check
 
 # -- security: docs/security.md has the figures --------------------------------
 
@@ -145,7 +145,7 @@ fmt: .venv/.ready ## format and fix what can be fixed
 
 .PHONY: openapi
 openapi: .venv/.ready ## write docs/openapi.json anew
-	$(PY) functions/api/openapi.py
+	$(PY) -m scripts.openapi
 
 # -- measuring ----------------------------------------------------------------
 

@@ -45,8 +45,6 @@ from webhooks.statistics.prometheus import ServiceMetrics
 PREFIX = "/api/v1"
 OWN_HEADERS = ["Idempotency-Key", "If-Match", "X-User-ID", "X-Workspace-ID"]
 
-logger = Logger()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseCases:
@@ -74,8 +72,9 @@ class UseCases:
 class Api(APIGatewayRestResolver):
     """The resolver with strict requests, and with RFC 9457 for every error."""
 
-    def __init__(self, limiter: RequestLimiter, cors_allowed_origins: Collection[str]) -> None:
-        self._doorkeeper = limiter
+    def __init__(self, limiter: RequestLimiter, cors_allowed_origins: Collection[str], logger: Logger) -> None:
+        self._limiter = limiter
+        self._logger = logger
         origins = list(cors_allowed_origins) or [""]
         cors = CORSConfig(
             allow_origin=origins[0],
@@ -96,7 +95,7 @@ class Api(APIGatewayRestResolver):
     def _call_route(self, route: Route, route_arguments: dict[str, str]) -> ResponseBuilder[Any]:
         """Before validation, and all else that costs anything."""
         try:
-            self._doorkeeper.admit(self.current_event)
+            self._limiter.admit(self.current_event)
         except (WebhooksError, problems.Refused) as exc:
             return cast("ResponseBuilder[Any]", self._call_exception_handler(exc, route))
         return cast("ResponseBuilder[Any]", super()._call_route(route, route_arguments))
@@ -109,7 +108,7 @@ class Api(APIGatewayRestResolver):
     def _error(self, error: WebhooksError) -> Response[str]:
         answer = problems.of_error(error, self.request_id)
         if answer.status_code >= 500:
-            logger.error("request failed", exc_info=error, request_id=self.request_id)
+            self._logger.error("request failed", exc_info=error, request_id=self.request_id)
         return answer
 
     def _refused(self, error: problems.Refused) -> Response[str]:
@@ -119,7 +118,7 @@ class Api(APIGatewayRestResolver):
         return problems.of_validation(error, self.request_id)
 
     def _unexpected(self, error: Exception) -> Response[str]:
-        logger.error("request failed", exc_info=error, request_id=self.request_id)
+        self._logger.error("request failed", exc_info=error, request_id=self.request_id)
         return problems.internal(self.request_id)
 
     def _unknown_route(self, _: NotFoundError) -> Response[str]:
@@ -137,9 +136,9 @@ class Api(APIGatewayRestResolver):
         return problems.problem(problems.NOT_FOUND, "There is no such route.", request_id=self.request_id)
 
 
-def create(use_cases: UseCases, cors_allowed_origins: Collection[str]) -> Api:
+def create(use_cases: UseCases, cors_allowed_origins: Collection[str], logger: Logger) -> Api:
     """The API over these use cases."""
-    api = Api(use_cases.limiter, cors_allowed_origins)
+    api = Api(use_cases.limiter, cors_allowed_origins, logger)
     document = cache(lambda: openapi_text(api))
     api.include_router(routes_system.routes(use_cases.checks, document))
     api.include_router(routes_metrics.service_routes(use_cases.service_metrics))

@@ -1,10 +1,6 @@
-"""The OpenAPI document, made from the code. Run as a program it writes docs/openapi.json, or checks it with --check."""
+"""The OpenAPI document, made from the code. scripts/openapi.py keeps docs/openapi.json by it."""
 
-import argparse
 import json
-import sys
-from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer, Server
@@ -23,7 +19,6 @@ DESCRIPTION = (
     "Outbound webhooks for the PyAirtable platform: register endpoints, subscribe them to events, publish events, "
     "and see what became of every delivery. Errors are RFC 9457 problems; lists are paged by opaque cursors."
 )
-PATH = Path(__file__).parents[2] / "docs" / "openapi.json"
 _PUBLIC = ("/health", "/ready")
 _REF = "#/components/schemas/"
 _EVENT: dict[str, Any] = {
@@ -130,25 +125,3 @@ def _describe_publishing(operation: dict[str, Any]) -> None:
         "content": {"application/json": {"schema": {"anyOf": [{"$ref": f"{_REF}Event"}, _EVENT_LIST, _EVENTS]}}},
     }
     operation["responses"]["202"]["content"] = {"application/json": {"schema": {"$ref": f"{_REF}AcceptedEvents"}}}
-
-
-def main() -> int:
-    """Write the document, or tell whether it is up to date."""
-    from api import UseCases, create  # which needs this module
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing; fail when the document is not up to date")
-    uncalled: dict[str, Any] = {field.name: None for field in fields(UseCases)}  # a description calls no use case
-    text = openapi_text(create(UseCases(**uncalled), cors_allowed_origins=()))
-    if not parser.parse_args().check:
-        PATH.parent.mkdir(exist_ok=True)
-        PATH.write_text(text, encoding="utf-8")
-        return 0
-    if PATH.is_file() and PATH.read_text(encoding="utf-8") == text:
-        return 0
-    print("docs/openapi.json is not what the code says: run `make openapi`.", file=sys.stderr)
-    return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

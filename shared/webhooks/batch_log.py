@@ -54,6 +54,10 @@ ROLLUP: Mapping[str, Unit] = {"unreadable": "Count"}
 class Context(Protocol):
     """What we ask of Lambda's context."""
 
+    def get_remaining_time_in_millis(self) -> int:
+        """Until the function's timeout."""
+        ...
+
     @property
     def function_name(self) -> str:
         """The function's name."""
@@ -65,17 +69,23 @@ class Context(Protocol):
         ...
 
 
+Handler = Callable[[dict[str, Any], Context], dict[str, Any]]
+
+
 class BatchLog:
-    """Writes the lines of one function. `metrics`: which of the fields are metrics, and their units."""
+    """Writes the lines of one function. `metrics`: which of the fields are metrics, with their units. `detailed`: with
+    the steps of single messages."""
 
     def __init__(
         self,
         metrics: Mapping[str, Unit],
         *,
         now_ms: Callable[[], int],
+        detailed: bool = True,
         write: Callable[[str], object] = sys.stdout.write,
     ) -> None:
         self._metrics = metrics
+        self._detailed = detailed
         self._now_ms = now_ms
         self._write = write
 
@@ -83,6 +93,8 @@ class BatchLog:
         """One line with all fields that are not None. A metric of 0 stays a field: CloudWatch bills by metric and hour,
         and alarms take what is missing for none."""
         given = {name: value for name, value in fields.items() if value is not None}
+        if not self._detailed:
+            given.pop("steps", None)
         counted = [{"Name": name, "Unit": unit} for name, unit in self._metrics.items() if given.get(name)]
         now_ms = self._now_ms()
         if counted:

@@ -4,21 +4,9 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from tests.fakes.clock import Clock
-from tests.fakes.kms import FakeKMS
-from tests.fakes.pynamo import models
-from webhooks.aws.kms import KmsSecretBox
-from webhooks.egress.policy import EgressPolicy
-from webhooks.event_types import DEFAULT_EVENT_TYPES
 from webhooks.management.requests import SubscriptionChange, SubscriptionRequest, WebhookChange, WebhookRequest
-from webhooks.management.subscriptions import SubscriptionManagement
-from webhooks.management.webhooks import WebhookManagement
 from webhooks.models.caller import Caller
 from webhooks.models.webhook import Webhook
-from webhooks.store.data_key import DataKeyStore
-from webhooks.store.dynamo import DynamoTable
-from webhooks.store.management import DynamoManagementStore
-from webhooks.store.states import StateStore
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(7, 39))).decode()
 
@@ -26,24 +14,10 @@ SECRET = "whsec_" + base64.b64encode(bytes(range(7, 39))).decode()
 class Owners:
     """Registers and changes webhooks as the API's use cases do."""
 
-    def __init__(self, clock: Clock, dynamodb: Any, table_name: str, kms: Any = None) -> None:  # noqa: ANN401
-        table = DynamoTable(dynamodb, table_name, sleep=clock.sleep)
-        key = DataKeyStore(table)
-        self.store = DynamoManagementStore(models(dynamodb, table_name), sleep=clock.sleep)
-        self.webhooks = WebhookManagement(
-            store=self.store,
-            box=KmsSecretBox(kms or FakeKMS(), key.load, key.store_if_absent, "key"),
-            waker=StateStore(table),
-            policy=EgressPolicy(),
-            event_types=DEFAULT_EVENT_TYPES,
-            header_prefix="X-PyAirtable",
-            retention_ms=30 * 86_400_000,
-            max_webhooks=100_000,
-            now_ms=clock.now_ms,
-        )
-        self.subscriptions = SubscriptionManagement(
-            store=self.store, event_types=DEFAULT_EVENT_TYPES, now_ms=clock.now_ms
-        )
+    def __init__(self, use_cases: Any, store: Any) -> None:  # noqa: ANN401
+        self.store = store
+        self.webhooks = use_cases.webhooks
+        self.subscriptions = use_cases.subscriptions
 
     def register(
         self,

@@ -144,6 +144,17 @@ class FakeSQS:
 
     # ---- what a mapping and a test need
 
+    def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: Sequence[str]) -> dict[str, Any]:
+        """Its address, and how many messages it holds."""
+        queue = self._queue("GetQueueAttributes", QueueUrl)
+        known = {
+            "QueueArn": queue.arn,
+            "ApproximateNumberOfMessages": str(len(queue.messages) - queue.in_flight),
+            "ApproximateNumberOfMessagesNotVisible": str(queue.in_flight),
+            "ApproximateNumberOfMessagesDelayed": "0",
+        }
+        return {"Attributes": {name: known[name] for name in AttributeNames}}
+
     def receive(self, queue: FakeQueue, limit: int) -> list[Message]:
         """Take messages that are visible; what has been received too often goes to the dead-letter queue instead."""
         self._show(queue)

@@ -7,8 +7,10 @@ and start again. One process a function does all the work, one batch at a time, 
 import json
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from tests.fakes.api import Api
 from tests.fakes.clock import Clock
 from tests.fakes.dynamo import FakeDynamoDB
 from tests.fakes.event_source import Crash, EventSource
@@ -16,7 +18,6 @@ from tests.fakes.eventbridge import FakeEventBridge
 from tests.fakes.faults import FaultyClient, Plan
 from tests.fakes.functions import Functions, Services
 from tests.fakes.kms import FakeKMS
-from tests.fakes.owners import Owners
 from tests.fakes.receivers import FakeReceivers
 from tests.fakes.sqs import FakeQueue, FakeSQS, Message
 from tests.fakes.stream_source import lambda_records
@@ -87,7 +88,8 @@ class World:
             table_name=TABLE, bus_name=BUS, random=self.random.random,
         )  # fmt: skip
         self.functions = Functions(self.services)
-        self.owners = Owners(self.clock, self.dynamodb, TABLE)
+        raw = replace(self.services, dynamodb=self.dynamodb, sqs=self.sqs, events=self.events)
+        self.owners = Api(raw).owners
         self._jobs = ReplayJobStore(DynamoTable(self.dynamodb, TABLE), 30 * 86_400_000, self.clock.now_ms)
         self.sources = self._mappings(batch_size)
 

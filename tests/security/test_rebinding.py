@@ -101,7 +101,7 @@ async def test_a_resolver_that_flips_ten_thousand_times_never_leads_inside(
     receiver: Receiver, internal: Internal, figure: Figure
 ) -> None:
     resolver = Flipping()
-    policy = EgressPolicy.from_settings(ports="*", allow_http=True, networks=[PUBLIC, ALSO_PUBLIC])
+    policy = EgressPolicy.from_texts(ports="*", allow_http=True, networks=[PUBLIC, ALSO_PUBLIC])
     transport = HttpTransport(policy, resolver=resolver)
     names = [f"http://{name}.example:{receiver.port}/" for name in ("a", "b", "c")]
     seen: Counter[str] = Counter()

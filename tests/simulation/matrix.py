@@ -31,7 +31,8 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "sqs.send_message_batch",
     ),
     "ingest": (
-        "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.query", "sqs.send_message_batch",
+        "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.query",
+        "dynamodb.transact_write_items", "sqs.send_message_batch",
     ),
     "sender": (
         "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.query",

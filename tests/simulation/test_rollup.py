@@ -2,7 +2,8 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import ceil
 from typing import Any
 
@@ -13,18 +14,16 @@ from tests.fakes.dynamo import FakeDynamoDB
 from tests.fakes.dynamo_table import item_bytes
 from tests.fakes.event_source import Crash
 from tests.fakes.faults import Fault, FaultyClient
+from tests.fakes.functions import COMPOSITIONS
 from tests.fakes.receivers import Answer
 from tests.fakes.stream_source import Handler, hand_over, lambda_records, shards
 from tests.fakes.world import TABLE, World, events
 from webhooks.ids import time_of
-from webhooks.messages import failures
 from webhooks.models.delivery import Attempt
-from webhooks.operational_events import OperationalEvent
 from webhooks.statistics.counts import Statistics, bucket_of, failure_reason, hour_of, waiting_reason
-from webhooks.statistics.rollup import Rollup
 from webhooks.store.dynamo import DynamoTable
-from webhooks.store.statistics import StatisticsReader, StatisticsStore
-from webhooks.store.stream import stream_records
+from webhooks.store.schema import COUNTER_SHARDS
+from webhooks.store.statistics import StatisticsReader
 
 WEBHOOKS = 5
 FAULTS: tuple[Fault, ...] = (
@@ -73,25 +72,18 @@ def world() -> World:
 
 
 class Unheard:
-    """What is announced is looked at in tests/unit/statistics/test_transitions.py."""
+    """A bus. What is announced is looked at in tests/unit/statistics/test_transitions.py."""
 
-    def publish(self, operational_events: Sequence[OperationalEvent], now_ms: int) -> None:
+    def put_events(self, **_request: Any) -> dict[str, Any]:  # noqa: ANN401
         """Nobody listens."""
+        return {"FailedEntryCount": 0}
 
 
-def _process(dynamodb: Any, clock: Clock, shard: int) -> Handler:  # noqa: ANN401
-    """functions/rollup/app.py"""
-    table = DynamoTable(dynamodb, TABLE, sleep=clock.sleep)
-    store = StatisticsStore(table, shard=shard, retention_ms=30 * 86_400_000, now_ms=clock.now_ms)
-    rollup = Rollup(store, Unheard(), sleep=clock.sleep, random=lambda: 0.5, now_ms=clock.now_ms)
-
-    def handler(event: Mapping[str, Any]) -> Mapping[str, Any]:
-        records, unreadable = stream_records(event["Records"])
-        assert not unreadable
-        report = rollup.add_up(records)
-        return failures([] if report.failed_from is None else [report.failed_from])
-
-    return handler
+def _process(world: World, dynamodb: Any, clock: Clock, shard: int) -> Handler:  # noqa: ANN401
+    """functions/rollup, which adds to this shard of the counters."""
+    drawn = (shard % COUNTER_SHARDS + 0.5) / COUNTER_SHARDS
+    changed = replace(world.services, dynamodb=dynamodb, clock=clock, events=Unheard(), random=lambda: drawn)
+    return COMPOSITIONS["rollup"](changed)
 
 
 def _expected(world: World) -> dict[tuple[str, int], Counter[str]]:
@@ -205,7 +197,7 @@ def _rolled_up(world: World, seed: int, fault_rate: float, shard_count: int) -> 
         return chance.choice(FAULTS) if chance.random() < fault_rate else None
 
     for number, shard in enumerate(shards(lambda_records(world.dynamodb.tables[TABLE]), shard_count)):
-        hand_over(shard, _process(FaultyClient(dynamodb, "dynamodb", plan), clock, number), chance)
+        hand_over(shard, _process(world, FaultyClient(dynamodb, "dynamodb", plan), clock, number), chance)
     return dynamodb
 
 
@@ -220,7 +212,7 @@ def test_the_whole_stream_once_more_changes_nothing(world: World) -> None:
     dynamodb = _with_webhooks(world, clock)
     for _ in range(2):
         for shard in shards(lambda_records(world.dynamodb.tables[TABLE]), 3):
-            hand_over(shard, _process(dynamodb, clock, 0), random.Random(1))
+            hand_over(shard, _process(world, dynamodb, clock, 0), random.Random(1))
     _check(world, StatisticsReader(DynamoTable(dynamodb, TABLE)))
 
 
@@ -234,7 +226,7 @@ def test_a_batch_of_first_try_successes_is_one_read_and_one_transaction() -> Non
     records = [r for r in lambda_records(world.dynamodb.tables[TABLE]) if "dlv#" in r["dynamodb"]["Keys"]["sk"]["S"]]
     assert len(records) == 160 * len(webhooks)
     client = FaultyClient(world.dynamodb, "dynamodb", lambda _call: None)
-    process = _process(client, world.clock, 0)
+    process = _process(world, client, world.clock, 0)
     process({"Records": records[:100]})
     client.made.clear()
     process({"Records": records[100:]})
@@ -247,8 +239,8 @@ def test_a_process_that_dies_after_counting_does_not_count_again(world: World) -
     records = lambda_records(world.dynamodb.tables[TABLE])
     dying = FaultyClient(dynamodb, "dynamodb", lambda call: "crash_after" if "transact" in call else None)
     with pytest.raises(Crash):
-        _process(dying, clock, 0)({"Records": records[:100]})
-    hand_over(records, _process(dynamodb, clock, 1), random.Random(2))
+        _process(world, dying, clock, 0)({"Records": records[:100]})
+    hand_over(records, _process(world, dynamodb, clock, 1), random.Random(2))
     _check(world, StatisticsReader(DynamoTable(dynamodb, TABLE)))
 
 
@@ -279,9 +271,9 @@ def test_two_at_once_count_what_is_there_once(world: World, same_batch: bool) ->
     dynamodb = _with_webhooks(world, clock)
     for one, other in zip(*shards(lambda_records(world.dynamodb.tables[TABLE]), 2), strict=False):
         its = {"Records": [one if same_batch else other]}
-        interrupted = _Interrupted(dynamodb, lambda its=its: _process(dynamodb, clock, 1)(its))
-        assert _process(interrupted, clock, 0)({"Records": [one]}) == {"batchItemFailures": []}
+        interrupted = _Interrupted(dynamodb, lambda its=its: _process(world, dynamodb, clock, 1)(its))
+        assert _process(world, interrupted, clock, 0)({"Records": [one]}) == {"batchItemFailures": []}
         interrupted.interrupt()  # where there was nothing to write
     for shard in shards(lambda_records(world.dynamodb.tables[TABLE]), 2):
-        _process(dynamodb, clock, 0)({"Records": shard})
+        _process(world, dynamodb, clock, 0)({"Records": shard})
     _check(world, StatisticsReader(DynamoTable(dynamodb, TABLE)))

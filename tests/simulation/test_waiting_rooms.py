@@ -63,7 +63,7 @@ def test_a_pause_of_forty_days_loses_nothing() -> None:
 def test_a_retention_shorter_than_the_retries_take_loses_nothing() -> None:
     """One day is kept, and the tenth attempt comes after three and a half: all that time its body is in its item."""
     world = World(55)
-    world.functions.services = replace(world.services, retention_ms=DAY)
+    world.functions.services = replace(world.services, retention_days=1)
     world.owners.register("one", max_retries=9)
     world.receivers.script(url_of("one"), [503] * 9 + [200])
     world.publish(event("e1"))

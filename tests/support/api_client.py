@@ -1,13 +1,14 @@
 """The API without a network: requests as API Gateway hands them over, use cases over fakes."""
 
 import json
-import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from aws_lambda_powertools import Logger
+
+from tests.support.api_function import api, composition
 from tests.support.history_fakes import (
     MemoryDeliveryQueue,
     MemoryEvents,
@@ -23,31 +24,9 @@ from tests.support.management_fakes import (
     MemoryManagementStore,
     MemoryRequestCounts,
     PlainBox,
-    Wakes,
 )
 from tests.support.statistics_fakes import MemoryStates, MemoryStatistics
-from webhooks.access.request_limits import RequestLimits
-from webhooks.egress.policy import EgressPolicy
-from webhooks.event_types import DEFAULT_EVENT_TYPES
-from webhooks.events.publishing import Publishing
-from webhooks.management.cursors import Cursors
-from webhooks.management.dead_letters import DeadLetterManagement
-from webhooks.management.deliveries import DeliveryHistory
-from webhooks.management.events import EventHistory
-from webhooks.management.failure_groups import FailureGroups
-from webhooks.management.filter_tests import FilterTests
-from webhooks.management.overview import Overviews
-from webhooks.management.recovery import Recovery
-from webhooks.management.subscriptions import SubscriptionManagement
-from webhooks.management.test_events import TestEvents
-from webhooks.management.webhook_metrics import WebhookMetrics
-from webhooks.management.webhooks import WebhookManagement
-from webhooks.matching.route_cache import RouteCache
-from webhooks.recovery.replay import Replayer
-from webhooks.recovery.replay_source import ReplaySource
-from webhooks.statistics.prometheus import ServiceMetrics
-
-sys.path.append(str(Path(__file__).parents[2] / "functions" / "api"))
+from webhooks.settings import ApiSettings
 
 NOW = 1_760_000_000_000
 DAY_MS = 86_400_000
@@ -76,7 +55,6 @@ class ApiClient:
     per_second: float = 0
     max_webhooks: int = 1000
     store: MemoryManagementStore = field(default_factory=MemoryManagementStore)
-    wakes: Wakes = field(default_factory=Wakes)
     ingest: MemoryIngest = field(default_factory=MemoryIngest)
     sender: EchoSender = field(default_factory=EchoSender)
     checks: dict[str, Any] = field(default_factory=dict)
@@ -89,86 +67,45 @@ class ApiClient:
     delivery_queue: MemoryDeliveryQueue = field(default_factory=MemoryDeliveryQueue)
 
     def __post_init__(self) -> None:
-        from api import UseCases, create
-        from request_limits import RequestLimiter
-
-        box = PlainBox()
-        common: dict[str, Any] = {"event_types": DEFAULT_EVENT_TYPES, "now_ms": lambda: self.now_ms}
-        self.management = WebhookManagement(
-            store=self.store,
-            box=box,
-            waker=self.wakes,
-            policy=EgressPolicy.from_settings(),
-            header_prefix="X-PyAirtable",
-            retention_ms=30 * DAY_MS,
-            max_webhooks=self.max_webhooks,
-            **common,
-        )
-
         def now_ms() -> int:
             return self.now_ms
 
-        webhook_metrics = WebhookMetrics(
-            store=self.store, statistics=self.statistics, states=self.states, now_ms=now_ms
-        )
         self.history = MemoryHistory(self.store, now_ms)
-        letters = MemoryLetters(self.history)
-        replayer = Replayer(self.history, letters, self.delivery_queue, now_ms=now_ms)
-        use_cases = UseCases(
-            limiter=RequestLimiter(
-                limits=RequestLimits(MemoryRequestCounts(), per_second=self.per_second, now_ms=now_ms),
-                header_prefix="X-PyAirtable",
-            ),
-            webhooks=self.management,
-            subscriptions=SubscriptionManagement(store=self.store, **common),
-            publishing=Publishing(queue=self.ingest, **common),
-            test_events=TestEvents(store=self.store, sender=self.sender, **common),
-            events=EventHistory(
-                store=self.store,
-                events=self.events,
-                history=self.history,
-                routes=RouteCache(MemoryRoutes(self.store)),
-                now_ms=now_ms,
-            ),
-            deliveries=DeliveryHistory(
-                store=self.store,
-                history=self.history,
-                letters=letters,
-                events=self.events,
-                replayer=replayer,
-                header_prefix="X-PyAirtable",
-                user_agent="PyAirtable-Webhooks/1.0",
-                now_ms=now_ms,
-            ),
-            dead_letters=DeadLetterManagement(
-                store=self.store,
-                history=self.history,
-                letters=letters,
-                replayer=replayer,
-                jobs=self.jobs,
-                queue=self.jobs,
-                now_ms=now_ms,
-            ),
-            failures=FailureGroups(store=self.store, history=self.history),
-            recovery=Recovery(
-                store=self.store,
-                outstanding=ReplaySource(letters, MemoryMissed(self.events)),
-                replayer=replayer,
-                jobs=self.jobs,
-                queue=self.jobs,
-                now_ms=now_ms,
-            ),
-            filters=FilterTests(store=self.store, history=self.history, events=self.events, now_ms=now_ms),
-            webhook_metrics=webhook_metrics,
-            overviews=Overviews(
-                webhooks=self.store, statistics=self.statistics, metrics=webhook_metrics, now_ms=now_ms
-            ),
-            service_metrics=ServiceMetrics(self.statistics, self.queues, lambda: self.ages()),
-            cursors=Cursors(box),
-            checks=self.checks,
-            event_types=DEFAULT_EVENT_TYPES,
+        settings = ApiSettings(
+            table_name="webhooks",
+            ingest_queue_url="ingest",
+            delivery_queue_url="delivery",
+            dead_letter_queue_url="dead",
+            jobs_queue_url="jobs",
+            sender_function_name="sender",
+            data_key_id="key",
+            tenant_rate_limit=self.per_second,
+            max_webhooks_per_tenant=self.max_webhooks,
         )
-        self.api = create(use_cases, self.cors)
+        ports = composition.Ports(
+            webhooks=self.store,
+            box=PlainBox(),
+            states=self.states,
+            routes=MemoryRoutes(self.store),
+            events=self.events,
+            contexts=self.history,
+            history=self.history,
+            letters=MemoryLetters(self.history),
+            missed=MemoryMissed(self.events),
+            statistics=self.statistics,
+            request_counts=MemoryRequestCounts(),
+            jobs=self.jobs,
+            jobs_queue=self.jobs,
+            ingest_queue=self.ingest,
+            delivery_queue=self.delivery_queue,
+            sender=self.sender,
+            queue_depths=self.queues,
+            queue_ages=lambda: self.ages(),
+            checks=self.checks,
+        )
+        use_cases = composition.use_cases(settings, ports, now_ms=now_ms)
+        self.management = use_cases.webhooks
+        self.api = api.create(use_cases, self.cors, Logger(service="tested", level="CRITICAL"))
 
     def call(
         self,

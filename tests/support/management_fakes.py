@@ -120,17 +120,6 @@ class PlainBox:
 
 
 @dataclass
-class Wakes:
-    """Remembers who was woken."""
-
-    woken: list[str] = field(default_factory=list)
-
-    def wake(self, webhook_id: str, at_ms: int, now_ms: int) -> None:
-        assert at_ms <= now_ms
-        self.woken.append(webhook_id)
-
-
-@dataclass
 class MemoryIngest:
     """Takes events, or is unavailable."""
 

@@ -57,15 +57,20 @@ class MemoryStatistics:
 
 @dataclass
 class MemoryStates:
-    """Webhooks' live states."""
+    """Webhooks' live states, and who was woken."""
 
     states: dict[str, EndpointState] = field(default_factory=dict)
+    woken: list[str] = field(default_factory=list)
 
     def get(self, webhook_id: str) -> EndpointState:
         return self.states.get(webhook_id, EndpointState())
 
     def get_many(self, webhook_ids: Sequence[str]) -> Mapping[str, EndpointState]:
         return {each: self.get(each) for each in webhook_ids}
+
+    def wake(self, webhook_id: str, at_ms: int, now_ms: int) -> None:
+        assert at_ms <= now_ms
+        self.woken.append(webhook_id)
 
 
 def silent_queue() -> Never:

@@ -1,41 +1,22 @@
-"""The Lambda handlers as they are deployed, functions/*/app.py, over the fakes: what they tell Lambda decides whether a
-message stays in its queue."""
+"""The handlers that functions/*/composition.py build, over the fakes: what they tell Lambda decides whether a message
+stays in its queue."""
 
-import gc
-import importlib.util
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.fakes import functions
-from tests.fakes.event_source import Crash
-from tests.fakes.functions import Handler, Services
-from tests.fakes.kms import FakeKMS
 from tests.fakes.owners import url_of
 from tests.fakes.receivers import Answer
 from tests.fakes.sqs import FakeQueue, lambda_record
 from tests.fakes.stream_source import lambda_records
-from tests.fakes.virtual_loop import VirtualLoop
-from tests.fakes.world import BUS, TABLE, World, event, events
-from webhooks.batch_log import BatchLog
+from tests.fakes.world import TABLE, World, event, events
+from webhooks import batch_log
 from webhooks.models.webhook import Webhook
 
-FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 FAULTS = ("crash_before", "crash_after", "lost_answer", "throttled")
-
-
-class Context:
-    """What Lambda hands over beside the event."""
-
-    function_name = "webhooks-test"
-    aws_request_id = "request"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 60_000
 
 
 class Plan:
@@ -59,66 +40,17 @@ def plan() -> Plan:
 
 
 @pytest.fixture
-def world(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """All of whose functions are the deployed ones."""
-    thresholds = gc.get_threshold()
+def lines() -> list[dict[str, Any]]:
+    """What the functions log of their batches."""
+    return []
+
+
+@pytest.fixture
+def world(plan: Plan, lines: list[dict[str, Any]]) -> World:
     world = World(plan=plan, keeps_stream=True)
-    for name in ("ingest", "sender", "release", "replay"):
-        monkeypatch.setitem(functions.COMPOSITIONS, name, deployed(name, world, monkeypatch))  # type: ignore[arg-type]
-    yield world
-    gc.set_threshold(*thresholds)
-    gc.unfreeze()
-
-
-def deployed(name: str, world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[Services], Handler]:
-    """Starts a process of the function."""
-
-    def start(services: Services) -> Handler:
-        app = load(name, services, monkeypatch)
-        if name == "sender":
-            app.loop.close()
-            app.loop = VirtualLoop(services.clock)
-            app.sender._transport = app.test_events._transport = services.transport
-        if name == "release":
-            app.release._each = map  # the fakes belong to one thread
-
-        def handler(event: Mapping[str, Any]) -> dict[str, Any]:
-            try:
-                return app.handler(event, Context())
-            except Crash:
-                if name == "sender":
-                    app.loop.abandon()
-                raise
-
-        return handler
-
-    return start
-
-
-def load(name: str, services: Services, monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401
-    environment = {
-        "TABLE_NAME": TABLE,
-        "EVENT_BUS_NAME": BUS,
-        "DATA_KEY_ID": "key",
-        "INGEST_QUEUE_URL": services.urls["ingest"],
-        "INGEST_DEAD_LETTER_QUEUE_URL": services.urls["ingest_dead"],
-        "DELIVERY_QUEUE_URL": services.urls["delivery"],
-        "DEAD_LETTER_QUEUE_URL": services.urls["dead"],
-        "JOBS_QUEUE_URL": services.urls["jobs"],
-        "LOG_LEVEL": "CRITICAL",
-    }
-    clients = {"dynamodb": services.dynamodb, "sqs": services.sqs, "events": services.events, "kms": FakeKMS()}
-    for variable, value in environment.items():
-        monkeypatch.setenv(variable, value)
-    monkeypatch.setattr("webhooks.aws.clients.client", lambda service, **_changes: clients[service])
-    monkeypatch.setattr("webhooks.aws.clients.credentials", lambda: None, raising=False)
-    monkeypatch.setattr(time, "time_ns", lambda: services.clock.ms * 1_000_000)
-    spec = importlib.util.spec_from_file_location(f"deployed_{name}", FUNCTIONS / name / "app.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    write: Callable[[str], object] = lambda line: lines.append(json.loads(line))
+    world.functions.services = replace(world.services, write=write)
+    return world
 
 
 def registered(world: World, answers: list[int]) -> Webhook:
@@ -231,30 +163,18 @@ def test_a_fault_at_any_call_loses_nothing(world: World, plan: Plan, fault: str,
     pytest.fail("the functions never came to their end")
 
 
-def test_a_part_of_the_stream_that_cannot_be_counted_comes_again(
-    world: World, plan: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_part_of_the_stream_that_cannot_be_counted_comes_again(world: World, plan: Plan) -> None:
     registered(world, [200])
     world.publish(*events(2))
     world.run()
-    app = load("rollup", world.services, monkeypatch)
-    app.rollup._sleep = world.clock.sleep
     batch = lambda_records(world.dynamodb.tables[TABLE])
     plan.down = "dynamodb"
-    assert app.handler({"Records": batch}, Context())["batchItemFailures"]
+    assert world.functions.invoke("rollup", {"Records": batch})["batchItemFailures"]
     plan.down = ""
-    assert app.handler({"Records": batch}, Context()) == {"batchItemFailures": []}
+    assert world.functions.invoke("rollup", {"Records": batch}) == {"batchItemFailures": []}
 
 
-def test_each_declared_metric_is_in_its_function_s_lines(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    declared: dict[str, set[str]] = {}
-    written: dict[str, dict[str, object]] = {}
-
-    def line(self: BatchLog, message: str, _context: object, **fields: object) -> None:
-        declared[message] = set(self._metrics)
-        written.setdefault(message, {}).update(fields)
-
-    monkeypatch.setattr(BatchLog, "line", line)
+def test_each_declared_metric_is_in_its_function_s_lines(world: World, lines: list[dict[str, Any]]) -> None:
     webhook = registered(world, [500] * 2 + [200])
     world.publish(event("e1"))
     world.run()
@@ -264,12 +184,33 @@ def test_each_declared_metric_is_in_its_function_s_lines(world: World, monkeypat
     world.functions.invoke("release", {})
     stream = lambda_records(world.dynamodb.tables[TABLE])
     del next(each for each in stream if "status" in each["dynamodb"]["NewImage"])["dynamodb"]["NewImage"]["status"]
-    app = load("rollup", world.services, monkeypatch)
-    app.handler({"Records": stream}, Context())
-    assert set(written) == {"batch ingested", "batch sent", "dead letters kept", "jobs run", "run", "batch added up"}
+    world.functions.invoke("rollup", {"Records": stream})
+    declared = {
+        "batch ingested": batch_log.INGEST,
+        "batch sent": batch_log.SENDER,
+        "dead letters kept": batch_log.REPLAY,
+        "jobs run": batch_log.REPLAY_JOBS,
+        "run": batch_log.RELEASE,
+        "batch added up": batch_log.ROLLUP,
+    }
+    assert {line["message"] for line in lines} == declared.keys()
     for message, metrics in declared.items():
-        assert written[message].keys() >= metrics, message
-    assert written["batch added up"]["unreadable"] == 1
+        written = set().union(*(line for line in lines if line["message"] == message))
+        assert written >= metrics.keys(), message
+    assert [line["unreadable"] for line in lines if line["message"] == "batch added up"] == [1]
+
+
+def test_suppressed_duplicates_are_counted(world: World) -> None:
+    world.owners.register("one")
+    for token in ("first", "second"):
+        world.publish(event("e1"), token=token)
+    world.work("ingest")
+    (message,) = world.messages(world.delivery_queue)
+    world.run()
+    world.send_raw(world.delivery_queue, message.body, message.attributes["meta"]["StringValue"])
+    world.run()
+    counted = {name for item in world.items("count#") for name in item if name.startswith("c#duplicates#")}
+    assert counted == {"c#duplicates#event", "c#duplicates#delivery"}
 
 
 def test_a_test_delivery_is_signed_sent_at_once_and_leaves_no_trace(world: World) -> None:

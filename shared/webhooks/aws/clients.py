@@ -1,5 +1,6 @@
-"""boto3 clients as every function makes them, once and at its start."""
+"""boto3 clients as every function makes them, and a function's own set of them."""
 
+from functools import cached_property
 from typing import Any, cast
 
 import boto3
@@ -15,13 +16,58 @@ _CONFIG = Config(
     user_agent="pyairtable-webhooks/1.0",
     retries={"mode": "standard", "total_max_attempts": 4},
 )
+# A test delivery takes up to 20 s, and repeating one would send it twice.
+_TEST_DELIVERY = Config(read_timeout=25, retries={"total_max_attempts": 1})
+# Prometheus waits for ten seconds; without CloudWatch it gets the rest soon.
+_QUEUE_AGES = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1})
 
 
-def client(service: str, **changes: Any) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
-    """A client of one AWS service; `changes` to the configuration, such as a longer read_timeout."""
-    return cast("Any", boto3).client(service, config=_CONFIG.merge(Config(**changes)))
+def client(service: str, changes: Config | None = None) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
+    """A client of one AWS service, with `changes` to our configuration."""
+    return cast("Any", boto3).client(service, config=_CONFIG.merge(changes or Config()))
 
 
-def credentials() -> Any:  # noqa: ANN401
-    """What those clients sign with; None where there is nothing. Ask after the first client was made."""
-    return cast("Any", boto3).DEFAULT_SESSION.get_credentials()
+class Clients:
+    """The clients of one process, each made when it is first asked for: a composition asks early for what every
+    invocation needs, so that it is there after the cold start."""
+
+    @cached_property
+    def dynamodb(self) -> Any:  # noqa: ANN401
+        """The table's service."""
+        return client("dynamodb")
+
+    @cached_property
+    def credentials(self) -> Any:  # noqa: ANN401
+        """What the clients sign with; None where there is nothing."""
+        _ = self.dynamodb  # the first client makes the session
+        return cast("Any", boto3).DEFAULT_SESSION.get_credentials()
+
+    @cached_property
+    def sqs(self) -> Any:  # noqa: ANN401
+        """The queues' service."""
+        return client("sqs")
+
+    @cached_property
+    def kms(self) -> Any:  # noqa: ANN401
+        """The data key's service."""
+        return client("kms")
+
+    @cached_property
+    def events(self) -> Any:  # noqa: ANN401
+        """The bus's service."""
+        return client("events")
+
+    @cached_property
+    def cloudwatch(self) -> Any:  # noqa: ANN401
+        """The service that knows the ages of queues."""
+        return client("cloudwatch", _QUEUE_AGES)
+
+    @cached_property
+    def sender(self) -> Any:  # noqa: ANN401
+        """Lambda's, for test deliveries: waits for one, and makes it once."""
+        return client("lambda", _TEST_DELIVERY)
+
+    @cached_property
+    def secretsmanager(self) -> Any:  # noqa: ANN401
+        """The token secret's service."""
+        return client("secretsmanager")

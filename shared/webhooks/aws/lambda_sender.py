@@ -10,9 +10,6 @@ from pydantic import ValidationError
 from webhooks.errors import Unavailable
 from webhooks.models.test_result import TestResult
 
-# For the client that is given to LambdaSender: a trial takes up to 20 s, and repeating one would send it twice.
-READ_TIMEOUT_SECONDS = 25
-
 
 class LambdaSender:
     """Speaks to the sender function. `client` is boto3's for Lambda, and does not retry."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from webhooks.delivery import circuit_breaker, rate_limit
 from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.delivery.job import Job
 from webhooks.delivery.lifecycle import AttemptPolicy, is_early_by, is_expired, standing
+from webhooks.delivery.ports import EndpointStates
 from webhooks.delivery.receive_decision import GiveUp, Leave, Park, Postpone
 from webhooks.delivery.send_gate import SendGate, gate_of
 from webhooks.models.delivery import Waiting
@@ -16,26 +16,6 @@ from webhooks.models.webhook import Webhook
 RACES = 5
 LEASE_MARGIN_MS = 15_000  # beyond the attempt's own deadline, until another sender may probe
 TOUCH_MS = 60_000  # a room is touched at most so often; release forgets none that was touched within five minutes
-
-
-class StateStore(Protocol):
-    """Webhook states as admission needs them."""
-
-    def get(self, webhook_id: str) -> EndpointState:
-        """Consistent read. Raises Unavailable."""
-        ...
-
-    def save_health(self, webhook_id: str, before: EndpointState, after: EndpointState) -> bool:
-        """False when somebody was faster."""
-        ...
-
-    def save_rate(self, webhook_id: str, before_tat_ms: int | None, tat_ms: int) -> bool:
-        """False when somebody was faster."""
-        ...
-
-    def wake(self, webhook_id: str, at_ms: int, now_ms: int) -> None:
-        """Have release look at the webhook's waiting room at that time. Raises Unavailable."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +33,7 @@ class SenderPolicy:
 class Admission:
     """Decides for one webhook at a time; what it leaves without a step is to be sent."""
 
-    def __init__(self, states: StateStore, policy: SenderPolicy, *, now_ms: Callable[[], int]) -> None:
+    def __init__(self, states: EndpointStates, policy: SenderPolicy, *, now_ms: Callable[[], int]) -> None:
         self._states = states
         self._policy = policy
         self._now_ms = now_ms

@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from webhooks.delivery import retry
@@ -11,10 +11,10 @@ from webhooks.delivery.endpoint_health import AttemptOutcome, EndpointHealth, Ta
 from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.delivery.job import Job, SendReport
 from webhooks.delivery.lifecycle import begin
+from webhooks.delivery.ports import DeliveryQueue, EndpointStates
 from webhooks.delivery.receive_decision import Advance, Attempted, Leave, Park, advance
 from webhooks.errors import Unavailable
 from webhooks.event_types import OPERATIONAL_EVENT_TYPES
-from webhooks.messages import DeliveryMessage
 from webhooks.models.delivery import DeliveryRecord
 
 RACES = 5
@@ -22,7 +22,7 @@ RACES = 5
 logger = logging.getLogger(__name__)
 
 
-class RecordStore(Protocol):
+class DeliveryRecords(Protocol):
     """Delivery records as concluding needs them."""
 
     def get(self, ids: Sequence[tuple[str, str]]) -> Mapping[str, DeliveryRecord]:
@@ -36,39 +36,23 @@ class RecordStore(Protocol):
         ...
 
 
-class StateReader(Protocol):
-    """Webhook states."""
-
-    def get(self, webhook_id: str) -> EndpointState:
-        """Consistent read. Raises Unavailable."""
-        ...
-
-
-class DeliveryQueue(Protocol):
-    """The delivery queue as the sender needs it."""
+class RetryQueue(Protocol):
+    """The queue that a message came from."""
 
     def postpone(self, delays: Sequence[tuple[str, int]]) -> None:
         """Show messages again after seconds. Raises Unavailable."""
         ...
 
 
-class DeadLetterQueue(Protocol):
-    """Where deliveries go that are given up."""
-
-    def send(self, messages: Iterable[tuple[DeliveryMessage, int]]) -> None:
-        """All of them, or Unavailable."""
-        ...
-
-
 class Conclusion:
-    """What follows when each job of a batch has its step."""
+    """What follows when each job of a batch has its decision."""
 
     def __init__(
         self,
-        records: RecordStore,
-        states: StateReader,
-        queue: DeliveryQueue,
-        dead_letters: DeadLetterQueue,
+        records: DeliveryRecords,
+        states: EndpointStates,
+        queue: RetryQueue,
+        dead_letters: DeliveryQueue,
         health: EndpointHealth,
         *,
         now_ms: Callable[[], int],

@@ -16,10 +16,11 @@ from webhooks.delivery.conclusion import Conclusion
 from webhooks.delivery.endpoint_state import DeliveryContext, EndpointState
 from webhooks.delivery.job import Job, SendReport
 from webhooks.delivery.lifecycle import attempts_used, begin
+from webhooks.delivery.ports import Transport
 from webhooks.delivery.receive_decision import Attempted, Leave
 from webhooks.errors import Unavailable, WebhooksError
 from webhooks.messages import DeliveryMessage, Received
-from webhooks.models.exchange import Exchange, HttpRequest
+from webhooks.models.exchange import Exchange
 from webhooks.models.webhook import Webhook
 from webhooks.request.signed_request import RequestSigner
 
@@ -31,14 +32,6 @@ class BatchStore(Protocol):
 
     def load(self, messages: Sequence[DeliveryMessage]) -> DeliveryContext:
         """Webhooks, states and records of a batch, consistently. Raises Unavailable."""
-        ...
-
-
-class Transport(Protocol):
-    """Sends one request; an endpoint's failure is a result."""
-
-    async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
-        """Connections are shared only within a pool: the webhook's owner."""
         ...
 
 

@@ -6,26 +6,11 @@ from typing import Protocol
 
 from webhooks.delivery import circuit_breaker
 from webhooks.delivery.endpoint_state import EndpointState, disabled_at_ms
+from webhooks.delivery.ports import EndpointStates
 from webhooks.delivery.send_gate import GENTLE_MS, SLOW_MS
 from webhooks.models.webhook import Webhook
 
 RACES = 5  # writers of one webhook's state; a count lost after so many lost races changes nothing that lasts
-
-
-class HealthStore(Protocol):
-    """Webhook states, and the switch that disables a webhook."""
-
-    def get(self, webhook_id: str) -> EndpointState:
-        """Consistent read. Raises Unavailable."""
-        ...
-
-    def save_health(self, webhook_id: str, before: EndpointState, after: EndpointState) -> bool:
-        """False when somebody else changed it since `before`."""
-        ...
-
-    def wake(self, webhook_id: str, at_ms: int, now_ms: int) -> None:
-        """Have release look at the waiting room."""
-        ...
 
 
 class WebhookDisabler(Protocol):
@@ -51,7 +36,7 @@ class Tally:
 class EndpointHealth:
     """Writes nothing for a webhook that only succeeds."""
 
-    def __init__(self, states: HealthStore, switch: WebhookDisabler, policy: circuit_breaker.Policy) -> None:
+    def __init__(self, states: EndpointStates, switch: WebhookDisabler, policy: circuit_breaker.Policy) -> None:
         self._states = states
         self._switch = switch
         self._policy = policy

@@ -13,9 +13,10 @@ from typing import Protocol, TypeVar
 from webhooks.delivery import rate_limit
 from webhooks.delivery.endpoint_state import DeliveryContext, EndpointState
 from webhooks.delivery.lifecycle import released
+from webhooks.delivery.ports import DeliveryContexts, DeliveryQueue, EndpointStates
 from webhooks.delivery.send_gate import GENTLE_PER_MINUTE, gate_of
 from webhooks.errors import Unavailable
-from webhooks.messages import DeliveryMessage, group_of, message_of
+from webhooks.messages import group_of, message_of
 from webhooks.models.delivery import DeliveryRecord
 from webhooks.models.webhook import Webhook
 
@@ -31,7 +32,7 @@ B = TypeVar("B")
 logger = logging.getLogger(__name__)
 
 
-class WaitingStore(Protocol):
+class WaitingDeliveries(DeliveryContexts, Protocol):
     """The waiting index and what it points at."""
 
     def due(self, shard: int, until_ms: int) -> Iterator[tuple[str, str | None]]:
@@ -42,25 +43,9 @@ class WaitingStore(Protocol):
         """The oldest deliveries of a waiting room."""
         ...
 
-    def around(self, ids: Iterable[tuple[str, str | None]]) -> DeliveryContext:
-        """Webhooks, states and records, consistently. Raises Unavailable."""
-        ...
 
-    def save(self, changes: Sequence[tuple[DeliveryRecord | None, DeliveryRecord]]) -> Sequence[bool]:
-        """Conditional writes. Raises Unavailable."""
-        ...
-
-
-class StateStore(Protocol):
-    """Webhook states as release needs them."""
-
-    def get(self, webhook_id: str) -> EndpointState:
-        """Consistent read. Raises Unavailable."""
-        ...
-
-    def save_rate(self, webhook_id: str, before_tat_ms: int | None, tat_ms: int) -> bool:
-        """False when somebody was faster."""
-        ...
+class RoomStates(EndpointStates, Protocol):
+    """States of webhooks whose rooms are looked into. Every method may raise Unavailable."""
 
     def reschedule(self, webhook_id: str, before: EndpointState, at_ms: int) -> bool:
         """The next look at the room, unless somebody woke it since."""
@@ -68,14 +53,6 @@ class StateStore(Protocol):
 
     def sleep(self, webhook_id: str, before: EndpointState) -> bool:
         """No more looks, unless somebody touched the room since."""
-        ...
-
-
-class DeliveryQueue(Protocol):
-    """Where deliveries go back to."""
-
-    def send(self, messages: Iterable[tuple[DeliveryMessage, int]]) -> None:
-        """(message, delay in seconds): all of them, or Unavailable."""
         ...
 
 
@@ -113,8 +90,8 @@ class Release:
 
     def __init__(
         self,
-        store: WaitingStore,
-        states: StateStore,
+        store: WaitingDeliveries,
+        states: RoomStates,
         queue: DeliveryQueue,
         *,
         shards: int,

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from webhooks.delivery.classification import classify
+from webhooks.delivery.ports import Transport
 from webhooks.ids import delivery_id
 from webhooks.messages import DeliveryMessage, group_of
-from webhooks.models.exchange import Exchange, HttpRequest
+from webhooks.models.exchange import Exchange
 from webhooks.models.test_result import SeenResponse, SentRequest, TestResult
 from webhooks.models.webhook import Webhook
 from webhooks.payload import serialise
@@ -21,14 +22,6 @@ class WebhookStore(Protocol):
 
     def webhook(self, webhook_id: str) -> Webhook | None:
         """Consistent read. Raises Unavailable."""
-        ...
-
-
-class Transport(Protocol):
-    """Sends one request; an endpoint's failure is a result."""
-
-    async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
-        """Connections are shared only within a pool: the webhook's owner."""
         ...
 
 

@@ -23,6 +23,7 @@ from urllib.parse import quote
 from webhooks.egress.hosts import a_label, ends_in_number, ipv4_number, is_internal, mapped
 from webhooks.egress.networks import embedded_ipv4, refused_kind, unwrap
 from webhooks.errors import RefusedDestination
+from webhooks.settings import EgressSettings
 
 MAX_URL_LENGTH = 2048
 MAX_ANSWERS = 16
@@ -85,7 +86,18 @@ class EgressPolicy:
     own_hosts: frozenset[str] = frozenset()
 
     @classmethod
-    def from_settings(
+    def from_settings(cls, settings: EgressSettings) -> Self:
+        """A deployment's. Raises ValueError when one of them cannot be read."""
+        return cls.from_texts(
+            ports=settings.egress_ports,
+            allow_http=settings.egress_allow_http,
+            networks=settings.egress_allowed_networks,
+            own_hosts=settings.own_hosts,
+            dns64_prefixes=settings.egress_dns64_prefixes,
+        )
+
+    @classmethod
+    def from_texts(
         cls,
         *,
         ports: str = "443,8443",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol, cast
 
+from webhooks.delivery.ports import DeliveryQueue
 from webhooks.errors import Invalid, PoisonMessage, TooLarge, Unavailable
 from webhooks.event_types import OPERATIONAL_EVENT_TYPES
 from webhooks.events.validation import normalise
@@ -40,14 +41,6 @@ class EventStore(Protocol):
 
     def remove_expired(self, records: Sequence[EventRecord], now_ms: int) -> None:
         """Make room for an id whose retention is over."""
-        ...
-
-
-class DeliveryQueue(Protocol):
-    """Where delivery messages go."""
-
-    def send(self, messages: Iterable[tuple[DeliveryMessage, int]]) -> None:
-        """Send (message, delay in seconds) pairs: all of them, or Unavailable."""
         ...
 
 

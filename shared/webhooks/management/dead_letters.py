@@ -1,67 +1,20 @@
 """Dead letters: what was given up, and sending it again, one or many."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from webhooks.errors import Conflict, NotFound
 from webhooks.ids import is_id, new_id
 from webhooks.management.changes import ManagementStore, find
 from webhooks.management.paging import Page, TimeRange, page_of
+from webhooks.management.ports import History, JobQueue, JobStore, Letters
 from webhooks.models.caller import Caller
 from webhooks.models.delivery import DeadLetter
 from webhooks.models.replay import ReplayJob, ReplaySelection
+from webhooks.recovery.replay import Replayer
 from webhooks.recovery.replay_source import is_for_reason, sendable
 
 MAX_PAGE_BYTES = 1_000_000  # payloads of a page: API Gateway and Lambda end at a few MB, and JSON escapes
-
-
-class HistoryStore(Protocol):
-    """Dead letters, newest first. Every method may raise Unavailable."""
-
-    def dead_letters(self, webhook_id: str, time_range: TimeRange) -> Iterator[DeadLetter]:
-        """Of one webhook."""
-        ...
-
-    def dead_letters_of(self, owner: str | None, time_range: TimeRange) -> Iterator[DeadLetter]:
-        """Of one owner's webhooks, deleted ones included, or of everybody's (None)."""
-        ...
-
-
-class DeadLetterStore(Protocol):
-    """Dead letters by id."""
-
-    def get(self, ids: Sequence[tuple[str, str]]) -> Mapping[str, DeadLetter]:
-        """By (webhook id, delivery id), keyed by delivery id. Consistent."""
-        ...
-
-
-class Replayer(Protocol):
-    """Sends dead letters again."""
-
-    def replay(self, letters: Sequence[DeadLetter], by: str) -> int:
-        """How many went out. Raises Unavailable, and Conflict for a webhook that takes nothing."""
-        ...
-
-
-class JobStore(Protocol):
-    """Replay jobs."""
-
-    def create(self, job: ReplayJob) -> None:
-        """Raises Unavailable."""
-        ...
-
-    def get(self, job_id: str) -> ReplayJob | None:
-        """Consistent read."""
-        ...
-
-
-class JobQueue(Protocol):
-    """Where jobs wait for their next run."""
-
-    def go_on(self, job_id: str, delay_seconds: int = 0) -> None:
-        """Raises Unavailable."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +39,8 @@ class DeadLetterManagement:
     """The use cases. Each raises NotFound for what the caller does not see, and Unavailable."""
 
     store: ManagementStore
-    history: HistoryStore
-    letters: DeadLetterStore
+    history: History
+    letters: Letters
     replayer: Replayer
     jobs: JobStore
     queue: JobQueue

@@ -1,71 +1,24 @@
 """A webhook's deliveries: which there are, every attempt of one, and sending one again."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import cast
 
 from webhooks.delivery.attempt_detail import unpack_detail
 from webhooks.errors import Conflict, NotFound
 from webhooks.ids import is_id
 from webhooks.management.changes import ManagementStore, find
 from webhooks.management.paging import Page, TimeRange, page_of
+from webhooks.management.ports import EventRecords, History, Letters
 from webhooks.models.caller import Caller
 from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord
-from webhooks.models.event import EventRecord
 from webhooks.models.history import AttemptView, DeliveryView
 from webhooks.models.webhook import Webhook
+from webhooks.recovery.replay import Replayer
 from webhooks.request.headers import delivery_headers, masked
 
 REDACTED = "..."  # signatures are not stored: the secret may have changed since
-
-
-class HistoryStore(Protocol):
-    """What has happened. Every method may raise Unavailable."""
-
-    def records(self, ids: Sequence[tuple[str, str]]) -> Mapping[str, DeliveryRecord]:
-        """Deliveries by (webhook id, delivery id), keyed by delivery id."""
-        ...
-
-    def details(self, webhook_id: str, delivery_id: str) -> Mapping[int, bytes]:
-        """Packed details of a delivery's attempts by their start."""
-        ...
-
-    def deliveries(self, webhook_id: str, time_range: TimeRange) -> Iterator[DeliveryRecord]:
-        """All of a webhook, newest first."""
-        ...
-
-    def deliveries_of_status(self, webhook_id: str, status: str, time_range: TimeRange) -> Iterator[DeliveryRecord]:
-        """Those of one status other than delivered, newest first."""
-        ...
-
-
-class DeadLetterStore(Protocol):
-    """Dead letters as a retry needs them."""
-
-    def get(self, ids: Sequence[tuple[str, str]]) -> Mapping[str, DeadLetter]:
-        """By (webhook id, delivery id), keyed by delivery id."""
-        ...
-
-    def mark_processed(self, letter: DeadLetter, by: str) -> bool:
-        """Note that it was sent again."""
-        ...
-
-
-class EventStore(Protocol):
-    """Events by key."""
-
-    def get(self, keys: Sequence[tuple[str, str, int]], now_ms: int) -> Mapping[tuple[str, str, int], EventRecord]:
-        """By (event id, scope, page)."""
-        ...
-
-
-class Replayer(Protocol):
-    """Sends deliveries again."""
-
-    def send_again(self, record: DeliveryRecord, webhook: Webhook | None, body: str) -> DeliveryRecord:
-        """At once and as a new cycle. Raises Unavailable, and Conflict for a webhook that takes nothing."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +43,9 @@ class DeliveryHistory:
     """The use cases. Each raises NotFound for what the caller does not see, and Unavailable."""
 
     store: ManagementStore
-    history: HistoryStore
-    letters: DeadLetterStore
-    events: EventStore
+    history: History
+    letters: Letters
+    events: EventRecords
     replayer: Replayer
     header_prefix: str
     user_agent: str

@@ -8,12 +8,12 @@ subscriptions asked, and the answer says so.
 import heapq
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import groupby
 from operator import attrgetter
-from typing import Literal, Protocol
+from typing import Literal
 
 from webhooks.errors import Invalid, NotFound
 from webhooks.event_types import OPERATIONAL_EVENT_TYPES
@@ -21,10 +21,10 @@ from webhooks.events.validation import normalise
 from webhooks.ids import EVENT_ID, delivery_id
 from webhooks.management.changes import ManagementStore, find
 from webhooks.management.paging import Page, page_of
+from webhooks.management.ports import EventRecords, History
 from webhooks.matching.compiled_routes import NOT_SUBSCRIBED, Decision
-from webhooks.matching.route_cache import RouteSet, scopes_of
+from webhooks.matching.route_cache import RouteCache, scopes_of
 from webhooks.models.caller import Caller
-from webhooks.models.delivery import DeliveryRecord
 from webhooks.models.event import Event, EventRecord
 from webhooks.models.history import Disposition, EventResult, EventView
 from webhooks.models.webhook import Webhook, scope_of
@@ -33,34 +33,6 @@ UNKNOWN_TYPE: Literal["unknown_event_type"] = "unknown_event_type"
 CHANGED_SINCE = "changed_since"
 LOADED = 100  # webhooks that one read brings
 _STATUSES = frozenset(("inactive", "failed"))  # with which a webhook misses what it wants
-
-
-class EventStore(Protocol):
-    """Events by id."""
-
-    def named(self, event_id: str, now_ms: int) -> Sequence[EventRecord]:
-        """Every page of every event of this id, in whatever scope. Raises Unavailable."""
-        ...
-
-
-class HistoryStore(Protocol):
-    """Deliveries and webhooks, tombstones included. Raises Unavailable."""
-
-    def records(self, ids: Sequence[tuple[str, str]]) -> Mapping[str, DeliveryRecord]:
-        """By (webhook id, delivery id), keyed by delivery id."""
-        ...
-
-    def webhooks(self, ids: Sequence[str]) -> Mapping[str, Webhook]:
-        """By id."""
-        ...
-
-
-class Routes(Protocol):
-    """Today's routes."""
-
-    def for_events(self, events: Iterable[Event]) -> Sequence[RouteSet]:
-        """The route set of each event, in order. Raises Unavailable."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -122,9 +94,9 @@ class EventHistory:
     """The use case."""
 
     store: ManagementStore
-    events: EventStore
-    history: HistoryStore
-    routes: Routes
+    events: EventRecords
+    history: History
+    routes: RouteCache
     now_ms: Callable[[], int]
 
     def get(

@@ -1,41 +1,19 @@
 """Failures that have one cause in common, as one: how many, since when, and one of them to look at."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Protocol
 
 from webhooks.delivery.attempt_detail import unpack_detail
 from webhooks.management.changes import ManagementStore, find
 from webhooks.management.paging import Page, TimeRange, page_of
+from webhooks.management.ports import History
 from webhooks.models.caller import Caller
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
 from webhooks.recovery.failure_causes import cause_of, failed_attempt
 
 GROUPED = 500  # dead letters that one page groups
 RETRYING = 100  # deliveries under retry that are looked at: each takes a read of its last attempt
-
-
-class HistoryStore(Protocol):
-    """Dead letters and deliveries, newest first. Every method may raise Unavailable."""
-
-    def dead_letters(self, webhook_id: str, time_range: TimeRange, *, with_body: bool = True) -> Iterator[DeadLetter]:
-        """Of one webhook."""
-        ...
-
-    def dead_letters_of(
-        self, owner: str | None, time_range: TimeRange, *, with_body: bool = True
-    ) -> Iterator[DeadLetter]:
-        """Of one owner's webhooks, deleted ones included, or of everybody's (None)."""
-        ...
-
-    def deliveries_of_status(self, webhook_id: str, status: str, time_range: TimeRange) -> Iterator[DeliveryRecord]:
-        """Those of one status other than delivered."""
-        ...
-
-    def last_details(self, attempts: Sequence[tuple[str, str, int]]) -> Mapping[str, bytes]:
-        """Packed details of attempts (webhook id, delivery id, start), keyed by delivery id."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +60,7 @@ class FailureGroups:
     """The use cases. Each raises NotFound for what the caller does not see, and Unavailable."""
 
     store: ManagementStore
-    history: HistoryStore
+    history: History
 
     def dead_letters(self, caller: Caller, time_range: TimeRange) -> GroupPage:
         """Unprocessed dead letters of all webhooks that the caller sees."""

@@ -6,39 +6,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
-from typing import Protocol, cast
+from typing import cast
 
 from webhooks.errors import FieldError, Invalid
 from webhooks.events.validation import normalise
 from webhooks.ids import new_id
 from webhooks.management.changes import ManagementStore, find
 from webhooks.management.paging import TimeRange
+from webhooks.management.ports import EventRecords, History
 from webhooks.matching.filter_document import Filters, parse_filters
 from webhooks.matching.filters import explain
 from webhooks.models.caller import Caller
-from webhooks.models.delivery import DeliveryRecord
 from webhooks.models.event import EventRecord
 from webhooks.times import rfc3339
 
 MAX_EVENTS = 50
 WEBHOOKS = 10  # of the caller, the newest, whose deliveries are looked through for events
 EXAMINED = 500  # deliveries
-
-
-class HistoryStore(Protocol):
-    """Deliveries, newest first."""
-
-    def deliveries(self, webhook_id: str, time_range: TimeRange) -> Iterator[DeliveryRecord]:
-        """All of a webhook. Raises Unavailable."""
-        ...
-
-
-class EventStore(Protocol):
-    """Events by key."""
-
-    def get(self, keys: Sequence[tuple[str, str, int]], now_ms: int) -> Mapping[tuple[str, str, int], EventRecord]:
-        """By (event id, scope, page). Raises Unavailable."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +40,8 @@ class FilterTests:
     """The use case."""
 
     store: ManagementStore
-    history: HistoryStore
-    events: EventStore
+    history: History
+    events: EventRecords
     now_ms: Callable[[], int]
 
     def on_event(self, caller: Caller, filters: Mapping[str, object], raw: Mapping[str, object]) -> FilterTestResult:

@@ -4,44 +4,20 @@ That is what was given up, and what was never queued because the webhook was ina
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from webhooks.errors import Invalid
 from webhooks.ids import new_id
 from webhooks.management.changes import ManagementStore, find
+from webhooks.management.ports import JobQueue, JobStore
 from webhooks.models.caller import Caller
-from webhooks.models.delivery import DeadLetter
 from webhooks.models.replay import ReplayJob, ReplaySelection
 from webhooks.models.webhook import Webhook
+from webhooks.recovery.replay import Replayer
 from webhooks.recovery.replay_source import ReplaySource, count, sendable
 
 EXAMINED = 20_000  # dead letters and events that an estimate looks at
-
-
-class Replayer(Protocol):
-    """Knows what would go out."""
-
-    def outstanding(self, letters: Sequence[DeadLetter]) -> int:
-        """How many of them. Raises Unavailable."""
-        ...
-
-
-class JobStore(Protocol):
-    """Replay jobs."""
-
-    def create(self, job: ReplayJob) -> None:
-        """Raises Unavailable."""
-        ...
-
-
-class JobQueue(Protocol):
-    """Where jobs wait for their next run."""
-
-    def go_on(self, job_id: str, delay_seconds: int = 0) -> None:
-        """Raises Unavailable."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +34,7 @@ class Recovery:
     """The use case. Raises NotFound for a webhook that the caller does not see, Invalid, and Unavailable."""
 
     store: ManagementStore
-    outstanding: ReplaySource
+    source: ReplaySource
     replayer: Replayer
     jobs: JobStore
     queue: JobQueue
@@ -68,7 +44,7 @@ class Recovery:
         """What `start` would do now; also for a webhook that takes nothing yet."""
         webhook = find(self.store, caller, webhook_id)
         job = self._job(webhook, selection, rate_per_second)
-        total, is_exact = count(self.outstanding, job, self.replayer.outstanding, EXAMINED)
+        total, is_exact = count(self.source, job, self.replayer.outstanding, EXAMINED)
         slower = min(rate_per_second, webhook.rate_limit_rps or math.inf)
         return Estimate(total, is_exact, math.ceil(total / slower))
 

@@ -1,25 +1,17 @@
 """Test deliveries: made at once by the sender, which alone has the way out and the secrets."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Protocol
 
 from webhooks.errors import Invalid
 from webhooks.event_types import TEST_EVENT_TYPE
 from webhooks.ids import new_id
 from webhooks.management.changes import ManagementStore, find
+from webhooks.management.ports import TestDeliveries
 from webhooks.management.requests import SendTest
 from webhooks.models.caller import Caller
 from webhooks.models.test_result import TestResult
 from webhooks.times import rfc3339
-
-
-class Sender(Protocol):
-    """Makes a delivery while the caller waits."""
-
-    def send_test(self, webhook_id: str, payload: Mapping[str, object]) -> TestResult:
-        """Send this event to the webhook, once, whatever its status. Raises Unavailable."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +19,7 @@ class TestEvents:
     """The use case."""
 
     store: ManagementStore
-    sender: Sender
+    sender: TestDeliveries
     event_types: Collection[str]
     now_ms: Callable[[], int]
 

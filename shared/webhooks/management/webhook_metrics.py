@@ -7,6 +7,7 @@ from typing import Literal, Protocol, Self
 from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.errors import Invalid
 from webhooks.management.changes import ManagementStore, find
+from webhooks.management.ports import EndpointStates
 from webhooks.models.caller import Caller
 from webhooks.models.webhook import Webhook
 from webhooks.statistics.counts import HOUR_MS, Statistics, hour_of
@@ -60,18 +61,6 @@ class StatisticsReader(Protocol):
 
     def backlog(self, webhook_id: str, limit: int) -> int:
         """Deliveries in the waiting room, counted up to `limit`."""
-        ...
-
-
-class States(Protocol):
-    """Webhooks' live states."""
-
-    def get(self, webhook_id: str) -> EndpointState:
-        """Consistent read. Raises Unavailable."""
-        ...
-
-    def get_many(self, webhook_ids: Sequence[str]) -> Mapping[str, EndpointState]:
-        """The states of all of them. Consistent. Raises Unavailable."""
         ...
 
 
@@ -134,7 +123,7 @@ class WebhookMetrics:
     """The use case of GET /webhooks/:id/metrics and /health, and of webhooks with their health."""
 
     def __init__(
-        self, *, store: ManagementStore, statistics: StatisticsReader, states: States, now_ms: Callable[[], int]
+        self, *, store: ManagementStore, statistics: StatisticsReader, states: EndpointStates, now_ms: Callable[[], int]
     ) -> None:
         self._store = store
         self._statistics = statistics

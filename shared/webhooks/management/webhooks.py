@@ -3,13 +3,14 @@
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from webhooks.access.idempotency_keys import REMEMBERED_MS, check_key, fingerprint
 from webhooks.egress.policy import EgressPolicy, check_url
 from webhooks.errors import Conflict, Invalid, NotAllowed
 from webhooks.ids import new_id
 from webhooks.management.changes import Change, IdempotencyRecord, ManagementStore, Versions, change, find
+from webhooks.management.ports import Waker
 from webhooks.management.requests import WebhookChange, WebhookRequest
 from webhooks.management.subscriptions import check_amount, new_subscription
 from webhooks.matching.route_rows import RouteChanges, route_changes, route_rows
@@ -22,14 +23,6 @@ from webhooks.request.signing import SECRET_BYTES, check_secret, new_secret
 from webhooks.sealing import SecretBox
 
 HOUR_MS = 3_600_000
-
-
-class Waker(Protocol):
-    """Wakes what waits for a webhook outside the queues."""
-
-    def wake(self, webhook_id: str, at_ms: int, now_ms: int) -> None:
-        """Look at the webhook's waiting room at `at_ms`. Raises Unavailable; repeating is harmless."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,33 +4,19 @@ Every step can be repeated: a replay sends the next generation and then marks.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from webhooks.delivery.attempt_detail import AttemptDetail
 from webhooks.delivery.endpoint_state import DeliveryContext
 from webhooks.delivery.lifecycle import restarted
+from webhooks.delivery.ports import DeliveryContexts, DeliveryQueue
 from webhooks.messages import DeliveryMessage, group_of, message_of
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
 from webhooks.models.webhook import Webhook
 from webhooks.recovery.replay_source import sendable
 
 logger = logging.getLogger(__name__)
-
-
-class DeliveryStore(Protocol):
-    """Records and webhooks as replay needs them."""
-
-    def around(self, ids: Iterable[tuple[str, str | None]]) -> DeliveryContext:
-        """Webhooks, states and records, consistently. Raises Unavailable."""
-        ...
-
-    def save(
-        self, changes: Sequence[tuple[DeliveryRecord | None, DeliveryRecord]], details: Sequence[AttemptDetail] = ()
-    ) -> Sequence[bool]:
-        """Conditional writes. Raises Unavailable."""
-        ...
 
 
 class DeadLetterStore(Protocol):
@@ -41,19 +27,11 @@ class DeadLetterStore(Protocol):
         ...
 
 
-class DeliveryQueue(Protocol):
-    """Where deliveries go back to."""
-
-    def send(self, messages: Iterable[tuple[DeliveryMessage, int]]) -> None:
-        """(message, delay in seconds): all of them, or Unavailable."""
-        ...
-
-
 class Replayer:
     """Sends dead letters again, one by one or as a job."""
 
     def __init__(
-        self, store: DeliveryStore, letters: DeadLetterStore, queue: DeliveryQueue, *, now_ms: Callable[[], int]
+        self, store: DeliveryContexts, letters: DeadLetterStore, queue: DeliveryQueue, *, now_ms: Callable[[], int]
     ) -> None:
         self._store = store
         self._letters = letters

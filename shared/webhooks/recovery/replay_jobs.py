@@ -1,12 +1,12 @@
 """Replay jobs: many dead letters, and what a webhook missed, sent again page by page and at a rate."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
 from webhooks.errors import Conflict, Unavailable
-from webhooks.models.delivery import DeadLetter
 from webhooks.models.replay import ReplayJob
+from webhooks.recovery.replay import Replayer
 from webhooks.recovery.replay_source import PAGE, ReplaySource, count, is_missed, parts_of
 
 DELAY_LIMIT_SECONDS = 60  # messages of a rate-limited job are spread over at most this, then it goes on in a later run
@@ -32,36 +32,20 @@ class JobQueue(Protocol):
         ...
 
 
-class Replayer(Protocol):
-    """Sends dead letters again. Everything raises Unavailable, and Conflict for a webhook that takes nothing."""
-
-    def replay(self, letters: Sequence[DeadLetter], by: str, *, delays: Sequence[int] = ()) -> int:
-        """How many went out; all are marked."""
-        ...
-
-    def send(self, letters: Sequence[DeadLetter], *, delays: Sequence[int] = ()) -> int:
-        """How many went out."""
-        ...
-
-    def outstanding(self, letters: Sequence[DeadLetter]) -> int:
-        """How many would go out."""
-        ...
-
-
 class ReplayJobs:
     """Runs replay jobs, a page a step."""
 
     def __init__(
         self,
         jobs: JobStore,
-        outstanding: ReplaySource,
+        source: ReplaySource,
         replayer: Replayer,
         queue: JobQueue,
         *,
         now_ms: Callable[[], int],
     ) -> None:
         self._jobs = jobs
-        self._outstanding = outstanding
+        self._source = source
         self._replayer = replayer
         self._queue = queue
         self._now_ms = now_ms
@@ -93,10 +77,10 @@ class ReplayJobs:
 
     def _page(self, job: ReplayJob) -> tuple[ReplayJob, int]:
         if job.total is None:  # a step of its own: once something is sent again, there is less to count
-            total, _ = count(self._outstanding, job, self._replayer.outstanding)
+            total, _ = count(self._source, job, self._replayer.outstanding)
             return replace(job, total=total, status="running"), 0
         size = max(1, min(PAGE, int(job.rate_per_second * DELAY_LIMIT_SECONDS)))
-        chosen, after = self._outstanding.page(job, job.shard, job.after, size)
+        chosen, after = self._source.page(job, job.shard, job.after, size)
         fresh = [letter for letter in chosen if not letter.is_processed]
         delays = [int(position / job.rate_per_second) for position in range(len(fresh))]
         if is_missed(job.shard):

@@ -113,7 +113,7 @@ def is_missed(part: int) -> bool:
 
 
 def count(
-    outstanding: ReplaySource,
+    source: ReplaySource,
     job: ReplayJob,
     is_to_send: Callable[[Sequence[DeadLetter]], int],
     examine: int | None = None,
@@ -125,7 +125,7 @@ def count(
         while True:
             if examine is not None and pages * PAGE >= examine:
                 return total, False
-            letters, after = outstanding.page(job, part, after, PAGE, with_body=False)
+            letters, after = source.page(job, part, after, PAGE, with_body=False)
             pages += 1
             fresh = [letter for letter in letters if not letter.is_processed]
             total += is_to_send(fresh) if is_missed(part) else len(fresh)

@@ -190,6 +190,11 @@ def troubled_at(hour_ms: int, webhook_id: str = "") -> str:
     return f"{hour_ms:014d}|{webhook_id}"
 
 
+def counter_shard(random: float) -> int:
+    """The shard that a process adds to, drawn once: `random` is from 0 to below 1."""
+    return int(random * COUNTER_SHARDS)
+
+
 def counter_sk(shard: int) -> str:
     """Sort key of one shard of the service's counters; a counter is the sum over its shards."""
     return f"{COUNTER_PREFIX}{shard:02d}"

@@ -234,17 +234,17 @@ def test_a_status_reaches_the_routes_and_resuming_wakes_the_room(client: ApiClie
     path = f"/webhooks/{made['id']}"
     assert client.call("PUT", path, {"status": status}).body["status"] == status
     assert [row.status for row in client.store.rows.values()] == [status]
-    client.wakes.woken.clear()
+    client.states.woken.clear()
     assert client.call("PUT", path, {"status": "active"}).body["status"] == "active"
     assert [row.status for row in client.store.rows.values()] == ["active"]
-    assert client.wakes.woken == [made["id"]]
+    assert client.states.woken == [made["id"]]
     assert client.store.versions["user:123", "*"] == 3
 
 
 def test_another_change_wakes_nobody_and_leaves_the_routes_alone(client: ApiClient) -> None:
     made = client.register(subscriptions=[{"event_type": "*"}])
     client.call("PUT", f"/webhooks/{made['id']}", {"name": "n"})
-    assert not client.wakes.woken
+    assert not client.states.woken
     assert client.store.versions == {("user:123", "*"): 1}
 
 
@@ -259,7 +259,7 @@ def test_deleting_leaves_nothing_to_see_or_to_leak(client: ApiClient) -> None:
     tombstone = client.store.webhooks_by_id[made["id"]]
     assert (tombstone.status, tombstone.url, tombstone.sealed, tombstone.header_names) == ("deleted", "", b"", ())
     assert not client.store.rows
-    assert client.wakes.woken == [made["id"]]
+    assert client.states.woken == [made["id"]]
 
 
 def test_lists_are_paged_newest_first(client: ApiClient) -> None:

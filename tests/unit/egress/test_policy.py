@@ -14,8 +14,8 @@ from tests.conftest import Figure
 from webhooks.egress.policy import EgressPolicy, PortSet, check_addresses, check_url
 from webhooks.errors import RefusedDestination
 
-POLICY = EgressPolicy.from_settings(own_hosts=["abc123.execute-api.us-east-1.amazonaws.com"])
-LOCAL = EgressPolicy.from_settings(ports="*", allow_http=True, networks=["127.0.0.0/8", "::1/128"])
+POLICY = EgressPolicy.from_texts(own_hosts=["abc123.execute-api.us-east-1.amazonaws.com"])
+LOCAL = EgressPolicy.from_texts(ports="*", allow_http=True, networks=["127.0.0.0/8", "::1/128"])
 
 # Judged over real sockets, with a resolver that changes its mind or a receiver that redirects: see test_transport.py.
 OVER_SOCKETS = {"S152", "S153", "S154", "S155", "S156"}
@@ -276,7 +276,7 @@ def test_allowed_networks_let_local_receivers_in_and_nothing_else() -> None:
     ],
 )
 def test_behind_a_declared_dns64_the_wrapped_address_is_judged(prefix: str, wrapped: str) -> None:
-    policy = EgressPolicy.from_settings(dns64_prefixes=[prefix])
+    policy = EgressPolicy.from_texts(dns64_prefixes=[prefix])
     for octets, expected in (("08 08 08 08", "ok"), ("a9 fe a9 fe", "ip"), ("0a 00 00 01", "ip")):
         address = str(IPv6Address(wrapped.format(*octets.split())))
         assert verdict("https://good.example/", [address], policy) == expected
@@ -284,7 +284,7 @@ def test_behind_a_declared_dns64_the_wrapped_address_is_judged(prefix: str, wrap
 
 
 def test_several_dns64_prefixes_are_each_read_by_their_own_length() -> None:
-    policy = EgressPolicy.from_settings(dns64_prefixes=["2001:db8::/32", "64:ff9b::/96"])
+    policy = EgressPolicy.from_texts(dns64_prefixes=["2001:db8::/32", "64:ff9b::/96"])
     for address, expected in (("64:ff9b::0808:0808", "ok"), ("64:ff9b::0a00:0001", "ip"), ("2606:4700::1", "ok")):
         assert verdict("https://good.example/", [address], policy) == expected
 
@@ -303,6 +303,6 @@ def test_ports_are_read_as_lists_ranges_and_all() -> None:
 
 def test_settings_that_cannot_be_read_stop_the_start() -> None:
     with pytest.raises(ValueError, match="does not appear"):
-        EgressPolicy.from_settings(networks=["loopback"])
+        EgressPolicy.from_texts(networks=["loopback"])
     with pytest.raises(ValueError, match="RFC 6052"):
-        EgressPolicy.from_settings(dns64_prefixes=["64:ff9b::/90"])
+        EgressPolicy.from_texts(dns64_prefixes=["64:ff9b::/90"])

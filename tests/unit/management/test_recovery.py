@@ -1,47 +1,24 @@
 """Recovery: what was given up and what was missed goes out once, whatever cuts the job off."""
 
-import json
 from collections import Counter
 
 import pytest
 
+from tests.fakes.api import Api
 from tests.fakes.event_source import Crash
 from tests.fakes.owners import caller, url_of
-from tests.fakes.world import TABLE, World, event, events
-from tests.unit.recovery.test_replay import RETENTION_MS, Plan, jobs_of, replayer
+from tests.fakes.world import World, event, events
+from tests.unit.recovery.test_replay import Plan, jobs_of
 from webhooks.errors import Conflict, Invalid, NotFound
 from webhooks.management.recovery import Recovery
 from webhooks.models.replay import ReplayJob, ReplaySelection
 from webhooks.models.webhook import Webhook
-from webhooks.recovery.replay_source import ReplaySource
-from webhooks.store.dead_letters import DeadLetterStore
-from webhooks.store.dynamo import DynamoTable
-from webhooks.store.missed import MissedStore
 
 ALL = ReplaySelection(from_ms=0)
 
 
-class Started:
-    """Jobs that were told to go on."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def go_on(self, job_id: str, delay_seconds: int = 0) -> None:
-        self.world.send_raw(self.world.jobs_queue, json.dumps({"job_id": job_id}))
-
-
 def recovery(world: World) -> Recovery:
-    table = DynamoTable(world.dynamodb, TABLE)
-    now_ms = world.clock.now_ms
-    return Recovery(
-        store=world.owners.store,
-        outstanding=ReplaySource(DeadLetterStore(table, RETENTION_MS, now_ms), MissedStore(table, now_ms)),
-        replayer=replayer(world),
-        jobs=jobs_of(world),
-        queue=Started(world),
-        now_ms=now_ms,
-    )
+    return Api(world.services).recovery
 
 
 def recover(world: World, webhook: Webhook, selection: ReplaySelection = ALL, rate: float = 1_000) -> ReplayJob:

@@ -5,7 +5,7 @@ import functools
 import ssl
 import time
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import cast
 
 import aiohttp
 import certifi
@@ -26,17 +26,6 @@ _parsed = functools.lru_cache(maxsize=MAX_KEPT_URLS)(httpx.URL)
 MAX_KEPT_BODY_BYTES = 4 * 1024
 MAX_KEPT_HEADERS = 30
 MAX_KEPT_HEADER_BYTES = 4 * 1024
-
-
-class Transport(Protocol):
-    """Sends one request."""
-
-    async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
-        """POST the body and report what came of it. An endpoint's failure is a result, never an exception.
-
-        Connections are kept and shared only within the same `pool`; give the webhook's owner.
-        """
-        ...
 
 
 @dataclass(slots=True)
@@ -93,7 +82,7 @@ class HttpTransport:
         self._transport: PooledTransport | None = None
 
     async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
-        """See `Transport.send`. Ends at the request's deadline, whatever the receiver does."""
+        """POST the body. What the receiver does is a result, never an exception, and ends by the request's deadline."""
         started_at_ms = time.time_ns() // 1_000_000
         progress = _Progress(time.perf_counter())
         try:

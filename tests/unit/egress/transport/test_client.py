@@ -66,9 +66,7 @@ class FakeResolver:
 
 
 def policy(*networks: str, **settings: object) -> EgressPolicy:
-    return EgressPolicy.from_settings(
-        ports="*", allow_http=True, networks=networks or (PUBLIC, ALSO_PUBLIC), **settings
-    )  # type: ignore[arg-type]
+    return EgressPolicy.from_texts(ports="*", allow_http=True, networks=networks or (PUBLIC, ALSO_PUBLIC), **settings)  # type: ignore[arg-type]
 
 
 def request(url: str, *, timeout: float = 5.0, body: bytes = b'{"a": 1}', **headers: str) -> HttpRequest:

@@ -1,0 +1,227 @@
+"""The api put together: the parts of AWS that it stands on, the use cases over them, and the routes over those."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aws_lambda_powertools import Logger
+
+from api import UseCases, create
+from probes import queue_check, queue_depth, table_check
+from request_limits import RequestLimiter
+from webhooks.access.request_limits import RequestCounts, RequestLimits
+from webhooks.aws.clients import Clients
+from webhooks.aws.cloudwatch import OldestMessages
+from webhooks.aws.kms import KmsSecretBox
+from webhooks.aws.lambda_sender import LambdaSender
+from webhooks.aws.sqs import Queue, SqsDeliveries, SqsIngest, SqsJobs
+from webhooks.batch_log import Handler
+from webhooks.delivery.ports import DeliveryContexts, DeliveryQueue
+from webhooks.egress.policy import EgressPolicy
+from webhooks.events.publishing import IngestQueue, Publishing
+from webhooks.management import ports as management
+from webhooks.management.changes import ManagementStore
+from webhooks.management.cursors import Cursors
+from webhooks.management.dead_letters import DeadLetterManagement
+from webhooks.management.deliveries import DeliveryHistory
+from webhooks.management.events import EventHistory
+from webhooks.management.failure_groups import FailureGroups
+from webhooks.management.filter_tests import FilterTests
+from webhooks.management.overview import Overviews, OverviewStatistics, OverviewWebhooks
+from webhooks.management.readiness import Checks
+from webhooks.management.recovery import Recovery
+from webhooks.management.subscriptions import SubscriptionManagement
+from webhooks.management.test_events import TestEvents
+from webhooks.management.webhook_metrics import StatisticsReader as WebhookStatistics
+from webhooks.management.webhook_metrics import WebhookMetrics
+from webhooks.management.webhooks import WebhookManagement
+from webhooks.matching.route_cache import RouteCache, RouteSource
+from webhooks.recovery.replay import DeadLetterStore as ReplayedLetters
+from webhooks.recovery.replay import Replayer
+from webhooks.recovery.replay_source import DeadLetterStore as LetterPages
+from webhooks.recovery.replay_source import MissedStore as MissedPages
+from webhooks.recovery.replay_source import ReplaySource
+from webhooks.sealing import SecretBox
+from webhooks.settings import ApiSettings
+from webhooks.statistics.prometheus import CountersStore, QueueDepth, ServiceMetrics
+from webhooks.store.data_key import DataKeyStore
+from webhooks.store.dead_letters import DeadLetterStore
+from webhooks.store.delivery_context import DeliveryContextStore
+from webhooks.store.dynamo import DynamoTable
+from webhooks.store.events import EventStore
+from webhooks.store.history import HistoryStore
+from webhooks.store.management import DynamoManagementStore
+from webhooks.store.missed import MissedStore
+from webhooks.store.models import Models, bind
+from webhooks.store.replay_jobs import ReplayJobStore
+from webhooks.store.request_counts import RequestCountStore
+from webhooks.store.routes import RouteStore
+from webhooks.store.states import StateStore
+from webhooks.store.statistics import StatisticsReader
+from webhooks.times import now_ms as system_now_ms
+
+
+class Webhooks(ManagementStore, OverviewWebhooks, Protocol):
+    """Webhooks and subscriptions."""
+
+
+class Letters(management.Letters, ReplayedLetters, LetterPages, Protocol):
+    """Dead letters."""
+
+
+class States(management.EndpointStates, management.Waker, Protocol):
+    """Circuits, rates and wake-ups of webhooks."""
+
+
+class Statistics(WebhookStatistics, OverviewStatistics, CountersStore, Protocol):
+    """What rollup has counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What the use cases need from outside. `queue_depths`, `queue_ages` and `checks` are asked when needed."""
+
+    webhooks: Webhooks
+    box: SecretBox
+    states: States
+    routes: RouteSource
+    events: management.EventRecords
+    contexts: DeliveryContexts
+    history: management.History
+    letters: Letters
+    missed: MissedPages
+    statistics: Statistics
+    request_counts: RequestCounts
+    jobs: management.JobStore
+    jobs_queue: management.JobQueue
+    ingest_queue: IngestQueue
+    delivery_queue: DeliveryQueue
+    sender: management.TestDeliveries
+    queue_depths: Mapping[str, Callable[[], QueueDepth]]
+    queue_ages: Callable[[], Mapping[str, float]]
+    checks: Checks
+
+
+def adapters(
+    settings: ApiSettings,
+    clients: Clients,
+    *,
+    models: Callable[[str], Models] = bind,
+    now_ms: Callable[[], int] = system_now_ms,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Ports:
+    """The ports on AWS. `models` binds pynamodb's models to a table."""
+    sqs, retention_ms = clients.sqs, settings.retention_ms
+    table = DynamoTable(clients.dynamodb, settings.table_name, sleep=sleep)
+    data_key = DataKeyStore(table)
+    urls = {
+        "ingest": settings.ingest_queue_url,
+        "delivery": settings.delivery_queue_url,
+        "dead_letter": settings.dead_letter_queue_url,
+        "jobs": settings.jobs_queue_url,
+    }
+
+    def queue(name: str) -> Queue:
+        return Queue(sqs, urls[name], sleep=sleep)
+
+    return Ports(
+        webhooks=DynamoManagementStore(models(settings.table_name), sleep=sleep),
+        box=KmsSecretBox(clients.kms, data_key.load, data_key.store_if_absent, settings.data_key_id),
+        states=StateStore(table),
+        routes=RouteStore(table),
+        events=EventStore(table, retention_ms),
+        contexts=DeliveryContextStore(table, retention_ms, now_ms),
+        history=HistoryStore(table, now_ms),
+        letters=DeadLetterStore(table, retention_ms, now_ms),
+        missed=MissedStore(table, now_ms),
+        statistics=StatisticsReader(table),
+        request_counts=RequestCountStore(table),
+        jobs=ReplayJobStore(table, retention_ms, now_ms),
+        jobs_queue=SqsJobs(queue("jobs")),
+        ingest_queue=SqsIngest(queue("ingest")),
+        delivery_queue=SqsDeliveries(queue("delivery")),
+        sender=LambdaSender(clients.sender, settings.sender_function_name),
+        queue_depths={name: queue_depth(sqs, url) for name, url in urls.items()},
+        queue_ages=OldestMessages(lambda: clients.cloudwatch, urls, now_ms),
+        checks={
+            "table": table_check(clients.dynamodb, settings.table_name),
+            **{f"{name}_queue": queue_check(sqs, url) for name, url in urls.items()},
+        },
+    )
+
+
+def use_cases(settings: ApiSettings, ports: Ports, *, now_ms: Callable[[], int] = system_now_ms) -> UseCases:
+    """Everything that the routes call."""
+    store, history, letters, events = ports.webhooks, ports.history, ports.letters, ports.events
+    jobs, jobs_queue = ports.jobs, ports.jobs_queue
+    replayer = Replayer(ports.contexts, letters, ports.delivery_queue, now_ms=now_ms)
+    metrics = WebhookMetrics(store=store, statistics=ports.statistics, states=ports.states, now_ms=now_ms)
+    return UseCases(
+        limiter=RequestLimiter(
+            limits=RequestLimits(ports.request_counts, per_second=settings.tenant_rate_limit, now_ms=now_ms),
+            header_prefix=settings.header_prefix,
+        ),
+        webhooks=WebhookManagement(
+            store=store,
+            box=ports.box,
+            waker=ports.states,
+            policy=EgressPolicy.from_settings(settings),
+            event_types=settings.event_types,
+            header_prefix=settings.header_prefix,
+            retention_ms=settings.retention_ms,
+            max_webhooks=settings.max_webhooks_per_tenant,
+            now_ms=now_ms,
+        ),
+        subscriptions=SubscriptionManagement(store=store, event_types=settings.event_types, now_ms=now_ms),
+        publishing=Publishing(queue=ports.ingest_queue, event_types=settings.event_types, now_ms=now_ms),
+        test_events=TestEvents(store=store, sender=ports.sender, event_types=settings.event_types, now_ms=now_ms),
+        events=EventHistory(
+            store=store, events=events, history=history, routes=RouteCache(ports.routes), now_ms=now_ms
+        ),
+        deliveries=DeliveryHistory(
+            store=store,
+            history=history,
+            letters=letters,
+            events=events,
+            replayer=replayer,
+            header_prefix=settings.header_prefix,
+            user_agent=settings.user_agent,
+            now_ms=now_ms,
+        ),
+        dead_letters=DeadLetterManagement(
+            store=store,
+            history=history,
+            letters=letters,
+            replayer=replayer,
+            jobs=jobs,
+            queue=jobs_queue,
+            now_ms=now_ms,
+        ),
+        failures=FailureGroups(store=store, history=history),
+        recovery=Recovery(
+            store=store,
+            source=ReplaySource(letters, ports.missed),
+            replayer=replayer,
+            jobs=jobs,
+            queue=jobs_queue,
+            now_ms=now_ms,
+        ),
+        filters=FilterTests(store=store, history=history, events=events, now_ms=now_ms),
+        webhook_metrics=metrics,
+        overviews=Overviews(webhooks=store, statistics=ports.statistics, metrics=metrics, now_ms=now_ms),
+        service_metrics=ServiceMetrics(ports.statistics, ports.queue_depths, ports.queue_ages),
+        cursors=Cursors(ports.box),
+        checks=ports.checks,
+        event_types=settings.event_types,
+    )
+
+
+def build(settings: ApiSettings, clients: Clients, logger: Logger) -> Handler:
+    """The handler: an API Gateway proxy request in, its response out."""
+    api = create(use_cases(settings, adapters(settings, clients)), settings.cors_allowed_origins, logger)
+
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401
+        return api.resolve(event, context)
+
+    return handler

@@ -1,0 +1,66 @@
+"""Ingest put together: what it is made of, and what a batch goes through."""
+
+import random
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from logging import INFO
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from webhooks.aws.clients import Clients
+from webhooks.aws.sqs import Queue, SqsDeliveries, SqsIngest
+from webhooks.batch_log import INGEST, BatchLog, Context, Handler, oldest_ms
+from webhooks.events.ingestion import Ingestion
+from webhooks.matching.route_cache import RouteCache
+from webhooks.messages import failures, received_text
+from webhooks.settings import IngestSettings
+from webhooks.store.direct import direct
+from webhooks.store.duplicates import Duplicates
+from webhooks.store.dynamo import DynamoTable
+from webhooks.store.events import EventStore
+from webhooks.store.routes import RouteStore
+from webhooks.store.schema import counter_shard
+from webhooks.times import now_ms as system_now_ms
+
+
+def build(
+    settings: IngestSettings,
+    clients: Clients,
+    logger: Logger,
+    *,
+    now_ms: Callable[[], int] = system_now_ms,
+    random: Callable[[], float] = random.random,
+    sleep: Callable[[float], None] = time.sleep,
+    write: Callable[[str], object] = sys.stdout.write,
+) -> Handler:
+    """The handler."""
+    table = DynamoTable(direct(clients.dynamodb, clients.credentials), settings.table_name, sleep=sleep)
+    ingestion = Ingestion(
+        RouteCache(RouteStore(table)),
+        EventStore(table, settings.retention_ms),
+        SqsDeliveries(Queue(clients.sqs, settings.delivery_queue_url, sleep=sleep)),
+        SqsIngest(Queue(clients.sqs, settings.ingest_queue_url, sleep=sleep)),
+        SqsIngest(Queue(clients.sqs, settings.ingest_dead_letter_queue_url, sleep=sleep)),
+        event_types=settings.event_types,
+        now_ms=now_ms,
+    )
+    duplicates = Duplicates(table, counter_shard(random()))
+    batch_log = BatchLog(INGEST, now_ms=now_ms, detailed=logger.log_level <= INFO, write=write)
+
+    def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
+        """SQS batch in, ids of the messages to receive again out."""
+        logger.append_keys(function_request_id=context.aws_request_id)
+        report = ingestion.ingest([received_text(record) for record in event["Records"]])
+        batch_log.line(
+            "batch ingested",
+            context,
+            **{**asdict(report), "failed": len(report.failed)},
+            oldest_ms=oldest_ms(event["Records"], now_ms()),
+        )
+        duplicates.note("event", report.duplicates)
+        return failures(report.failed)
+
+    return handler

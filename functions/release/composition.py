@@ -1,0 +1,70 @@
+"""Release put together: what it is made of, and what a run does."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from webhooks.aws.clients import Clients
+from webhooks.aws.sqs import Queue, SqsDeliveries
+from webhooks.batch_log import RELEASE, BatchLog, Context, Handler
+from webhooks.delivery.release import Mapper, Release
+from webhooks.errors import Unavailable
+from webhooks.settings import ReleaseSettings
+from webhooks.statistics.counts import PARKED, by_reason
+from webhooks.store.direct import direct
+from webhooks.store.dynamo import DynamoTable
+from webhooks.store.states import StateStore
+from webhooks.store.statistics import StatisticsReader
+from webhooks.store.waiting import DUE_SHARDS, WaitingStore
+from webhooks.times import now_ms as system_now_ms
+
+MARGIN_MS = 10_000  # left of the function's timeout when draining stops until the next minute
+CIRCUITS_COUNTED = 1_000
+
+
+def build(
+    settings: ReleaseSettings,
+    clients: Clients,
+    logger: Logger,
+    *,
+    each: Mapper = map,
+    now_ms: Callable[[], int] = system_now_ms,
+    sleep: Callable[[float], None] = time.sleep,
+    write: Callable[[str], object] = sys.stdout.write,
+) -> Handler:
+    """The handler. `each` is a `map` that may work on several shards and rooms at once."""
+    table = DynamoTable(direct(clients.dynamodb, clients.credentials), settings.table_name, sleep=sleep)
+    release = Release(
+        WaitingStore(table, settings.retention_ms, now_ms),
+        StateStore(table),
+        SqsDeliveries(Queue(clients.sqs, settings.delivery_queue_url, sleep=sleep)),
+        shards=DUE_SHARDS,
+        now_ms=now_ms,
+        each=each,
+    )
+    statistics = StatisticsReader(table)
+    run_log = BatchLog(RELEASE, now_ms=now_ms, write=write)
+
+    def handler(_event: dict[str, Any], context: Context) -> dict[str, Any]:
+        """Schedule in, what was released out."""
+        logger.append_keys(function_request_id=context.aws_request_id)
+        report = release.run(now_ms() + context.get_remaining_time_in_millis() - MARGIN_MS)
+        run_log.line("run", context, **{**asdict(report), "out_of_time": int(report.out_of_time)}, **gauges())
+        return asdict(report)
+
+    def gauges() -> dict[str, int]:
+        """What stands at this minute, for the alarms; nothing when it cannot be read now."""
+        try:
+            waiting = by_reason(statistics.service(), PARKED)
+            circuits = statistics.circuits(CIRCUITS_COUNTED)
+        except Unavailable as exc:
+            logger.warning("gauges are left out", extra={"cause": str(exc)})
+            return {}
+        held = sum(max(0, count) for reason, count in waiting.items() if reason not in ("retry", "paused"))
+        return {"open_circuits": len(circuits), "waiting_deliveries": held}
+
+    return handler

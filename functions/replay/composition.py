@@ -1,0 +1,99 @@
+"""Replay put together: what it is made of, and what messages of its two queues go through."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from webhooks.aws.clients import Clients
+from webhooks.aws.eventbridge import EventBridgeBus
+from webhooks.aws.sqs import Queue, SqsDeliveries, SqsJobs
+from webhooks.batch_log import REPLAY, REPLAY_JOBS, BatchLog, Context, Handler
+from webhooks.errors import Unavailable
+from webhooks.messages import failures, received_deliveries
+from webhooks.recovery.dead_letter_writer import DeadLetterWriter
+from webhooks.recovery.replay import Replayer
+from webhooks.recovery.replay_jobs import ReplayJobs
+from webhooks.recovery.replay_source import ReplaySource
+from webhooks.settings import ReplaySettings
+from webhooks.store.dead_letters import DeadLetterStore
+from webhooks.store.delivery_context import DeliveryContextStore
+from webhooks.store.dynamo import DynamoTable
+from webhooks.store.missed import MissedStore
+from webhooks.store.replay_jobs import ReplayJobStore
+from webhooks.times import now_ms as system_now_ms
+
+MARGIN_MS = 15_000  # left of the function's timeout when a job stops and goes on in the next invocation
+
+
+def build(
+    settings: ReplaySettings,
+    clients: Clients,
+    logger: Logger,
+    *,
+    now_ms: Callable[[], int] = system_now_ms,
+    sleep: Callable[[float], None] = time.sleep,
+    write: Callable[[str], object] = sys.stdout.write,
+) -> Handler:
+    """The handler."""
+    table = DynamoTable(clients.dynamodb, settings.table_name, sleep=sleep)
+    store = DeliveryContextStore(table, settings.retention_ms, now_ms)
+    letters = DeadLetterStore(table, settings.retention_ms, now_ms)
+    publisher = EventBridgeBus(lambda: clients.events, settings.event_bus_name, settings.event_source)
+    dead_letter_writer = DeadLetterWriter(store, letters, publisher, now_ms=now_ms)
+    deliveries = SqsDeliveries(Queue(clients.sqs, settings.delivery_queue_url, sleep=sleep))
+    jobs = ReplayJobs(
+        ReplayJobStore(table, settings.retention_ms, now_ms),
+        ReplaySource(letters, MissedStore(table, now_ms)),
+        Replayer(store, letters, deliveries, now_ms=now_ms),
+        SqsJobs(Queue(clients.sqs, settings.jobs_queue_url, sleep=sleep)),
+        now_ms=now_ms,
+    )
+    burial_log = BatchLog(REPLAY, now_ms=now_ms, write=write)
+    jobs_log = BatchLog(REPLAY_JOBS, now_ms=now_ms, write=write)
+    jobs_queue_name = settings.jobs_queue_url.rsplit("/", 1)[-1]
+
+    def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
+        """SQS batch of either queue in, ids of the messages to receive again out."""
+        logger.append_keys(function_request_id=context.aws_request_id)
+        records: list[dict[str, Any]] = event["Records"]
+        if records[0]["eventSourceARN"].rsplit(":", 1)[-1] == jobs_queue_name:
+            return failures(run_jobs(records, context))
+        return failures(bury(records, context))
+
+    def run_jobs(records: list[dict[str, Any]], context: Context) -> list[str]:
+        deadline_ms = now_ms() + context.get_remaining_time_in_millis() - MARGIN_MS
+        failed: list[str] = []
+        for record in records:
+            try:
+                job = jobs.run(json.loads(record["body"])["job_id"], deadline_ms)
+            except (Unavailable, ValueError, KeyError, TypeError):
+                logger.exception("job message stays in the queue", extra={"message_id": record["messageId"]})
+                failed.append(record["messageId"])
+                continue
+            if job is not None:
+                progress = {"replayed": job.replayed, "total": job.total, "status": job.status}
+                logger.info("replay job", extra={"job_id": job.job_id, "webhook_id": job.webhook_id, **progress})
+        jobs_log.line("jobs run", context, jobs=len(records), failed=len(failed))
+        return failed
+
+    def bury(records: list[dict[str, Any]], context: Context) -> list[str]:
+        batch, unreadable = received_deliveries(records)
+        try:
+            for each in unreadable:
+                logger.error("unreadable message", extra={"message_id": each.message_id, "reason": each.reason})
+                letters.keep_unreadable(each.message_id, each.record["body"], each.meta, each.reason)
+            buried = dead_letter_writer.bury(batch)
+        except Unavailable:
+            logger.exception("batch returned to the queue")
+            burial_log.line("dead letters kept", context, received=len(records), failed=len(records))
+            return [record["messageId"] for record in records]
+        burial_log.line(
+            "dead letters kept", context, received=len(records), buried=buried, unreadable=len(unreadable), failed=0
+        )
+        return []
+
+    return handler

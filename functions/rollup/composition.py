@@ -1,0 +1,59 @@
+"""Rollup put together: what it is made of, and what a batch goes through."""
+
+import random
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from webhooks.aws.clients import Clients
+from webhooks.aws.eventbridge import EventBridgeBus
+from webhooks.batch_log import ROLLUP, BatchLog, Context, Handler
+from webhooks.messages import failures
+from webhooks.settings import RollupSettings
+from webhooks.statistics.rollup import Rollup
+from webhooks.store.dynamo import DynamoTable
+from webhooks.store.schema import counter_shard
+from webhooks.store.statistics import StatisticsStore
+from webhooks.store.stream import stream_records
+from webhooks.times import now_ms as system_now_ms
+
+
+def build(
+    settings: RollupSettings,
+    clients: Clients,
+    logger: Logger,
+    *,
+    now_ms: Callable[[], int] = system_now_ms,
+    random: Callable[[], float] = random.random,
+    sleep: Callable[[float], None] = time.sleep,
+    write: Callable[[str], object] = sys.stdout.write,
+) -> Handler:
+    """The handler."""
+    rollup = Rollup(
+        StatisticsStore(
+            DynamoTable(clients.dynamodb, settings.table_name, sleep=sleep),
+            shard=counter_shard(random()),
+            retention_ms=settings.retention_ms,
+            now_ms=now_ms,
+        ),
+        EventBridgeBus(lambda: clients.events, settings.event_bus_name, settings.event_source),
+        sleep=sleep,
+        random=random,
+        now_ms=now_ms,
+    )
+    batch_log = BatchLog(ROLLUP, now_ms=now_ms, write=write)
+
+    def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
+        """A batch of the stream in; where to begin again out, when not all could be counted."""
+        logger.append_keys(function_request_id=context.aws_request_id)
+        records, unreadable = stream_records(event["Records"])
+        report = rollup.add_up(records)
+        received = len(event["Records"])
+        batch_log.line("batch added up", context, received=received, unreadable=unreadable, **asdict(report))
+        return failures([] if report.failed_from is None else [report.failed_from])
+
+    return handler

@@ -1,0 +1,105 @@
+"""The sender put together: what it is made of, and what a batch goes through."""
+
+import asyncio
+import random
+import sys
+import time
+from collections.abc import Callable
+from logging import INFO
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from webhooks.aws.clients import Clients
+from webhooks.aws.kms import KmsSecretBox
+from webhooks.aws.sqs import Queue, SqsDeliveries
+from webhooks.batch_log import SENDER, BatchLog, Context, Handler, oldest_ms
+from webhooks.delivery import circuit_breaker
+from webhooks.delivery.admission import Admission, SenderPolicy
+from webhooks.delivery.conclusion import Conclusion
+from webhooks.delivery.dispatcher import Sender, Transport
+from webhooks.delivery.endpoint_health import EndpointHealth
+from webhooks.delivery.test_send import TestSender
+from webhooks.errors import Unavailable
+from webhooks.messages import failures, received_deliveries
+from webhooks.request.signed_request import RequestSigner
+from webhooks.settings import SenderSettings
+from webhooks.store.data_key import DataKeyStore
+from webhooks.store.delivery_context import DeliveryContextStore
+from webhooks.store.direct import direct
+from webhooks.store.disabling import WebhookDisabler
+from webhooks.store.duplicates import Duplicates
+from webhooks.store.dynamo import DynamoTable
+from webhooks.store.schema import counter_shard
+from webhooks.store.states import StateStore
+from webhooks.times import now_ms as system_now_ms
+
+DAY_MS = 86_400_000
+
+
+def build(
+    settings: SenderSettings,
+    clients: Clients,
+    transport: Transport,
+    loop: asyncio.AbstractEventLoop,
+    logger: Logger,
+    *,
+    now_ms: Callable[[], int] = system_now_ms,
+    random: Callable[[], float] = random.random,
+    sleep: Callable[[float], None] = time.sleep,
+    write: Callable[[str], object] = sys.stdout.write,
+) -> Handler:
+    """The handler. `loop` serves the process for all its life: the transport's connections live in it."""
+    table = DynamoTable(direct(clients.dynamodb, clients.credentials), settings.table_name, sleep=sleep)
+    store, states = DeliveryContextStore(table, settings.retention_ms, now_ms), StateStore(table)
+    data_keys = DataKeyStore(table)
+    box = KmsSecretBox(clients.kms, data_keys.load, data_keys.store_if_absent, settings.data_key_id)
+    signer = RequestSigner(box, prefix=settings.header_prefix, user_agent=settings.user_agent)
+    dead_letters = SqsDeliveries(Queue(clients.sqs, settings.dead_letter_queue_url, sleep=sleep))
+    policy = SenderPolicy(settings.retry_base_seconds, settings.max_wait_days * DAY_MS)
+    conclusion = Conclusion(
+        store,
+        states,
+        SqsDeliveries(Queue(clients.sqs, settings.delivery_queue_url, sleep=sleep)),
+        dead_letters,
+        EndpointHealth(states, WebhookDisabler(table), circuit_breaker.Policy()),
+        now_ms=now_ms,
+    )
+    admission = Admission(states, policy, now_ms=now_ms)
+    sender = Sender(store, admission, transport, signer, conclusion, policy, now_ms=now_ms, random=random)
+    test_sender = TestSender(store, transport, signer, now_ms=now_ms)
+    duplicates = Duplicates(table, counter_shard(random()))
+    batch_log = BatchLog(SENDER, now_ms=now_ms, detailed=logger.log_level <= INFO, write=write)
+
+    def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
+        """SQS batch in, ids to receive again out; or {"test": {"webhook_id", "event"}} in, a TestResult out."""
+        logger.append_keys(function_request_id=context.aws_request_id)
+        return send_test(event["test"]) if "test" in event else send_batch(event["Records"], context)
+
+    def send_test(test: dict[str, Any]) -> dict[str, Any]:
+        result = loop.run_until_complete(test_sender.send_test(test["webhook_id"], test["event"]))
+        logger.info("test delivery", extra={"webhook_id": test["webhook_id"], "succeeded": result.succeeded})
+        return result.model_dump(mode="json")
+
+    def send_batch(records: list[dict[str, Any]], context: Context) -> dict[str, Any]:
+        batch, unreadable = received_deliveries(records)
+        report = loop.run_until_complete(sender.deliver(batch))
+        for each in unreadable:
+            logger.error("unreadable message", extra={"message_id": each.message_id, "reason": each.reason})
+        try:
+            dead_letters.pass_on(unreadable)
+        except Unavailable:
+            logger.exception("unreadable messages stay in the queue")
+            report.again.update(each.message_id for each in unreadable)
+        batch_log.line(
+            "batch sent",
+            context,
+            **report.counts(),
+            steps=report.steps,
+            unreadable=len(unreadable),
+            oldest_ms=oldest_ms(records, now_ms()),
+        )
+        duplicates.note("delivery", report.dropped)
+        return failures(report.again)
+
+    return handler

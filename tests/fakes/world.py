@@ -1,4 +1,4 @@
-"""The whole service over the fakes, put together as functions/*/app.py do.
+"""The whole service over the fakes, put together as functions/*/composition.py do.
 
 A `World` has the AWS side and the receivers; its functions are processes, each with caches of its own, which can die
 and start again. One process a function does all the work, one batch at a time, and time passes when it waits.

@@ -2,7 +2,6 @@
 stays in its queue."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -48,8 +47,7 @@ def lines() -> list[dict[str, Any]]:
 @pytest.fixture
 def world(plan: Plan, lines: list[dict[str, Any]]) -> World:
     world = World(plan=plan, keeps_stream=True)
-    write: Callable[[str], object] = lambda line: lines.append(json.loads(line))
-    world.functions.services = replace(world.services, write=write)
+    world.functions.services = replace(world.services, write=lambda line: lines.append(json.loads(line)))
     return world
 
 

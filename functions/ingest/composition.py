@@ -17,7 +17,6 @@ from webhooks.events.ingestion import Ingestion
 from webhooks.matching.route_cache import RouteCache
 from webhooks.messages import failures, received_text
 from webhooks.settings import IngestSettings
-from webhooks.store.direct import direct
 from webhooks.store.duplicates import Duplicates
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.events import EventStore
@@ -37,7 +36,7 @@ def build(
     write: Callable[[str], object] = sys.stdout.write,
 ) -> Handler:
     """The handler."""
-    table = DynamoTable(direct(clients.dynamodb, clients.credentials), settings.table_name, sleep=sleep)
+    table = DynamoTable(clients.hot_dynamodb, settings.table_name, sleep=sleep)
     ingestion = Ingestion(
         RouteCache(RouteStore(table)),
         EventStore(table, settings.retention_ms),

@@ -15,7 +15,6 @@ from webhooks.delivery.release import Mapper, Release
 from webhooks.errors import Unavailable
 from webhooks.settings import ReleaseSettings
 from webhooks.statistics.counts import PARKED, by_reason
-from webhooks.store.direct import direct
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.states import StateStore
 from webhooks.store.statistics import StatisticsReader
@@ -37,7 +36,7 @@ def build(
     write: Callable[[str], object] = sys.stdout.write,
 ) -> Handler:
     """The handler. `each` is a `map` that may work on several shards and rooms at once."""
-    table = DynamoTable(direct(clients.dynamodb, clients.credentials), settings.table_name, sleep=sleep)
+    table = DynamoTable(clients.hot_dynamodb, settings.table_name, sleep=sleep)
     release = Release(
         WaitingStore(table, settings.retention_ms, now_ms),
         StateStore(table),

@@ -26,7 +26,6 @@ from webhooks.request.signed_request import RequestSigner
 from webhooks.settings import SenderSettings
 from webhooks.store.data_key import DataKeyStore
 from webhooks.store.delivery_context import DeliveryContextStore
-from webhooks.store.direct import direct
 from webhooks.store.disabling import WebhookDisabler
 from webhooks.store.duplicates import Duplicates
 from webhooks.store.dynamo import DynamoTable
@@ -50,7 +49,7 @@ def build(
     write: Callable[[str], object] = sys.stdout.write,
 ) -> Handler:
     """The handler. `loop` serves the process for all its life: the transport's connections live in it."""
-    table = DynamoTable(direct(clients.dynamodb, clients.credentials), settings.table_name, sleep=sleep)
+    table = DynamoTable(clients.hot_dynamodb, settings.table_name, sleep=sleep)
     store, states = DeliveryContextStore(table, settings.retention_ms, now_ms), StateStore(table)
     data_keys = DataKeyStore(table)
     box = KmsSecretBox(clients.kms, data_keys.load, data_keys.store_if_absent, settings.data_key_id)

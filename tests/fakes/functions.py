@@ -12,10 +12,12 @@ from functions.replay import composition as replay_function
 from functions.rollup import composition as rollup_function
 from functions.sender import composition as sender_function
 from tests.fakes.clock import Clock
+from tests.fakes.dynamo_wire import wire
 from tests.fakes.kms import FakeKMS
 from tests.fakes.receivers import FakeReceivers
 from tests.fakes.virtual_loop import VirtualLoop
 from webhooks import batch_log, settings
+from webhooks.aws.direct_dynamodb import DirectDynamoDB
 from webhooks.store.dynamo import DynamoTable
 
 Handler = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -58,9 +60,13 @@ class Services:
     retention_days: int = 30
     kms: Any = field(default_factory=FakeKMS)
     write: Callable[[str], object] = str  # into nothing
-    credentials: None = None  # so DynamoDB is called by the client, and not directly
     sender: None = None  # nobody tries a webhook out
     cloudwatch: None = None
+
+    @property
+    def hot_dynamodb(self) -> DirectDynamoDB:
+        """The table's client as the hot path has it."""
+        return DirectDynamoDB(self.dynamodb, wire(self.dynamodb))
 
     def environment(self) -> dict[str, str]:
         """Variables of every function."""

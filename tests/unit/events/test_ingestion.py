@@ -308,7 +308,7 @@ def test_what_continues_an_event_that_is_gone_is_put_aside() -> None:
 
 
 def test_what_continues_an_event_that_cannot_be_read_now_comes_again() -> None:
-    world = World(plan=Once("dynamodb.batch_get_item", "throttled"))
+    world = World(plan=lambda call: "throttled" if call == "dynamodb.batch_get_item" else None)
     world.send_raw(world.ingest_queue, CONTINUED)
     assert world.poll("ingest") == 1
     assert len(world.messages(world.ingest_queue)) == 1

@@ -16,7 +16,7 @@ from botocore.exceptions import SSLError
 
 from tests.support.certificates import CertificateAuthority
 from webhooks.aws.clients import Clients, client
-from webhooks.store.direct import DirectDynamoDB, direct
+from webhooks.aws.direct_dynamodb import DirectDynamoDB, direct
 
 KEYS = {"RequestItems": {"t": {"Keys": [{"pk": {"S": "a"}, "sk": {"S": "b"}}], "ConsistentRead": True}}}
 ITEM = {"pk": {"S": "a"}, "n": {"N": "1"}, "raw": {"B": base64.b64encode(b"\0\xff").decode()}, "is": {"BOOL": True}}
@@ -78,7 +78,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
 
 @pytest.fixture
 def table(endpoint: Endpoint) -> DirectDynamoDB:
-    made = direct(client("dynamodb"), Clients().credentials)
+    made = Clients().hot_dynamodb
     assert isinstance(made, DirectDynamoDB)
     return made
 
@@ -148,11 +148,11 @@ def test_only_a_server_with_a_trusted_certificate_is_spoken_to(
     endpoint.socket = authority.server_context("127.0.0.1").wrap_socket(endpoint.socket, server_side=True)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://127.0.0.1:{endpoint.server_port}")
     monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
-    assert direct(client("dynamodb"), Clients().credentials).batch_get_item(**KEYS)["Responses"]["t"]
+    assert Clients().hot_dynamodb.batch_get_item(**KEYS)["Responses"]["t"]
     assert agents(endpoint) == [False]
     monkeypatch.delenv("AWS_CA_BUNDLE")
     with pytest.raises(SSLError):
-        direct(client("dynamodb"), Clients().credentials).batch_get_item(**KEYS)
+        Clients().hot_dynamodb.batch_get_item(**KEYS)
     assert len(endpoint.requests) == 1
 
 
@@ -170,8 +170,8 @@ def test_every_other_call_is_botocores(endpoint: Endpoint, table: DirectDynamoDB
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy"])
 def test_a_proxy_is_left_to_botocore(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    made = client("dynamodb")
-    assert isinstance(direct(made, Clients().credentials), DirectDynamoDB)
+    made, credentials = client("dynamodb"), boto3.DEFAULT_SESSION.get_credentials()
+    assert isinstance(direct(made, credentials), DirectDynamoDB)
     monkeypatch.setenv(name, "x")
-    assert direct(made, Clients().credentials) is made
+    assert direct(made, credentials) is made
     assert direct(made, None) is made

@@ -30,24 +30,29 @@ _KEPT_ALIVE = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, 
 logger = logging.getLogger(__name__)
 
 
+Post = Callable[[str, bytes], bytes | None]
+
+
 def direct(client: Any, credentials: Any) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
-    """The client, with BatchGetItem and BatchExecuteStatement made directly where that is all the same.
+    """The client, with BatchGetItem and BatchExecuteStatement made directly where that comes to the same.
 
     `credentials` are a boto3 session's.
     """
     if credentials is None or any(map(os.environ.get, _PROXIES)):
         return client
-    return DirectDynamoDB(client, credentials.get_frozen_credentials)
+    post = SignedPost(client.meta.endpoint_url, client.meta.region_name, credentials.get_frozen_credentials)
+    return DirectDynamoDB(client, post)
 
 
 class DirectDynamoDB:
-    """A client of DynamoDB for items whose binary attributes are at their top level, as ours are."""
+    """A client of DynamoDB for items whose binary attributes are at their top level, as ours are.
 
-    def __init__(self, client: Any, credentials: Callable[[], Any]) -> None:  # noqa: ANN401
+    `post` takes an operation's name and its request as JSON, and gives the answer's body, or None for no success.
+    """
+
+    def __init__(self, client: Any, post: Post) -> None:  # noqa: ANN401
         self._client = client
-        self._credentials = credentials
-        self._url: str = client.meta.endpoint_url
-        self._region: str = client.meta.region_name
+        self._post = post
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - every other call is botocore's
         return getattr(self._client, name)
@@ -70,15 +75,31 @@ class DirectDynamoDB:
         return self._client.batch_execute_statement(**request) if answer is None else answer
 
     def _answer(self, operation: str, request: dict[str, Any]) -> Any:  # noqa: ANN401
-        body = json.dumps(request, default=_base64, separators=(",", ":")).encode()
+        body = self._post(operation, json.dumps(request, default=_base64, separators=(",", ":")).encode())
+        try:
+            return None if body is None else json.loads(body)
+        except ValueError:
+            return None
+
+
+class SignedPost:
+    """Requests to one endpoint over connections that are kept."""
+
+    def __init__(self, url: str, region: str, credentials: Callable[[], Any]) -> None:
+        self._url = url
+        self._region = region
+        self._credentials = credentials
+
+    def __call__(self, operation: str, body: bytes) -> bytes | None:
+        """The answer's body; None, and a line in the log, for whatever is no success."""
         try:
             answer = self._pool.urlopen(
                 "POST", "/", body, self._signed(operation, body), redirect=False, assert_same_host=False
             )
             if answer.status == 200:
-                return json.loads(answer.data)
+                return answer.data
             cause = f"status {answer.status}"
-        except (urllib3.exceptions.HTTPError, BotoCoreError, ValueError) as exc:
+        except (urllib3.exceptions.HTTPError, BotoCoreError) as exc:
             cause = repr(exc)
         logger.warning("%s is left to botocore: %s", operation, cause)
         return None

@@ -20,9 +20,12 @@ from webhooks.matching.route_cache import RouteCache, RouteSet
 from webhooks.messages import DeliveryMessage, Received, group_of
 from webhooks.models.event import Event, EventRecord
 from webhooks.payload import MAX_EVENT_BYTES, parse_json, serialise
+from webhooks.times import parse_rfc3339
 
 PAGE = 500  # webhooks a page of one event's fan-out
 MAX_MESSAGE_BYTES = 1024 * 1024  # SQS takes no more
+MAX_TOKEN = 256  # ours have 40 characters, EventBridge's ids 36
+DAY_MS = 86_400_000
 MAX_MESSAGE_DEPTH = 36  # an event's own 32 and the envelope around it
 
 logger = logging.getLogger(__name__)
@@ -220,14 +223,13 @@ class Ingestion:
     def _settle(self, records: Sequence[EventRecord], report: IngestReport) -> list[EventRecord | None]:
         """Insert; where an event was there before, its record decides (same token) or it is a duplicate (None)."""
         settled: list[EventRecord | None] = list(records)
-        results = self._events.insert(records)
+        results = list(self._events.insert(records))
         taken = [i for i, result in enumerate(results) if result == "exists"]
         if taken:
-            existing = self._events.get([_key(records[i]) for i in taken], self._now_ms())
-            expired = [records[i] for i in taken if _key(records[i]) not in existing]
-            if expired:
-                self._events.remove_expired(expired, self._now_ms())
-                raise Unavailable("an expired event of the same id was in the way; it is removed")
+            existing = dict(self._events.get([_key(records[i]) for i in taken], self._now_ms()))
+            if expired := [i for i in taken if _key(records[i]) not in existing]:
+                existing |= self._take_over([records[i] for i in expired])
+                taken = [i for i in taken if i not in expired or _key(records[i]) in existing]
             for i in taken:
                 stored = existing[_key(records[i])]
                 settled[i] = stored if stored.token == records[i].token else None
@@ -235,6 +237,19 @@ class Ingestion:
                 report.duplicates += stored.token != records[i].token
         report.events += len(results) - len(taken)
         return settled
+
+    def _take_over(self, records: Sequence[EventRecord]) -> Mapping[tuple[str, str, int], EventRecord]:
+        """Insert where expired events, which TTL has not collected yet, are in the way. Returns those that others inserted
+        first."""
+        self._events.remove_expired(records, self._now_ms())
+        results = self._events.insert(records)
+        late = [_key(record) for record, result in zip(records, results, strict=True) if result == "exists"]
+        if not late:
+            return {}
+        found = self._events.get(late, self._now_ms())
+        if len(found) < len(late):
+            raise Unavailable("an event of the same id keeps changing")
+        return found
 
     def _fan_out(self, settled: Sequence[tuple[_Pending, RouteSet, EventRecord]], report: IngestReport) -> None:
         outgoing: list[tuple[DeliveryMessage, int]] = []
@@ -271,17 +286,25 @@ def _envelope(document: Mapping[str, Any], message: Received[str]) -> tuple[str,
         raw = document["detail"]
         if isinstance(raw, Mapping) and cast("Mapping[str, Any]", raw).get("type") is None:
             raw = {**cast("Mapping[str, Any]", raw), "type": document["detail-type"]}
-        return str(document.get("id") or message.message_id), [raw], _envelope_ms(document) or message.sent_at_ms
+        return _token(document.get("id") or message.message_id), [raw], _envelope_ms(document, message.sent_at_ms)
     if isinstance(document.get("events"), list) and isinstance(document.get("token"), str):
-        return document["token"], document["events"], message.sent_at_ms
+        return _token(document["token"]), document["events"], message.sent_at_ms
     raise PoisonMessage("the message is neither an EventBridge event nor one of ours")
 
 
-def _envelope_ms(document: Mapping[str, Any]) -> int | None:
-    try:
-        return int(datetime.strptime(str(document.get("time")), "%Y-%m-%dT%H:%M:%S%z").timestamp() * 1000)
-    except ValueError:
-        return None
+def _token(value: object) -> str:
+    """What tells a message from its repeats, as it is stored with each event."""
+    token = str(value)
+    if len(token) > MAX_TOKEN:
+        raise PoisonMessage(f"the token has {len(token)} characters, at most {MAX_TOKEN} are taken")
+    return token
+
+
+def _envelope_ms(document: Mapping[str, Any], sent_ms: int) -> int:
+    """The envelope's time where it can be the event's: EventBridge delivers within 24 hours. Else the message's."""
+    moment = parse_rfc3339(document.get("time"))
+    made_ms = 0 if moment is None else int(moment.timestamp() * 1000)
+    return made_ms if sent_ms - 2 * DAY_MS <= made_ms <= sent_ms + DAY_MS else sent_ms
 
 
 def _continuation(document: object) -> tuple[str, str, int, str]:

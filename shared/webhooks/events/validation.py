@@ -1,13 +1,13 @@
 """What counts as an event: the one check that both doors, HTTP and EventBridge, use."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import cast
 
 from webhooks.errors import FieldError, Invalid
 from webhooks.ids import EVENT_ID
 from webhooks.models.event import Event
 from webhooks.models.webhook import scope_of
+from webhooks.times import parse_rfc3339
 
 FIELDS = ("id", "type", "resource_id", "workspace_id", "user_id", "timestamp", "data", "metadata")
 MAX_ID_CHARACTERS = 128  # of user, workspace and resource ids
@@ -64,7 +64,7 @@ def _faults(payload: Mapping[str, object]) -> list[tuple[str, str]]:
     ]
     if payload["workspace_id"] is None and payload["user_id"] is None:
         faults.append(("workspace_id", "give workspace_id, user_id, or both: they decide which webhooks hear of it"))
-    if not _is_rfc3339(payload["timestamp"]):
+    if parse_rfc3339(payload["timestamp"]) is None:
         faults.append(("timestamp", "must be an RFC 3339 time with a zone, such as 2024-01-01T12:00:00Z"))
     faults += [
         (name, "must be a JSON object") for name in ("data", "metadata") if not isinstance(payload[name], Mapping)
@@ -76,12 +76,3 @@ def _is_foreign_id(value: object) -> bool:
     if isinstance(value, str):
         return 0 < len(value) <= MAX_ID_CHARACTERS and value.isprintable() and "|" not in value
     return value is None or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63)
-
-
-def _is_rfc3339(value: object) -> bool:
-    if not isinstance(value, str) or len(value) > 64 or "T" not in value.upper():
-        return False
-    try:
-        return datetime.fromisoformat(value).tzinfo is not None
-    except ValueError:
-        return False

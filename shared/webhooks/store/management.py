@@ -30,6 +30,7 @@ from webhooks.store.models import (
     VersionsItem,
     WebhookItem,
 )
+from webhooks.store.webhook_items import webhook_of
 
 ROUNDS = 5
 _WEBHOOK_FIELDS = tuple(field.name for field in fields(Webhook) if field.name != "webhook_id")
@@ -212,9 +213,9 @@ def _webhook_item(model: type[WebhookItem], change: Change) -> WebhookItem:
 
 
 def _webhook(item: WebhookItem) -> Webhook:
-    values: dict[str, Any] = {name: getattr(item, name) for name in _WEBHOOK_FIELDS}
-    values["header_names"] = tuple(values["header_names"])
-    return Webhook(webhook_id=item.pk, **values)
+    return webhook_of(
+        {**item.to_dynamodb_dict(), "sealed": {"B": item.sealed}}
+    )  # bytes, which the dictionary has as text
 
 
 def _subscription_item(model: type[SubscriptionItem], subscription: Subscription) -> SubscriptionItem:

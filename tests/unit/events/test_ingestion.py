@@ -89,9 +89,45 @@ def test_an_expired_namesake_does_not_stand_in_an_event_s_way() -> None:
     world.publish(event("e1"))
     world.run()
     world.clock.advance_to(world.clock.ms + 31 * 86_400_000)
+    world.publish(event("e1"), event("neighbour"))
+    assert world.poll("ingest") == 1
+    assert not world.messages(world.ingest_queue)  # at once, and not when the batch becomes visible again
+    world.run()
+    assert [seen.event_id for seen in world.receivers.log] == ["e1", "e1", "neighbour"]
+
+
+@pytest.mark.parametrize("fault", ["crash_before", "crash_after", "lost_answer", "throttled", "repeated"])
+@pytest.mark.parametrize("nth", range(1, 7))
+def test_an_expired_namesake_is_replaced_once_whatever_fails(fault: str, nth: int) -> None:
+    once = Once("dynamodb.batch_execute_statement", "", 0)
+    world = World(plan=once)
+    world.owners.register("one")
     world.publish(event("e1"))
     world.run()
-    assert len(world.receivers.log) == 2
+    world.clock.advance_to(world.clock.ms + 31 * 86_400_000)
+    once.fault, once.left = fault, nth
+    world.publish(event("e1"))
+    world.run()
+    assert [seen.event_id for seen in world.receivers.log].count("e1") >= 2
+    assert len(world.event_records()) == 1
+
+
+@pytest.mark.parametrize(
+    "time",
+    ["9999-12-31T23:59:59-2359", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", None],
+)
+def test_an_envelope_s_time_is_no_fault_of_its_event_or_of_the_others(time: str | None) -> None:
+    world = World()
+    world.owners.register("one")
+    world.publish(event("before"))
+    envelope = {"id": "i1", "detail-type": "record.created", "time": time, "detail": event("e1")}
+    world.send_raw(world.ingest_queue, json.dumps(envelope))
+    world.publish(event("after"))
+    assert world.poll("ingest") == 3
+    assert not world.messages(world.ingest_queue)
+    world.run()
+    assert sorted(seen.event_id for seen in world.receivers.log) == ["after", "before", "e1"]
+    assert {record.accepted_at_ms // 86_400_000 for record in world.event_records()} == {world.clock.ms // 86_400_000}
 
 
 def test_a_delivery_s_id_is_derived_from_the_event_and_the_webhook() -> None:
@@ -180,6 +216,8 @@ def test_an_event_of_a_user_reaches_the_user_s_webhooks_without_a_workspace_too(
         '{"detail": null, "detail-type": 5}',
         '{"token": "t", "events": [{"type": "record.created"}]}',
         '{"token": "t", "events": [NaN]}',
+        json.dumps({"token": "t" * 500_000, "events": [event("e1")]}),
+        json.dumps({"id": "i" * 500_000, "detail-type": "record.created", "detail": event("e1")}),
     ],
 )
 def test_a_poison_message_is_put_aside_with_a_reason_and_costs_its_neighbours_nothing(body: str) -> None:

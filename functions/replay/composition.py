@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -83,17 +84,12 @@ def build(
     def bury(records: list[dict[str, Any]], context: Context) -> list[str]:
         batch, unreadable = received_deliveries(records)
         try:
-            for each in unreadable:
-                logger.error("unreadable message", extra={"message_id": each.message_id, "reason": each.reason})
-                letters.keep_unreadable(each.message_id, each.record["body"], each.meta, each.reason)
-            buried = dead_letter_writer.bury(batch)
+            report = dead_letter_writer.bury(batch, unreadable)
         except Unavailable:
             logger.exception("batch returned to the queue")
             burial_log.line("dead letters kept", context, received=len(records), failed=len(records))
             return [record["messageId"] for record in records]
-        burial_log.line(
-            "dead letters kept", context, received=len(records), buried=buried, unreadable=len(unreadable), failed=0
-        )
+        burial_log.line("dead letters kept", context, received=len(records), **asdict(report), failed=0)
         return []
 
     return handler

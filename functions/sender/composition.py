@@ -83,6 +83,7 @@ def build(
     def send_batch(records: list[dict[str, Any]], context: Context) -> dict[str, Any]:
         batch, unreadable = received_deliveries(records)
         report = loop.run_until_complete(sender.deliver(batch))
+        report.unreadable += len(unreadable)
         for each in unreadable:
             logger.error("unreadable message", extra={"message_id": each.message_id, "reason": each.reason})
         try:
@@ -95,7 +96,6 @@ def build(
             context,
             **report.counts(),
             steps=report.steps,
-            unreadable=len(unreadable),
             oldest_ms=oldest_ms(records, now_ms()),
         )
         duplicates.note("delivery", report.dropped)

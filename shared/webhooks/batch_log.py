@@ -44,6 +44,7 @@ RELEASE: Mapping[str, Unit] = {
     "from_rooms": "Count",
     "rooms": "Count",
     "failures": "Count",
+    "unreadable": "Count",
     "out_of_time": "Count",
     "open_circuits": "Count",
     "waiting_deliveries": "Count",

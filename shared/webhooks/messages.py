@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, cast
 
 from webhooks.errors import PoisonMessage
+from webhooks.ids import is_id
 from webhooks.models.delivery import DeliveryRecord
 
 META_ATTRIBUTE = "meta"
+MAX_TEXT = 1_000  # all of them become parts of keys, which have at most 2 KB, or of an item
 M = TypeVar("M")
 
 
@@ -66,7 +68,7 @@ class DeliveryMessage:
             raise PoisonMessage(f"the message has no attribute {META_ATTRIBUTE!r}")
         try:
             parsed = cast("dict[str, Any]", json.loads(meta))
-            return cls(
+            message = cls(
                 delivery_id=_text(parsed, "d"),
                 webhook_id=_text(parsed, "w"),
                 event_id=_text(parsed, "e"),
@@ -74,12 +76,15 @@ class DeliveryMessage:
                 scope=_text(parsed, "s"),
                 group=_text(parsed, "o"),
                 body=body,
-                generation=int(parsed["g"]),
-                cycle_started_at_ms=int(parsed["c"]),
-                attempts_before_cycle=int(parsed.get("b", 0)),
+                generation=_count(parsed["g"]),
+                cycle_started_at_ms=_count(parsed["c"]),
+                attempts_before_cycle=_count(parsed.get("b", 0)),
                 reserved=bool(parsed.get("r")),
-                reason=parsed.get("x"),
+                reason=_text(parsed, "x") if "x" in parsed else None,
             )
+            if not (is_id("dlv", message.delivery_id) and is_id("wh", message.webhook_id)):
+                raise ValueError("'d' and 'w' must be ids of a delivery and a webhook")
+            return message
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as exc:
             raise PoisonMessage(f"the attribute {META_ATTRIBUTE!r} is damaged: {exc!r}") from exc
 
@@ -180,6 +185,13 @@ def _meta(record: Mapping[str, Any]) -> str | None:
 
 def _text(parsed: dict[str, Any], key: str) -> str:
     value = parsed[key]
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{key!r} must be a non-empty string")
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT:
+        raise ValueError(f"{key!r} must be a string of 1 to {MAX_TEXT} characters")
     return value
+
+
+def _count(value: Any) -> int:  # noqa: ANN401 - as it was parsed
+    number = int(value)
+    if not 0 <= number < 2**53:
+        raise ValueError(f"{number} must not be negative, and below 2^53")
+    return number

@@ -53,7 +53,7 @@ def test_what_is_not_known_is_left_out_and_what_did_not_happen_is_no_metric() ->
 @pytest.mark.parametrize(
     ("metrics", "report", "besides"),
     [
-        (batch_log.SENDER, SendReport, {"unreadable", "oldest_ms"}),
+        (batch_log.SENDER, SendReport, {"oldest_ms"}),
         (batch_log.INGEST, IngestReport, {"oldest_ms"}),
         (batch_log.RELEASE, ReleaseReport, {"open_circuits", "waiting_deliveries"}),
     ],

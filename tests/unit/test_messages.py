@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from webhooks.errors import PoisonMessage
 from webhooks.messages import DeliveryMessage, failures, group_of, received_deliveries
 
-MESSAGE = DeliveryMessage("dlv_1", "wh_1", "e1", "record.created", "ws:1", "group", "body", 3, 1_000, 2, True, "gone")
+DELIVERY, WEBHOOK = "dlv_" + "1" * 26, "wh_" + "1" * 26
+MESSAGE = DeliveryMessage(DELIVERY, WEBHOOK, "e1", "record.created", "ws:1", "group", "body", 3, 1_000, 2, True, "gone")
 
 
 def record(meta: str | None, body: str = "body") -> dict[str, object]:
@@ -26,9 +27,9 @@ def test_a_message_survives_its_journey() -> None:
     assert DeliveryMessage.parse("body", MESSAGE.meta()) == MESSAGE
 
 
-@given(st.text(min_size=1), st.text(min_size=1), st.integers(1, 10**6), st.booleans())
+@given(st.text(min_size=1, max_size=1_000), st.text(min_size=1, max_size=1_000), st.integers(1, 10**6), st.booleans())
 def test_any_text_survives_its_journey(scope: str, kind: str, generation: int, reserved: bool) -> None:
-    message = DeliveryMessage("d", "w", "e", kind, scope, "g", "b", generation, 5, 0, reserved)
+    message = DeliveryMessage(DELIVERY, WEBHOOK, "e", kind, scope, "g", "b", generation, 5, 0, reserved)
     assert DeliveryMessage.parse("b", message.meta()) == message
 
 
@@ -41,7 +42,12 @@ def test_a_first_message_s_metadata_is_small() -> None:
 
 @pytest.mark.parametrize(
     "meta", [None, "", "{", "[]", "5", "null", "{}", '{"d":1}', MESSAGE.meta().replace('"g":3', '"g":"x"'),
-             MESSAGE.meta().replace('"d":"dlv_1"', '"d":""'), MESSAGE.meta().replace('"g":3', '"g":1e999')],
+             MESSAGE.meta().replace(DELIVERY, ""), MESSAGE.meta().replace('"g":3', '"g":1e999'),
+             MESSAGE.meta().replace(DELIVERY, DELIVERY[:-1] + "!"),
+             MESSAGE.meta().replace(DELIVERY, "dlv_" + "1" * 3_000),
+             MESSAGE.meta().replace(WEBHOOK, "wh_"), MESSAGE.meta().replace('"s":"ws:1"', f'"s":"{"s" * 3_000}"'),
+             MESSAGE.meta().replace('"g":3', '"g":-1'), MESSAGE.meta().replace('"c":1000', f'"c":{10**30}'),
+             MESSAGE.meta().replace('"x":"gone"', '"x":5')],
 )  # fmt: skip
 def test_a_damaged_message_is_poison_and_not_an_accident(meta: str | None) -> None:
     with pytest.raises(PoisonMessage):

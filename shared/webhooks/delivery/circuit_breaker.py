@@ -8,7 +8,7 @@ epoch milliseconds.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 _DAY_MS = 24 * 60 * 60 * 1000
 WARN_24H_MS = _DAY_MS
@@ -40,6 +40,7 @@ class Circuit:
     probe_until_ms: int = 0
     failing_since_ms: int | None = None  # the first failure since the last success
     warned_hours: int = 0  # of the present streak: 0, 24 or 96
+    more: tuple[Any, ...] = ()  # what a newer version has stored behind these: kept as it is
 
 
 def record(circuit: Circuit, *, successes: int, failures: int, now_ms: int, policy: Policy) -> Circuit:

@@ -84,10 +84,7 @@ class Conclusion:
         settled: list[tuple[Job, Advance]] = []
         writer = secrets.token_hex(3)
         for _ in range(RACES):
-            advances = [
-                (job, advance(job.base, job.received, job.decision or Leave(), now_ms=self._now_ms(), writer=writer))
-                for job in jobs
-            ]
+            advances = [(job, done) for job in jobs if (done := self._advance(job, writer, report)) is not None]
             lost = self._save(advances)
             settled += [(job, done) for job, done in advances if not any(job is each for each in lost)]
             if not lost:
@@ -95,6 +92,14 @@ class Conclusion:
             jobs = lost
         report.give_back([job.received for job in jobs], Unavailable("their records kept changing"))
         return settled
+
+    def _advance(self, job: Job, writer: str, report: SendReport) -> Advance | None:
+        try:
+            return advance(job.base, job.received, job.decision or Leave(), now_ms=self._now_ms(), writer=writer)
+        except Exception as exc:  # what one delivery brings out must not leave the others unrecorded
+            logger.exception("what became of delivery %s could not be decided", job.message.delivery_id)
+            report.give_back([job.received], exc)
+            return None
 
     def _save(self, advances: Sequence[tuple[Job, Advance]]) -> list[Job]:
         """Returns the jobs whose record somebody else has changed, with that record."""

@@ -82,6 +82,9 @@ class Sender:
         met: set[tuple[str, int]] = set()
         for received in batch:
             message = received.message
+            if not context.readable(message.webhook_id, message.delivery_id):
+                report.set_aside(received)
+                continue
             base = context.records.get(message.delivery_id) or begin(message)
             job = Job(received, base, context.webhooks.get(message.webhook_id))
             if (message.delivery_id, message.generation) in met:  # a copy: the first carries the delivery on
@@ -95,6 +98,9 @@ class Sender:
                 self._admission.admit(group, context.states.get(webhook_id, EndpointState()))
                 admitted += group
             except Unavailable as exc:
+                report.give_back([job.received for job in group], exc)
+            except Exception as exc:  # what one webhook brings out must not cost the others anything
+                logger.exception("webhook %s could not be judged", webhook_id)
                 report.give_back([job.received for job in group], exc)
         return admitted
 

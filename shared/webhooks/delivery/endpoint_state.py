@@ -34,8 +34,17 @@ def disabled_at_ms(webhook: Webhook, failing_since_ms: int | None) -> int | None
 
 @dataclass(frozen=True, slots=True)
 class DeliveryContext:
-    """What one read found for a batch of deliveries: by webhook id, and by delivery id."""
+    """What one read found for a batch of deliveries: by webhook id, and by delivery id.
+
+    `unreadable`: webhooks and deliveries whose items this version cannot read. Nothing is known of them, so nothing may
+    be done with them; they are no others' concern.
+    """
 
     webhooks: Mapping[str, Webhook]
     states: Mapping[str, EndpointState]
     records: Mapping[str, DeliveryRecord]
+    unreadable: frozenset[str] = frozenset()
+
+    def readable(self, webhook_id: str, delivery_id: str | None = None) -> bool:
+        """Whether all that stands in the table of this webhook and delivery could be read."""
+        return self.unreadable.isdisjoint((webhook_id, delivery_id or webhook_id))

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 class Job:
     """`base` is the record as it is stored, or as a delivery begins (revision 0).
 
-    `step` is None until it is decided: by admission when nothing is to be sent, else by the attempt.
+    `decision` is None until it is decided: by admission when nothing is to be sent, else by the attempt.
     """
 
     received: Received[DeliveryMessage]
@@ -44,12 +44,19 @@ class SendReport:
     dropped: int = 0
     returned: int = 0  # through our own faults
     unknown: int = 0
+    unreadable: int = 0  # their items, by this version
     steps: list[str] = field(default_factory=list[str])  # "dlv_... evt_... outcome", for whoever follows a delivery
 
     def counts(self) -> dict[str, int]:
         """The numbers of it, by name."""
         numbers = {each.name: getattr(self, each.name) for each in fields(self) if each.type is int}
         return {"again": len(self.again), **numbers}
+
+    def set_aside(self, received: Received[DeliveryMessage]) -> None:
+        """Nobody can say what became of this delivery, so it is not sent: SQS shows it again, and in the end the
+        dead-letter queue keeps it for an operator."""
+        self.unreadable += 1
+        self.again.add(received.message_id)
 
     def give_back(self, batch: Sequence[Received[DeliveryMessage]], cause: Exception) -> None:
         """These could not be handled, and it is not their endpoint's fault: SQS shows them again."""

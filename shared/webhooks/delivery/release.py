@@ -64,6 +64,7 @@ class ReleaseReport:
     from_rooms: int = 0
     rooms: int = 0
     failures: int = 0
+    unreadable: int = 0
     out_of_time: bool = False
 
     def add(self, part: "ReleaseReport") -> None:
@@ -71,6 +72,7 @@ class ReleaseReport:
         self.due += part.due
         self.from_rooms += part.from_rooms
         self.failures += part.failures
+        self.unreadable += part.unreadable
 
 
 class Mapper(Protocol):
@@ -128,7 +130,10 @@ class Release:
         except Unavailable as exc:
             report.failures += 1
             logger.warning("shard %d waits for the next run: %s", shard, exc)
-            return [], report
+        except Exception:  # whatever one shard brings out must not keep the others waiting
+            report.failures += 1
+            logger.exception("shard %d waits for the next run", shard)
+        return [], report
 
     def _release_due(self, shard: int, report: ReleaseReport) -> list[str]:
         to_wake: list[str] = []
@@ -137,7 +142,8 @@ class Release:
             deliveries = [(w, d) for w, d in page if d is not None]
             if deliveries:
                 context = self._store.around(deliveries)
-                waiting = [r for r in context.records.values() if r.waiting is not None and r.waiting.kind == "due"]
+                waiting = [r for r in context.records.values() if _is_due(r) and context.readable(r.webhook_id)]
+                report.unreadable += sum(not context.readable(w, d) for w, d in deliveries)
                 report.due += self._send(waiting, context, [_delay(r, self._now_ms()) for r in waiting])
         return to_wake
 
@@ -148,12 +154,18 @@ class Release:
             return True, report
         try:
             context = self._store.around([(webhook_id, None)])
+            if not context.readable(webhook_id):
+                report.unreadable += 1
+                return False, report
             webhook, state = context.webhooks.get(webhook_id), context.states[webhook_id]
             return self._drain_room(webhook_id, webhook, state, report), report
         except Unavailable as exc:
             report.failures += 1
             logger.warning("the room of %s waits for the next run: %s", webhook_id, exc)
-            return False, report
+        except Exception:  # nor must one room
+            report.failures += 1
+            logger.exception("the room of %s waits for the next run", webhook_id)
+        return False, report
 
     def _drain_room(
         self, webhook_id: str, webhook: Webhook | None, state: EndpointState, report: ReleaseReport
@@ -227,6 +239,10 @@ class Release:
             logger.info("released", extra={"delivery_ids": [record.delivery_id for record in records]})
         self._store.save(marks)  # one that does not hold was acted on meanwhile
         return len(records)
+
+
+def _is_due(record: DeliveryRecord) -> bool:
+    return record.waiting is not None and record.waiting.kind == "due"
 
 
 def _delay(record: DeliveryRecord, now_ms: int) -> int:

@@ -239,8 +239,7 @@ class Ingestion:
         return settled
 
     def _take_over(self, records: Sequence[EventRecord]) -> Mapping[tuple[str, str, int], EventRecord]:
-        """Insert where expired events, which TTL has not collected yet, are in the way. Returns those that others inserted
-        first."""
+        """Insert where expired events, not collected by TTL yet, are in the way. Returns what others inserted first."""
         self._events.remove_expired(records, self._now_ms())
         results = self._events.insert(records)
         late = [_key(record) for record, result in zip(records, results, strict=True) if result == "exists"]

@@ -18,6 +18,7 @@ class Attempt:
     outcome: Literal["success", "failure", "unknown"]
     status_code: int | None = None
     error_code: str | None = None
+    more: tuple[Any, ...] = ()  # what a newer version has stored behind these: kept as it is
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from webhooks.delivery.attempt_detail import unpack_detail
@@ -11,7 +11,7 @@ from webhooks.delivery.lifecycle import begin, given_up
 from webhooks.errors import Unavailable
 from webhooks.event_types import OPERATIONAL_EVENT_TYPES
 from webhooks.ids import derived_id, time_of
-from webhooks.messages import DeliveryMessage, Received
+from webhooks.messages import DeliveryMessage, Received, Unreadable
 from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord
 from webhooks.operational_events import EventPublisher, OperationalEvent
 from webhooks.recovery.failure_causes import cause_of, failed_attempt
@@ -44,6 +44,18 @@ class DeadLetterStore(Protocol):
         """False when this generation of it is kept already."""
         ...
 
+    def keep_unreadable(self, message_id: str, body: str, meta: str | None, reason: str) -> None:
+        """Keep a message where an operator finds it. Raises Unavailable."""
+        ...
+
+
+@dataclass(slots=True)
+class BurialReport:
+    """What a batch came to. `buried` are new dead letters; `unreadable` were kept for an operator as they are."""
+
+    buried: int = 0
+    unreadable: int = 0
+
 
 class DeadLetterWriter:
     """Turns messages of the dead-letter queue into dead letters."""
@@ -56,17 +68,47 @@ class DeadLetterWriter:
         self._publisher = publisher
         self._now_ms = now_ms
 
-    def bury(self, batch: Sequence[Received[DeliveryMessage]]) -> int:
-        """Keep what is really dead; returns how many dead letters are new. Raises Unavailable: repeat the batch."""
+    def bury(self, batch: Sequence[Received[DeliveryMessage]], unreadable: Sequence[Unreadable] = ()) -> BurialReport:
+        """Keep what is really dead, and what nobody can read. Raises Unavailable: repeat the batch."""
+        report = BurialReport()
+        for each in unreadable:
+            self._keep_unreadable(each.message_id, each.record["body"], each.meta, each.reason, report)
         context = self._store.around([(each.message.webhook_id, each.message.delivery_id) for each in batch])
         details = self._details(context.records.values())
-        letters = [letter for each in batch if (letter := self._letter(each.message, context, details)) is not None]
+        letters = [letter for each in batch if (letter := self._read(each, context, details, report)) is not None]
         self._publish(letters, context)  # before they are kept: the repeat of a batch cut off here would find them kept
         buried = [letter for letter in letters if self._letters.bury(letter)]
         for letter in buried:
             what = {"delivery_id": letter.delivery_id, "event_id": letter.event_id, "webhook_id": letter.webhook_id}
             logger.info("dead letter kept", extra={**what, "reason": letter.failure_reason, "cause": letter.cause})
-        return len(buried)
+        report.buried = len(buried)
+        return report
+
+    def _read(
+        self,
+        received: Received[DeliveryMessage],
+        context: DeliveryContext,
+        details: Mapping[str, bytes],
+        report: BurialReport,
+    ) -> DeadLetter | None:
+        """The letter; None for what is not dead, and for what cannot become a letter, which is kept as it is."""
+        message = received.message
+        reason = "what is stored of its webhook or delivery cannot be read by this version"
+        try:
+            if context.readable(message.webhook_id, message.delivery_id):
+                return self._letter(message, context, details)
+        except Unavailable:
+            raise
+        except Exception as exc:  # whatever one letter brings out must not keep the others from being kept
+            logger.exception("delivery %s cannot be kept as a dead letter", message.delivery_id)
+            reason = repr(exc)
+        self._keep_unreadable(received.message_id, message.body, message.meta(), reason, report)
+        return None
+
+    def _keep_unreadable(self, message_id: str, body: str, meta: str | None, reason: str, report: BurialReport) -> None:
+        logger.error("unreadable message", extra={"message_id": message_id, "reason": reason})
+        self._letters.keep_unreadable(message_id, body, meta, reason)
+        report.unreadable += 1
 
     def _publish(self, letters: Sequence[DeadLetter], context: DeliveryContext) -> None:
         operational_events = [

@@ -29,6 +29,11 @@ def dead_key(webhook_id: str, delivery_id: str) -> Key:
     return schema.history_pk(webhook_id, delivery_id), schema.dead_sk(delivery_id)
 
 
+MOST_KEPT_BYTES = 300_000
+MOST_REASON = 4_000
+MOST_META = 20_000
+
+
 class DeadLetterStore:
     """Dead letters by delivery."""
 
@@ -89,16 +94,20 @@ class DeadLetterStore:
 
     def keep_unreadable(self, message_id: str, body: str, meta: str | None, reason: str) -> None:
         """Keep a message that nobody can read where an operator finds it: partition `unreadable` of the table."""
-        now_ms = self._now_ms()
+        now_ms, raw = self._now_ms(), body.encode()
+        packed = pack(raw)
+        if len(packed) > MOST_KEPT_BYTES:  # an item has at most 400 KB: its beginning tells an operator what it was
+            packed = pack(raw[:MOST_KEPT_BYTES])
+            reason = f"{reason} (cut: of {len(raw)} bytes the first {MOST_KEPT_BYTES} are kept)"
         item: Item = {
             schema.PK: text(schema.UNREADABLE_PK),
             schema.SK: text(schema.due_at(now_ms, message_id)),
-            "body": binary(pack(body.encode())),
-            "reason": text(reason),
+            "body": binary(packed),
+            "reason": text(reason[:MOST_REASON]),
             schema.EXPIRES_AT: number((now_ms + self._retention_ms) // 1000),
         }
         if meta is not None:
-            item["meta"] = text(meta)
+            item["meta"] = text(meta[:MOST_META])
         self._table.put(item)
 
     def _is_kept(self, item: Item) -> bool:

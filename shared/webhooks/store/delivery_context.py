@@ -1,6 +1,8 @@
 """The one read that a batch of deliveries starts with."""
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from webhooks.delivery.endpoint_state import DeliveryContext
 from webhooks.messages import DeliveryMessage
@@ -8,8 +10,13 @@ from webhooks.models.webhook import Webhook
 from webhooks.store.deliveries import DeliveryStore
 from webhooks.store.delivery_items import delivery_key, delivery_of
 from webhooks.store.details import attempt_details
+from webhooks.store.dynamo import Item, Key
 from webhooks.store.states import state_key, state_of
 from webhooks.store.webhook_items import webhook_key, webhook_of
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 class DeliveryContextStore(DeliveryStore):
@@ -31,10 +38,21 @@ class DeliveryContextStore(DeliveryStore):
         found = self._table.get_many(
             [*map(webhook_key, webhook_ids), *map(state_key, webhook_ids), *deliveries.values()]
         )
+        unreadable: set[str] = set()
+
+        def read(owner: str, key: Key, decode: Callable[[Item], T]) -> Iterator[tuple[str, T]]:
+            try:
+                if key in found:
+                    yield owner, decode(found[key])
+            except Exception:  # whatever a strange item brings out costs its own deliveries and no others
+                logger.exception("item %s cannot be read", key)
+                unreadable.add(owner)
+
+        webhooks = dict(each for w in webhook_ids for each in read(w, webhook_key(w), webhook_of))
+        states = dict(each for w in webhook_ids for each in read(w, state_key(w), state_of))
+        records = dict(each for d, key in deliveries.items() for each in read(d, key, delivery_of))
         return DeliveryContext(
-            webhooks={w: webhook_of(found[webhook_key(w)]) for w in webhook_ids if webhook_key(w) in found},
-            states={w: state_of(found.get(state_key(w))) for w in webhook_ids},
-            records={d: delivery_of(found[key]) for d, key in deliveries.items() if key in found},
+            webhooks, {w: states.get(w) or state_of(None) for w in webhook_ids}, records, frozenset(unreadable)
         )
 
     def details(self, attempts: Sequence[tuple[str, str, int]]) -> dict[str, bytes]:

@@ -61,7 +61,7 @@ def delivery_item(record: DeliveryRecord, expires_at: int) -> Item:
 def delivery_of(item: Item) -> DeliveryRecord:
     """The record that an item holds."""
     delivery_id = item[schema.SK]["S"].removeprefix(schema.DELIVERY_PREFIX)
-    cycle, _, before = (read_text(item, "cycle") or "").partition("|")
+    cycle, before = ([*(read_text(item, "cycle") or "").split("|"), ""])[:2]
     body = read_bytes(item, "body")
     seen = read_text(item, "seen")
     return DeliveryRecord(
@@ -78,7 +78,7 @@ def delivery_of(item: Item) -> DeliveryRecord:
         cycle_started_at_ms=int(cycle) if cycle else time_of(delivery_id),
         next_attempt_at_ms=read_int(item, "next_attempt_at") if "next_attempt_at" in item else None,
         reason=read_text(item, "reason"),
-        seen=tuple((name, int(count)) for name, _, count in (e.partition(":") for e in seen.split(",")))
+        seen=tuple((name, int(count)) for name, count, *_ in (each.split(":") for each in seen.split(",")))
         if seen
         else (),
         waiting=_waiting(read_text(item, "waiting")),
@@ -89,7 +89,9 @@ def delivery_of(item: Item) -> DeliveryRecord:
 
 
 def _attempts_text(attempts: tuple[Attempt, ...]) -> str:
-    rows = [[a.number, a.started_at_ms, a.duration_ms, a.outcome[0], a.status_code, a.error_code] for a in attempts]
+    rows = [
+        [a.number, a.started_at_ms, a.duration_ms, a.outcome[0], a.status_code, a.error_code, *a.more] for a in attempts
+    ]
     return json.dumps(rows, separators=(",", ":"))
 
 
@@ -98,8 +100,8 @@ _OUTCOMES: dict[str, Any] = {"s": "success", "f": "failure", "u": "unknown"}
 
 def _attempts(stored: str) -> tuple[Attempt, ...]:
     return tuple(
-        Attempt(number_, started, duration, _OUTCOMES[outcome], status, error)
-        for number_, started, duration, outcome, status, error in json.loads(stored)
+        Attempt(number_, started, duration, _OUTCOMES[outcome], status, error, tuple(more))
+        for number_, started, duration, outcome, status, error, *more in json.loads(stored)
     )
 
 

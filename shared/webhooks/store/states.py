@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, fields
+from typing import Any
 
 from webhooks.delivery.circuit_breaker import Circuit
 from webhooks.delivery.endpoint_state import EndpointState
@@ -27,7 +28,7 @@ def state_of(item: Item | None) -> EndpointState:
     circuit = read_text(item, "circuit")
     wake = read_text(item, schema.WAITING_AT)
     return EndpointState(
-        circuit=Circuit(*json.loads(circuit)) if circuit else Circuit(),
+        circuit=_circuit(json.loads(circuit)) if circuit else Circuit(),
         slow_until_ms=read_int(item, "slow_until"),
         gentle_until_ms=read_int(item, "gentle_until"),
         revision=read_int(item, "revision"),
@@ -36,6 +37,18 @@ def state_of(item: Item | None) -> EndpointState:
         touched_at_ms=read_int(item, "touched_at"),
         silent=item.get("silent", {}).get("BOOL", False),
     )
+
+
+_COLUMNS = len(fields(Circuit)) - 1  # the last one holds what is beyond them
+
+
+def _circuit(columns: list[Any]) -> Circuit:
+    return Circuit(*columns[:_COLUMNS], more=tuple(columns[_COLUMNS:]))
+
+
+def _circuit_text(circuit: Circuit) -> str:
+    *columns, more = astuple(circuit)
+    return json.dumps([*columns, *more], separators=(",", ":"))
 
 
 class StateStore:
@@ -60,7 +73,7 @@ class StateStore:
             "SET #c = :c, slow_until = :s, gentle_until = :g, silent = :q, #r = :n",
             names={"#c": "circuit", "#r": "revision"},
             values={
-                ":c": text(json.dumps(astuple(after.circuit), separators=(",", ":"))),
+                ":c": text(_circuit_text(after.circuit)),
                 ":s": number(after.slow_until_ms),
                 ":g": number(after.gentle_until_ms),
                 ":q": {"BOOL": after.silent},

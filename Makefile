@@ -28,7 +28,8 @@ help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
-setup: .venv/.ready ## install the locked packages into .venv (every other target does it when needed)
+setup: .venv/.ready ## install the locked packages into .venv (every other target does it when needed), and quick checks before each commit
+	@git rev-parse --git-dir >/dev/null 2>&1 && [ -z "$$CI" ] && .venv/bin/pre-commit install >/dev/null || true
 
 # -- running ------------------------------------------------------------------
 
@@ -51,9 +52,16 @@ token: .venv/.ready ## a JWT: USER_ID=123 [STAGE=dev] [SCOPE="webhooks admin"] [
 
 # -- checking -----------------------------------------------------------------
 
+# Two processes, which take longer to start than one file takes to run.
+PROCESSES := $(if $(findstring .py,$(ARGS)),-n 0,-n 2 --dist loadfile --no-loadscope-reorder)
+
 .PHONY: test
-test: .venv/.ready .venv-sam/.ready ## all tests, in two processes (ARGS="-k name" for some, ARGS="-n 0" in one)
-	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: .venv/.ready .venv-sam/.ready ## all tests, in two processes (ARGS="-k name" for some, ARGS="tests/unit/test_ids.py" for a file)
+	@$(PY) -m pytest $(PROCESSES) $(ARGS)
+
+.PHONY: unit
+unit: .venv/.ready ## the unit tests alone, about a minute (ARGS="--random-order-seed=7" shuffles them)
+	@$(PY) -m pytest $(PROCESSES) tests/unit $(ARGS)
 
 .PHONY: coverage
 coverage: .venv/.ready ## which lines of functions and shared the unit and integration tests reach, with branches; names those they do not

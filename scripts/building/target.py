@@ -101,7 +101,7 @@ def _overrides(project: Path, stage: str) -> dict[str, str]:
     if stage not in config:
         raise BuildError(f"samconfig.toml has no {stage!r}: STAGE is one of {', '.join(config.keys() - {'version'})}.")
     text = config[stage].get("deploy", {}).get("parameters", {}).get("parameter_overrides", "")
-    return dict(each.partition("=")[::2] for each in shlex.split(text))
+    return {name: value for name, _, value in (each.partition("=") for each in shlex.split(text))}
 
 
 def without_make() -> dict[str, str]:

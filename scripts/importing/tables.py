@@ -153,7 +153,7 @@ def _tables(path: Path, position: int) -> Mapping[str, Sequence[Row]]:
     if isinstance(document, list):
         return {name: _checked(cast("list[object]", document), path, name)}
     if isinstance(document, dict) and document:
-        tables = cast("dict[str, object]", document)
+        tables = cast("dict[str, Any]", document)
         if set(tables) <= {"webhooks", "webhook_subscriptions"} and all(isinstance(t, list) for t in tables.values()):
             return {key: _checked(cast("list[object]", rows), path, key) for key, rows in tables.items()}
     raise UnreadableExport(f"{path} must be a list of objects, or an object with webhooks and webhook_subscriptions")
@@ -165,7 +165,7 @@ def _checked(rows: Iterable[object], path: Path, table: str) -> list[Row]:
     for row in rows:
         if not isinstance(row, dict):
             raise UnreadableExport(f"{path}: a row of {table} must be an object")
-        columns = cast("dict[str, object]", row)
+        columns = cast("dict[str, Any]", row)
         if missing := [name for name in needed[table] if name not in columns]:
             raise UnreadableExport(
                 f"{path}: {table} needs the column {missing[0]}; it has {', '.join(map(str, columns))}"

@@ -48,7 +48,7 @@ class EgressSettings(Settings):
 class RetentionSettings(Settings):
     """How long finished things are kept."""
 
-    retention_days: int = Field(30, ge=1, le=3650)
+    retention_days: int = Field(default=30, ge=1, le=3650)
 
     @property
     def retention_ms(self) -> int:
@@ -76,8 +76,8 @@ class SenderSettings(EgressSettings, RetentionSettings):
     data_key_id: str
     header_prefix: str = "X-PyAirtable"
     user_agent: str = "PyAirtable-Webhooks/1.0"
-    max_wait_days: int = Field(14, ge=1, le=365)
-    retry_base_seconds: float = Field(5, gt=0, le=3600)
+    max_wait_days: int = Field(default=14, ge=1, le=365)
+    retry_base_seconds: float = Field(default=5, gt=0, le=3600)
 
 
 class ReplaySettings(RetentionSettings):
@@ -120,8 +120,8 @@ class ApiSettings(EgressSettings, RetentionSettings):
     user_agent: str = "PyAirtable-Webhooks/1.0"
     auth_mode: Literal["jwt", "header"] = "jwt"
     cors_allowed_origins: CommaSeparated = ("*",)
-    tenant_rate_limit: float = Field(100, ge=0)
-    max_webhooks_per_tenant: int = Field(1000, ge=1)
+    tenant_rate_limit: float = Field(default=100, ge=0)
+    max_webhooks_per_tenant: int = Field(default=1000, ge=1)
 
 
 class DashboardSettings(Settings):

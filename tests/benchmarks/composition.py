@@ -50,7 +50,7 @@ def configure(stub: Stub) -> None:
     )  # fmt: skip
 
 
-def load(name: str) -> Any:  # noqa: ANN401
+def load(name: str) -> Any:
     """A function's module. What it logs is made, and not kept."""
     folder = PROJECT / "functions" / name
     sys.path.insert(0, str(folder))

@@ -153,14 +153,14 @@ def naive(stub: Stub, *, batch: int, tls: bool, latency_ms: int, units: int) -> 
     return {"us": us}
 
 
-def _model(stub: Stub) -> Any:  # noqa: ANN401
+def _model(stub: Stub) -> Any:
     from pynamodb.attributes import NumberAttribute, UnicodeAttribute
     from pynamodb.models import Model
 
     class Item(Model):
         """A delivery."""
 
-        class Meta:
+        class Meta:  # pyright: ignore[reportIncompatibleVariableOverride] - as pynamodb wants it
             """Where it is."""
 
             table_name = "t"

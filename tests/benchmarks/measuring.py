@@ -43,7 +43,7 @@ class Stub:
         base = f"https://127.0.0.1:{self.tls_port}" if tls else f"http://127.0.0.1:{self.http_port}"
         return f"{base}/{latency_ms}/{body_bytes}/{int(rich)}"
 
-    def control(self, operation: str, **request: Any) -> Any:  # noqa: ANN401
+    def control(self, operation: str, **request: Any) -> Any:
         """One of the stub's own controls: Seed, Calls, Arrivals."""
         asked = urllib.request.Request(
             self.endpoint, json.dumps(request).encode(), {"X-Amz-Target": f"Stub.{operation}"}

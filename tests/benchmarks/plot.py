@@ -62,7 +62,7 @@ def draw_cost(bills: Mapping[str, Sequence[tuple[str, float, float]]], file: Pat
     _save(figure, (axes,), file)
 
 
-def _save(figure: Any, all_axes: Sequence[Any], file: Path) -> None:  # noqa: ANN401
+def _save(figure: Any, all_axes: Sequence[Any], file: Path) -> None:
     for axes in all_axes:
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(file, metadata={"Date": None})

@@ -16,7 +16,7 @@ def _rules(*rules: tuple[str, str, Any], joined: str = "and") -> Mapping[str, An
     return {"conditions": {"operator": joined, "rules": written}}
 
 
-def _of(number: int, wanted: Any, other: Any) -> Any:  # noqa: ANN401
+def _of(number: int, wanted: Any, other: Any) -> Any:
     return wanted if number < MATCHING else other
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from playwright.sync_api import ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import ConsoleMessage, Dialog, Locator, Page, expect
 
 from tests.support.service import User
 
@@ -20,7 +20,11 @@ class Look:
     def __post_init__(self) -> None:
         self.page.on("pageerror", lambda error: self.faults.append(f"script failed: {error}"))
         self.page.on("console", self._said)
-        self.page.on("dialog", lambda dialog: (self.faults.append(f"a script ran: {dialog.message}"), dialog.dismiss()))
+        self.page.on("dialog", self._refuse)
+
+    def _refuse(self, dialog: Dialog) -> None:
+        self.faults.append(f"a script ran: {dialog.message}")
+        dialog.dismiss()
 
     def _said(self, message: ConsoleMessage) -> None:
         # the browser notes every answer of 4xx; some are what a test asks for

@@ -264,7 +264,7 @@ class Chaos:
             mine = [each for each in events if (each["user_id"], each["workspace_id"]) == (user, workspace)]
             self._call("POST", "/events", user, workspace, {"events": mine})
 
-    def _put(self, bus: Any, events: Sequence[Document]) -> None:  # noqa: ANN401
+    def _put(self, bus: Any, events: Sequence[Document]) -> None:
         outputs = self._stack.outputs
         fixed = {"EventBusName": outputs["EventBusName"], "Source": outputs["EventSource"]}
         entries = [{**fixed, "DetailType": event["type"], "Detail": json.dumps(event)} for event in events]

@@ -94,7 +94,7 @@ class StackWorld:
     def _read(self, read: Callable[[Item], T], condition: str, prefix: str) -> list[T]:
         return [read(item) for item in self._scan(condition, prefix)]
 
-    def _scan(self, condition: str, prefix: str, **more: Any) -> Iterator[Item]:  # noqa: ANN401
+    def _scan(self, condition: str, prefix: str, **more: Any) -> Iterator[Item]:
         request = {"FilterExpression": condition, "ExpressionAttributeValues": {":p": {"S": prefix}}, **more}
         for page in self._dynamodb.get_paginator("scan").paginate(TableName=self.outputs["TableName"], **request):
             yield from page["Items"]

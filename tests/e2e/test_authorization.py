@@ -2,6 +2,7 @@
 
 import base64
 import json
+from typing import Any
 
 import httpx
 import jwt
@@ -13,7 +14,7 @@ from tests.support.service import Document, Service, User, assert_problem, event
 SECRET = "not the secret of this service, though twice as long as one has to be"
 
 
-def claims(service: Service, **changes: object) -> Document:
+def claims(service: Service, **changes: Any) -> Document:
     """Those of a token that the service would take."""
     outputs = service.stack.outputs
     good = {"sub": "77", "iss": outputs["JwtIssuer"], "aud": outputs["JwtAudience"], "scope": "webhooks"}
@@ -24,7 +25,7 @@ def with_token(service: Service, token: str, **headers: str) -> httpx.Response:
     return service.http.get("/api/v1/webhooks", headers={"Authorization": f"Bearer {token}", **headers})
 
 
-def genuine(service: Service, **changes: object) -> str:
+def genuine(service: Service, **changes: Any) -> str:
     """Signed with the service's own secret."""
     arn = service.stack.outputs["JwtSecretArn"]
     secret = service.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]

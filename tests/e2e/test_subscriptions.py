@@ -1,5 +1,7 @@
 """/webhooks/:id/subscriptions over HTTP: a subscription that is answered 201 hears the next event."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.service import Document, Service, User, assert_problem, event, ids_at
@@ -15,7 +17,7 @@ def webhook(service: Service, user: User) -> Document:
     return created.json() | {"path": path}
 
 
-def subscribe(user: User, webhook: Document, **fields: object) -> Document:
+def subscribe(user: User, webhook: Document, **fields: Any) -> Document:
     created = user.post(f"/webhooks/{webhook['id']}/subscriptions", fields)
     assert created.status_code == 201, created.text
     return created.json()

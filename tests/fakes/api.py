@@ -16,7 +16,11 @@ class Api:
     def __init__(self, services: Services) -> None:
         settings, now_ms = ApiSettings.read(services.environment()), services.clock.now_ms
         ports = composition.adapters(
-            settings, services, models=partial(models, services.dynamodb), now_ms=now_ms, sleep=services.time()["sleep"]
+            settings,
+            services.clients(),
+            models=partial(models, services.dynamodb),
+            now_ms=now_ms,
+            sleep=services.time()["sleep"],
         )
         self.use_cases = composition.use_cases(settings, ports, now_ms=now_ms)
         self.owners = Owners(self.use_cases, ports.webhooks)

@@ -5,7 +5,7 @@ from typing import Any
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
 
-def client_error(operation: str, code: str, message: str = "", **extra: Any) -> ClientError:  # noqa: ANN401
+def client_error(operation: str, code: str, message: str = "", **extra: Any) -> ClientError:
     """What AWS answered instead of doing it."""
     response = {
         "Error": {"Code": code, "Message": message},

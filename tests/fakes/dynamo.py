@@ -207,7 +207,8 @@ class FakeDynamoDB:
             if parsed.kind == "update":
                 new = {name: value for name, value in item.items() if name not in parsed.removes}
                 new.update(zip(parsed.sets, parameters, strict=False))
-        if new is not None and (size := item_bytes(new)) > MAX_ITEM_BYTES:
+        size = 0 if new is None else item_bytes(new)
+        if size > MAX_ITEM_BYTES:
             return _statement_error(parsed, "ValidationError", "Item size has exceeded the maximum allowed size")
         table.write(key, new)
         if new is not None:
@@ -216,7 +217,7 @@ class FakeDynamoDB:
 
     # ---- all writes
 
-    def _one(self, operation: str, kind: str, **request: Any) -> Item:  # noqa: ANN401
+    def _one(self, operation: str, kind: str, **request: Any) -> Item:
         given = {name: value for name, value in request.items() if value is not None}
         table, key, holds, new = self._plan(operation, kind, given)
         if self._is_hot(key):

@@ -173,7 +173,7 @@ def _sort_value(entry: tuple[str, str, str]) -> str:
     return entry[0]
 
 
-def _behind(rows: Sequence[Any], start: Any, first: int, last: int, *, forward: bool) -> tuple[int, int]:  # noqa: ANN401
+def _behind(rows: Sequence[Any], start: Any, first: int, last: int, *, forward: bool) -> tuple[int, int]:
     if forward:
         return max(first, bisect_right(rows, start)), last
     return first, min(last, bisect_left(rows, start))

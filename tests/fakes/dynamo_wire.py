@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 OPERATIONS = {"BatchGetItem": "batch_get_item", "BatchExecuteStatement": "batch_execute_statement"}
 
 
-def wire(client: Any) -> Callable[[str, bytes], bytes | None]:  # noqa: ANN401
+def wire(client: Any) -> Callable[[str, bytes], bytes | None]:
     """What `DirectDynamoDB` posts to: the client's answer as JSON, or None for an error of whatever kind."""
 
     def post(operation: str, body: bytes) -> bytes | None:

@@ -52,7 +52,7 @@ _READS = ("batch_get_item", "get_item", "query")
 _SINGLE_WRITES = ("put_item", "update_item", "delete_item")
 _WRITES = (*_SINGLE_WRITES, "transact_write_items", "batch_execute_statement")
 _CONSEQUENTIAL = (*_WRITES, *PARTIAL[2:])
-_WHERE: dict[Fault, tuple[str, ...]] = {
+_WHERE: dict[str, tuple[str, ...]] = {
     "repeated": _CONSEQUENTIAL,
     "partial": PARTIAL,
     "hot_partition": (*_READS, *_WRITES),
@@ -60,7 +60,7 @@ _WHERE: dict[Fault, tuple[str, ...]] = {
     "cut_off": PARTIAL[1:],
     "visibility_refused": ("change_message_visibility_batch",),
 }
-_CODES: dict[tuple[Fault, str], str] = {
+_CODES: dict[tuple[str, str], str] = {
     ("throttled", "sqs"): "RequestThrottled",
     ("throttled", ""): "ThrottlingException",
     ("internal_error", "sqs"): "InternalFailure",
@@ -71,10 +71,10 @@ _CODES: dict[tuple[Fault, str], str] = {
     ("access_denied", "kms"): "DisabledException",
     ("access_denied", ""): "AccessDeniedException",
 }
-Plan = Callable[[str], Fault | None]  # the call's name, such as "dynamodb.batch_get_item", to what shall happen
+Plan = Callable[[str], str | None]  # the call's name, such as "dynamodb.batch_get_item", to what shall happen
 
 
-def applies(fault: Fault, operation: str) -> bool:
+def applies(fault: str, operation: str) -> bool:
     """Whether this can happen at that operation: `_WHERE` says so; what is not named there can happen everywhere."""
     return operation in _WHERE.get(fault, (operation,))
 
@@ -82,7 +82,7 @@ def applies(fault: Fault, operation: str) -> bool:
 class FaultyClient:
     """A boto3 client whose calls fail as planned. `made` counts calls, `struck` faults by (fault, call)."""
 
-    def __init__(self, client: Any, service: str, plan: Plan) -> None:  # noqa: ANN401
+    def __init__(self, client: Any, service: str, plan: Plan) -> None:
         self._client = client
         self._service = service
         self._plan = plan
@@ -93,7 +93,7 @@ class FaultyClient:
         call = getattr(self._client, operation)
         name = f"{self._service}.{operation}"
 
-        def faulty(**request: Any) -> Any:  # noqa: ANN401
+        def faulty(**request: Any) -> Any:
             self.made[name] += 1
             fault = self._plan(name)
             if fault is None or not applies(fault, operation):
@@ -104,7 +104,7 @@ class FaultyClient:
         return faulty
 
 
-def _strike(fault: Fault, service: str, operation: str, call: Callable[..., Any], request: dict[str, Any]) -> Any:  # noqa: ANN401
+def _strike(fault: str, service: str, operation: str, call: Callable[..., Any], request: dict[str, Any]) -> Any:
     match fault:
         case "crash_before":
             raise Crash
@@ -131,7 +131,7 @@ def _strike(fault: Fault, service: str, operation: str, call: Callable[..., Any]
             raise client_error(operation, code)
 
 
-def _refused_by_table(fault: Fault, operation: str, call: Callable[..., Any], request: dict[str, Any]) -> Any:  # noqa: ANN401
+def _refused_by_table(fault: str, operation: str, call: Callable[..., Any], request: dict[str, Any]) -> Any:
     reason = "ThrottlingError" if fault == "hot_partition" else "TransactionConflict"
     if operation == "batch_execute_statement":
         return _partial(operation, call, request, reason, sender_fault=False)
@@ -146,7 +146,7 @@ def _refused_by_table(fault: Fault, operation: str, call: Callable[..., Any], re
 
 def _partial(
     operation: str, call: Callable[..., Any], request: dict[str, Any], code: str, *, sender_fault: bool
-) -> Any:  # noqa: ANN401
+) -> Any:
     """Every other entry is left undone, the last one in any case."""
     if operation == "batch_get_item":
         ((table, asked),) = request["RequestItems"].items()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_lambda_powertools import Logger
 
@@ -19,6 +19,9 @@ from tests.fakes.virtual_loop import VirtualLoop
 from webhooks import batch_log, settings
 from webhooks.aws.direct_dynamodb import DirectDynamoDB
 from webhooks.store.dynamo import DynamoTable
+
+if TYPE_CHECKING:
+    from webhooks.aws.clients import Clients
 
 Handler = Callable[[Mapping[str, Any]], dict[str, Any]]
 TIMEOUTS_MS = {"ingest": 60_000, "sender": 60_000, "release": 55_000, "replay": 60_000, "rollup": 60_000}
@@ -68,6 +71,10 @@ class Services:
         """The table's client as the hot path has it."""
         return DirectDynamoDB(self.dynamodb, wire(self.dynamodb))
 
+    def clients(self) -> "Clients":
+        """These instead of boto3's."""
+        return cast("Clients", self)
+
     def environment(self) -> dict[str, str]:
         """Variables of every function."""
         return {
@@ -104,7 +111,9 @@ def ingest(services: Services) -> Handler:
     read = settings.IngestSettings.read(services.environment())
     return _invoked(
         "ingest",
-        ingest_function.build(read, services, logger, random=services.random, write=services.write, **services.time()),
+        ingest_function.build(
+            read, services.clients(), logger, random=services.random, write=services.write, **services.time()
+        ),
     )
 
 
@@ -115,7 +124,7 @@ def sender(services: Services) -> Handler:
     invoked = _invoked(
         "sender",
         sender_function.build(
-            read, services, services.transport, loop, logger,
+            read, services.clients(), services.transport, loop, logger,
             random=services.random, write=services.write, **services.time(),
         ),
     )  # fmt: skip
@@ -135,13 +144,17 @@ def sender(services: Services) -> Handler:
 def release(services: Services) -> Handler:
     """functions/release, one shard after the other: the fakes belong to one thread."""
     read = settings.ReleaseSettings.read(services.environment())
-    return _invoked("release", release_function.build(read, services, logger, write=services.write, **services.time()))
+    return _invoked(
+        "release", release_function.build(read, services.clients(), logger, write=services.write, **services.time())
+    )
 
 
 def replay(services: Services) -> Handler:
     """functions/replay"""
     read = settings.ReplaySettings.read(services.environment())
-    return _invoked("replay", replay_function.build(read, services, logger, write=services.write, **services.time()))
+    return _invoked(
+        "replay", replay_function.build(read, services.clients(), logger, write=services.write, **services.time())
+    )
 
 
 def rollup(services: Services) -> Handler:
@@ -149,7 +162,9 @@ def rollup(services: Services) -> Handler:
     read = settings.RollupSettings.read(services.environment())
     return _invoked(
         "rollup",
-        rollup_function.build(read, services, logger, random=services.random, write=services.write, **services.time()),
+        rollup_function.build(
+            read, services.clients(), logger, random=services.random, write=services.write, **services.time()
+        ),
     )
 
 

@@ -14,7 +14,7 @@ SECRET = "whsec_" + base64.b64encode(bytes(range(7, 39))).decode()
 class Owners:
     """Registers and changes webhooks as the API's use cases do."""
 
-    def __init__(self, use_cases: Any, store: Any) -> None:  # noqa: ANN401
+    def __init__(self, use_cases: Any, store: Any) -> None:
         self.store = store
         self.webhooks = use_cases.webhooks
         self.subscriptions = use_cases.subscriptions
@@ -29,7 +29,7 @@ class Owners:
         user_id: int | str = 7,
         workspace_id: int | str | None = 1,
         idempotency_key: str | None = None,
-        **fields: Any,  # noqa: ANN401
+        **fields: Any,
     ) -> Webhook:
         """A webhook at https://<name>.example/ with a subscription for each event type."""
         wanted = [
@@ -43,7 +43,7 @@ class Owners:
         )
         return self.webhooks.create(caller(user_id, workspace_id), request, idempotency_key).webhook
 
-    def change(self, webhook: Webhook, **fields: Any) -> Webhook:  # noqa: ANN401
+    def change(self, webhook: Webhook, **fields: Any) -> Webhook:
         """Change fields, such as the status."""
         return self.webhooks.change(caller(webhook.user_id), webhook.webhook_id, WebhookChange(**fields), None)
 
@@ -51,12 +51,12 @@ class Owners:
         """Delete it."""
         self.webhooks.delete(caller(webhook.user_id), webhook.webhook_id, None)
 
-    def subscribe(self, webhook: Webhook, event_type: str, **fields: Any) -> str:  # noqa: ANN401
+    def subscribe(self, webhook: Webhook, event_type: str, **fields: Any) -> str:
         """Subscribe it to another type; returns the subscription's id."""
         request = SubscriptionRequest(event_type=event_type, **fields)
         return self.subscriptions.create(caller(webhook.user_id), webhook.webhook_id, request).subscription_id
 
-    def change_subscription(self, webhook: Webhook, subscription_id: str, **fields: Any) -> None:  # noqa: ANN401
+    def change_subscription(self, webhook: Webhook, subscription_id: str, **fields: Any) -> None:
         """Change a subscription."""
         wanted = SubscriptionChange(**fields)
         self.subscriptions.change(caller(webhook.user_id), webhook.webhook_id, subscription_id, wanted, None)

@@ -1,7 +1,7 @@
 """Lets pynamodb's models speak to the fake."""
 
 import re
-from typing import Any
+from typing import Any, cast
 
 from webhooks.store.models import Models, bind
 
@@ -17,17 +17,17 @@ class PynamoClient:
 
     _request_signer = _Signer()
 
-    def __init__(self, client: Any) -> None:  # noqa: ANN401
+    def __init__(self, client: Any) -> None:
         self._client = client
 
-    def _make_api_call(self, operation_name: str, operation_kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+    def _make_api_call(self, operation_name: str, operation_kwargs: dict[str, Any]) -> Any:
         method = re.sub(r"(?<!^)(?=[A-Z])", "_", operation_name).lower()
         request = {name: value for name, value in operation_kwargs.items() if name not in _IGNORED}
         return getattr(self._client, method)(**request)
 
 
-def models(client: Any, table_name: str) -> Models:  # noqa: ANN401
+def models(client: Any, table_name: str) -> Models:
     """The models, bound to a table of this client."""
     bound = bind(table_name)
-    bound.webhook.connection()._client = PynamoClient(client)
+    bound.webhook.connection()._client = cast("Any", PynamoClient(client))
     return bound

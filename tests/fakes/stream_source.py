@@ -85,7 +85,7 @@ def _image(image: Mapping[str, Any]) -> Record:
     return {name: {"B": base64.b64encode(each["B"]).decode()} if "B" in each else each for name, each in image.items()}
 
 
-def _matches(value: Any, pattern: Any) -> bool:  # noqa: ANN401
+def _matches(value: Any, pattern: Any) -> bool:
     """Lambda Developer Guide, "Filter rule syntax", as far as the template uses it."""
     if isinstance(pattern, dict):
         return isinstance(value, dict) and all(_matches(value.get(name), each) for name, each in pattern.items())

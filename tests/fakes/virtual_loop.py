@@ -15,13 +15,13 @@ class _Timers(selectors.BaseSelector):
         self._clock = clock
         self._pass_ms = pass_ms
 
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:  # noqa: ANN401
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return selectors.SelectorKey(fileobj, 0, events, data)
 
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:  # noqa: ANN401
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
         return selectors.SelectorKey(fileobj, 0, 0, None)
 
-    def get_key(self, fileobj: Any) -> selectors.SelectorKey:  # noqa: ANN401
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
         raise KeyError(fileobj)
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:

@@ -262,7 +262,7 @@ def _no_fault(_call: str) -> None:
     return None
 
 
-def event(event_id: str | None = None, event_type: str = "record.created", **changes: Any) -> dict[str, Any]:  # noqa: ANN401
+def event(event_id: str | None = None, event_type: str = "record.created", **changes: Any) -> dict[str, Any]:
     """An event of workspace 1."""
     document = {
         "type": event_type,
@@ -276,6 +276,6 @@ def event(event_id: str | None = None, event_type: str = "record.created", **cha
     return {"id": event_id, **document} if event_id else document
 
 
-def events(count: int, start: int = 0, **changes: Any) -> Iterable[dict[str, Any]]:  # noqa: ANN401
+def events(count: int, start: int = 0, **changes: Any) -> Iterable[dict[str, Any]]:
     """Many of them: e0, e1, ..."""
     return [event(f"e{start + number}", **changes) for number in range(count)]

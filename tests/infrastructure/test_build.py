@@ -108,7 +108,7 @@ def _services(tree: ast.AST) -> Iterator[str]:
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         named = [ast.unparse(each).rpartition(".")[2] for each in (call.func, *call.args[:1])]
         if "client" in named:
-            yield from (each.value for each in call.args if isinstance(each, ast.Constant))
+            yield from (str(each.value) for each in call.args if isinstance(each, ast.Constant))
 
 
 def test_versions_and_licences_stay(built: Build) -> None:

@@ -123,7 +123,7 @@ def test_what_sam_deploys_takes_an_event_to_a_receiver(deployed: Deployed) -> No
 
         def delivered() -> bool:
             with contextlib.suppress(urllib.request.HTTPError):
-                found = deployed.call("GET", "/api/v1/events/evt_by_sam", **bearer)
+                found = deployed.call("GET", "/api/v1/events/evt_by_sam", body=None, **bearer)
                 return [each["status"] for each in found["webhooks"]] == ["delivered"]
             return False
 

@@ -3,8 +3,9 @@
 import importlib.util
 import json
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
@@ -12,15 +13,12 @@ from moto import mock_aws
 
 from tests.support.table_definition import create_table
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
 FUNCTION = Path(__file__).parents[2] / "functions" / "api"
-Call = "Callable[..., tuple[int, Any]]"
+Call = Callable[..., tuple[int, Any]]
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch) -> "Iterator[Call]":
+def call(monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
     with mock_aws():
         create_table(boto3.client("dynamodb"))
         sqs = boto3.client("sqs")
@@ -41,7 +39,7 @@ def call(monkeypatch: pytest.MonkeyPatch) -> "Iterator[Call]":
 
 
 def _call(
-    handler: "Callable[..., dict[str, Any]]", method: str, path: str, body: object = None, user_id: str = "123"
+    handler: Callable[..., dict[str, Any]], method: str, path: str, body: object = None, user_id: str = "123"
 ) -> tuple[int, Any]:
     answer = handler(
         {

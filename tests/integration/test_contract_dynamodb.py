@@ -39,12 +39,12 @@ class Subject:
     client: Any
     table: str
 
-    def refuses(self, code: str, call: Callable[..., Any], **request: Any) -> None:  # noqa: ANN401
+    def refuses(self, code: str, call: Callable[..., Any], **request: Any) -> None:
         with pytest.raises(ClientError) as caught:
             call(TableName=self.table, **request)
         assert caught.value.response["Error"]["Code"] == code
 
-    def put(self, sk: str, **attributes: Any) -> None:  # noqa: ANN401
+    def put(self, sk: str, **attributes: Any) -> None:
         self.client.put_item(TableName=self.table, Item={"pk": text("p"), "sk": text(sk), **attributes})
 
     def get(self, sk: str) -> dict[str, Any] | None:
@@ -52,7 +52,7 @@ class Subject:
         found = self.client.batch_get_item(RequestItems={self.table: asked})["Responses"][self.table]
         return found[0] if found else None
 
-    def execute(self, statement: str, *parameters: Any) -> str | None:  # noqa: ANN401
+    def execute(self, statement: str, *parameters: Any) -> str | None:
         """The code of the statement's error, None when it was carried out."""
         each = {"Statement": statement.replace("$", f'"{self.table}"'), "Parameters": list(parameters)}
         (answer,) = self.client.batch_execute_statement(Statements=[each])["Responses"]
@@ -88,7 +88,7 @@ def table(writes_statements: Subject) -> DynamoTable:
     return DynamoTable(writes_statements.client, writes_statements.table, sleep=lambda _seconds: None)
 
 
-def record(**changes: Any) -> DeliveryRecord:  # noqa: ANN401
+def record(**changes: Any) -> DeliveryRecord:
     webhook_id = "wh_" + "0" * 26
     values = {
         "delivery_id": delivery_id(NOW, "ws:1", "e1", webhook_id),

@@ -27,7 +27,7 @@ class Subject:
     url: str
     dead_letter_url: str
 
-    def send(self, *bodies: str, **entry: Any) -> dict[str, Any]:  # noqa: ANN401
+    def send(self, *bodies: str, **entry: Any) -> dict[str, Any]:
         entries = [{"Id": str(n), "MessageBody": body, **entry} for n, body in enumerate(bodies)]
         return self.client.send_message_batch(QueueUrl=self.url, Entries=entries)
 
@@ -49,7 +49,7 @@ class Subject:
         self.client.delete_message_batch(QueueUrl=self.url, Entries=[entry])
 
 
-def create_queues(client: Any) -> tuple[str, str]:  # noqa: ANN401
+def create_queues(client: Any) -> tuple[str, str]:
     dead = client.create_queue(QueueName=next(_names))["QueueUrl"]
     arn = client.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 2})

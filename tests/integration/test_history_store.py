@@ -36,13 +36,13 @@ class CountingClient:
         self.calls: Counter[str] = Counter()
         self.items = 0
 
-    def query(self, **request: object) -> dict[str, Any]:
+    def query(self, **request: Any) -> Any:
         answer = self.client.query(**request)
         self.calls["query"] += 1
         self.items += answer["ScannedCount"]
         return answer
 
-    def batch_get_item(self, **request: object) -> dict[str, Any]:
+    def batch_get_item(self, **request: Any) -> Any:
         self.calls["batch_get_item"] += 1
         return self.client.batch_get_item(**request)
 
@@ -68,7 +68,7 @@ def history(table: DynamoTable) -> HistoryStore:
     return HistoryStore(table, lambda: NOW)
 
 
-def record(n: int, webhook_id: str = WEBHOOK, **changes: object) -> DeliveryRecord:
+def record(n: int, webhook_id: str = WEBHOOK, **changes: Any) -> DeliveryRecord:
     made = DeliveryRecord(
         delivery_id=delivery_id(NOW + n // 3, "user:7", f"e{n}", webhook_id),  # several in one millisecond
         webhook_id=webhook_id,
@@ -89,7 +89,7 @@ def put(table: DynamoTable, *records: DeliveryRecord, expires_at: int = NOW // 1
         table.put({"pk": text(pk), "sk": text(sk), **delivery_item(each, expires_at)})
 
 
-def letter(n: int, webhook_id: str = WEBHOOK, owner: str = "7", **changes: object) -> DeadLetter:
+def letter(n: int, webhook_id: str = WEBHOOK, owner: str = "7", **changes: Any) -> DeadLetter:
     made = DeadLetter(
         delivery_id=delivery_id(NOW + n, "user:7", f"e{n}", webhook_id),
         webhook_id=webhook_id,

@@ -41,7 +41,7 @@ def acting_as(stack: LocalStack) -> dict[str, boto3.Session]:
     return sessions
 
 
-def is_allowed(stack: LocalStack, session: boto3.Session, service: str, method: str, **request: Any) -> bool:  # noqa: ANN401
+def is_allowed(stack: LocalStack, session: boto3.Session, service: str, method: str, **request: Any) -> bool:
     client: Any = session.client(service, endpoint_url=stack.endpoint_url)  # type: ignore[call-overload]
     try:
         getattr(client, method)(**request)
@@ -51,7 +51,7 @@ def is_allowed(stack: LocalStack, session: boto3.Session, service: str, method: 
 
 
 def who_may(
-    stack: LocalStack, sessions: dict[str, boto3.Session], service: str, method: str, **request: object
+    stack: LocalStack, sessions: dict[str, boto3.Session], service: str, method: str, **request: Any
 ) -> set[str]:
     return {name for name, session in sessions.items() if is_allowed(stack, session, service, method, **request)}
 

@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
@@ -49,7 +50,7 @@ def either(request: pytest.FixtureRequest) -> ManagementStore:
     return request.getfixturevalue("store") if request.param == "dynamodb" else MemoryManagementStore()
 
 
-def webhook(user_id: str | int = 7, workspace_id: str | int | None = None, at: int = NOW, **changes: object) -> Webhook:
+def webhook(user_id: str | int = 7, workspace_id: str | int | None = None, at: int = NOW, **changes: Any) -> Webhook:
     return Webhook(
         webhook_id=new_id("wh", at),
         user_id=user_id,
@@ -73,7 +74,7 @@ def webhook(user_id: str | int = 7, workspace_id: str | int | None = None, at: i
     )
 
 
-def subscription(owner: Webhook, event_type: str = "record.created", **changes: object) -> Subscription:
+def subscription(owner: Webhook, event_type: str = "record.created", **changes: Any) -> Subscription:
     fresh = Subscription(new_id("sub", NOW), owner.webhook_id, event_type, None, True, None, 1, NOW, NOW)
     return replace(fresh, **changes)
 
@@ -86,7 +87,7 @@ def create(store: ManagementStore, made: Webhook, *subscriptions: Subscription) 
 
 def versions_of(table: "Table", scope: str) -> dict[str, int]:
     item = table.get_item(Key={"pk": schema.versions_pk(scope), "sk": schema.VERSIONS_SK}).get("Item", {})
-    return {name: int(value) for name, value in item.items() if name not in ("pk", "sk")}
+    return {name: int(str(value)) for name, value in item.items() if name not in ("pk", "sk")}
 
 
 def route_of(table: "Table", scope: str, pattern: str, webhook_id: str) -> dict[str, Any] | None:
@@ -217,7 +218,7 @@ def test_deleting_leaves_a_tombstone_that_expires_and_no_list_shows(
     assert store.webhooks("7", after=None, limit=10) == ([], None)
     assert store.webhooks(None, after=None, limit=10) == ([], None)
     raw = table.get_item(Key={"pk": made.webhook_id, "sk": "webhook"})["Item"]
-    assert int(raw["expires_at"]) == (NOW + 5_000) // 1000
+    assert int(str(raw["expires_at"])) == (NOW + 5_000) // 1000
 
 
 def test_pages_are_complete_newest_first_and_of_one_owner(either: ManagementStore) -> None:
@@ -291,23 +292,23 @@ def test_what_an_older_reader_would_undo_is_refused(either: ManagementStore) -> 
 class Answers:
     """Stands in front of AWS: the first answers are these errors."""
 
-    def __init__(self, *errors: dict[str, object]) -> None:
+    def __init__(self, *errors: dict[str, Any]) -> None:
         self.errors = list(errors)
 
-    def __call__(self, **_: object) -> tuple[AWSResponse, dict[str, object]] | None:
-        return (AWSResponse("https://dynamodb", 400, {}, None), self.errors.pop(0)) if self.errors else None
+    def __call__(self, **_: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
+        return (AWSResponse("https://dynamodb", 400, HTTPHeaders(), None), self.errors.pop(0)) if self.errors else None
 
 
-def cancelled(*codes: str) -> dict[str, object]:
+def cancelled(*codes: str) -> dict[str, Any]:
     return {
         "Error": {"Code": "TransactionCanceledException"},
         "CancellationReasons": [{"Code": code} for code in codes],
     }
 
 
-def answer_first(store: DynamoManagementStore, *errors: dict[str, object]) -> None:
+def answer_first(store: DynamoManagementStore, *errors: dict[str, Any]) -> None:
     connection = store._models.webhook.connection()
-    connection.client.meta.events.register("before-call.dynamodb", Answers(*errors))
+    connection.client.meta.events.register("before-call.dynamodb", cast("Any", Answers(*errors)))
 
 
 def test_transactions_that_get_in_each_others_way_are_tried_again(store: DynamoManagementStore) -> None:
@@ -326,7 +327,7 @@ def test_transactions_that_get_in_each_others_way_are_tried_again(store: DynamoM
     ],
 )
 def test_what_dynamodb_does_not_do_is_ours_to_repeat(
-    store: DynamoManagementStore, errors: list[dict[str, object]]
+    store: DynamoManagementStore, errors: list[dict[str, Any]]
 ) -> None:
     answer_first(store, *errors)
     with pytest.raises(Unavailable):
@@ -334,7 +335,7 @@ def test_what_dynamodb_does_not_do_is_ours_to_repeat(
 
 
 def test_no_answer_at_all_is_ours_to_repeat(store: DynamoManagementStore) -> None:
-    def nothing(**_: object) -> None:
+    def nothing(**_: Any) -> None:
         raise ReadTimeoutError(endpoint_url="https://dynamodb.example")
 
     store._models.webhook.connection().client.meta.events.register("before-call.dynamodb", nothing)

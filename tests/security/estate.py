@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tests.support.receiver import answer
 from tests.support.service import Document, Service, User, event, eventually
@@ -18,7 +19,7 @@ class Estate:
     paths: tuple[str, ...]  # where its webhooks deliver to
 
 
-def make(service: Service, owner: User, **webhook: object) -> Estate:
+def make(service: Service, owner: User, **webhook: Any) -> Estate:
     """Webhooks, subscriptions, deliveries that worked and failed, a dead letter, and a replay job that is done."""
     working, failing = service.path(), service.path(answer(500))
     receiver = service.receiver

@@ -9,7 +9,7 @@ GOOD = {"url": "https://example.com/webhooks", "event_type": "record.created", "
 
 
 @schemathesis.hook
-def map_body(_context: HookContext, body: Any) -> Any:  # noqa: ANN401
+def map_body(_context: HookContext, body: Any) -> Any:
     return _mended(body) if len(str(body)) % 2 else body
 
 
@@ -18,7 +18,7 @@ def _has_fitting_length(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 128
 
 
-def _mended(node: Any) -> Any:  # noqa: ANN401
+def _mended(node: Any) -> Any:
     if isinstance(node, list):
         return [_mended(each) for each in node]
     if isinstance(node, dict):

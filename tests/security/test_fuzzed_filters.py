@@ -4,7 +4,7 @@ import json
 import random
 import string
 import time
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -41,9 +41,9 @@ def text(chance: random.Random) -> str:
     return "".join(chance.choices(string.printable + "äß語🔑\u0000", k=chance.randrange(8)))
 
 
-def rule(chance: random.Random) -> dict[str, object]:
+def rule(chance: random.Random) -> dict[str, Any]:
     operator = chance.choice(OPERATORS)
-    made: dict[str, object] = {"field": chance.choice(NAMES), "operator": operator}
+    made: dict[str, Any] = {"field": chance.choice(NAMES), "operator": operator}
     if operator.endswith("in"):
         made["value"] = chance.choice(LISTS)
     elif not operator.endswith("exists"):
@@ -55,7 +55,7 @@ def rule(chance: random.Random) -> dict[str, object]:
 LISTS = [[value(random.Random(size + seed), 9) for seed in range(size)] for size in (1, 3, 30, 1_000)]
 
 
-def group(chance: random.Random, depth: int, nodes: int) -> dict[str, object]:
+def group(chance: random.Random, depth: int, nodes: int) -> dict[str, Any]:
     inner = [
         group(chance, depth - 1, nodes // 4) if depth > 1 and chance.random() < 0.3 else rule(chance)
         for _ in range(chance.randint(1, max(1, min(nodes, 30))))
@@ -63,8 +63,8 @@ def group(chance: random.Random, depth: int, nodes: int) -> dict[str, object]:
     return {"operator": chance.choice(("and", "or", "not")), "rules": inner}
 
 
-def document(chance: random.Random) -> dict[str, object]:
-    made: dict[str, object] = {}
+def document(chance: random.Random) -> dict[str, Any]:
+    made: dict[str, Any] = {}
     if chance.random() < 0.8:
         made["conditions"] = group(chance, chance.choice((1, 2, 3, 3, 9)), chance.choice((2, 3, 5, 12, 12, 120)))
     if chance.random() < 0.4:
@@ -76,7 +76,7 @@ def document(chance: random.Random) -> dict[str, object]:
     return made
 
 
-def large_events(chance: random.Random) -> list[dict[str, object]]:
+def large_events(chance: random.Random) -> list[dict[str, Any]]:
     """Of 256 KB each: one long text, many short ones, deep nesting."""
     flat = {"text": "a" * 250_000, "a": "a" * 500}
     many = {"list": ["a" * chance.randrange(4) for _ in range(40_000)], "text": ["ab"] * 20_000}

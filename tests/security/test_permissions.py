@@ -82,7 +82,7 @@ def _manage(owner: User, webhook_id: str, subscription_id: str) -> None:
     assert owner.post(f"/webhooks/{webhook_id}/regenerate-secret", {}).status_code == 200
 
 
-def _send_again(owner: User, ids: Any) -> None:  # noqa: ANN401
+def _send_again(owner: User, ids: Any) -> None:
     path = f"/webhooks/{ids['failing_webhook_id']}"
     letter = owner.items(f"{path}/dead-letters")[0]["id"]
     assert owner.post(f"{path}/dead-letters/{letter}/replay").status_code in {202, 409}
@@ -145,7 +145,7 @@ def _begin_anew(service: Service, owner: User) -> None:
     owner.register("https://example.com/")
 
 
-def _read_all(owner: User, ids: Any) -> None:  # noqa: ANN401
+def _read_all(owner: User, ids: Any) -> None:
     for path in ("", "/health", "/metrics", "/deliveries", "/dead-letters"):
         owner.get(f"/webhooks/{ids['webhook_id']}{path}")
     owner.items("/dead-letters")
@@ -169,7 +169,7 @@ def granted(template: Template) -> Iterator[Grant]:
                     yield function, action, _named(resource)
 
 
-def _named(resource: Any) -> str:  # noqa: ANN401
+def _named(resource: Any) -> str:
     if resource == "*":
         return "*"
     if "Ref" in resource:

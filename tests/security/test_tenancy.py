@@ -45,11 +45,11 @@ def body_of(operation: Document) -> Document | None:
     return None if content is None else content.get("example")
 
 
-def ask(user: User, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401
+def ask(user: User, method: str, path: str, **more: Any) -> httpx.Response:
     return user.http.request(method, path, headers=user.headers, **more)
 
 
-def filled(path: str, ids: Any) -> str:  # noqa: ANN401
+def filled(path: str, ids: Any) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path)
 
 

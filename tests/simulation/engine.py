@@ -140,7 +140,7 @@ class Engine:
             return services
         return replace(services, clock=SkewedClock(self.clock, self.rng.randrange(-SKEW_MS, SKEW_MS)))
 
-    def strike(self, call: str) -> Any:  # noqa: ANN401
+    def strike(self, call: str) -> Any:
         """The plan of every port call: it takes a moment, in which others work; and it may fail."""
         fiber = self.scheduler.current
         if fiber is None or fiber.deadline_ms is None:

@@ -6,6 +6,7 @@ import sys
 from asyncio.tasks import _enter_task, _leave_task
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 from greenlet import getcurrent, greenlet
 
@@ -19,7 +20,7 @@ class Stopped(BaseException):
 class Fiber:
     """One strand of work. `deadline_ms`: when its Lambda function would be killed."""
 
-    def __init__(self, name: str, work: Callable[[], None], scheduler: "Scheduler") -> None:
+    def __init__(self, name: str, work: Callable[[], object], scheduler: "Scheduler") -> None:
         self.name = name
         self.deadline_ms: int | None = None
         self.turn = 0  # of its place in the schedule: older places are void
@@ -35,7 +36,7 @@ class Fiber:
     def pause(self) -> None:
         """Give the baton back; returns when it is this fiber's turn again."""
         with _outside_of_any_loop():
-            self._strand.parent.switch()
+            cast("greenlet", self._strand.parent).switch()
         if self._scheduler.stopped:
             raise Stopped
 
@@ -82,7 +83,7 @@ class Scheduler:
         self.failure: BaseException | None = None
         self.stopped = False
 
-    def spawn(self, name: str, work: Callable[[], None]) -> Fiber:
+    def spawn(self, name: str, work: Callable[[], object]) -> Fiber:
         """Have another fiber, from now on."""
         fiber = Fiber(name, work, self)
         self.living.add(fiber)

@@ -112,7 +112,7 @@ class Simulation:
         table = self.world.dynamodb.tables[TABLE]
         write = table.write
 
-        def watched(key: tuple[str, str], new: Any, *, by_ttl: bool = False) -> None:  # noqa: ANN401
+        def watched(key: tuple[str, str], new: Any, *, by_ttl: bool = False) -> None:
             if new is not None:
                 self.ledger.note(key, new)
             write(key, new, by_ttl=by_ttl)
@@ -215,7 +215,7 @@ class Simulation:
 
     # ---- faults
 
-    def _strike(self, call: str) -> Any:  # noqa: ANN401
+    def _strike(self, call: str) -> Any:
         return self.engine.strike(call)
 
     def _index_lag_ms(self) -> int:

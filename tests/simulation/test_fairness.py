@@ -33,7 +33,7 @@ class Sends:
         self.entries: list[tuple[str, dict[str, Any]]] = []
         send = world.sqs.send_message_batch
 
-        def noted(*, QueueUrl: str, Entries: Sequence[dict[str, Any]]) -> Any:  # noqa: ANN401
+        def noted(*, QueueUrl: str, Entries: Sequence[dict[str, Any]]) -> Any:
             self.entries += [(QueueUrl.rpartition("/")[2], entry) for entry in Entries]
             return send(QueueUrl=QueueUrl, Entries=Entries)
 

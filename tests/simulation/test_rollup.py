@@ -74,12 +74,12 @@ def world() -> World:
 class Unheard:
     """A bus. What is announced is looked at in tests/unit/statistics/test_transitions.py."""
 
-    def put_events(self, **_request: Any) -> dict[str, Any]:  # noqa: ANN401
+    def put_events(self, **_request: Any) -> dict[str, Any]:
         """Nobody listens."""
         return {"FailedEntryCount": 0}
 
 
-def _process(world: World, dynamodb: Any, clock: Clock, shard: int) -> Handler:  # noqa: ANN401
+def _process(world: World, dynamodb: Any, clock: Clock, shard: int) -> Handler:
     """functions/rollup, which adds to this shard of the counters."""
     drawn = (shard % COUNTER_SHARDS + 0.5) / COUNTER_SHARDS
     changed = replace(world.services, dynamodb=dynamodb, clock=clock, events=Unheard(), random=lambda: drawn)
@@ -251,7 +251,7 @@ class _Interrupted:
         self._client = client
         self._somebody: Callable[[], object] | None = somebody
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
     def interrupt(self) -> None:
@@ -259,7 +259,7 @@ class _Interrupted:
         if somebody is not None:
             somebody()
 
-    def transact_write_items(self, **request: Any) -> Any:  # noqa: ANN401
+    def transact_write_items(self, **request: Any) -> Any:
         self.interrupt()
         return self._client.transact_write_items(**request)
 

@@ -34,7 +34,10 @@ class MemoryHistory:
 
     def add(self, *things: DeliveryRecord | DeadLetter) -> None:
         for each in things:
-            (self.kept if isinstance(each, DeliveryRecord) else self.letters)[each.delivery_id] = each
+            if isinstance(each, DeliveryRecord):
+                self.kept[each.delivery_id] = each
+            else:
+                self.letters[each.delivery_id] = each
 
     def records(self, ids: Sequence[tuple[str, str]]) -> Mapping[str, DeliveryRecord]:
         return {d: r for w, d in ids if (r := self.kept.get(d)) is not None and r.webhook_id == w}

@@ -3,8 +3,6 @@
 Both take the sample events to the functions as built, with the environment of the same functions on the local stack.
 """
 
-# ruff: noqa: ANN401 - JSON documents
-
 import contextlib
 import importlib.util
 import json

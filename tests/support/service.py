@@ -1,7 +1,5 @@
 """The deployed service as tests over HTTP see it: its users, its event bus, and a receiver to deliver to."""
 
-# ruff: noqa: ANN401 - JSON documents and boto3 clients
-
 import itertools
 import json
 import time

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import fields
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,11 @@ class Context:
     function_name = "stack-sender"
     aws_request_id = "request-1"
 
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
 
-def written(**given: object) -> dict:  # type: ignore[type-arg]
+
+def written(**given: Any) -> dict:  # type: ignore[type-arg]
     lines: list[str] = []
     BatchLog(batch_log.SENDER, now_ms=lambda: 1_000, write=lines.append).line("batch sent", Context(), **given)
     (line,) = lines

@@ -49,7 +49,9 @@ def test_each_use_case_is_constructed_once_by_a_function_s_composition() -> None
 @pytest.mark.parametrize("function", ["api", "authorizer", *COMPOSITIONS])
 def test_a_function_is_what_its_composition_builds(function: str) -> None:
     tree = ast.parse((PROJECT / "functions" / function / "app.py").read_text(encoding="utf-8"))
-    (built,) = [each for each in tree.body if isinstance(each, ast.Assign) and ast.unparse(each.targets) == "handler"]
+    (built,) = [
+        each for each in tree.body if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == "handler"
+    ]
     assert isinstance(built.value, ast.Call)
     assert ast.unparse(built.value.func) == "build"
     assert not [each for each in tree.body if isinstance(each, ast.FunctionDef | ast.ClassDef)]

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ DELIVERY, WEBHOOK = "dlv_" + "1" * 26, "wh_" + "1" * 26
 MESSAGE = DeliveryMessage(DELIVERY, WEBHOOK, "e1", "record.created", "ws:1", "group", "body", 3, 1_000, 2, True, "gone")
 
 
-def record(meta: str | None, body: str = "body") -> dict[str, object]:
+def record(meta: str | None, body: str = "body") -> dict[str, Any]:
     attributes = {"ApproximateReceiveCount": "4", "SentTimestamp": "1760000000000"}
     given = {} if meta is None else {"meta": {"stringValue": meta, "dataType": "String"}}
     return {

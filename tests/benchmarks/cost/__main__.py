@@ -35,7 +35,7 @@ def batches(events: Sequence[Mapping[str, Any]], size: int) -> Iterator[Sequence
         yield events[start : start + size]
 
 
-def measured(**scenario: Any) -> tuple[Bill, Row]:  # noqa: ANN401
+def measured(**scenario: Any) -> tuple[Bill, Row]:
     """One scenario: every event through the real handlers over the metered fakes."""
     _, bill, row = _run(**scenario)
     return bill, row

@@ -59,7 +59,7 @@ class MeteredDynamoDB:
                 self._meter.read_units[self._meter.function] += units  # pyright: ignore[reportArgumentType]
         return self._fake.batch_get_item(RequestItems=RequestItems)
 
-    def query(self, **request: Any) -> Item:  # noqa: ANN401
+    def query(self, **request: Any) -> Item:
         """The items of a page count together."""
         self._meter.call("Query")
         answer = self._fake.query(**request)
@@ -68,15 +68,15 @@ class MeteredDynamoDB:
         self._meter.read_units[self._meter.function] += units  # pyright: ignore[reportArgumentType]
         return answer
 
-    def put_item(self, **request: Any) -> Item:  # noqa: ANN401
+    def put_item(self, **request: Any) -> Item:
         """A write."""
         return self._write("PutItem", [_key(request["Item"])], lambda: self._fake.put_item(**request))
 
-    def update_item(self, **request: Any) -> Item:  # noqa: ANN401
+    def update_item(self, **request: Any) -> Item:
         """A write."""
         return self._write("UpdateItem", [_key(request["Key"])], lambda: self._fake.update_item(**request))
 
-    def transact_write_items(self, **request: Any) -> Item:  # noqa: ANN401
+    def transact_write_items(self, **request: Any) -> Item:
         """Each write counts twice."""
         bodies = [next(iter(action.values())) for action in request["TransactItems"]]
         keys = [_key(body.get("Key") or body["Item"]) for body in bodies]
@@ -89,7 +89,7 @@ class MeteredDynamoDB:
         call = lambda: self._fake.batch_execute_statement(Statements=Statements)  # noqa: E731
         return self._write("BatchExecuteStatement", keys, call)
 
-    def _write(self, operation: str, keys: Sequence[Key], call: Any, *, transactional: bool = False) -> Item:  # noqa: ANN401
+    def _write(self, operation: str, keys: Sequence[Key], call: Any, *, transactional: bool = False) -> Item:
         self._meter.call(operation)
         before = [self._items.get(key) for key in keys]
         try:

@@ -45,12 +45,12 @@ class Fleet:
             pass_ms=lambda duration_ms: self.scheduler.sleep_ms(duration_ms),
         )
 
-    def publish(self, *events: Any) -> None:  # noqa: ANN401
+    def publish(self, *events: Any) -> None:
         """Events, by the API's way."""
         self.world.publish(*events)
         self._ring(self.world.ingest_queue.url)
 
-    def publish_many(self, count: int, start: int = 0, **changes: Any) -> None:  # noqa: ANN401
+    def publish_many(self, count: int, start: int = 0, **changes: Any) -> None:
         """e<start>, e<start + 1>, ... in messages of a hundred."""
         for first in range(start, start + count, 100):
             self.publish(*events(min(100, start + count - first), first, **changes))
@@ -117,7 +117,7 @@ class _Bell:
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         call = getattr(self.client, operation)
 
-        def told(**request: Any) -> Any:  # noqa: ANN401
+        def told(**request: Any) -> Any:
             answer = call(**request)
             self.ring(request["QueueUrl"])
             return answer

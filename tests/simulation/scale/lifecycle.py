@@ -9,7 +9,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
@@ -65,7 +65,7 @@ class Faults:
     def arm(self, place: Place) -> None:
         self.kind, self.left = place or ("", 0)
 
-    def __call__(self, _call: str) -> Any:  # noqa: ANN401
+    def __call__(self, _call: str) -> Any:
         self.left -= 1
         return self.kind if self.left == 0 else None
 
@@ -312,7 +312,7 @@ def run_lives(job: tuple[int, int]) -> tuple[int, int, str]:
             database=None,
             report_multiple_bugs=False,
             phases=[Phase.generate, Phase.shrink],
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=cast("Any", list(HealthCheck)),
         ),
     )
     try:

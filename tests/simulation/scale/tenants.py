@@ -30,7 +30,7 @@ class Tenants:
     def __post_init__(self) -> None:
         self.fleet.world.receivers.log = self.log  # type: ignore[assignment]
 
-    def register(self, behaviours: Mapping[int, Behaviour] | None = None, **fields: Any) -> None:  # noqa: ANN401
+    def register(self, behaviours: Mapping[int, Behaviour] | None = None, **fields: Any) -> None:
         """A webhook for each tenant, whose receiver takes 20 to 200 ms unless a behaviour is given."""
         for tenant in range(self.count):
             webhook = self.fleet.world.owners.register(f"t{tenant}", user_id=tenant, workspace_id=tenant, **fields)

@@ -1,6 +1,7 @@
 """Callers: scopes, ids, and the way from the authorizer to the api."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_an_expired_caller_is_refused_after_the_leeway() -> None:
 
 
 @pytest.mark.parametrize("context", [{}, {"user_id": ""}, {"user_id": None}, {"principalId": "123"}])
-def test_without_the_authorizer_there_is_no_caller(context: dict[str, object]) -> None:
+def test_without_the_authorizer_there_is_no_caller(context: dict[str, Any]) -> None:
     with pytest.raises(Unauthenticated):
         from_context(context, 0)
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ def mine(client: ApiClient) -> str:
     return client.register()["id"]
 
 
-def letter(webhook_id: str, n: int = 0, **changes: object) -> DeadLetter:
+def letter(webhook_id: str, n: int = 0, **changes: Any) -> DeadLetter:
     key = delivery_id(NOW + n, "user:123", f"e{n}", webhook_id)
     body = json.dumps(PAYLOAD, ensure_ascii=False).encode()
     made = DeadLetter(key, webhook_id, "123", f"e{n}", "record.created", "user:123", 1, "failed",
@@ -33,12 +34,12 @@ def letter(webhook_id: str, n: int = 0, **changes: object) -> DeadLetter:
     return replace(made, **changes)
 
 
-def record_of(of: DeadLetter, **changes: object) -> DeliveryRecord:
+def record_of(of: DeadLetter, **changes: Any) -> DeliveryRecord:
     made = DeliveryRecord(of.delivery_id, of.webhook_id, of.event_id, of.event_type, of.scope, "failed", 1, 5)
     return replace(made, **changes)
 
 
-def listed(client: ApiClient, path: str, **more: object) -> list[str]:
+def listed(client: ApiClient, path: str, **more: Any) -> list[str]:
     answer = client.call("GET", path, **more)
     assert answer.status == 200, answer.text
     return [each["event_id"] for each in answer.body["items"]]

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def mine(client: ApiClient) -> str:
     return client.register()["id"]
 
 
-def record(webhook_id: str, n: int = 0, **changes: object) -> DeliveryRecord:
+def record(webhook_id: str, n: int = 0, **changes: Any) -> DeliveryRecord:
     made = DeliveryRecord(
         delivery_id=delivery_id(NOW + n, "user:123", f"e{n}", webhook_id),
         webhook_id=webhook_id,
@@ -40,7 +41,7 @@ def record(webhook_id: str, n: int = 0, **changes: object) -> DeliveryRecord:
     return replace(made, **changes)
 
 
-def letter_of(of: DeliveryRecord, **changes: object) -> DeadLetter:
+def letter_of(of: DeliveryRecord, **changes: Any) -> DeadLetter:
     body = json.dumps(PAYLOAD).encode()
     made = DeadLetter(of.delivery_id, of.webhook_id, "123", of.event_id, of.event_type, of.scope, of.generation,
                       "failed", "gone", 1, 410, None, NOW, body)  # fmt: skip
@@ -53,11 +54,11 @@ def listed(client: ApiClient, webhook_id: str, **query: str) -> list[str]:
     return [each["event_id"] for each in answer.body["items"]]
 
 
-def one(client: ApiClient, of: DeliveryRecord, **more: object) -> Answered:
+def one(client: ApiClient, of: DeliveryRecord, **more: Any) -> Answered:
     return client.call("GET", f"/webhooks/{of.webhook_id}/deliveries/{of.delivery_id}", **more)
 
 
-def retry(client: ApiClient, of: DeliveryRecord, **more: object) -> Answered:
+def retry(client: ApiClient, of: DeliveryRecord, **more: Any) -> Answered:
     return client.call("POST", f"/webhooks/{of.webhook_id}/deliveries/{of.delivery_id}/retry", **more)
 
 

@@ -20,10 +20,10 @@ def client() -> ApiClient:
     return ApiClient()
 
 
-def event(user_id: int | None = 123, workspace_id: int | None = None, **changes: object) -> EventRecord:
+def event(user_id: int | None = 123, workspace_id: int | None = None, **changes: Any) -> EventRecord:
     """As ingestion records it a minute after the webhooks were registered."""
     event_type = changes.get("event_type", "record.created")
-    payload: dict[str, object] = {
+    payload: dict[str, Any] = {
         "id": changes.get("event_id", "e1"),
         "type": event_type,
         "resource_id": changes.pop("resource_id", None),
@@ -47,12 +47,12 @@ def event(user_id: int | None = 123, workspace_id: int | None = None, **changes:
     return replace(made, **changes)
 
 
-def register(client: ApiClient, *patterns: str, **fields: object) -> str:
+def register(client: ApiClient, *patterns: str, **fields: Any) -> str:
     subscriptions = [{"event_type": each} for each in patterns or ("record.*",)]
     return client.register(**{"subscriptions": subscriptions, **fields})["id"]
 
 
-def get(client: ApiClient, path: str = "/events/e1", **more: object) -> Answered:
+def get(client: ApiClient, path: str = "/events/e1", **more: Any) -> Answered:
     return client.call("GET", path, **more)
 
 

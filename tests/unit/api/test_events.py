@@ -102,7 +102,7 @@ def test_every_wrong_event_of_a_batch_is_named(client: ApiClient) -> None:
 @pytest.mark.parametrize(
     "event", [{"user_id": 124}, {"user_id": "0123"}, {"workspace_id": 9}, {"workspace_id": "456x"}]
 )
-def test_nobody_publishes_for_others(client: ApiClient, event: dict[str, object]) -> None:
+def test_nobody_publishes_for_others(client: ApiClient, event: dict[str, Any]) -> None:
     answer = client.call(
         "POST", "/events", [{"type": "record.created"}, {"type": "record.created", **event}], workspaces=["456"]
     )
@@ -113,7 +113,7 @@ def test_nobody_publishes_for_others(client: ApiClient, event: dict[str, object]
 @pytest.mark.parametrize(
     "event", [{"user_id": "123"}, {"user_id": 123}, {"workspace_id": 456}, {"workspace_id": "456"}]
 )
-def test_ids_compare_by_their_text(client: ApiClient, event: dict[str, object]) -> None:
+def test_ids_compare_by_their_text(client: ApiClient, event: dict[str, Any]) -> None:
     answer = client.call("POST", "/events", {"type": "record.created", **event}, workspaces=["456"])
     assert answer.status == 202
     (payload,) = published(client)
@@ -126,7 +126,7 @@ def test_the_platform_says_whose_event_it_is(client: ApiClient) -> None:
 
 
 def test_a_repeat_with_the_same_key_has_the_same_ids(client: ApiClient) -> None:
-    def send(key: str, **caller: Any) -> list[str]:  # noqa: ANN401
+    def send(key: str, **caller: Any) -> list[str]:
         body = [{"type": "record.created"}, {"type": "record.updated"}, {"type": "user.joined", "id": "own"}]
         answer = client.call("POST", "/events", body, headers={"Idempotency-Key": key}, **caller)
         client.now_ms += 1000

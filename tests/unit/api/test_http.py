@@ -148,7 +148,7 @@ def test_an_answer_that_we_got_wrong_is_our_fault(client: ApiClient) -> None:
 
 
 def test_what_aws_does_not_do_now_may_be_repeated(client: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    def throttled(*_: object, **__: object) -> None:
+    def throttled(*_: object, **__: Any) -> None:
         raise Unavailable("DynamoDB: ProvisionedThroughputExceededException")
 
     monkeypatch.setattr(client.store, "webhooks", throttled)
@@ -220,7 +220,7 @@ def test_event_types_are_listed_with_the_patterns_that_cover_them(client: ApiCli
     assert set(items) == {*DEFAULT_EVENT_TYPES, *OPERATIONAL_EVENT_TYPES, TEST_EVENT_TYPE}
 
 
-def references(value: Any) -> set[str]:  # noqa: ANN401
+def references(value: Any) -> set[str]:
     if isinstance(value, dict):
         found = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
         return found.union(*(references(each) for each in value.values()))

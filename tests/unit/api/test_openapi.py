@@ -12,7 +12,7 @@ DOCUMENT: dict[str, Any] = json.loads((Path(__file__).parents[3] / "docs" / "ope
 OPERATIONS = {each["operationId"]: each for path in DOCUMENT["paths"].values() for each in path.values()}
 
 
-def examples(node: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401
+def examples(node: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Where, schema and example of each."""
     if isinstance(node, dict):
         if "example" in node and "schema" in node:
@@ -22,7 +22,7 @@ def examples(node: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:  # n
 
 
 @pytest.mark.parametrize(("place", "schema", "example"), list(examples(DOCUMENT)))
-def test_examples_are_what_they_are_examples_of(place: str, schema: Any, example: Any) -> None:  # noqa: ANN401
+def test_examples_are_what_they_are_examples_of(place: str, schema: Any, example: Any) -> None:
     validator = Draft202012Validator({**schema, "components": DOCUMENT["components"]})
     assert [error.message for error in validator.iter_errors(example)] == [], place
 

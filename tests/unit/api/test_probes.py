@@ -16,7 +16,7 @@ def test_a_queue_s_depth_is_what_sqs_counts() -> None:
     asked: list[dict[str, Any]] = []
 
     class Sqs:
-        def get_queue_attributes(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
+        def get_queue_attributes(self, **request: Any) -> dict[str, Any]:
             asked.append(request)
             return {"Attributes": {name: amount for name, amount in depth.items() if name in request["AttributeNames"]}}
 
@@ -41,7 +41,7 @@ def test_what_does_not_answer_is_unavailable_by_name(fault: Exception, words: st
     from probes import queue_check, queue_depth, table_check
 
     class Aws:
-        def fail(self, **_: object) -> None:
+        def fail(self, **_: Any) -> None:
             raise fault
 
         get_item = get_queue_attributes = fail

@@ -1,6 +1,7 @@
 """Failures by cause, recovery and filter tests over HTTP, on fakes."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def retrying(webhook_id: str, n: int) -> DeliveryRecord:
                           reason="http_500")  # fmt: skip
 
 
-def record(n: int, **changes: object) -> EventRecord:
+def record(n: int, **changes: Any) -> EventRecord:
     payload = {"id": f"e{n}", "type": "record.created", "user_id": "123", "data": {"fields": {"amount": n}}}
     made = {
         "event_id": f"e{n}", "scope": "user:123", "page": 0, "token": "t", "event_type": "record.created",
@@ -41,7 +42,7 @@ def record(n: int, **changes: object) -> EventRecord:
     return EventRecord(**{**made, **changes})
 
 
-def groups(client: ApiClient, path: str, **more: object) -> list[tuple[str, int, int]]:
+def groups(client: ApiClient, path: str, **more: Any) -> list[tuple[str, int, int]]:
     answer = client.call("GET", path, **more)
     assert answer.status == 200, answer.text
     return [(each["cause"], each["dead_letters"], each["retrying"]) for each in answer.body["items"]]
@@ -138,7 +139,7 @@ def test_nothing_is_recovered_to_an_inactive_webhook_or_somebody_elses(client: A
 
 
 def test_filters_are_tried_on_a_sample_and_the_deciding_rule_is_named(client: ApiClient) -> None:
-    def tried(amount: int) -> dict[str, object]:
+    def tried(amount: int) -> dict[str, Any]:
         event = {"type": "record.created", "data": {"fields": {"amount": amount}}}
         answer = client.call("POST", "/filters/test", {"filters": FILTERS, "event": event})
         assert answer.status == 200, answer.text

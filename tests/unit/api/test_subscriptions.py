@@ -1,6 +1,7 @@
 """Subscriptions over HTTP, on fakes."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ def path(client: ApiClient) -> str:
 
 @pytest.mark.parametrize("request_body", FILTERS)
 def test_the_clients_own_filters_are_accepted_as_they_are(
-    client: ApiClient, path: str, request_body: dict[str, object]
+    client: ApiClient, path: str, request_body: dict[str, Any]
 ) -> None:
     answer = client.call("POST", path, request_body)
     assert answer.status == 201
@@ -80,7 +81,7 @@ def test_subscriptions_to_one_pattern_share_a_row(client: ApiClient, path: str) 
     ],
 )
 def test_a_wrong_subscription_is_refused_by_field(
-    client: ApiClient, path: str, body: dict[str, object], field: str
+    client: ApiClient, path: str, body: dict[str, Any], field: str
 ) -> None:
     answer = client.call("POST", path, body)
     assert answer.status == 422
@@ -130,7 +131,7 @@ def test_an_inactive_subscription_has_no_route(client: ApiClient, path: str) -> 
         {"filters": {"conditions": {"operator": "xor", "rules": []}}},
     ],
 )
-def test_a_change_is_judged_like_a_subscription(client: ApiClient, path: str, change: dict[str, object]) -> None:
+def test_a_change_is_judged_like_a_subscription(client: ApiClient, path: str, change: dict[str, Any]) -> None:
     made = client.call("POST", path, {"event_type": "*"}).body
     assert client.call("PUT", f"{path}/{made['id']}", change).status == 422
 

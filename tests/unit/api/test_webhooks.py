@@ -1,11 +1,13 @@
 """/webhooks over HTTP, on fakes."""
 
 import json
+from typing import Any
 
 import pytest
 
 from tests.support.api_client import DAY_MS, NOW, ApiClient
 from webhooks.management.requests import MAX_SUBSCRIPTIONS
+from webhooks.models.webhook import Sealed
 from webhooks.request.headers import MASK
 from webhooks.request.signed_request import unsealed
 
@@ -26,7 +28,7 @@ def client() -> ApiClient:
     return ApiClient()
 
 
-def sealed(client: ApiClient, webhook_id: str) -> object:
+def sealed(client: ApiClient, webhook_id: str) -> Sealed:
     webhook = client.store.webhooks_by_id[webhook_id]
     return unsealed(client.management.box.open(webhook.sealed, context=webhook.sealed_context))
 
@@ -110,7 +112,7 @@ def test_a_webhook_with_subscriptions_hears_at_once(client: ApiClient) -> None:
         ({"subscriptions": [{"event_type": "*"}] * (MAX_SUBSCRIPTIONS + 1)}, "subscriptions"),
     ],
 )
-def test_a_wrong_field_is_named(client: ApiClient, changes: dict[str, object], field: str) -> None:
+def test_a_wrong_field_is_named(client: ApiClient, changes: dict[str, Any], field: str) -> None:
     answer = client.call("POST", "/webhooks", {"name": "n", "url": "https://example.com/", **changes})
     assert answer.status == 422
     assert answer.headers["content-type"] == "application/problem+json"
@@ -184,7 +186,7 @@ def test_only_given_fields_change(client: ApiClient) -> None:
     "change",
     [{"name": None}, {"url": None}, {"status": None}, {"max_retries": None}, {"url": "https://10.0.0.1/"}, {"id": 1}],
 )
-def test_a_change_is_judged_like_a_registration(client: ApiClient, change: dict[str, object]) -> None:
+def test_a_change_is_judged_like_a_registration(client: ApiClient, change: dict[str, Any]) -> None:
     made = client.register()
     assert client.call("PUT", f"/webhooks/{made['id']}", change).status == 422
     assert client.store.webhooks_by_id[made["id"]].version == 1

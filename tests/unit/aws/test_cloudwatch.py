@@ -25,7 +25,7 @@ class CloudWatch:
         self.asked = 0
         self.down = False
 
-    def get_metric_data(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
+    def get_metric_data(self, **request: Any) -> dict[str, Any]:
         self.asked += 1
         if self.down:
             raise EndpointConnectionError(endpoint_url="https://monitoring.eu-west-1.amazonaws.com")

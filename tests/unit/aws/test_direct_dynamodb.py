@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -170,7 +171,7 @@ def test_every_other_call_is_botocores(endpoint: Endpoint, table: DirectDynamoDB
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy"])
 def test_a_proxy_is_left_to_botocore(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    made, credentials = client("dynamodb"), boto3.DEFAULT_SESSION.get_credentials()
+    made, credentials = client("dynamodb"), cast("Any", boto3).DEFAULT_SESSION.get_credentials()
     assert isinstance(direct(made, credentials), DirectDynamoDB)
     monkeypatch.setenv(name, "x")
     assert direct(made, credentials) is made

@@ -1,6 +1,7 @@
 """Secrets at rest, with real AES-GCM and a KMS that wraps keys in memory."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -152,7 +153,7 @@ def test_a_silent_kms_is_ours_to_retry_and_nothing_is_cached(box: KmsSecretBox, 
 
 def test_a_refusing_kms_is_unavailable_too(row: KeyRow) -> None:
     class Denying(FakeKms):
-        def generate_data_key(self, **_: object) -> Mapping[str, bytes]:
+        def generate_data_key(self, **_: Any) -> Mapping[str, bytes]:
             raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GenerateDataKey")
 
     with pytest.raises(Unavailable):

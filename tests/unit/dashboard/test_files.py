@@ -36,7 +36,7 @@ def _load(name: str) -> ModuleType:
 files = _load("files")
 
 
-def _site(*frame_ancestors: str) -> Any:  # noqa: ANN401 - a class of a module loaded by its path
+def _site(*frame_ancestors: str) -> Any:
     return files.Site.load(STATIC, frame_ancestors=frame_ancestors, auth_mode="jwt")
 
 

@@ -1,10 +1,12 @@
+from typing import Any
+
 from webhooks.delivery.attempt_detail import FIRST_TRY_BYTES, pack_detail, unpack_detail
 from webhooks.models.exchange import Exchange, Timings
 
 HEADERS = (("Content-Type", "text/plain"), ("Set-Cookie", "a"), ("Set-Cookie", "b"))
 
 
-def exchange(body: bytes = b"hello", **changes: object) -> Exchange:
+def exchange(body: bytes = b"hello", **changes: Any) -> Exchange:
     return Exchange(1, 2, 200, HEADERS, body, timings=Timings(1, None, 3, 4), **changes)  # type: ignore[arg-type]
 
 

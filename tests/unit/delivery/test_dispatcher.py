@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 import json
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
 
-def delivered_to_one(world: World, answers: list[Answer | int], **fields: object) -> DeliveryRecord:
+def delivered_to_one(world: World, answers: Sequence[Answer | int], **fields: Any) -> DeliveryRecord:
     world.owners.register("one", **fields)
     world.receivers.script(url_of("one"), answers)
     world.publish(event("e1"))
@@ -413,7 +415,7 @@ class Nth:
     "answers", [[200], [500, 200], [500] * 20, [410], [Answer(429, headers={"Retry-After": "70"}), 200]], ids=str
 )
 def test_a_sender_cut_off_at_any_call_loses_nothing_and_notes_what_may_have_been_sent(
-    fault: str, answers: list[Answer | int]
+    fault: str, answers: Sequence[Answer | int]
 ) -> None:
     for nth in range(1, CALLS):
         plan = Nth(nth, fault)
@@ -486,33 +488,42 @@ def test_a_copy_in_the_batch_does_not_hide_what_another_copy_s_cut_off_sender_ma
     assert len(world.delivery().attempts) == 3
 
 
+class Outage:
+    """DynamoDB reads nothing while it is on."""
+
+    is_on = False
+
+    def __call__(self, call: str) -> str | None:
+        return "throttled" if self.is_on and call == "dynamodb.batch_get_item" else None
+
+
 def test_attempts_are_counted_by_us_and_not_by_sqs() -> None:
-    world = World(plan=lambda call: "throttled" if call == "dynamodb.batch_get_item" and world.is_down else None)
+    outage = Outage()
+    world = World(plan=outage)
     world.owners.register("one", max_retries=1)
     world.receivers.script(url_of("one"), [500, 200])
-    world.is_down = False
     world.publish(event("e1"))
     world.work("ingest")
-    world.is_down = True
+    outage.is_on = True
     world.run(for_ms=HOUR_MS)  # received and given back again and again
     (message,) = world.messages(world.delivery_queue)
     assert message.receive_count > 3
-    world.is_down = False
+    outage.is_on = False
     world.run()
     assert world.delivery().status == "delivered"
     assert world.delivery().attempt_count == 2
 
 
 def test_what_is_received_too_often_ends_as_a_dead_letter_by_sqs_itself() -> None:
-    world = World(plan=lambda call: "throttled" if call == "dynamodb.batch_get_item" and world.is_down else None)
+    outage = Outage()
+    world = World(plan=outage)
     webhook = world.owners.register("one")
-    world.is_down = False
     world.publish(event("e1"))
     world.work("ingest")
-    world.is_down = True
+    outage.is_on = True
     world.run(for_ms=11 * HOUR_MS)
     assert not world.messages(world.delivery_queue)
-    world.is_down = False
+    outage.is_on = False
     world.run()
     (letter,) = world.dead_letters()
     assert letter.failure_reason == "received_too_often"

@@ -22,7 +22,7 @@ class Switch:
     def __init__(self) -> None:
         self.reasons: list[str] = []
 
-    def disable(self, _webhook: Webhook, reason: str, _now_ms: int) -> bool:
+    def disable(self, webhook: Webhook, reason: str, now_ms: int) -> bool:
         self.reasons.append(reason)
         return True
 

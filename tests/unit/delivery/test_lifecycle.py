@@ -1,6 +1,7 @@
 """The life of a delivery as pure functions: which message may act, what is counted, and what never goes back."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -36,7 +37,7 @@ def received(count: int = 1, generation: int = 1, message_id: str = "m-0000aaaa"
     return Received(replace(MESSAGE, generation=generation), message_id, "h", count, NOW)
 
 
-def stored(**changes: object) -> DeliveryRecord:
+def stored(**changes: Any) -> DeliveryRecord:
     return replace(begin(MESSAGE), revision=1, **changes)
 
 

@@ -169,7 +169,7 @@ def test_a_fault_of_ours_at_one_webhook_costs_the_others_nothing(monkeypatch: py
     world, bad, _ = two_webhooks()
     admit = Admission.admit
 
-    def faulty(self: Admission, group: Any, state: Any) -> None:  # noqa: ANN401
+    def faulty(self: Admission, group: Any, state: Any) -> None:
         if group[0].message.webhook_id == bad.webhook_id:
             raise ZeroDivisionError
         admit(self, group, state)

@@ -1,6 +1,7 @@
 """One receive, decided from whatever is stored now."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def received(count: int = 1, generation: int = 1) -> Received[DeliveryMessage]:
     return Received(replace(MESSAGE, generation=generation), "m-0000aaaa", "h", count, NOW)
 
 
-def stored(**changes: object) -> DeliveryRecord:
+def stored(**changes: Any) -> DeliveryRecord:
     return replace(begin(MESSAGE), revision=4, **changes)
 
 

@@ -1,6 +1,7 @@
 """Cursors: opaque, and of no use elsewhere."""
 
 import random
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -14,11 +15,11 @@ from webhooks.management.cursors import Cursors
 class Kms:
     """Wraps a key by doing nothing to it."""
 
-    def generate_data_key(self, **_: object) -> dict[str, bytes]:
+    def generate_data_key(self, **_: Any) -> dict[str, bytes]:
         key = AESGCM.generate_key(256)
         return {"Plaintext": key, "CiphertextBlob": key}
 
-    def decrypt(self, *, CiphertextBlob: bytes, **_: object) -> dict[str, bytes]:
+    def decrypt(self, *, CiphertextBlob: bytes, **_: Any) -> dict[str, bytes]:
         return {"Plaintext": CiphertextBlob}
 
 

@@ -1,6 +1,7 @@
 """Recovery: what was given up and what was missed goes out once, whatever cuts the job off."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -34,9 +35,7 @@ def estimate(world: World, webhook: Webhook, selection: ReplaySelection = ALL, r
     return found.count, found.is_exact
 
 
-def missing(
-    *, given_up: int = 3, inactive: int = 4, plan: Plan | None = None, **fields: object
-) -> tuple[World, Webhook]:
+def missing(*, given_up: int = 3, inactive: int = 4, plan: Plan | None = None, **fields: Any) -> tuple[World, Webhook]:
     """A webhook that is active again: it failed events e0.., and then missed m0.. while it was inactive."""
     world = World(plan=plan)
     webhook = world.owners.register("one", max_retries=0, **fields)

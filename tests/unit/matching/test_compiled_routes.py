@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from webhooks.matching.compiled_routes import CompiledRoutes, Decision, Outcome, Route, RouteSubscription
 
 
-def event(**changes: object) -> dict[str, object]:
+def event(**changes: Any) -> dict[str, Any]:
     fields = {"status": "completed", "priority": "high", "amount": 500}
     return {
         "id": "evt_1",
@@ -119,7 +119,7 @@ def test_no_routes_decide_nothing() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"type": None}, {"type": 5}, {"data": None}, {"resource_id": 5}, {"user_id": []}])
-def test_an_odd_event_is_decided_too(changes: dict[str, object]) -> None:
+def test_an_odd_event_is_decided_too(changes: dict[str, Any]) -> None:
     outcome = match(route("a", pattern="*", filters={"user_id": [7]}), route("b", resource_id="5"), of=event(**changes))
     assert len(outcome.queued) + sum(outcome.skipped_counts.values()) == 2
 
@@ -239,13 +239,13 @@ def test_the_index_decides_exactly_as_a_look_at_every_pair(
         assert compiled.match(published, first) == naive_match(routes, published, first)
 
 
-def all_of(*rules: tuple[str, object]) -> dict[str, object]:
+def all_of(*rules: tuple[str, object]) -> dict[str, Any]:
     written = [{"field": "key", "operator": operator, "value": value} for operator, value in rules]
     return {"conditions": {"operator": "and", "rules": written}}
 
 
 # Of every shape, the filters numbered 30 to 39 want the key 3 and text "x3.".
-SELECTIVE: dict[str, Callable[[int], dict[str, object]]] = {
+SELECTIVE: dict[str, Callable[[int], dict[str, Any]]] = {
     "equals": lambda n: {"fields": {"status": "completed", "key": n // 10}},
     "greater_than": lambda n: all_of(("greater_than", 2 if n // 10 == 3 else n + 3)),
     "less_than": lambda n: all_of(("less_than", 4 if n // 10 == 3 else -n)),
@@ -256,15 +256,15 @@ SELECTIVE: dict[str, Callable[[int], dict[str, object]]] = {
 }
 
 
-def text(operator: str, value: str) -> dict[str, object]:
+def text(operator: str, value: str) -> dict[str, Any]:
     return {"field": "text", "operator": operator, "value": value}
 
 
-def below(value: float) -> dict[str, object]:
+def below(value: float) -> dict[str, Any]:
     return {"field": "key", "operator": "less_than", "value": value}
 
 
-def seconds_to_match(subscriptions: int, filters: Callable[[int], dict[str, object]]) -> float:
+def seconds_to_match(subscriptions: int, filters: Callable[[int], dict[str, Any]]) -> float:
     compiled = CompiledRoutes(route(f"wh_{n:06}", filters=filters(n)) for n in range(subscriptions))
     published = event(data={"fields": {"status": "completed", "key": 3, "text": "x3."}})
     assert len(compiled.match(published).queued) == 10

@@ -48,7 +48,7 @@ def wants(document: Mapping[str, object], event: Mapping[str, object] = EVENT) -
     return wanted
 
 
-def rule(field: str, operator: str, *value: object) -> dict[str, object]:
+def rule(field: str, operator: str, *value: object) -> dict[str, Any]:
     return {"field": field, "operator": operator, **({"value": value[0]} if value else {})}
 
 
@@ -89,25 +89,25 @@ def faults(document: object) -> list[str]:
     ],
 )
 def test_the_blocks_of_the_clients_document_work_as_written(
-    document: str, fields: dict[str, object], wanted: bool
+    document: str, fields: dict[str, Any], wanted: bool
 ) -> None:
     assert wants(json.loads(document), {**EVENT, "data": {"fields": fields}}) is wanted
 
 
 @pytest.mark.parametrize("document", [{}, {"fields": {}}, {"fields": None, "conditions": None, "user_id": None}])
-def test_a_filter_that_says_nothing_wants_everything(document: dict[str, object]) -> None:
+def test_a_filter_that_says_nothing_wants_everything(document: dict[str, Any]) -> None:
     assert wants(document)
 
 
 def test_all_given_parts_must_hold() -> None:
-    parts: dict[str, object] = {
+    parts: dict[str, Any] = {
         "fields": {"status": "completed"},
         "conditions": {"operator": "and", "rules": [rule("amount", "greater_than", 1)]},
         "user_id": ["789"],
         "time_range": {"end": "2024-01-01T12:00:00Z"},
     }
     assert wants(parts)
-    wrong: dict[str, object] = {
+    wrong: dict[str, Any] = {
         "fields": {"status": "open"},
         "conditions": {"operator": "and", "rules": [rule("amount", "less_than", 1)]},
         "user_id": [1],
@@ -301,7 +301,7 @@ def test_a_time_range_includes_both_ends(timestamp: object, expected: bool) -> N
     assert wants(document, {**EVENT, "timestamp": timestamp}) is expected
 
 
-def conditions(*rules: object, operator: str = "and") -> dict[str, object]:
+def conditions(*rules: object, operator: str = "and") -> dict[str, Any]:
     return {"conditions": {"operator": operator, "rules": list(rules)}}
 
 
@@ -357,8 +357,8 @@ def test_a_fault_is_reported_at_its_place(document: object, path: str) -> None:
     assert path in faults(document)
 
 
-def nested(depth: int) -> dict[str, object]:
-    group: dict[str, object] = {"operator": "and", "rules": [YES]}
+def nested(depth: int) -> dict[str, Any]:
+    group: dict[str, Any] = {"operator": "and", "rules": [YES]}
     for _ in range(depth - 1):
         group = {"operator": "and", "rules": [group]}
     return {"conditions": group}
@@ -402,7 +402,7 @@ def test_a_filter_searches_at_most_16_times() -> None:
         ({"fields": {"name": "x" * 999}}, f'fields.name: does not equal "{"x" * 79}...'),
     ],
 )
-def test_an_explanation_names_the_first_rule_that_said_no(document: dict[str, object], reason: str) -> None:
+def test_an_explanation_names_the_first_rule_that_said_no(document: dict[str, Any], reason: str) -> None:
     assert explain(parse_filters(document), EVENT) == reason
 
 
@@ -457,14 +457,12 @@ events = st.fixed_dictionaries(
 
 
 @given(documents, events)
-def test_an_answer_and_its_explanation_agree(document: dict[str, object], event: dict[str, object]) -> None:
+def test_an_answer_and_its_explanation_agree(document: dict[str, Any], event: dict[str, Any]) -> None:
     wants(document, event)
 
 
 @given(st.lists(documents, min_size=1, max_size=6), events)
-def test_the_index_finds_every_filter_that_wants_an_event(
-    several: list[dict[str, object]], event: dict[str, object]
-) -> None:
+def test_the_index_finds_every_filter_that_wants_an_event(several: list[dict[str, Any]], event: dict[str, Any]) -> None:
     index = FilterIndex((document, number) for number, document in enumerate(several))
     found = {number for numbers in index.candidates(Subject(event)) for number in numbers}
     assert {number for number, document in enumerate(several) if wants(document, event)} <= found
@@ -486,7 +484,7 @@ def test_the_index_finds_every_filter_that_wants_an_event(
         (conditions(rule("name", "not_equals", "John Doe"), NO, operator="or"), False),
     ],
 )
-def test_the_index_leaves_out_filters_whose_negation_fails(document: dict[str, object], found: bool) -> None:
+def test_the_index_leaves_out_filters_whose_negation_fails(document: dict[str, Any], found: bool) -> None:
     index = FilterIndex([(document, 1)])
     assert list(chain(*index.candidates(Subject(EVENT)))) == [1] * found
 

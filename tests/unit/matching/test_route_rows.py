@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ WEBHOOK = Webhook(
 )
 
 
-def subscription(name: str, event_type: str, **changes: object) -> Subscription:
+def subscription(name: str, event_type: str, **changes: Any) -> Subscription:
     return replace(Subscription(name, "wh_1", event_type, None, True, None, 1, 0, 0), **changes)
 
 

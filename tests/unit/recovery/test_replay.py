@@ -4,6 +4,7 @@ import json
 import random
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ def jobs_of(world: World) -> ReplayJobStore:
     return ReplayJobStore(DynamoTable(world.dynamodb, TABLE), RETENTION_MS, world.clock.now_ms)
 
 
-def start_job(world: World, webhook: Webhook, rate: float = 1_000, **selection: object) -> str:
+def start_job(world: World, webhook: Webhook, rate: float = 1_000, **selection: Any) -> str:
     now_ms = world.clock.ms
     job = ReplayJob("rpl_1", webhook.webhook_id, webhook.owner, ReplaySelection(**selection), rate, now_ms, now_ms)
     jobs_of(world).create(job)

@@ -1,6 +1,7 @@
 """Writes that hold only for what was read: somebody else's is never overwritten, and one's own can be repeated."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def deliveries(world: World, table: DynamoTable) -> DeliveryStore:
     return DeliveryStore(table, DAY_MS, world.clock.now_ms)
 
 
-def written(revision: int, **changes: object) -> DeliveryRecord:
+def written(revision: int, **changes: Any) -> DeliveryRecord:
     return replace(begin(MESSAGE), revision=revision, **changes)
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from logging.handlers import BufferingHandler
+from typing import Literal
 
 from tests.fakes.clock import Clock
 from tests.fakes.dynamo import FakeDynamoDB
@@ -15,7 +16,13 @@ def test_they_are_added_up_over_processes_and_kinds() -> None:
     clock = Clock()
     client = FaultyClient(FakeDynamoDB(clock, "t"), "dynamodb", lambda _call: None)
     table = DynamoTable(client, "t", sleep=clock.sleep)
-    for shard, kind, count in ((0, "event", 2), (0, "event", 1), (3, "event", 4), (3, "delivery", 5)):
+    counted: list[tuple[int, Literal["event", "delivery"], int]] = [
+        (0, "event", 2),
+        (0, "event", 1),
+        (3, "event", 4),
+        (3, "delivery", 5),
+    ]
+    for shard, kind, count in counted:
         Duplicates(table, shard).note(kind, count)
     assert client.made == {"dynamodb.transact_write_items": 4}
     Duplicates(table, 1).note("event", 0)

@@ -11,7 +11,7 @@ from webhooks.store.dynamo import DynamoTable, Statement
 
 
 class Bench:
-    def __init__(self, *faults: Fault | None) -> None:
+    def __init__(self, *faults: str | None) -> None:
         clock = Clock()
         planned = iter(faults)
         self.client = FaultyClient(FakeDynamoDB(clock, "t"), "dynamodb", lambda _call: next(planned, None))

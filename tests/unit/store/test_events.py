@@ -15,7 +15,7 @@ NOW = 1_760_000_000_000
 WEBHOOK = derived_id("wh", NOW, "mine")
 
 
-def record(event_id: str, **changes: Any) -> EventRecord:  # noqa: ANN401
+def record(event_id: str, **changes: Any) -> EventRecord:
     made = EventRecord(event_id, "user:7", 0, "t", "record.created", 7, None, NOW, b"{}")
     return replace(made, **changes)
 

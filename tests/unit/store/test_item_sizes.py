@@ -1,5 +1,7 @@
 """The sizes that DynamoDB bills, against the rules and examples of its Developer Guide."""
 
+from typing import Any
+
 import pytest
 
 from tests.benchmarks.cost import item_sizes
@@ -21,7 +23,7 @@ from tests.benchmarks.cost.metering import chunks
         ({"SS": ["ab", "cde"]}, 5),
     ],
 )
-def test_a_value_has_the_size_that_the_guide_gives_it(value: dict[str, object], size: int) -> None:
+def test_a_value_has_the_size_that_the_guide_gives_it(value: dict[str, Any], size: int) -> None:
     assert item_sizes.value_bytes(value) == size
 
 

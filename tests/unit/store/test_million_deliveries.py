@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from functools import cache
 from math import ceil
-from typing import Any
+from typing import Any, Literal, cast
 
 import pytest
 
@@ -59,7 +59,7 @@ class GeneratedTable:
 
     def query(self, *, KeyConditionExpression: str, ExpressionAttributeValues: Mapping[str, Any], Limit: int = 1_000,
               IndexName: str | None = None, ConsistentRead: bool = False, ScanIndexForward: bool = True,
-              ExclusiveStartKey: Item | None = None, **_: object) -> dict[str, Any]:  # fmt: skip
+              ExclusiveStartKey: Item | None = None, **_: Any) -> dict[str, Any]:  # fmt: skip
         assert re.fullmatch(r"\w+ = :k AND \w+ BETWEEN :l AND :h", KeyConditionExpression)
         assert not ScanIndexForward
         assert ExclusiveStartKey is None
@@ -92,7 +92,7 @@ class GeneratedTable:
 
     def _item(self, delivery_id: str) -> Item:
         is_failed = delivery_id in self.failed
-        outcomes = ["failure"] * 10 if is_failed else ["success"]
+        outcomes: list[Literal["success", "failure"]] = ["failure"] * 10 if is_failed else ["success"]
         attempts = tuple(
             Attempt(n + 1, NOW, 120, outcome, 503 if is_failed else 200) for n, outcome in enumerate(outcomes)
         )
@@ -111,8 +111,8 @@ class Store:
 def history(client: GeneratedTable) -> DeliveryHistory:
     now_ms = lambda: NOW + DAY_MS  # noqa: E731
     return DeliveryHistory(
-        store=Store(), history=HistoryStore(DynamoTable(client, "t"), now_ms), letters=None, events=None,
-        replayer=None, header_prefix="X", user_agent="x", now_ms=now_ms,
+        store=cast("Any", Store()), history=HistoryStore(DynamoTable(client, "t"), now_ms), letters=cast("Any", None),
+        events=cast("Any", None), replayer=cast("Any", None), header_prefix="X", user_agent="x", now_ms=now_ms,
     )  # fmt: skip
 
 

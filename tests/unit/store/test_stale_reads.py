@@ -24,11 +24,11 @@ class Recorder:
     def __init__(self) -> None:
         self.consistent: list[bool] = []
 
-    def query(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
+    def query(self, **request: Any) -> dict[str, Any]:
         self.consistent.append(request.get("ConsistentRead", False))
         return {"Items": []}
 
-    def batch_get_item(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401
+    def batch_get_item(self, **request: Any) -> dict[str, Any]:
         self.consistent += [asked.get("ConsistentRead", False) for asked in request["RequestItems"].values()]
         return {"Responses": {}}
 

@@ -6,10 +6,11 @@ import gzip
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,12 +66,14 @@ class FakeResolver:
         pass
 
 
-def policy(*networks: str, **settings: object) -> EgressPolicy:
+def policy(*networks: str, **settings: Any) -> EgressPolicy:
     return EgressPolicy.from_texts(ports="*", allow_http=True, networks=networks or (PUBLIC, ALSO_PUBLIC), **settings)  # type: ignore[arg-type]
 
 
-def request(url: str, *, timeout: float = 5.0, body: bytes = b'{"a": 1}', **headers: str) -> HttpRequest:
-    return HttpRequest(url, {"Content-Type": "application/json", **headers}, body, timeout)
+def request(
+    url: str, *, timeout: float = 5.0, body: bytes = b'{"a": 1}', headers: Mapping[str, str] | None = None
+) -> HttpRequest:
+    return HttpRequest(url, {"Content-Type": "application/json", **(headers or {})}, body, timeout)
 
 
 @pytest.fixture
@@ -92,9 +95,7 @@ Make = Callable[..., HttpTransport]
 async def make() -> AsyncIterator[Make]:
     made: list[HttpTransport] = []
 
-    def build(
-        *answers: Sequence[str] | OSError, tls: ssl.SSLContext | None = None, **settings: object
-    ) -> HttpTransport:
+    def build(*answers: Sequence[str] | OSError, tls: ssl.SSLContext | None = None, **settings: Any) -> HttpTransport:
         resolver = FakeResolver(*(answers or ([PUBLIC],)))
         made.append(HttpTransport(policy(**settings), resolver=resolver, tls=tls))
         return made[-1]
@@ -115,7 +116,7 @@ def lookups(transport: HttpTransport) -> list[str]:
 
 async def test_the_exact_bytes_and_header_names_arrive(receiver: Receiver, make: Make) -> None:
     body = '{"name": "p\u00e4\ufffe", "n": 1.0}\n'.encode()
-    sent = request(receiver.url("/hook?a=%7e&b=|", "x.example"), body=body, **{"X-PyAirtable-Event-ID": "evt_1"})
+    sent = request(receiver.url("/hook?a=%7e&b=|", "x.example"), body=body, headers={"X-PyAirtable-Event-ID": "evt_1"})
     exchange = await make().send(sent)
     assert (exchange.status_code, exchange.response_body, exchange.error_code) == (200, b"ok", None)
     (got,) = receiver.requests("/hook")
@@ -496,7 +497,7 @@ async def test_a_verified_receiver_gets_the_delivery_and_the_connection_is_kept(
     ],
 )
 async def test_a_receiver_that_cannot_be_trusted_gets_nothing(
-    authority: CertificateAuthority, make: Make, hosts: list[str], options: dict[str, object], words: str
+    authority: CertificateAuthority, make: Make, hosts: list[str], options: dict[str, Any], words: str
 ) -> None:
     with pytest.warns(DeprecationWarning) if "only" in options else nullcontext():
         context = authority.server_context(*hosts, **options)  # type: ignore[arg-type]

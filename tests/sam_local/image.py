@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import io
+import re
 import shutil
 import subprocess
 import sys
@@ -118,8 +119,12 @@ def _lean(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
 def _libraries(binaries: Iterable[Path]) -> set[Path]:
     """Every shared library that these need, the loader among them, by the path that they look for it under."""
     done = subprocess.run(["ldd", *map(str, binaries)], capture_output=True, text=True, check=False)
-    words = [line.split() for line in done.stdout.splitlines()]
-    return {Path(word) for line in words for word in line if word.startswith("/") and not word.endswith(":")}
+    return libraries_named(done.stdout)
+
+
+def libraries_named(ldd: str) -> set[Path]:
+    """The libraries in what ldd printed: `name => /path (0x...)` or `/path (0x...)`, where a path may have spaces."""
+    return {Path(found) for found in re.findall(r"^\t(?:.* => )?(/.+) \(0x[0-9a-f]+\)$", ldd, re.MULTILINE)}
 
 
 def _add_text(archive: tarfile.TarFile, path: str, text: str) -> None:

@@ -6,7 +6,7 @@
     gaps.py              every way in which the emulator differs from AWS, and what we do about it
     gaps_inside.py       the part of it that happens in the emulator's process
     cloudformation.py    template.yaml read as data; parameters set
-    package.py           each function and the shared layer as a zip
+    package.py           what `make build` makes, for this machine: functions as zips, the layer unpacked
     deploy.py            zips and template to the emulator; what came of it
     authorised_calls.py  what functions ask AWS for, for the test that compares it with their policies
     front.py             the address users see: plain paths, no stage, no API id

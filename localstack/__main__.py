@@ -54,6 +54,7 @@ The service is ready ({seconds:.0f} s). Ctrl-C stops it; the data stays in .loca
   API         {url}/api/v1/
   OpenAPI     {url}/openapi.json
   AWS         {stack.endpoint_url} (emulated: AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1)
+  Functions   {stack.functions_run_on}
   Event bus   {stack.outputs["EventBusName"]}
   Table       {stack.outputs["TableName"]}
 

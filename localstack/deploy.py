@@ -4,14 +4,13 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from botocore.exceptions import ClientError, WaiterError
 
-from localstack import cloudformation, gaps
+from localstack import gaps
 from localstack.emulator import LocalStackError
-from localstack.package import Package, package
+from localstack.package import DEPENDENCIES_LAYER, Package
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway import APIGatewayClient
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 STACK_NAME = "webhooks-local"
 BUCKET = "webhooks-local-packages"
-DEPENDENCIES_LAYER = "DependenciesLayer"
 Template = dict[str, Any]
 
 
@@ -42,16 +40,15 @@ class Deployment:
     api_stage: str
 
 
-def deploy(clients: Clients, project: Path, parameters: Mapping[str, str]) -> Deployment:
-    """Create the stack, or update it to the working tree. Raises LocalStackError with the emulator's reason."""
+def deploy(clients: Clients, template: Template, packages: Mapping[str, Package]) -> Deployment:
+    """Create the stack, or update it to this. Raises LocalStackError with the emulator's reason."""
     s3 = cast("S3Client", clients.client("s3"))
     s3.create_bucket(Bucket=BUCKET)
-    template = cloudformation.with_parameters(cloudformation.load(project / "template.yaml"), parameters)
     template = gaps.without_layer(template, DEPENDENCIES_LAYER)
     template = gaps.without_unknown_resources(template)
     template = gaps.with_plain_concurrency(template)
     template = gaps.with_secret_arns(template)
-    template = _with_code(s3, project, template)
+    template = _with_code(s3, packages, template)
     cfn = cast("CloudFormationClient", clients.client("cloudformation"))
     _apply_change_set(cfn, s3, template)
     deployment = _describe(cfn)
@@ -62,27 +59,14 @@ def deploy(clients: Clients, project: Path, parameters: Mapping[str, str]) -> De
     return deployment
 
 
-def _with_code(s3: "S3Client", project: Path, template: Template) -> Template:
-    """Local folders become zips in the emulator's S3."""
+def _with_code(s3: "S3Client", packages: Mapping[str, Package], template: Template) -> Template:
+    """The functions' code, in the emulator's S3."""
     resources = dict(cast("Mapping[str, Template]", template["Resources"]))
-    global_code = cast("Template", template.get("Globals", {}).get("Function", {})).get("CodeUri")
-    for name, resource in resources.items():
-        properties = cast("Template", resource.get("Properties", {}))
-        if resource["Type"] == "AWS::Serverless::Function":
-            folder = project / str(properties.get("CodeUri", global_code))
-            changed = {"CodeUri": _upload(s3, package(name, folder))}
-        elif resource["Type"] == "AWS::Serverless::LayerVersion":
-            # `sam build` puts a Python layer's content below python/.
-            changed = {"ContentUri": _upload(s3, package(name, project / str(properties["ContentUri"]), "python/"))}
-        else:
-            continue
-        resources[name] = resource | {"Properties": properties | changed}
+    for name, package in packages.items():
+        s3.put_object(Bucket=BUCKET, Key=package.key, Body=package.body)
+        properties = resources[name]["Properties"] | {"CodeUri": f"s3://{BUCKET}/{package.key}"}
+        resources[name] = resources[name] | {"Properties": properties}
     return template | {"Resources": resources}
-
-
-def _upload(s3: "S3Client", zipped: Package) -> str:
-    s3.put_object(Bucket=BUCKET, Key=zipped.key, Body=zipped.body)
-    return f"s3://{BUCKET}/{zipped.key}"
 
 
 def _apply_change_set(cfn: "CloudFormationClient", s3: "S3Client", template: Template) -> None:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -70,8 +71,11 @@ class Emulator:
             raise LocalStackError("The emulator is not running.")
         return self._process.pid
 
-    def start(self) -> None:
-        """Returns when it answers. Raises LocalStackError when another uses the same folder, or it does not start."""
+    def start(self, python: str = sys.executable, layer: Path | None = None) -> None:
+        """Returns when it answers. With a layer, functions run by this Python on its packages and no others.
+
+        Raises LocalStackError when another uses the same folder, or it does not start.
+        """
         if self._state_dir is None:
             self._state_dir = Path(tempfile.mkdtemp(prefix="webhooks-local-"))
         try:
@@ -83,7 +87,7 @@ class Emulator:
             self.function_log.unlink(missing_ok=True)
             (self._state_dir / authorised_calls.FILE).unlink(missing_ok=True)
             gaps.forget_stream_positions(self._state_dir / "emulator")
-            self._launch(temporary)
+            self._launch(temporary, gaps.functions_environment(python, layer))
             self._wait_until_ready()
         except BaseException:
             self.stop()
@@ -139,11 +143,11 @@ class Emulator:
         self._lock.write(str(os.getpid()))
         self._lock.flush()
 
-    def _launch(self, temporary: Path) -> None:
+    def _launch(self, temporary: Path, more: Mapping[str, str]) -> None:
         port = free_port()
         self.endpoint_url = f"http://127.0.0.1:{port}"
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        environment |= gaps.environment(port)
+        environment |= gaps.environment(port) | dict(more)
         environment |= {
             "HOME": str(temporary),
             "TMPDIR": str(temporary),

@@ -43,6 +43,11 @@ def environment(port: int) -> dict[str, str]:
     }
 
 
+def functions_environment(python: str, layer: Path | None) -> dict[str, str]:
+    """What tells the emulator's process which Python runs the functions, on which packages; gaps_inside.py reads it."""
+    return {"FUNCTIONS_PYTHON": python, "FUNCTIONS_PACKAGES": str(layer)} if layer is not None else {}
+
+
 def without_unknown_resources(template: Template) -> Template:
     """The template less the resources whose type, or for alarms metric math, the emulator does not know, and less the
     outputs that name them."""
@@ -61,8 +66,8 @@ def without_unknown_resources(template: Template) -> Template:
 
 
 def without_layer(template: Template, logical_id: str) -> Template:
-    """The template less one layer: third-party packages come from the emulator's own environment, because it would
-    unpack the layer anew for each worker (5 s and more)."""
+    """The template less one layer: the emulator would unpack it anew for each worker (5 s and more). They find it
+    unpacked, by functions_environment."""
     resources = {name: resource for name, resource in template["Resources"].items() if name != logical_id}
     outputs = {
         name: output for name, output in template.get("Outputs", {}).items() if logical_id not in set(_names(output))

@@ -9,6 +9,7 @@ version has others.
 
 import json
 import logging
+import os
 import re
 import threading
 import time
@@ -39,6 +40,7 @@ def mend(function_log: Path) -> None:
     _parse_key_conditions_once()
     _look_at_queues_often()
     _tell_cloudwatch_how_old_messages_are()
+    _run_functions_on_their_layer()
 
 
 class FunctionLog:
@@ -92,6 +94,20 @@ def _log_functions_to(log: FunctionLog) -> None:
         log.write(name, request_id, (log_text or "").splitlines(), error=error, duration_ms=duration_ms)
 
     lambda_svc._emit_lambda_logs = emit
+
+
+def _run_functions_on_their_layer() -> None:
+    """The emulator gives functions its own Python and packages; on AWS they have their layer's, and no others."""
+    python, packages = os.environ.pop("FUNCTIONS_PYTHON", ""), os.environ.pop("FUNCTIONS_PACKAGES", "")
+    if not packages:
+        return
+    binary_and_script = lambda_runtime._detect_runtime_binary
+    alone = f"import sys\nsys.path[:] = [each for each in sys.path if '-packages' not in each] + [{packages!r}]\n"
+
+    def on_the_layer(runtime: str) -> tuple[str, str]:
+        return python, alone + binary_and_script(runtime)[1]
+
+    lambda_runtime._detect_runtime_binary = on_the_layer
 
 
 def _do_not_wait_for_silent_handlers() -> None:

@@ -9,16 +9,18 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from localstack import function_logs, processes, running
+from localstack import cloudformation, function_logs, processes, running
 from localstack.authorised_calls import Call
 from localstack.deploy import Deployment, deploy
 from localstack.emulator import PROJECT, Emulator, LocalStackError
 from localstack.front import Front, listen
 from localstack.function_logs import Invocation
+from localstack.package import Build
 from localstack.running import Running
 from localstack.token import DEFAULT_SCOPE, issuer_of
 
@@ -60,6 +62,7 @@ class LocalStack:
         self._port = port
         self._parameters = LOCAL_PARAMETERS | dict(parameters or {})
         self._project = project
+        self._build: Build | None = None
         self._front: Front | None = None
         self._deployment: Deployment | None = None
 
@@ -68,8 +71,11 @@ class LocalStack:
         listener = listen(self._bind, self._port)
         self._port = listener.getsockname()[1]
         try:
-            self._emulator.start()
-            self._deployment = deploy(self, self._project, self._parameters)
+            build = self._build = self._plan()
+            with ThreadPoolExecutor(1) as beside:
+                packages = beside.submit(build.packages)
+                self._emulator.start(build.python, build.layer)
+                self._deployment = deploy(self, build.template, packages.result())
             self._front = Front(listener, self._api_url())
             self._front.start()
             self._wait_until_ready()
@@ -125,6 +131,11 @@ class LocalStack:
         return [pid for pid in processes.children(self.emulator_pid) if processes.runs_function(pid, name)]
 
     @property
+    def functions_run_on(self) -> str:
+        """The functions' Python and packages, in a line for people."""
+        return self._build.says if self._build is not None else "nothing yet"
+
+    @property
     def outputs(self) -> Mapping[str, str]:
         """The stack's outputs: TableName, EventBusName, DeliveryQueueUrl and so on."""
         return self._deployed().outputs
@@ -170,10 +181,15 @@ class LocalStack:
 
     def redeploy(self) -> None:
         """Bring the running stack to what the working tree has now."""
-        self._deployment = deploy(self, self._project, self._parameters)
+        build = self._build = self._plan()
+        self._deployment = deploy(self, build.template, build.packages())
         if self._front is not None:
             self._front.target = self._api_url()  # the API's id changes with its routes
         self._wait_until_ready()
+
+    def _plan(self) -> Build:
+        template = cloudformation.load(self._project / "template.yaml")
+        return Build.of(self._project, cloudformation.with_parameters(template, self._parameters))
 
     def _deployed(self) -> Deployment:
         if self._deployment is None:

@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+import sys
+from functools import cache
 from pathlib import Path
 
 from scripts.building.target import BuildError
@@ -17,6 +19,8 @@ def interpreter(version: str) -> str | None:
         if _version(named) != version:
             raise BuildError(f"{PYTHON_VARIABLE}={named} is not Python {version}.")
         return named
+    if version == "{}.{}".format(*sys.version_info) and sys.implementation.name == "cpython":
+        return sys.executable
     versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     managed = [str(path / "bin" / "python") for path in sorted(versions.glob(f"{version}*"), reverse=True)]
     on_path = shutil.which(f"python{version}")
@@ -42,6 +46,7 @@ def compile_modules(folder: Path, python: str) -> None:
         raise BuildError(f"Not all modules compile with {python}:\n{done.stdout}{done.stderr}")
 
 
+@cache
 def _version(python: str) -> str:
     ask = "import sys; print('%d.%d' % sys.version_info[:2], sys.implementation.name)"
     try:

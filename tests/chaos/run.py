@@ -315,7 +315,7 @@ class Chaos:
         """More often than each minute."""
         functions = self._stack.client("lambda")
         while not self._ended.wait(3):
-            functions.invoke(FunctionName=self._stack.outputs["ReleaseFunctionName"], Payload=b"{}")
+            functions.invoke(FunctionName=self._stack.outputs["ReleaseFunctionName"], Qualifier="live", Payload=b"{}")
             self.figures.redriven += self._world.redrive()
 
     def _report(self) -> None:

@@ -101,7 +101,7 @@ class StackWorld:
 
 
 def lead_through(stack: LocalStack, url: str) -> None:
-    """Have the functions call AWS by this address from their next process on."""
+    """Have the functions call AWS by this address from their next version on."""
     functions = stack.client("lambda")
     for name in FUNCTIONS:
         function = stack.outputs[f"{name}FunctionName"]
@@ -109,3 +109,5 @@ def lead_through(stack: LocalStack, url: str) -> None:
         functions.update_function_configuration(
             FunctionName=function, Environment={"Variables": {**kept, "AWS_ENDPOINT_URL": url}}
         )
+        version = functions.publish_version(FunctionName=function)["Version"]
+        functions.update_alias(FunctionName=function, Name="live", FunctionVersion=version)

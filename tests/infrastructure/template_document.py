@@ -1,12 +1,15 @@
 """template.yaml as data, with the few questions that its tests ask of it."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from localstack.cloudformation import load
+from samtranslator.translator.transform import transform
+
+from localstack.cloudformation import load, with_parameters
 
 PROJECT = Path(__file__).parents[2]
 Node = Any
@@ -63,7 +66,7 @@ class Template:
         for name, mapping in self.of_type("AWS::Lambda::EventSourceMapping").items():
             source = attribute_of(mapping["EventSourceArn"])[0]
             if self.resources[source]["Type"] == "AWS::SQS::Queue":
-                yield name, mapping, mapping["FunctionName"]["Ref"], source
+                yield name, mapping, mapping["FunctionName"]["Ref"].removesuffix(".Alias"), source
 
 
 @cache
@@ -86,3 +89,23 @@ def attribute_of(node: Node) -> tuple[str, str]:
     """(logical id, attribute) of an Fn::GetAtt."""
     logical_id, attribute = node["Fn::GetAtt"]
     return logical_id, attribute
+
+
+def transformed(parameters: Mapping[str, str] | None = None, code: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What CloudFormation gets: SAM's transform of the template. `code` says where some packages are."""
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # the transform asks where it is
+    document = with_parameters(load(PROJECT / "template.yaml"), parameters or {})
+    for name, resource in document["Resources"].items():
+        place = (code or {}).get(name, f"s3://packages/{name}")
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = place
+        if resource["Type"] == "AWS::Serverless::LayerVersion":
+            resource["Properties"]["ContentUri"] = place
+    return transform(document, {}, _NoManagedPolicies())
+
+
+class _NoManagedPolicies:
+    """The template names none, and AWS is not asked for its own."""
+
+    def load(self) -> dict[str, str]:
+        return {}

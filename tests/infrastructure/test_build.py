@@ -1,17 +1,15 @@
 """What `sam build` makes: sizes, the same bytes twice, for the right processor; and every function run as built."""
 
-import ast
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from scripts.building import artifacts, bytecode, dependencies
+from scripts.building import artifacts, bytecode
 from scripts.building.sizes import measure
 from scripts.building.target import BuildError, Target
 from tests.conftest import Figure
@@ -42,7 +40,7 @@ def from_the_project() -> None:
 
 def test_sam_builds_every_function_and_layer(built: Build, template: Template, figure: Figure) -> None:
     sizes = {each.name: each for each in built.sizes}
-    assert set(sizes) == {"SharedLayer", "DependenciesLayer", *template.functions}
+    assert set(sizes) == {"DependenciesLayer", *template.functions}
     assert sizes["DependenciesLayer"].unzipped_bytes < 70_000_000
     assert sizes["DependenciesLayer"].zipped_bytes < 25_000_000
     assert all(each.zipped_bytes < 1_000_000 for name, each in sizes.items() if name != "DependenciesLayer")
@@ -61,8 +59,10 @@ def test_every_module_comes_compiled(built: Build) -> None:
 def test_tracebacks_name_the_modules_where_lambda_has_them(built: Build) -> None:
     (compiled,) = built.folder.glob("SenderFunction/__pycache__/app.*.pyc")
     assert b"/var/task/app.py" in compiled.read_bytes()
-    (compiled,) = built.folder.glob("SharedLayer/python/webhooks/__pycache__/retry.*.pyc")
-    assert b"/opt/python/webhooks/retry.py" in compiled.read_bytes()
+    (compiled,) = built.folder.glob("SenderFunction/webhooks/delivery/__pycache__/retry.*.pyc")
+    assert b"/var/task/webhooks/delivery/retry.py" in compiled.read_bytes()
+    (compiled,) = built.folder.glob("DependenciesLayer/python/botocore/__pycache__/client.*.pyc")
+    assert b"/opt/python/botocore/client.py" in compiled.read_bytes()
 
 
 def test_the_same_sources_are_the_same_bytes(built: Build, tmp_path: Path) -> None:
@@ -94,23 +94,6 @@ def test_a_library_for_another_processor_stops_the_build(built: Build) -> None:
         other.check_binary(next(built.site("DependenciesLayer").rglob("*.so")))
 
 
-def test_botocore_keeps_the_services_that_are_called(built: Build) -> None:
-    data = built.site("DependenciesLayer") / "botocore" / "data"
-    assert {path.name for path in data.iterdir() if path.is_dir()} == dependencies.SERVICES
-    sources = [*PROJECT.glob("shared/webhooks/**/*.py"), *PROJECT.glob("functions/**/*.py")]
-    called = {name for path in sources for name in _services(ast.parse(path.read_text()))}
-    assert {"cloudwatch", "sqs"} <= called
-    assert called <= dependencies.SERVICES
-
-
-def _services(tree: ast.AST) -> Iterator[str]:
-    """`client("sqs")` and `partial(client, "events")`, however the call is spread over lines."""
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-        named = [ast.unparse(each).rpartition(".")[2] for each in (call.func, *call.args[:1])]
-        if "client" in named:
-            yield from (str(each.value) for each in call.args if isinstance(each, ast.Constant))
-
-
 def test_versions_and_licences_stay(built: Build) -> None:
     site = built.site("DependenciesLayer")
     notes = list(site.glob("*.dist-info"))
@@ -122,7 +105,7 @@ def test_versions_and_licences_stay(built: Build) -> None:
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_function_runs_as_built(name: str, built: Build, deployed: object, tmp_path: Path) -> None:
-    """By the runtime interface emulator of AWS, with AWS's runtime client and nothing but the layers on the path."""
+    """By the runtime interface emulator of AWS, with AWS's runtime client and nothing but the layer on the path."""
     function = function_of(name)
     variables = environment_of(deployed, function) | {"AWS_ENDPOINT_URL": deployed.endpoint_url}  # type: ignore[attr-defined]
     with emulated(built, function, variables, tmp_path / "run") as runtime:
@@ -164,12 +147,13 @@ def test_what_cannot_be_built_says_why(tmp_path: Path, monkeypatch: pytest.Monke
 def test_without_a_python_of_the_target_nothing_is_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
-    assert bytecode.interpreter("3.13") is None
-    folder = tmp_path / "SharedLayer"
+    other = "3.12" if sys.version_info[:2] == (3, 13) else "3.13"
+    assert bytecode.interpreter(other) is None
+    folder = tmp_path / "SenderFunction"
     folder.mkdir()
-    artifacts.build("SharedLayer", PROJECT, folder, Target("arm64", "python3.13"))
+    artifacts.build("SenderFunction", PROJECT, folder, Target("arm64", f"python{other}"))
     assert not list(folder.rglob("*.pyc"))
-    assert (folder / "python" / "webhooks" / "retry.py").is_file()
+    assert (folder / "webhooks" / "delivery" / "retry.py").is_file()
 
 
 def test_make_names_the_build_for_sam() -> None:

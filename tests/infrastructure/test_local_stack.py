@@ -26,12 +26,11 @@ from localstack.emulator import PROJECT, LocalStackError
 from localstack.stack import LocalStack
 from localstack.token import deployed_issuer, local_issuer
 
-FUNCTIONS = ("api", "authorizer", "ingest", "sender", "replay", "release", "rollup")
+FUNCTIONS = ("api", "authorizer", "dashboard", "ingest", "sender", "replay", "release", "rollup")
 API = """
-    import json, os
-    import webhooks
+    import json, os, sys
+    import boto3, webhooks
     def attempts():
-        import boto3
         sqs, dynamodb, table = boto3.client("sqs"), boto3.client("dynamodb"), os.environ["TABLE_NAME"]
         read = {"Statement": f"SELECT * FROM \\"{table}\\" WHERE pk = 'a' AND sk = 'a'"}
         def send(name):
@@ -58,6 +57,7 @@ API = """
         if event["path"] == "/api/v1/try":
             return {"statusCode": 200, "headers": {"X-Seen": "yes"}, "body": json.dumps(attempts())}
         body = {"event": event, "environment": dict(os.environ), "webhooks": webhooks.__file__}
+        body |= {"boto3": boto3.__file__, "path": sys.path}
         return {"statusCode": 200, "headers": {"X-Seen": "yes"}, "body": json.dumps(body)}
     """
 AUTHORIZER = """
@@ -79,6 +79,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Named with a space, as a user's folder may be."""
     folder = tmp_path_factory.mktemp("small project")
     shutil.copy(PROJECT / "template.yaml", folder)
+    shutil.copytree(PROJECT / "layers", folder / "layers")
     (folder / "shared" / "webhooks").mkdir(parents=True)
     (folder / "shared" / "webhooks" / "__init__.py").write_text("")
     for name in FUNCTIONS:
@@ -120,8 +121,11 @@ def test_paths_have_no_stage_and_arrive_as_they_were_sent(small: LocalStack) -> 
     assert event["headers"]["x-user-id"] == "7"
 
 
-def test_functions_run_the_code_of_the_layer(small: LocalStack) -> None:
-    assert "/layer_" in get(f"{small.base_url}/health")["webhooks"]
+def test_functions_run_what_was_built(small: LocalStack) -> None:
+    seen = get(f"{small.base_url}/health")
+    assert seen["webhooks"].endswith("/code/webhooks/__init__.py")
+    assert "/.local/layers/" in seen["boto3"]
+    assert not [each for each in seen["path"] if str(PROJECT / ".venv") in each]
 
 
 def test_functions_see_nothing_of_the_callers_environment(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,6 +282,27 @@ def test_changed_code_runs_at_the_next_start(project: Path, tmp_path: Path) -> N
         app.write_text(app.read_text().replace('"changed": True', '"changed": "again"'))
         stack.redeploy()
         assert get(f"{stack.base_url}/health")["changed"] == "again"
+
+
+def test_a_changed_parameter_holds_at_the_next_start(project: Path, tmp_path: Path) -> None:
+    """By a new version of the function, though nothing of its code has changed, nor of the template."""
+    for level in ("INFO", "DEBUG", "INFO"):
+        with LocalStack(project=project, state_dir=tmp_path, parameters={"LogLevel": level}) as stack:
+            assert get(f"{stack.base_url}/health")["environment"]["LOG_LEVEL"] == level
+
+
+def test_what_a_deployment_has_half_done_is_not_run(project: Path) -> None:
+    """Lambda takes a function's settings, layers among them, in one call and its code in another: what lies between the
+    two is invoked by nobody."""
+    with LocalStack(project=project) as stack:
+        functions, name = stack.client("lambda"), stack.outputs["ApiFunctionName"]
+        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        half = {"Variables": variables | {"USER_AGENT": "half done"}}
+        functions.update_function_configuration(FunctionName=name, Environment=half)
+        assert get(f"{stack.base_url}/health")["environment"]["USER_AGENT"] == variables["USER_AGENT"]
+        version = functions.publish_version(FunctionName=name)["Version"]
+        functions.update_alias(FunctionName=name, Name="live", FunctionVersion=version)
+        assert get(f"{stack.base_url}/health")["environment"]["USER_AGENT"] == "half done"
 
 
 def test_a_second_stack_on_the_same_data_is_refused(project: Path, tmp_path: Path) -> None:

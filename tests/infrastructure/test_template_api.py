@@ -58,7 +58,8 @@ def test_sam_local_keeps_open_methods_and_guarded_ones_of_a_path_apart(template:
         integration = operation["x-amazon-apigateway-integration"]
         assert (integration["type"], integration["httpMethod"]) == ("aws_proxy", "POST"), (path, verb)
         function = "dashboard" if (path, verb) in FILES else "api"
-        assert integration["uri"]["Fn::Sub"].endswith(f":function:${{AWS::StackName}}-{function}/invocations"), path
+        published = f":function:${{AWS::StackName}}-{function}:live/invocations"
+        assert integration["uri"]["Fn::Sub"].endswith(published), path
 
 
 def test_an_authorizers_answer_is_cached_by_its_token_or_not_at_all(template: Template) -> None:

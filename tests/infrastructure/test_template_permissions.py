@@ -159,6 +159,6 @@ def test_api_gateway_calls_our_functions_for_our_api_only(template: Template) ->
     """Lambda Developer Guide, "Granting Lambda function access to AWS services": without SourceArn any API could."""
     permissions = template.of_type("AWS::Lambda::Permission")
     called = {p["FunctionName"]["Ref"] for p in permissions.values()}
-    assert called == {"ApiFunction", "AuthorizerFunction", "DashboardFunction"}
+    assert called == {"ApiFunction.Alias", "AuthorizerFunction.Alias", "DashboardFunction.Alias"}
     for name, permission in permissions.items():
         assert ":${Api}/" in permission["SourceArn"]["Fn::Sub"], name

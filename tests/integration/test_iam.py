@@ -94,9 +94,9 @@ def test_only_rollup_and_replay_speak_on_the_bus_and_only_the_api_calls_the_send
     bus = stack.outputs["EventBusName"]
     entry = {"EventBusName": bus, "Source": "nobody.listens", "DetailType": "test", "Detail": "{}"}
     assert who_may(stack, acting_as, "events", "put_events", Entries=[entry]) == {"Rollup", "Replay"}
-    sender = stack.outputs["SenderFunctionName"]
-    nothing = b'{"Records": []}'
-    assert who_may(stack, acting_as, "lambda", "invoke", FunctionName=sender, Payload=nothing) == {"Api"}
+    sender, nothing = stack.outputs["SenderFunctionName"], b'{"Records": []}'
+    assert who_may(stack, acting_as, "lambda", "invoke", FunctionName=f"{sender}:live", Payload=nothing) == {"Api"}
+    assert who_may(stack, acting_as, "lambda", "invoke", FunctionName=sender, Payload=nothing) == set()
 
 
 def test_the_authorizer_reads_no_table_and_ingest_deletes_no_webhook_by_hand(

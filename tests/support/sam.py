@@ -63,7 +63,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
 
 def environment_of(stack: LocalStack, function: str) -> dict[str, str]:
     """What the template gives a function, by its logical id, as the local stack deployed it."""
-    answer = stack.client("lambda").get_function_configuration(FunctionName=stack.resources[function])
+    name = stack.resources[function]
+    answer = stack.client("lambda").get_function_configuration(FunctionName=name, Qualifier="live")
     return answer["Environment"]["Variables"]
 
 
@@ -72,7 +73,7 @@ class FunctionError(Exception):
 
 
 class EmulatedRuntime:
-    """One function of a build under the runtime interface emulator, with nothing on its path but its own layers."""
+    """One function of a build under the runtime interface emulator, on a path of nothing but itself and its layer."""
 
     def __init__(self, build: Build, function: str, environment: Mapping[str, str], folder: Path) -> None:
         folder.mkdir()
@@ -89,7 +90,7 @@ class EmulatedRuntime:
         addresses = ["--runtime-interface-emulator-address", f"127.0.0.1:{self._port}"]
         addresses += ["--runtime-api-address", f"127.0.0.1:{free_port()}"]
         code = build.folder / function
-        path = [code, build.site("DependenciesLayer"), build.site("SharedLayer"), client]
+        path = [code, build.site("DependenciesLayer"), client]
         runs = [str(emulator), *addresses, sys.executable, "-S", "-m", "awslambdaric", "app.handler"]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

@@ -213,7 +213,9 @@ class Service:
 
     def run_release(self) -> Document:
         """One run of the function that AWS runs each minute."""
-        answer = self.client("lambda").invoke(FunctionName=self.stack.outputs["ReleaseFunctionName"], Payload=b"{}")
+        answer = self.client("lambda").invoke(
+            FunctionName=self.stack.outputs["ReleaseFunctionName"], Qualifier="live", Payload=b"{}"
+        )
         report = json.loads(answer["Payload"].read())
         assert "FunctionError" not in answer, report
         return report

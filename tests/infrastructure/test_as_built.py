@@ -1,0 +1,143 @@
+"""Nothing that is imported or asked for at run time is missing from what AWS gets: by the sources, and by running."""
+
+import ast
+import json
+import sys
+import urllib.parse
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localstack.stack import LocalStack
+from scripts.building import dependencies
+from tests.conftest import Figure
+from tests.infrastructure.template_document import PROJECT, Template
+from tests.security.estate import make
+from tests.support.sam import Build, built, emulated, environment_of, sample
+from tests.support.service import Service
+from tests.support.stack import stack
+
+__all__ = ["built", "stack"]
+pytestmark = pytest.mark.timeout(300)  # sam build
+DOCUMENT = json.loads((PROJECT / "docs" / "openapi.json").read_text())
+# What goes last, since nothing is there afterwards.
+ORDER = ("get", "post", "put", "delete")
+SCOPES = "webhooks events:write metrics:read"
+
+
+def modules(source: ast.AST) -> Iterator[str]:
+    """The names of the modules that a source imports, wherever in it."""
+    for node in ast.walk(source):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        if isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def imported(folder: Path) -> dict[str, str]:
+    """Module -> a file that imports it, for all that Python does not bring along."""
+    found = {name: path.name for path in folder.rglob("*.py") for name in modules(ast.parse(path.read_text()))}
+    return {name: path for name, path in found.items() if name.partition(".")[0] not in sys.stdlib_module_names}
+
+
+def is_there(module: str, path: Iterable[Path]) -> bool:
+    """Whether Python finds the module in one of these folders and nowhere else."""
+    places: list[str] | None = [str(each) for each in path]
+    for part in module.split("."):
+        spec = PathFinder.find_spec(part, places)
+        if spec is None:
+            return False
+        places = list(spec.submodule_search_locations or [])
+    return True
+
+
+def test_every_import_is_in_the_package_or_the_layer(built: Build, template: Template) -> None:
+    layer = built.site("DependenciesLayer")
+    for name in template.functions:
+        package = built.folder / name
+        missing = {each: by for each, by in imported(package).items() if not is_there(each, (package, layer))}
+        assert missing == {}, name
+
+
+def test_whatever_leaves_the_layer_is_missed(built: Build, template: Template, tmp_path: Path) -> None:
+    """Each of the packages that the code imports, taken out alone."""
+    layer = built.site("DependenciesLayer")
+    everything = {each for name in template.functions for each in imported(built.folder / name)}
+    third_party = {each.partition(".")[0] for each in everything if not is_there(each, [built.folder / "ApiFunction"])}
+    third_party = {each for each in third_party if is_there(each, [layer])}
+    assert {"boto3", "botocore", "httpx", "pydantic", "aws_lambda_powertools", "cryptography"} <= third_party
+    for gone in sorted(third_party):
+        rest = tmp_path / gone
+        rest.mkdir()
+        for path in layer.iterdir():
+            if path.name.partition(".")[0] != gone:
+                (rest / path.name).symlink_to(path)
+        assert not all(is_there(each, [rest]) for each in everything if each.partition(".")[0] == gone), gone
+
+
+def test_botocore_keeps_the_services_that_are_called(built: Build) -> None:
+    data = built.site("DependenciesLayer") / "botocore" / "data"
+    assert {path.name for path in data.iterdir() if path.is_dir()} == dependencies.SERVICES
+    sources = [*PROJECT.glob("shared/webhooks/**/*.py"), *PROJECT.glob("functions/**/*.py")]
+    called = {name for path in sources for name in services(ast.parse(path.read_text()))}
+    assert {"cloudwatch", "sqs"} <= called
+    assert called <= dependencies.SERVICES
+
+
+def services(source: ast.AST) -> Iterator[str]:
+    """`client("sqs")` and `partial(client, "events")`, however the call is spread over lines."""
+    for call in (node for node in ast.walk(source) if isinstance(node, ast.Call)):
+        named = [ast.unparse(each).rpartition(".")[2] for each in (call.func, *call.args[:1])]
+        if "client" in named:
+            yield from (each.value for each in call.args if isinstance(each, ast.Constant))
+
+
+def test_every_route_answers_as_built(built: Build, stack: LocalStack, tmp_path: Path, figure: Figure) -> None:
+    """Each of docs/openapi.json with its example, on a tenant that has one of everything. By AWS's runtime client and
+    the runtime interface emulator, on nothing but the package and the layer."""
+    variables = environment_of(stack, "ApiFunction") | {"AWS_ENDPOINT_URL": stack.endpoint_url}
+    with Service.of(stack) as service, emulated(built, "ApiFunction", variables, tmp_path / "run") as runtime:
+        estate = make(service, service.user())
+        seen: list[str] = []
+        for method, path, operation in sorted(routes(), key=lambda each: (ORDER.index(each[0]), -len(each[1]))):
+            # what is given up is replayed and retried
+            ids = dict(estate.ids)
+            if "{dead_letter_id}" in path or path.endswith("/retry"):
+                ids |= {"webhook_id": ids["failing_webhook_id"], "delivery_id": ids["failed_delivery_id"]}
+            answer = runtime.invoke(request(method, path.format(**ids), operation, estate.owner.user_id))
+            assert str(answer["statusCode"]) in documented_success(operation), (method, path, answer["body"])
+            seen.append(f"{method.upper()} {path}: {answer['statusCode']}")
+    assert len(seen) > 30
+    figure("\n".join(seen))
+
+
+def routes() -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for path, item in DOCUMENT["paths"].items():
+        for method, operation in item.items():
+            yield method, path, operation
+
+
+def documented_success(operation: Mapping[str, Any]) -> set[str]:
+    return {status for status in operation["responses"] if status.startswith("2")}
+
+
+def request(method: str, path: str, operation: Mapping[str, Any], user_id: int) -> dict[str, Any]:
+    """As API Gateway hands it on, with a caller that the authorizer let in."""
+    event = sample("api_create_webhook")
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    body = content.get("example")
+    if body is None and content:
+        body = next(iter(content["examples"].values()))["value"]
+    if isinstance(body, dict) and "user_id" in body:
+        body = {**body, "user_id": user_id}
+    caller = {"user_id": str(user_id), "workspace_ids": '["456"]', "scopes": SCOPES}
+    context = event["requestContext"] | {"httpMethod": method.upper(), "path": path, "authorizer": caller}
+    return event | {
+        "path": urllib.parse.quote(path),
+        "httpMethod": method.upper(),
+        "requestContext": context,
+        "body": None if body is None else json.dumps(body),
+    }

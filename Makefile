@@ -186,12 +186,12 @@ build: .venv/.ready .venv-sam/.ready ## what AWS gets, by sam build, with its si
 	@$(PY) -m scripts.building sam --stage "$(BUILD_STAGE)" $(if $(ARCH),--arch "$(ARCH)") $(if $(PYTHON_RUNTIME),--runtime "$(PYTHON_RUNTIME)")
 
 .PHONY: deploy
-deploy: .venv/.ready .venv-sam/.ready ## build, then deploy with the shell's AWS credentials: STAGE=dev or STAGE=prod
+deploy: .venv/.ready .venv-sam/.ready ## build, then deploy with the shell's AWS credentials: STAGE=dev or STAGE=prod [PARAMETERS="LogLevel=DEBUG"]
 	@case "$(STAGE)$(if $(ENDPOINT),+endpoint)" in dev|prod|local+endpoint) ;; \
 		*) echo 'Which stage? make deploy STAGE=dev (or STAGE=local ENDPOINT=http://localhost:4566)' >&2; exit 2;; esac
 	@$(PY) -m scripts.building sam --stage "$(STAGE)"
 	@$(if $(ENDPOINT),AWS_ENDPOINT_URL="$(ENDPOINT)" AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1) \
-		$(SAM) deploy --config-env "$(STAGE)" $(ARGS)
+		$(PY) -m scripts.deploying --stage "$(STAGE)" --parameters $(PARAMETERS) -- $(ARGS)
 
 # sam build comes back to this file for each function and layer of the template, below its logical id.
 build-%: .venv/.ready

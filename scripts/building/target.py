@@ -44,7 +44,7 @@ class Target:
         Raises BuildError for a stage that samconfig.toml does not have, or a value that the template does not allow.
         """
         allowed = cloudformation.load(project / "template.yaml")["Parameters"]
-        chosen = _overrides(project, stage)
+        chosen = overrides(project, stage)
         return cls(
             _value("ARCH", allowed["Architecture"], architecture or chosen.get("Architecture")),
             _value("PYTHON_RUNTIME", allowed["PythonRuntime"], runtime or chosen.get("PythonRuntime")),
@@ -96,7 +96,8 @@ def _value(name: str, parameter: Mapping[str, Any], given: str | None) -> str:
     return given or parameter["Default"]
 
 
-def _overrides(project: Path, stage: str) -> dict[str, str]:
+def overrides(project: Path, stage: str) -> dict[str, str]:
+    """The template's parameters that samconfig.toml gives a stage. Raises BuildError for a stage that it has not."""
     config = tomllib.loads((project / "samconfig.toml").read_text(encoding="utf-8"))
     if stage not in config:
         raise BuildError(f"samconfig.toml has no {stage!r}: STAGE is one of {', '.join(config.keys() - {'version'})}.")

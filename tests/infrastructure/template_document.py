@@ -94,7 +94,7 @@ def attribute_of(node: Node) -> tuple[str, str]:
 def transformed(parameters: Mapping[str, str] | None = None, code: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What CloudFormation gets: SAM's transform of the template. `code` says where some packages are."""
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # the transform asks where it is
-    document = with_parameters(load(PROJECT / "template.yaml"), parameters or {})
+    document = with_parameters(load(PROJECT / "template.yaml"), {"Stage": "dev", **(parameters or {})})
     for name, resource in document["Resources"].items():
         place = (code or {}).get(name, f"s3://packages/{name}")
         if resource["Type"] == "AWS::Serverless::Function":

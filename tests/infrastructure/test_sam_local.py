@@ -128,7 +128,8 @@ def sam(
         folder = tmp_path_factory.mktemp("sam local")
         shutil.copytree(built.folder, folder / "build")
         template = cloudformation.load(built.folder / "template.yaml")
-        template = cloudformation.with_parameters(template, dict(each.split("=") for each in built.target.parameters))
+        target = dict(each.split("=") for each in built.target.parameters)
+        template = cloudformation.with_parameters(template, {"Stage": "local", **target})
         # sam passes on only what the template declares
         declared = template["Globals"]["Function"]["Environment"]["Variables"]
         declared["AWS_ENDPOINT_URL"] = ""

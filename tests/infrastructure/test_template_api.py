@@ -109,6 +109,13 @@ def test_access_logs_have_the_role_without_which_the_stage_is_refused(template: 
         assert template.resources[name]["Condition"] == "CreatesLogsRole"
 
 
+def test_an_account_new_to_api_gateway_gets_another_resource_first(template: Template) -> None:
+    """CloudFormation User Guide, "AWS::ApiGateway::Account": without any there yet, it needs a dependency on one."""
+    assert template.resources["ApiGatewayAccount"]["DependsOn"] == "FirstOfApiGateway"
+    assert template.resources["FirstOfApiGateway"]["Condition"] == "CreatesLogsRole"
+    assert template.properties("FirstOfApiGateway")["Enabled"] is False
+
+
 @pytest.mark.parametrize("function", ["ApiFunction", "SenderFunction"])
 def test_no_webhook_may_point_at_the_api_itself(template: Template, function: str) -> None:
     _, with_more, alone = template.variables(function)["OWN_HOSTS"]["Fn::If"]

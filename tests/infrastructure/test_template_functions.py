@@ -35,7 +35,7 @@ def test_a_function_gets_exactly_the_variables_that_its_settings_read(template: 
 def test_the_defaults_of_the_parameters_are_valid_settings(template: Template, function: str) -> None:
     def default(value: Node) -> str:
         parameter = template.parameters.get(value["Ref"]) if isinstance(value, dict) and "Ref" in value else None
-        return str(parameter["Default"]) if parameter else "something"
+        return str(parameter.get("Default", "dev")) if parameter else "something"  # Stage alone has none
 
     SETTINGS[function].read({name: default(value) for name, value in template.variables(function).items()})
 
@@ -46,7 +46,7 @@ def test_the_defaults_of_the_parameters_are_those_of_the_settings(template: Temp
             {
                 name: str(template.parameters[value["Ref"]]["Default"])
                 for name, value in template.variables(function).items()
-                if isinstance(value, dict) and value.get("Ref") in template.parameters
+                if isinstance(value, dict) and "Default" in template.parameters.get(value.get("Ref"), {})
             }
             | {name.upper(): "something" for name, field in model.model_fields.items() if field.is_required()}
         )
@@ -62,7 +62,7 @@ def test_variables_fit_into_what_lambda_takes(template: Template) -> None:
         variables = template.variables(function)
         size = sum(
             len(name) + len(str(template.parameters[value["Ref"]]["Default"]))
-            if isinstance(value, dict) and value.get("Ref") in template.parameters
+            if isinstance(value, dict) and "Default" in template.parameters.get(value.get("Ref"), {})
             else len(name) + 120
             for name, value in variables.items()
         )
@@ -90,6 +90,11 @@ def test_functions_have_the_names_that_the_api_calls_them_by(template: Template)
         assert function["FunctionName"] == {"Fn::Sub": f"${{AWS::StackName}}-{short}"}
     sender = template.functions["SenderFunction"]["FunctionName"]["Fn::Sub"]
     assert template.variables("ApiFunction")["SENDER_FUNCTION_NAME"] == {"Fn::Sub": f"{sender}:live"}
+
+
+def test_a_deployment_says_for_which_stage_it_is(template: Template) -> None:
+    """With overrides given to it, sam takes none of samconfig.toml's, and production would have become dev."""
+    assert {name for name, each in template.parameters.items() if "Default" not in each} == {"Stage"}
 
 
 def test_nobody_waits_longer_than_api_gateway_does(template: Template) -> None:

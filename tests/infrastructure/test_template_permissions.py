@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.infrastructure.template_document import Node, Template, attribute_of, listed
+from tests.infrastructure.template_document import Node, Template, attribute_of, listed, transformed
 
 CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"}
 # A key policy speaks of its own key, which it calls "*"; root there means "as IAM policies of this account say"
@@ -60,6 +60,15 @@ def test_every_function_has_a_role_made_for_it_alone(template: Template) -> None
     for name, function in template.functions.items():
         assert "Role" not in function, name
         assert all(isinstance(policy, dict) for policy in function["Policies"]), f"{name} uses a managed policy"
+
+
+def test_every_role_has_the_boundary_that_an_account_may_demand() -> None:
+    stepwise = transformed({"TrafficShift": "Linear10PercentEvery1Minute"})["Resources"]
+    roles = {name: each["Properties"] for name, each in stepwise.items() if each["Type"] == "AWS::IAM::Role"}
+    assert len(roles) == 10  # eight functions, API Gateway's logs, CodeDeploy
+    for name, role in roles.items():
+        boundary = {"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]}
+        assert role["PermissionsBoundary"] == boundary, name
 
 
 def test_no_function_gets_sams_permission_for_all_queues_and_streams(template: Template) -> None:

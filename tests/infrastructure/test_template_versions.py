@@ -10,7 +10,10 @@ import pytest
 from tests.infrastructure.template_document import Node, Template, transformed
 
 # A function's properties that are no part of what Lambda keeps in a version.
-NOT_IN_A_VERSION = {"Policies", "Events", "VersionDescription", "ProvisionedConcurrencyConfig", "Layers"}
+NOT_IN_A_VERSION = {
+    "Policies", "Events", "VersionDescription", "DeploymentPreference", "ProvisionedConcurrencyConfig", "Layers",
+    "PermissionsBoundary",
+}  # fmt: skip
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 BY_STEPS = {"TrafficShift": "Canary10Percent5Minutes", "AlarmTopicArn": TOPIC}
 
@@ -80,7 +83,6 @@ def test_a_version_is_published_whenever_what_a_function_is_given_changes(templa
     for name, function in template.functions.items():
         version_of = {key: value for key, value in function.items() if key not in NOT_IN_A_VERSION}
         version_of["Environment"] = {"Variables": template.variables(name)}
-        del version_of["DeploymentPreference"]
         given = {each for each in references(version_of, conditions) if not each.startswith("AWS::")}
         assert given - counted == {"SettingsVersion"}, name
         assert function["VersionDescription"] == {"Fn::Sub": "settings ${SettingsVersion.VersionNumber}"}, name
@@ -122,6 +124,7 @@ def test_our_own_alarms_take_new_code_back(template: Template) -> None:
         properties = group["Properties"]
         assert properties["DeploymentConfigName"]["Fn::Sub"][1] == {"ConfigName": BY_STEPS["TrafficShift"]}
         assert "DEPLOYMENT_STOP_ON_ALARM" in properties["AutoRollbackConfiguration"]["Events"]
+        assert properties["ServiceRoleArn"]["Fn::If"][1] == {"Fn::GetAtt": ["TrafficShiftRole", "Arn"]}
         condition, alarms, _ = properties["AlarmConfiguration"]["Fn::If"]
         names = {each["Name"]["Ref"] for each in alarms["Alarms"]}
         assert condition == "HasAlarms"

@@ -153,12 +153,17 @@ def _read_all(owner: User, ids: Any) -> None:
 
 def _grant(stack: LocalStack, call: Call) -> Grant:
     """Physical ids are names, ARNs, or the URLs of queues: their last part tells a resource; a secret's has more."""
-    names = {physical.split("/")[-1].split(":")[-1]: logical for logical, physical in stack.resources.items()}
+    names = {_last(physical): logical for logical, physical in stack.resources.items()}
     names["*"] = "*"
     resource, _, index = call.resource.partition("/index/")
-    last = resource.split("/")[-1].split(":")[-1]
+    last = _last(resource)
     logical = names.get(last) or names[last.rpartition("-")[0]]
     return names[call.role].removesuffix("Role"), call.action, f"{logical}/{index}" if index else logical
+
+
+def _last(name: str) -> str:
+    """Of a function's alias, its name with the function's."""
+    return name.partition(":function:")[2] or name.split("/")[-1].split(":")[-1]
 
 
 def granted(template: Template) -> Iterator[Grant]:
@@ -179,7 +184,9 @@ def _named(resource: Any) -> str:
     text = resource["Fn::Sub"]
     if text.startswith("${Table.Arn}/index/"):
         return "Table/" + text.removeprefix("${Table.Arn}/index/")
-    return "Table" if text.startswith("${Table.Arn}/") else "SenderFunction" if text.endswith("-sender") else text
+    if text.endswith("-sender:live"):
+        return "SenderFunctionAliaslive"
+    return "Table" if text.startswith("${Table.Arn}/") else text
 
 
 def test_what_functions_ask_for_is_what_they_may(template: Template, asked: set[Grant], figure: Figure) -> None:

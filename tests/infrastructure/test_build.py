@@ -75,9 +75,10 @@ def test_the_same_sources_are_the_same_bytes(built: Build, tmp_path: Path) -> No
     assert times == {artifacts.MODIFIED}
 
 
-@pytest.mark.parametrize("architecture", ["arm64", "x86_64"])
-def test_what_aws_runs_is_built_here(architecture: str, tmp_path: Path, template: Template) -> None:
-    target = Target(architecture, template.parameters["PythonRuntime"]["Default"])
+@pytest.mark.parametrize(("architecture", "newest"), [("arm64", False), ("x86_64", False), ("arm64", True)])
+def test_what_aws_runs_is_built_here(architecture: str, newest: bool, tmp_path: Path, template: Template) -> None:
+    runtimes = template.parameters["PythonRuntime"]
+    target = Target(architecture, runtimes["AllowedValues"][-1] if newest else runtimes["Default"])
     artifacts.build("DependenciesLayer", PROJECT, tmp_path, target)
     libraries = list(tmp_path.rglob("*.so"))
     assert len(libraries) > 10

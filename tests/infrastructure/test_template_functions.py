@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.infrastructure.template_document import PROJECT, Node, Template, attribute_of
+from tests.infrastructure.template_document import PROJECT, Node, Template, attribute_of, listed
 from webhooks import settings
 from webhooks.store import schema
 
@@ -160,6 +160,19 @@ def test_the_table_can_be_restored_and_outlives_its_stack(template: Template) ->
     for logical_id in ("Table", "DataKey"):
         assert template.resources[logical_id]["DeletionPolicy"] == "RetainExceptOnCreate"
         assert template.resources[logical_id]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_stack_policy_keeps_what_cannot_be_had_again_and_no_more(template: Template) -> None:
+    """The JWT secret goes with the move to public keys, as the README tells it; a policy that denies that stops it."""
+    statements = json.loads((PROJECT / "docs" / "stack-policy.json").read_text())["Statement"]
+    denied = {
+        action: {name.removeprefix("LogicalResourceId/") for name in each["Resource"]}
+        for each in statements
+        if each["Effect"] == "Deny"
+        for action in listed(each["Action"])
+    }
+    assert denied == {"Update:Replace": {"Table", "DataKey", "JwtSecret"}, "Update:Delete": {"Table", "DataKey"}}
+    assert not [name for name in denied["Update:Delete"] if "Condition" in template.resources[name]]
 
 
 def test_the_stream_shows_what_was_and_what_is(template: Template) -> None:

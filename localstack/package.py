@@ -112,11 +112,10 @@ def _layer_source(project: Path, template: Template) -> Path:
 
 def _package(folder: Path) -> Package:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:  # stored: it goes no further than to the emulator
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
-                entry.compress_type = zipfile.ZIP_DEFLATED
                 entry.external_attr = 0o644 << 16
                 archive.writestr(entry, path.read_bytes())
     body = buffer.getvalue()

@@ -48,7 +48,7 @@ def build_functions(sources: Mapping[Path, Path], shared: Path, target: Target) 
         for folder, source in sources.items():
             _copy(source, folder)
             _finish(folder, FUNCTION_ROOT, target)
-            shutil.copytree(compiled, folder, dirs_exist_ok=True)
+            shutil.copytree(compiled, folder, copy_function=_link, dirs_exist_ok=True)
 
 
 def build_layer(source: Path, folder: Path, target: Target) -> None:
@@ -60,6 +60,14 @@ def build_layer(source: Path, folder: Path, target: Target) -> None:
 
 def _copy(source: Path, folder: Path) -> None:
     shutil.copytree(source, folder, ignore=LEFT_OUT, dirs_exist_ok=True)
+
+
+def _link(source: str, target: str) -> None:
+    """One file in two places: eight copies of the shared code would take a second."""
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copy2(source, target)
 
 
 def _finish(folder: Path, root: str, target: Target) -> None:

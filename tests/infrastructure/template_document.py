@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from samtranslator.translator.transform import transform
 
@@ -101,7 +101,7 @@ def transformed(parameters: Mapping[str, str] | None = None, code: Mapping[str, 
             resource["Properties"]["CodeUri"] = place
         if resource["Type"] == "AWS::Serverless::LayerVersion":
             resource["Properties"]["ContentUri"] = place
-    return transform(document, {}, _NoManagedPolicies())
+    return transform(document, {}, cast("Any", _NoManagedPolicies()))
 
 
 class _NoManagedPolicies:

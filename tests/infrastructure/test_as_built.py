@@ -92,7 +92,7 @@ def services(source: ast.AST) -> Iterator[str]:
     for call in (node for node in ast.walk(source) if isinstance(node, ast.Call)):
         named = [ast.unparse(each).rpartition(".")[2] for each in (call.func, *call.args[:1])]
         if "client" in named:
-            yield from (each.value for each in call.args if isinstance(each, ast.Constant))
+            yield from (str(each.value) for each in call.args if isinstance(each, ast.Constant))
 
 
 def test_every_route_answers_as_built(built: Build, stack: LocalStack, tmp_path: Path, figure: Figure) -> None:

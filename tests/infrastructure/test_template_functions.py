@@ -46,7 +46,7 @@ def test_the_defaults_of_the_parameters_are_those_of_the_settings(template: Temp
             {
                 name: str(template.parameters[value["Ref"]]["Default"])
                 for name, value in template.variables(function).items()
-                if isinstance(value, dict) and "Default" in template.parameters.get(value.get("Ref"), {})
+                if isinstance(value, dict) and "Default" in template.parameters.get(str(value.get("Ref")), {})
             }
             | {name.upper(): "something" for name, field in model.model_fields.items() if field.is_required()}
         )
@@ -62,7 +62,7 @@ def test_variables_fit_into_what_lambda_takes(template: Template) -> None:
         variables = template.variables(function)
         size = sum(
             len(name) + len(str(template.parameters[value["Ref"]]["Default"]))
-            if isinstance(value, dict) and "Default" in template.parameters.get(value.get("Ref"), {})
+            if isinstance(value, dict) and "Default" in template.parameters.get(str(value.get("Ref")), {})
             else len(name) + 120
             for name, value in variables.items()
         )

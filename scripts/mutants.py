@@ -16,7 +16,7 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parent.parent
 COPIED = (
     "shared", "functions", "tests", "localstack", "docs", "scripts", "examples", "events", "layers", "monitoring",
-    "README.md", "Makefile", "samconfig.toml", "template.yaml", "pyproject.toml", "uv.lock",
+    "README.md", "CONTRIBUTING.md", "Makefile", "samconfig.toml", "template.yaml", "pyproject.toml", "uv.lock",
 )  # fmt: skip
 LEFT_OUT = shutil.ignore_patterns("__pycache__", ".hypothesis", "node_modules")
 PLUGINS = ("pytest_asyncio.plugin", "pytest_timeout", "xdist.plugin")  # that our tests cannot do without

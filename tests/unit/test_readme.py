@@ -20,8 +20,10 @@ from webhooks.request.signing import SigningSecrets, signature_headers
 
 PROJECT = Path(__file__).parents[2]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
+RECEIVERS = (PROJECT / "docs" / "receivers.md").read_text(encoding="utf-8")
+CONFIGURATION = (PROJECT / "docs" / "configuration.md").read_text(encoding="utf-8")
 OPERATIONS = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8")
-PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 BODY = '{"id":"evt_1","type":"record.created","data":{"name":"Jörg"}}'.encode()
 UNITS_MS = {"s": 1_000, "min": 60_000, "h": 3_600_000, "days": 86_400_000}
@@ -29,7 +31,7 @@ UNITS_MS = {"s": 1_000, "min": 60_000, "h": 3_600_000, "days": 86_400_000}
 
 def block(language: str, containing: str) -> str:
     """The one block of code of that language in which the text appears."""
-    (found,) = [code for code in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if containing in code]
+    (found,) = [code for code in re.findall(rf"```{language}\n(.*?)```", RECEIVERS, re.DOTALL) if containing in code]
     return found
 
 
@@ -42,7 +44,7 @@ def headers(now: int) -> dict[str, str]:
 
 
 def test_the_table_of_retries_says_what_the_code_does() -> None:
-    table = README[README.index("| `max_retries` | covers |") :].split("\n\n")[0]
+    table = RECEIVERS[RECEIVERS.index("| `max_retries` | covers |") :].split("\n\n")[0]
     rows = re.findall(r"\| (?:\*\*)?(\d+)(?:\*\* \(default\))? \| (nothing|[\d.]+ \w+) (?=\|)", table)
     assert sorted(int(retries) for retries, _ in rows) == list(range(16))
     for retries, covers in rows:
@@ -52,12 +54,17 @@ def test_the_table_of_retries_says_what_the_code_does() -> None:
 
 
 def test_limits_are_those_of_the_code() -> None:
-    assert f"{MAX_SUBSCRIPTIONS} subscriptions, and {MAX_FILTER_BYTES // 1024} KB of filters" in README
+    assert f"{MAX_SUBSCRIPTIONS} subscriptions, and {MAX_FILTER_BYTES // 1024} KB of filters" in RECEIVERS
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.encode()) <= 9 * 1024
 
 
 def test_every_parameter_of_the_template_is_explained_with_its_default() -> None:
     parameters: dict[str, Any] = load(PROJECT / "template.yaml")["Parameters"]
-    rows = dict(re.findall(r"^\| ((?:`\w+` ?)+) \| (.*?) \|", README[README.index("| Parameter |") :], re.MULTILINE))
+    table = CONFIGURATION[CONFIGURATION.index("| Parameter |") :]
+    rows = dict(re.findall(r"^\| ((?:`\w+` ?)+) \| (.*?) \|", table, re.MULTILINE))
     explained = {name: defaults for names, defaults in rows.items() for name in re.findall(r"`(\w+)`", names)}
     assert explained.keys() == parameters.keys()
     for name in parameters.keys() - {"EventTypes", "JwtJwksUrl"}:
@@ -67,8 +74,18 @@ def test_every_parameter_of_the_template_is_explained_with_its_default() -> None
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
-        assert target.startswith("https://") or (page.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", page.read_text(encoding="utf-8")):
+        if target.startswith("https://"):
+            continue
+        linked = page.parent / target if target else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), f"{target}#{anchor}"
+
+
+def anchors(page: Path) -> set[str]:
+    """Of the page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_every_decision_is_listed() -> None:
@@ -93,11 +110,11 @@ def test_the_mapped_settings_are_all_of_the_former_ones() -> None:
     former = (PROJECT / "tests" / "e2e" / "former-service-README.md").read_text(encoding="utf-8")
     environment = former[former.index("### Environment Variables") : former.index("### Webhook Configuration")]
     for name in re.findall(r"^([A-Z_]+)=", environment, re.MULTILINE):
-        assert f"`{name}`" in README, name
+        assert f"`{name}`" in CONFIGURATION, name
     configuration = former[former.index("### Webhook Configuration") :]
     keys: dict[str, Any] = json.loads(re.findall(r"```json\n(.*?)```", configuration, re.DOTALL)[0])
     for name in keys:
-        assert f"`{name}`" in README, name
+        assert f"`{name}`" in CONFIGURATION, name
 
 
 def verified_by_python(body: bytes, given: dict[str, str]) -> list[bool]:

@@ -82,6 +82,14 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(linked), f"{target}#{anchor}"
 
 
+def test_the_paths_that_contributing_names_exist() -> None:
+    text = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"(?:shared|functions|tests|scripts|monitoring|docs)/[\w./*-]*\w/?", text)
+    assert len(named) > 20
+    for path in named:
+        assert list(PROJECT.glob(path)), path
+
+
 def anchors(page: Path) -> set[str]:
     """Of the page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)

@@ -43,14 +43,14 @@ def pattern_error(pattern: str, known: Collection[str]) -> str | None:
         if any(name.startswith(prefix) for name in known if name not in _BY_NAME_ONLY):
             return None
         return f"no event type begins with {prefix[:64]}"
-    return "is no event type; GET /api/v1/event-types lists them, and record.* or * stand for several"
+    return "is not an event type; GET /api/v1/event-types lists them, and record.* or * stand for several"
 
 
 def patterns_for(event_type: str) -> tuple[str, ...]:
     """The patterns that reach an event of this type, most specific first: itself, each `<prefix>.*`, and `*`.
 
-    Operational events and test deliveries are reached by their exact name alone, so that nobody hears of their own
-    infrastructure by having asked for all data events.
+    Operational events and test deliveries are reached only by their exact name. So a subscription to all data events
+    does not get news of infrastructure.
     """
     if event_type in _BY_NAME_ONLY:
         return (event_type,)

@@ -13,9 +13,9 @@ _MAX_DIGITS = 18  # of an id that is an integer: fits 64 bits
 
 
 def platform_id(text: str) -> str | int:
-    """A user or workspace id as the platform has it: an integer when it is written like one, else the string.
+    """A user or workspace id as the platform has it: an integer if it is written like one, else a string.
 
-    Raises Unauthenticated for what is no id: it would not be found in any payload.
+    Raises Unauthenticated for a text that cannot be an id: no payload could hold it.
     """
     if not (0 < len(text) <= MAX_ID_CHARACTERS and text.isprintable() and "|" not in text):
         raise Unauthenticated(f"a user id has 1 to {MAX_ID_CHARACTERS} printable characters without |")
@@ -37,7 +37,7 @@ def to_context(caller: Caller, expires_at: int | None) -> dict[str, str]:
 def from_context(context: Mapping[str, object], now: float) -> Caller:
     """The caller of a request, from its `requestContext.authorizer`.
 
-    Raises Unauthenticated when there is none, or when its token has expired since the authorizer's answer was cached.
+    Raises Unauthenticated without a caller, or when the token has expired since the authorizer's answer was cached.
     """
     user_id = context.get("user_id")
     if not isinstance(user_id, str) or not user_id:

@@ -10,12 +10,12 @@ _KEY = re.compile(r"[!-{}~]{1,255}")  # visible ASCII without |, which separates
 
 
 def check_key(key: str | None) -> str | None:
-    """The key itself. Raises Invalid for one that cannot be stored."""
+    """The key, unchanged. Raises Invalid for one that cannot be stored."""
     if key is not None and not _KEY.fullmatch(key):
         raise Invalid.at("Idempotency-Key", "must be 1 to 255 visible ASCII characters without |")
     return key
 
 
 def fingerprint(request: str) -> str:
-    """Tells whether a repeated key came with the same request, without keeping the request."""
+    """A digest of a request, to tell whether a repeated key came with the same one."""
     return hashlib.sha256(request.encode()).hexdigest()

@@ -1,8 +1,8 @@
 """How many requests one tenant may make: so many in each window of time, counted in the table.
 
 Asking the table at every request would cost a write each. A process takes its share of a window in blocks, which
-grow as it uses them up (1, 2, 4, ...): a tenant with few requests wastes none, one with many costs a handful of writes.
-Whoever has used up a window is refused from memory until the next one begins: a flood costs nothing.
+grow as it uses them up (1, 2, 4, ...). So a tenant with few requests wastes none, and one with many costs a handful of
+writes. A tenant that has used up a window is refused from memory until the next one begins, so a flood costs nothing.
 """
 
 import logging
@@ -25,7 +25,7 @@ class RequestCounts(Protocol):
     """What each tenant has taken of each window, by all processes together."""
 
     def take(self, owner: str, window: int, amount: int, expires_at_ms: int) -> int:
-        """Take so many; how many are taken then. Raises Unavailable."""
+        """Take `amount` from the window; returns how much of it is taken in all. Raises Unavailable."""
         ...
 
 
@@ -51,7 +51,7 @@ class RequestLimits:
     def admit(self, caller: Caller) -> None:
         """Count a request. Raises TooManyRequests. The platform itself, which publishes for everybody, has no limit.
 
-        When the table does not answer the request is admitted: what it is for may not need the table.
+        When the table does not answer, the request is admitted, because it may not need the table.
         """
         if self._limit <= 0 or caller.may("events:write:any"):
             return

@@ -23,10 +23,10 @@ _REQUIRED = ["exp", "iss", "aud", "sub"]
 
 
 class KeySource(Protocol):
-    """Where the key is that a token must be signed with."""
+    """Finds the key that a token must be signed with."""
 
     def key_for(self, token: str) -> Any:  # noqa: ANN401 (a secret, or one of pyjwt's key types)
-        """Raises Unauthenticated when no key goes with the token, Unavailable when it cannot be fetched now."""
+        """The key. Raises Unauthenticated when none belongs to the token, Unavailable when it cannot be fetched now."""
         ...
 
 
@@ -34,7 +34,7 @@ class KeySource(Protocol):
 class TokenRules:
     """What makes a token acceptable. Raises ValueError for algorithms of more than one family.
 
-    `revoked` are the `jti` or the `sub` of tokens that are refused though they have not expired.
+    `revoked` are the `jti` or the `sub` of tokens that are refused even before they expire.
     """
 
     algorithms: tuple[str, ...]
@@ -56,8 +56,8 @@ class TokenRules:
 def verify(token: str, keys: KeySource, rules: TokenRules) -> tuple[Caller, int]:
     """The caller that a token vouches for, and when it expires (Unix seconds).
 
-    Raises Unauthenticated for a token that is damaged, expired, not yet valid, from or for somebody else, or signed
-    otherwise than `rules` say; Unavailable when the key could not be fetched.
+    Raises Unauthenticated for a token that is damaged, expired, not yet valid, from or for somebody else, or not signed
+    as `rules` demand; Unavailable when the key could not be fetched.
     """
     if len(token) > MAX_TOKEN_CHARACTERS:
         raise Unauthenticated("the token is too long")
@@ -109,7 +109,7 @@ def mint(
 
 
 def check_shared_secret(secret: str) -> str:
-    """The secret itself. Raises ValueError for one that could be guessed."""
+    """The secret, unchanged. Raises ValueError for one that could be guessed."""
     if len(secret.encode()) < MIN_SECRET_BYTES:
         raise ValueError(f"the JWT secret needs at least {MIN_SECRET_BYTES} bytes")
     return secret

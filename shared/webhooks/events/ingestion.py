@@ -43,12 +43,12 @@ class EventStore(Protocol):
         ...
 
     def remove_expired(self, records: Sequence[EventRecord], now_ms: int) -> None:
-        """Make room for an id whose retention is over."""
+        """Remove events whose retention is over, so that their ids can be used again."""
         ...
 
 
 class IngestQueue(Protocol):
-    """Our own queue, for what goes on in a later invocation."""
+    """The ingest queue, for work that a later invocation continues."""
 
     def continue_fan_out(self, continuations: Sequence[Mapping[str, object]], group: str) -> None:
         """Ask for the next page of an event's webhooks. Raises Unavailable."""
@@ -56,7 +56,7 @@ class IngestQueue(Protocol):
 
 
 class RefusedQueue(Protocol):
-    """Where ingest messages go that no retry makes readable."""
+    """Takes ingest messages that no retry would make readable."""
 
     def refuse(self, body: str, reason: str) -> None:
         """Keep it there with its reason. Raises Unavailable."""
@@ -65,7 +65,7 @@ class RefusedQueue(Protocol):
 
 @dataclass(slots=True)
 class IngestReport:
-    """What one batch came to; `failed` are ids of messages to receive again."""
+    """The result of one batch. `failed` holds the ids of messages to receive again."""
 
     failed: set[str] = field(default_factory=set[str])
     events: int = 0
@@ -113,7 +113,7 @@ class Ingestion:
         self._now_ms = now_ms
 
     def ingest(self, messages: Sequence[Received[str]]) -> IngestReport:
-        """Record and fan out a batch. Never raises for one message what costs another anything."""
+        """Record and fan out a batch. A message that fails is reported, and does not affect the others."""
         report = IngestReport()
         read = (each for message in messages for each in self._read(message, report))
         pending = list({(each.token, each.event.event_id, each.page): each for each in read}.values())  # copies go

@@ -22,7 +22,7 @@ class IngestQueue(Protocol):
     """Hands events to ingestion."""
 
     def publish(self, events: Sequence[Event], token: str) -> None:
-        """When this returns, all of them are durable. Raises Unavailable; repeating is harmless."""
+        """When this returns, all events are stored durably. Raises Unavailable; repeating is harmless."""
         ...
 
 
@@ -35,7 +35,7 @@ class Publishing:
     now_ms: Callable[[], int]
 
     def publish(self, caller: Caller, document: object, idempotency_key: str | None) -> list[Event]:
-        """Accept an event, a list of events, or an object with a list of `events`; the answer has their order.
+        """Accept an event, a list of events, or an object with a list of `events`; the answer keeps their order.
 
         With an idempotency key, an event without an id gets the same id each time, by which ingestion knows a repeat.
         Raises Invalid with paths like `events.3.type`, NotAllowed, Unavailable.
@@ -68,7 +68,7 @@ class Publishing:
         event = normalise(raw, default_id=default_id, default_timestamp=default_timestamp)
         if event.event_type not in self.event_types:
             known = ", ".join(sorted(self.event_types))
-            raise Invalid.at("type", f"is no event type here; there are {known}")
+            raise Invalid.at("type", f"is not an event type; known are {known}")
         try:
             size = len(serialise(event.payload))
         except Invalid as exc:
@@ -112,7 +112,7 @@ def _check_own(caller: Caller, payload: Mapping[str, object]) -> None:
 
 
 def _repeated_ids(events: Sequence[Event]) -> Iterator[FieldError]:
-    """Within one scope an id names one event: the second one would be dropped as a duplicate."""
+    """Within one scope an id names one event: the second would be dropped as a duplicate."""
     seen: set[tuple[str, str]] = set()
     for position, event in enumerate(events):
         if (event.scope, event.event_id) in seen:

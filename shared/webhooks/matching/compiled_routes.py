@@ -28,7 +28,7 @@ _TAKES_EVENTS = frozenset(("active", "paused"))  # what reaches a paused webhook
 
 @dataclass(frozen=True, slots=True)
 class RouteSubscription:
-    """An active subscription, as far as matching needs to know it; `filters` is its document as stored."""
+    """An active subscription, reduced to what matching needs; `filters` is its document as stored."""
 
     subscription_id: str
     pattern: str
@@ -38,7 +38,7 @@ class RouteSubscription:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Subscriptions of one webhook. Several routes may name the same webhook: they add up, the last status counts."""
+    """Subscriptions of one webhook. Several routes may name the same one: they add up, and the last status counts."""
 
     webhook_id: str
     status: str

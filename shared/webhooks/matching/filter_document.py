@@ -32,7 +32,7 @@ MAX_ERRORS = 20
 
 
 def parse_time(value: object) -> datetime | None:
-    """The moment that an RFC 3339 time names, also with the space for its `T` that filters have always taken."""
+    """The moment that an RFC 3339 time names, also with a space instead of `T`, which filters have always accepted."""
     return parse_rfc3339(value.replace(" ", "T", 1) if isinstance(value, str) else value)
 
 
@@ -136,7 +136,7 @@ class TimeRange(_Strict):
 
 
 class Filters(_Strict):
-    """The filter document of a subscription; what is absent restricts nothing."""
+    """The filter document of a subscription; an absent part restricts nothing."""
 
     fields: dict[Name, Scalar] | None = None
     conditions: Group | None = None
@@ -145,7 +145,7 @@ class Filters(_Strict):
 
 
 def parse_filters(document: object, *, at: str = "filters") -> Filters:
-    """The document checked; raises `InvalidFilter` with the path of each fault, below `at`."""
+    """The checked document. Raises `InvalidFilter` with the path of each fault, below `at`."""
     try:
         _check_size(document, at)
         return Filters.model_validate(document)

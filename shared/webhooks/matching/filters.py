@@ -102,7 +102,7 @@ def compile_predicate(filters: Filters) -> Predicate:
 
 
 def explain(filters: Filters, event: Mapping[str, object]) -> str | None:
-    """The first rule that made the answer no, by its place in the document; None when the event is wanted."""
+    """The first rule that rejected the event, by its place in the document; None when the event is wanted."""
     subject = Subject(event)
     for name, value in (filters.fields or {}).items():
         if not _equals(name, value)(subject):

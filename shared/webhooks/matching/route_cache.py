@@ -17,7 +17,7 @@ class RouteSource(Protocol):
     """Where routes are stored."""
 
     def versions(self, scopes: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
-        """Changes so far by scope and pattern; must see every change answered before the call."""
+        """Changes so far by scope and pattern; must include every change that was answered before the call."""
         ...
 
     def load(self, scope: str, pattern: str) -> Sequence[tuple[Route, str]]:

@@ -28,7 +28,7 @@ class RouteRow:
 
 @dataclass(frozen=True, slots=True)
 class RouteChanges:
-    """What turns one set of rows into another. `patterns` are those whose readers must load anew."""
+    """What turns one set of rows into another. `patterns` are those whose readers must reload."""
 
     put: tuple[RouteRow, ...] = ()
     delete: tuple[RouteRow, ...] = ()

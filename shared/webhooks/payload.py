@@ -27,7 +27,7 @@ def serialise(payload: Mapping[str, object]) -> bytes:
             text = text.translate(_REFUSED_BY_SQS)
         return text.encode()
     except UnicodeEncodeError as exc:
-        raise Invalid("the payload holds a lone surrogate, which is no character") from exc
+        raise Invalid("the payload holds a lone surrogate, which is not a character") from exc
     except (ValueError, RecursionError) as exc:
         raise Invalid("the payload holds a number or a nesting that JSON cannot carry") from exc
 
@@ -68,7 +68,7 @@ def _text(raw: bytes | str, max_bytes: int) -> str:
 
 
 def _constant(name: str) -> NoReturn:
-    raise Invalid(f"{name} is no JSON number")
+    raise Invalid(f"{name} is not a JSON number")
 
 
 def _finite(digits: str) -> float:
@@ -105,4 +105,4 @@ def _refuse_lone_surrogates(value: object) -> None:
     try:
         _encode(value).encode()
     except UnicodeEncodeError as exc:
-        raise Invalid("holds a lone surrogate, which is no character") from exc
+        raise Invalid("holds a lone surrogate, which is not a character") from exc

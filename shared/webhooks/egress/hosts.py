@@ -58,12 +58,12 @@ def mapped(text: str) -> str:
 
 
 def a_label(label: str) -> str:
-    """One label in the form that DNS and TLS use. Raises RefusedDestination (host) for what is no valid label."""
+    """One label in the form that DNS and TLS use. Raises RefusedDestination (host) for a label that is not valid."""
     if not label.isascii() or label.startswith("xn--"):
         try:
             label = idna.alabel(label).decode("ascii")
         except (idna.IDNAError, UnicodeError) as exc:
-            raise RefusedDestination("host", "a part of the host is no valid international name (IDNA 2008)") from exc
+            raise RefusedDestination("host", "a part of the host is not valid as an international name (IDNA)") from exc
     if not _LABEL.fullmatch(label):
         raise RefusedDestination(
             "host", "each part of the host has 1 to 63 letters, digits or hyphens, with no hyphen at either end"

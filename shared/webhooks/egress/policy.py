@@ -56,7 +56,7 @@ class PortSet:
             low, _, high = part.partition("-")
             bounds = int(low), int(high or low)
             if not 1 <= bounds[0] <= bounds[1] <= 65535:
-                raise ValueError(f"{part!r} is no port or range of ports")
+                raise ValueError(f"{part!r} is not a port or a range of ports")
             ranges.append(bounds)
         if not ranges:
             raise ValueError("no port is allowed: name at least one")
@@ -76,7 +76,7 @@ class EgressPolicy:
     `allowed_networks` are explicit exceptions for receivers inside (the local stack's loopback): with any of them
     internal names are looked up too, and their addresses decide. `dns64_prefixes` are the networks in which this VPC's
     resolver wraps IPv4 addresses; the wrapped address is judged. `own_hosts` are our own domains: a webhook to them
-    would feed itself.
+    would call itself for ever.
     """
 
     allowed_ports: PortSet = field(default_factory=lambda: PortSet.parse("443,8443"))
@@ -87,7 +87,7 @@ class EgressPolicy:
 
     @classmethod
     def from_settings(cls, settings: EgressSettings) -> Self:
-        """A deployment's. Raises ValueError when one of them cannot be read."""
+        """The policy of a deployment. Raises ValueError for a setting that cannot be read."""
         return cls.from_texts(
             ports=settings.egress_ports,
             allow_http=settings.egress_allow_http,
@@ -106,7 +106,7 @@ class EgressPolicy:
         own_hosts: Iterable[str] = (),
         dns64_prefixes: Iterable[str] = (),
     ) -> Self:
-        """From the texts of the environment. Raises ValueError when one of them cannot be read."""
+        """The policy from texts of the environment. Raises ValueError for one that cannot be read."""
         prefixes = tuple(IPv6Network(text) for text in dns64_prefixes)
         if any(prefix.prefixlen not in {32, 40, 48, 56, 64, 96} for prefix in prefixes):
             raise ValueError("a DNS64 prefix is 32, 40, 48, 56, 64 or 96 bits long (RFC 6052)")
@@ -160,9 +160,9 @@ def check_url(url: str, policy: EgressPolicy) -> Destination:
 def check_addresses(host: str, answers: Sequence[str], policy: EgressPolicy) -> tuple[str, ...]:
     """Judge every address that `host` resolved to; return the ones to dial, in order and without repeats.
 
-    One address that is not public refuses all of them (code ip): the client, not we, would choose which to dial.
-    Code dns for no answer, more than 16, or one that is no address. The message never says what the name resolved to;
-    `detail` does.
+    One address that is not public refuses all of them (code ip), because the client chooses which to dial.
+    Code dns for no answer, more than 16, or an answer that is not an address. The message never says what the name
+    resolved to; `detail` does.
     """
     if not 0 < len(answers) <= MAX_ANSWERS:
         raise RefusedDestination(
@@ -176,7 +176,7 @@ def check_addresses(host: str, answers: Sequence[str], policy: EgressPolicy) -> 
             address = unwrap(ip_address(answer))
         except ValueError as exc:
             raise RefusedDestination(
-                "dns", f"the addresses of {host} cannot be read", f"{host}: {answer!r} is no address"
+                "dns", f"the addresses of {host} cannot be read", f"{host}: {answer!r} is not an address"
             ) from exc
         kind = _refused(address, policy)
         if kind is not None:
@@ -263,7 +263,7 @@ def _ipv6_literal(text: str, policy: EgressPolicy) -> str:
     try:
         address = IPv6Address(text.partition("%")[0])
     except AddressValueError as exc:
-        raise RefusedDestination("host", "the host in brackets is no IPv6 address") from exc
+        raise RefusedDestination("host", "the host in brackets is not an IPv6 address") from exc
     canonical = _judged_literal(address, policy)
     if "%" in text:
         raise RefusedDestination("host", "the host's IPv6 address must not have a zone")
@@ -273,7 +273,7 @@ def _ipv6_literal(text: str, policy: EgressPolicy) -> str:
 def _ipv4_literal(text: str, name: str, policy: EgressPolicy) -> str:
     address = ipv4_number(name)
     if address is None:
-        raise RefusedDestination("host", "the host ends in a number but is no IPv4 address")
+        raise RefusedDestination("host", "the host ends in a number but is not an IPv4 address")
     canonical = _judged_literal(address, policy)
     if text != canonical:
         raise RefusedDestination("host", f"write the host's address as {canonical}")

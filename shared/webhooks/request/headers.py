@@ -48,7 +48,7 @@ _REFUSED_PREFIXES = (
 def check_custom_headers(headers: Mapping[str, str], *, prefix: str) -> dict[str, str]:
     """The owner's headers, unchanged, when every one of them may be sent.
 
-    Raises `InvalidHeaders` with a path `headers.<name>` for each that may not. Names are judged whatever their case
+    Raises `InvalidHeaders` with a path `headers.<name>` for each that may not. Names are judged without regard to case
     and punctuation, since servers read `X_Forwarded.For` as `X-Forwarded-For`. `prefix` is that of our own headers.
     Values are secrets: no error repeats one.
     """
@@ -74,7 +74,7 @@ def delivery_headers(
     delivery_id: str,
     attempt: int,
 ) -> dict[str, str]:
-    """Every header that we set on a delivery: the owner's, and above them ours, which win whatever the case."""
+    """Every header that we set on a delivery: the owner's, and above them ours, which win in any spelling of case."""
     ours = {
         "Content-Type": "application/json",
         "User-Agent": user_agent,
@@ -103,7 +103,7 @@ def masked(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def unmask(new: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
-    """`new` with the stored value wherever it still has the mask; names compare whatever their case.
+    """`new` with the stored value wherever it still has the mask; names compare without regard to case.
 
     Raises `InvalidHeaders` for a mask that hides nothing.
     """

@@ -1,4 +1,4 @@
-"""What a receiver says is kept and shown, and some say back what they were sent: credentials are masked in it."""
+"""Answers are kept and shown, and some receivers echo what they were sent. So credentials are masked in them."""
 
 from collections.abc import Iterable
 

@@ -2,7 +2,7 @@
 
 `{prefix}-Signature` is `sha256=<hex>` of HMAC-SHA256 over `{timestamp}.{body}`, keyed with the whole secret string.
 `webhook-signature` is `v1,<base64>` over `{id}.{timestamp}.{body}`, keyed with the bytes that follow `whsec_`, or with
-a secret that has no such prefix as it is. Both sign the exact bytes that are sent.
+the whole secret if it has no such prefix. Both sign the exact bytes that are sent.
 """
 
 import base64
@@ -28,14 +28,14 @@ class SigningSecrets:
 
 
 def new_secret(random_bytes: bytes) -> str:
-    """A secret of 32 random bytes, in the form in which its owner gets to see it once."""
+    """A secret of 32 random bytes, in the form that its owner sees once."""
     if len(random_bytes) != SECRET_BYTES:
         raise ValueError(f"a secret is made of {SECRET_BYTES} random bytes")
     return SECRET_PREFIX + base64.b64encode(random_bytes).decode()
 
 
 def check_secret(secret: str) -> None:
-    """Whether an existing secret may be taken over; raises `InvalidSecret`, whose message never shows the secret.
+    """Accepts an existing secret or raises `InvalidSecret`, whose message never shows the secret.
 
     It needs at least 24 bytes of key with at least 8 different ones among them, and at most 256 printable ASCII
     characters; what begins with `whsec_` must go on in standard base64, or no verifying library could use it.

@@ -82,7 +82,7 @@ class HttpTransport:
         self._transport: PooledTransport | None = None
 
     async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
-        """POST the body. What the receiver does is a result, never an exception, and ends by the request's deadline."""
+        """POST the body. Whatever the receiver does is a result, never an exception. Ends by the request's deadline."""
         started_at_ms = time.time_ns() // 1_000_000
         progress = _Progress(time.perf_counter())
         try:

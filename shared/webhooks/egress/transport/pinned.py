@@ -125,7 +125,7 @@ class PinnedRequest(ClientRequest):
         self.headers.update(self._pin.headers)
 
     def update_auto_headers(self, skip_auto_headers: object) -> None:
-        """None: what is not in the pin's headers is not sent."""
+        """Adds none: only the pin's headers are sent."""
 
     @property
     def connection_key(self) -> ConnectionKey:
@@ -139,7 +139,7 @@ class PinnedRequest(ClientRequest):
         pin = self._pin
         handler = cast("BoundedHandler", conn.protocol)
         if handler.peer not in pin.addresses:
-            raise UnjudgedPeer(f"{handler.peer!r} is none of {pin.addresses}")
+            raise UnjudgedPeer(f"{handler.peer!r} is not one of {pin.addresses}")
         pin.handler = handler
         if len(handler):
             # It spoke while idle ("408, closing"): that is no answer to this request. Counts as a stale connection.
@@ -170,7 +170,7 @@ class PinnedResolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: no resource is held."""
 
 
 class PinnedConnector(TCPConnector):

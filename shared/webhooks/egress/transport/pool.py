@@ -8,10 +8,10 @@ from httpx_aiohttp import AiohttpTransport
 
 
 class PooledTransport(AiohttpTransport):
-    """httpx-aiohttp's transport without what an attempt has no use for.
+    """httpx-aiohttp's transport, reduced to what an attempt needs.
 
-    It has one deadline instead of the client's timeouts, no proxy, and `failures` knows aiohttp's exceptions: putting
-    up the rest took a twentieth of a delivery's CPU.
+    An attempt has one deadline, no proxy, and `failures` understands aiohttp's exceptions. The rest took a twentieth of
+    a delivery's CPU.
     """
 
     def __init__(self, session: aiohttp.ClientSession, **settings: object) -> None:

@@ -14,11 +14,11 @@ class Resolver(Protocol):
     """Turns a name into all of its addresses."""
 
     async def resolve(self, host: str, port: int) -> Sequence[str]:
-        """Every address of the name, unjudged, best first. Raises OSError when there is none."""
+        """Every address of the name, unjudged, best first. Raises OSError if it has no address."""
         ...
 
     def close(self) -> None:
-        """Give up threads and sockets."""
+        """Release threads and sockets."""
         ...
 
 
@@ -29,13 +29,13 @@ class SystemResolver:
         self._threads: ThreadPoolExecutor | None = None
 
     async def resolve(self, host: str, port: int) -> Sequence[str]:
-        """Every address of the name, A and AAAA. Raises OSError (socket.gaierror) when there is none."""
+        """Every address of the name, A and AAAA. Raises OSError (socket.gaierror) if it has no address."""
         if self._threads is None:
             self._threads = ThreadPoolExecutor(_MAX_LOOKUPS_AT_ONCE, thread_name_prefix="dns")
         return await asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host, port)
 
     def close(self) -> None:
-        """Let the threads end; lookups under way are not waited for."""
+        """Let the threads end, without waiting for lookups under way."""
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._threads = None

@@ -31,7 +31,7 @@ class SenderPolicy:
 
 
 class Admission:
-    """Decides for one webhook at a time; what it leaves without a step is to be sent."""
+    """Decides for one webhook at a time. A message that it leaves undecided is to be sent."""
 
     def __init__(self, states: EndpointStates, policy: SenderPolicy, *, now_ms: Callable[[], int]) -> None:
         self._states = states

@@ -92,8 +92,8 @@ def take_probe(circuit: Circuit, now_ms: int, lease_ms: int) -> Circuit:
 def probe_result(circuit: Circuit, succeeded: bool, now_ms: int, policy: Policy) -> Circuit:
     """Close the circuit after a good probe; open it for longer after a bad one.
 
-    A result that comes after its lease counts too, save that a bad one of a circuit open again or closed by another
-    probe is an ordinary late failure.
+    A result that comes after its lease counts too. Only a bad one is an ordinary late failure if the circuit is open
+    again, or was closed by another probe.
     """
     if succeeded and circuit.state == "closed":
         return record(circuit, successes=1, failures=0, now_ms=now_ms, policy=policy)

@@ -65,7 +65,7 @@ class Conclusion:
         self._now_ms = now_ms
 
     def conclude(self, jobs: Sequence[Job], states: Mapping[str, EndpointState], report: SendReport) -> None:
-        """Never raises for what AWS does not do: the messages concerned stay in the queue."""
+        """Record outcomes and act on them. Never raises when AWS fails: the messages concerned stay in the queue."""
         try:
             advances = self._record(jobs, report)
         except Unavailable as exc:

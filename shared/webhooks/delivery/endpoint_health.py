@@ -23,7 +23,7 @@ class WebhookDisabler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What a batch's attempts at one webhook came to. `slow_ms`: how long its receiver asked to be left alone."""
+    """The attempts of a batch at one webhook, added up. `slow_ms`: how long its receiver asked to be left alone."""
 
     successes: int = 0
     failures: int = 0
@@ -42,7 +42,7 @@ class EndpointHealth:
         self._policy = policy
 
     def note(self, webhook: Webhook, state: EndpointState, tally: Tally, now_ms: int) -> None:
-        """Bring the webhook's state up to date; rollup tells what is worth telling. Raises Unavailable."""
+        """Bring the webhook's state up to date. Rollup tells its owner of it. Raises Unavailable."""
         before = state
         for _ in range(RACES):
             after = self._after(before, tally, now_ms)

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 class Job:
     """`base` is the record as it is stored, or as a delivery begins (revision 0).
 
-    `decision` is None until it is decided: by admission when nothing is to be sent, else by the attempt.
+    `decision` is None until admission decides that nothing is to be sent, or the attempt has been made.
     """
 
     received: Received[DeliveryMessage]
@@ -33,7 +33,7 @@ class Job:
 
 @dataclass(slots=True)
 class SendReport:
-    """What one batch came to. `again`: ids of messages that stay in the queue."""
+    """The result of one batch. `again`: ids of messages that stay in the queue."""
 
     again: set[str] = field(default_factory=set[str])
     received: int = 0

@@ -132,7 +132,7 @@ def attempted(
 
 
 def attempted_late(record: DeliveryRecord, attempt: Attempt) -> DeliveryRecord:
-    """After an attempt whose message lost its right to act meanwhile: noted, and a success counts all the same."""
+    """After an attempt whose message lost its right to act meanwhile. It is noted, and a success still counts."""
     record = record.changed(attempts=(*record.attempts, attempt))
     if attempt.outcome != "success" or record.status == "delivered":
         return record

@@ -14,7 +14,7 @@ class Transport(Protocol):
     """Sends one request; an endpoint's failure is a result."""
 
     async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
-        """Connections are shared only within a pool: the webhook's owner."""
+        """Send it. Connections are shared only within a `pool`, which is the webhook's owner."""
         ...
 
 

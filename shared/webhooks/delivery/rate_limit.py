@@ -13,7 +13,7 @@ _ROUNDING = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """How many may go now; the TAT to store when that is more than none; when one more could go."""
+    """How many may go now, the TAT to store if that is at least one, and when one more could go."""
 
     granted: int
     tat_ms: int

@@ -44,7 +44,7 @@ class Park:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """It is over without a verdict of the receiver."""
+    """It is given up without an attempt deciding it."""
 
     reason: str
 
@@ -77,7 +77,7 @@ class Advance:
 def advance(
     base: DeliveryRecord, received: Received[DeliveryMessage], decision: Decision, *, now_ms: int, writer: str = ""
 ) -> Advance:
-    """What this receive comes to, given the record as it is stored now."""
+    """The outcome of this receive, given the record as it is stored now."""
     stand = standing(base, received.message)
     record = take_up(base, received, now_ms)
     if isinstance(decision, Attempted):

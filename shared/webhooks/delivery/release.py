@@ -1,4 +1,4 @@
-"""Release: what waits outside SQS goes back in when its time has come.
+"""Release: deliveries that wait outside SQS go back in when their time has come.
 
 Send, then mark. A crash in between sends a message again, with the generation that the record has had since it was
 parked; marking first would lose it.
@@ -48,11 +48,11 @@ class RoomStates(EndpointStates, Protocol):
     """States of webhooks whose rooms are looked into. Every method may raise Unavailable."""
 
     def reschedule(self, webhook_id: str, before: EndpointState, at_ms: int) -> bool:
-        """The next look at the room, unless somebody woke it since."""
+        """Set the next look at the room, unless somebody woke it since."""
         ...
 
     def sleep(self, webhook_id: str, before: EndpointState) -> bool:
-        """No more looks, unless somebody touched the room since."""
+        """Stop looking at the room, unless somebody touched it since."""
         ...
 
 
@@ -86,8 +86,8 @@ class Mapper(Protocol):
 class Release:
     """The use case of functions/release. Runs may overlap and may end anywhere.
 
-    `each` goes through shards and rooms. Most of a run is waiting for AWS, so threads make it as much faster as there
-    are of them.
+    `each` goes through shards and rooms. Most of a run is waiting for AWS, so threads make it
+    faster.
     """
 
     def __init__(

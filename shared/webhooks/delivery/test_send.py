@@ -26,7 +26,7 @@ class WebhookStore(Protocol):
 
 
 class TestSender:
-    """What the API's test call has the sender do: the API itself has neither secrets nor a way out."""
+    """The sender's side of the API's test call. The API itself can neither open secrets nor reach receivers."""
 
     def __init__(
         self, store: WebhookStore, transport: Transport, signer: RequestSigner, *, now_ms: Callable[[], int]

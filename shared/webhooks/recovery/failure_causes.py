@@ -1,4 +1,4 @@
-"""Why an attempt failed, as one short key: what failed alike has the same key, and can be replayed as one.
+"""Why an attempt failed, as one short key. Similar failures have the same key, and can be replayed together.
 
 Finer than a reason: which certificate fault it was, which phase ran out of time, and what the receiver wrote in its
 answer. Where a host could not be reached there is one cause only, whatever it was: decision 0012.

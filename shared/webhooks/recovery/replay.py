@@ -41,7 +41,7 @@ class Replayer:
     def replay(self, letters: Sequence[DeadLetter], by: str, *, delays: Sequence[int] = ()) -> int:
         """Send all with a new cycle of attempts; returns how many went out. Raises Unavailable, Conflict.
 
-        One that is delivered by now is only marked.
+        A letter that is delivered by now is only marked.
         """
         sent = self.send(letters, delays=delays)
         for letter in letters:
@@ -49,7 +49,7 @@ class Replayer:
         return sent
 
     def send(self, letters: Sequence[DeadLetter], *, delays: Sequence[int] = ()) -> int:
-        """The same without marking: for what was missed, of which no dead letter is kept."""
+        """The same without marking, for missed events, which have no dead letter."""
         context = self._loaded(letters)
         now_ms = self._now_ms()
         outgoing: list[tuple[DeliveryMessage, int]] = []

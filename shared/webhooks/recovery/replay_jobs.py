@@ -20,7 +20,7 @@ class JobStore(Protocol):
         ...
 
     def checkpoint(self, before: ReplayJob, after: ReplayJob) -> ReplayJob | None:
-        """None when another run has got there first."""
+        """Store the next step of a job; None when another run got there first."""
         ...
 
 
@@ -28,12 +28,12 @@ class JobQueue(Protocol):
     """Where jobs wait for their next run."""
 
     def go_on(self, job_id: str, delay_seconds: int) -> None:
-        """Raises Unavailable."""
+        """Run the job again after that many seconds. Raises Unavailable."""
         ...
 
 
 class ReplayJobs:
-    """Runs replay jobs, a page a step."""
+    """Runs replay jobs, one page in each step."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class ReplayJobs:
         """Go on with a job from its last checkpoint until it is done or time is up; None when there is no such job.
 
         Raises Unavailable: the message comes again and finds the last checkpoint. So too when another run has got
-        further: it may have this very message, handed over twice, and die when nothing else would carry the job on.
+        further. That run may hold this very message, received twice, and could die with nothing left to carry on.
         """
         job = self._jobs.get(job_id)
         if job is None or job.status in ("completed", "failed"):

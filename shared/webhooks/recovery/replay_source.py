@@ -1,4 +1,4 @@
-"""What a job may send again: a webhook's dead letters, and what it missed while it was inactive or failed.
+"""What a job may send again: a webhook's dead letters, and the events that it missed while it was inactive or failed.
 
 Both are read in parts, each in order of time from behind a position, so that a job can go on where it stopped. A missed
 delivery is given as the dead letter that it would have become.
@@ -63,7 +63,7 @@ class MissedStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReplaySource:
-    """All of it, part by part."""
+    """Dead letters and missed events, part by part."""
 
     letters: DeadLetterStore
     missed: MissedStore
@@ -101,7 +101,7 @@ class ReplaySource:
 
 
 def parts_of(job: ReplayJob) -> int:
-    """How many parts a job has. A webhook without a workspace hears of its user's events in all workspaces."""
+    """How many parts a job has. A webhook without a workspace gets its user's events from all workspaces."""
     if not job.with_missed:
         return HISTORY_SHARDS
     return (3 if job.scope.startswith("user:") else 2) * HISTORY_SHARDS

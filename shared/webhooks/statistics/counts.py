@@ -128,7 +128,7 @@ def write_units_at(hours: ByHour, item: str, units: int, written_at_ms: int) -> 
 
 
 def webhook_counts(before: WebhookStatus | None, after: WebhookStatus | None) -> Counter[str]:
-    """What a change of a webhook's status does to the number of webhooks in each; deleted ones are none."""
+    """What a change of a webhook's status does to the number of webhooks in each; deleted ones are not counted."""
     counts: Counter[str] = Counter()
     if before != after:
         for status, step in ((before, -1), (after, 1)):
@@ -195,7 +195,7 @@ class Statistics:
 
     @classmethod
     def total(cls, parts: Iterable["Statistics"]) -> "Statistics":
-        """Several hours as one."""
+        """Several hours added up."""
         counts: Counter[str] = Counter()
         successes: list[int] = []
         failures: list[int] = []
@@ -246,7 +246,7 @@ class Statistics:
         return self.successes / self.attempts if self.attempts else None
 
     def percentile(self, share: float) -> int | None:
-        """See `percentile`: of the durations of all attempts with a known outcome."""
+        """Milliseconds within which this share (0..1) of all attempts with a known outcome ended; None without any."""
         return percentile(histogram(self.counts, DURATION), share)
 
 

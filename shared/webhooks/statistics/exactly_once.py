@@ -92,7 +92,7 @@ class HourUpdate:
 
     @property
     def is_troubled(self) -> bool:
-        """Whether it says of the webhook that something failed or had to wait."""
+        """Whether it tells that something failed or had to wait."""
         names = (*self.added.counts, *self.added.service)
         return any(name == DEAD_LETTERS or name.startswith((f"{FAILURE}#", f"{DEFERRED}#")) for name in names)
 

@@ -1,4 +1,4 @@
-"""Rollup: what the table's stream tells is added up and announced, off the way that deliveries take."""
+"""Rollup: adds up and publishes what the table's stream tells, off the path of deliveries."""
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -60,12 +60,12 @@ class StatisticsStore(Protocol):
         ...
 
     def note_circuit(self, change: CircuitChange, owner: str | None) -> None:
-        """Keep the lists of circuits that are not closed, the service's and the owner's; what is older than what they
-        hold changes nothing."""
+        """Keep the lists of circuits that are not closed, the service's and the owner's; an older change than theirs
+        has no effect."""
         ...
 
     def note_status(self, change: StatusChange) -> None:
-        """Keep the owner's list of webhooks that are not active, likewise."""
+        """Keep the owner's list of webhooks that are not active, in the same way."""
         ...
 
 
@@ -99,7 +99,7 @@ class Rollup:
 
     def add_up(self, records: Sequence[StreamRecord]) -> RollupReport:
         """Count a batch of one shard of the stream, in its order, up to the first that cannot be counted now; and tell
-        what happened to webhooks. What is to be told again is not counted again."""
+        what happened to webhooks. A record that comes again is not counted again."""
         report = RollupReport(records=len(records))
         for part in parts(records):
             try:

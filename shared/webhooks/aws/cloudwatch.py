@@ -1,4 +1,4 @@
-"""How long messages have been in their queues, which SQS tells CloudWatch alone."""
+"""How long messages have been in their queues, which SQS reports only to CloudWatch."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime

@@ -1,8 +1,8 @@
 """DynamoDB's two batched calls without the layers that botocore puts around each of its calls.
 
 They make up the hot path, and shapes, hooks and sessions took two thirds of their CPU: 1.9 ms a call instead of 0.7.
-Signing is botocore's own. Whatever is no plain success (an error, throttling, a broken connection) is asked again of
-botocore's client, which knows what to retry and what to raise: a statement that was carried out before its answer got
+Signing is botocore's own. Whatever does not plainly succeed (an error, throttling, a broken connection) is repeated
+with botocore's client, which knows what to retry and what to raise. A statement that was carried out before its answer got
 lost is repeated there as it is in botocore's own retries.
 """
 
@@ -47,7 +47,7 @@ def direct(client: Any, credentials: Any) -> Any:  # noqa: ANN401 - boto3 makes 
 class DirectDynamoDB:
     """A client of DynamoDB for items whose binary attributes are at their top level, as ours are.
 
-    `post` takes an operation's name and its request as JSON, and gives the answer's body, or None for no success.
+    `post` takes an operation's name and its request as JSON, and gives the answer's body, or None without success.
     """
 
     def __init__(self, client: Any, post: Post) -> None:  # noqa: ANN401
@@ -91,7 +91,7 @@ class SignedPost:
         self._credentials = credentials
 
     def __call__(self, operation: str, body: bytes) -> bytes | None:
-        """The answer's body; None, and a line in the log, for whatever is no success."""
+        """The answer's body; None, and a line in the log, for anything but success."""
         try:
             answer = self._pool.urlopen(
                 "POST", "/", body, self._signed(operation, body), redirect=False, assert_same_host=False

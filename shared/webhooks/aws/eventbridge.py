@@ -1,4 +1,4 @@
-"""What the service itself has to tell: operational events on the bus, which webhooks can subscribe to."""
+"""Puts operational events on the bus, where webhooks can subscribe to them."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ PUT_EVENTS_ENTRIES = 10  # Amazon EventBridge API Reference, PutEvents
 class EventBridgeBus:
     """The EventBridge bus. Source is `<event source>.webhooks`, with a rule of its own.
 
-    `make_client` makes boto3's client when there is first something to tell, which is seldom.
+    `make_client` makes boto3's client for the first event, which seldom comes.
     """
 
     def __init__(self, make_client: Callable[[], Any], bus_name: str, event_source: str) -> None:
@@ -26,7 +26,7 @@ class EventBridgeBus:
         self._source = f"{event_source}.webhooks"
 
     def publish(self, operational_events: Sequence[OperationalEvent], now_ms: int) -> None:
-        """See EventPublisher.publish."""
+        """Put all on the bus. Raises Unavailable when the bus does not take them."""
         if self._client is None:
             self._client = self._make_client()
         entries = [self._entry(each, now_ms) for each in operational_events]

@@ -41,8 +41,8 @@ class KmsClient(Protocol):
 
 
 class KmsSecretBox:
-    """The real one. `load_wrapped_key` reads the wrapped key from the table, None when there is none yet;
-    `store_wrapped_key` puts one if there is none and returns the one that is there afterwards.
+    """A deployment's box. `load_wrapped_key` reads the wrapped key from the table: None before the first is made.
+    `store_wrapped_key` stores one unless there is one already, and returns the one that is stored afterwards.
 
     Raises Unavailable when KMS does not answer.
     """
@@ -61,18 +61,18 @@ class KmsSecretBox:
         self._cipher: AESGCM | None = None
 
     def seal(self, plaintext: str, *, context: str) -> bytes:
-        """See `SecretBox.seal`. The first call of a new deployment makes the data key."""
+        """Encrypt, bound to `context`. The first call of a new deployment makes the data key."""
         cipher = self._opened_cipher() or self._new_cipher()
         nonce = os.urandom(_NONCE_BYTES)
         return _VERSION + nonce + cipher.encrypt(nonce, plaintext.encode(), context.encode())
 
     def open(self, sealed: bytes, *, context: str) -> str:
-        """See `SecretBox.open`."""
+        """Decrypt. Raises Undecryptable for bytes that are damaged or of another context."""
         cipher = self._opened_cipher()
         if cipher is None:
             raise Undecryptable("nothing was ever sealed here: there is no data key")
         if sealed[:1] != _VERSION or len(sealed) < 1 + _NONCE_BYTES + _TAG_BYTES:
-            raise Undecryptable("the bytes are no sealed secret of a known version")
+            raise Undecryptable("the bytes are not a sealed secret of a known version")
         nonce, ciphertext = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         try:
             return cipher.decrypt(nonce, ciphertext, context.encode()).decode()

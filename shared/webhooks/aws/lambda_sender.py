@@ -31,4 +31,4 @@ class LambdaSender:
         except BotoCoreError as exc:
             raise Unavailable(f"Lambda: {type(exc).__name__}") from exc
         except ValidationError as exc:
-            raise Unavailable("the sender answered something that is no test delivery") from exc
+            raise Unavailable("the sender's answer is not that of a test delivery") from exc

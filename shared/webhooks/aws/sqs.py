@@ -120,7 +120,7 @@ class SqsDeliveries:
         )
 
     def postpone(self, delays: Sequence[tuple[str, int]]) -> None:
-        """See Queue.postpone."""
+        """Make messages visible again after seconds: (receipt handle, seconds). Best effort."""
         self._queue.postpone(delays)
 
 
@@ -161,7 +161,7 @@ class SqsJobs:
         self._queue = queue
 
     def go_on(self, job_id: str, delay_seconds: int = 0) -> None:
-        """Have a job run, or run on. Raises Unavailable."""
+        """Start or continue a job. Raises Unavailable."""
         self._queue.send([Outgoing(json.dumps({"job_id": job_id}), None, None, delay_seconds)])
 
 

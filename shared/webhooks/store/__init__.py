@@ -1,1 +1,1 @@
-"""The table: its attribute names and keys (`schema`), and the ports that the use cases need of it."""
+"""The table: its attribute names and keys (`schema`), and the adapters that use cases need of it."""

@@ -14,12 +14,12 @@ class DataKeyStore:
         self._table = table
 
     def load(self) -> bytes | None:
-        """The wrapped key; None in a deployment that never sealed anything. Raises Unavailable."""
+        """The wrapped key; None in a deployment that has never sealed anything. Raises Unavailable."""
         item = self._table.get_many([_KEY]).get(_KEY)
         return None if item is None else read_bytes(item, "wrapped")
 
     def store_if_absent(self, wrapped: bytes) -> bytes:
-        """Store it unless there is one; returns the one that is there afterwards. Raises Unavailable."""
+        """Store it unless one is stored already; returns the stored one. Raises Unavailable."""
         item = {schema.PK: text(_KEY[0]), schema.SK: text(_KEY[1]), "wrapped": binary(wrapped)}
         if self._table.put(item, condition="attribute_not_exists(pk)"):
             return wrapped

@@ -12,14 +12,14 @@ logger = logging.getLogger(__name__)
 
 
 class Duplicates:
-    """A write only where there are some. It is for a metric: when it fails, the batch is as good as before."""
+    """Writes only where there are some. It serves a metric, so its failure does not fail the batch."""
 
     def __init__(self, table: DynamoTable, shard: int) -> None:
         self._table = table
         self._key = (schema.COUNTERS_PK, schema.counter_sk(shard))
 
     def note(self, kind: Literal["event", "delivery"], count: int) -> None:
-        """So many more of a kind. A transaction, because the SDK may repeat it: its token makes that harmless."""
+        """Add to the count of a kind. A transaction, because the SDK may repeat it: its token makes that harmless."""
         if not count:
             return
         added = {

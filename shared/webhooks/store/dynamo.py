@@ -44,7 +44,7 @@ class Statement:
 
 
 class DynamoTable:
-    """One table through a boto3 client. Raises Unavailable for whatever AWS does not do after a few rounds."""
+    """One table through a boto3 client. Raises Unavailable when AWS still fails after a few rounds."""
 
     def __init__(self, client: Any, name: str, *, sleep: Callable[[float], None] = time.sleep) -> None:  # noqa: ANN401
         self._client = client

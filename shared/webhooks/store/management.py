@@ -48,19 +48,19 @@ class DynamoManagementStore:
         self._sleep = sleep
 
     def webhook(self, webhook_id: str) -> Webhook | None:
-        """See ManagementStore."""
+        """The webhook, a tombstone included. Consistent."""
         with _translated():
             found = list(self._models.webhook.batch_get([(webhook_id, schema.WEBHOOK_SK)], consistent_read=True))
         return _webhook(found[0]) if found else None
 
     def some(self, webhook_ids: Sequence[str]) -> dict[str, Webhook]:
-        """See OverviewWebhooks."""
+        """Those of these webhooks that exist, tombstones included, by id. Consistent."""
         with _translated():
             wanted = [(each, schema.WEBHOOK_SK) for each in webhook_ids]
             return {item.pk: _webhook(item) for item in self._models.webhook.batch_get(wanted, consistent_read=True)}
 
     def webhooks(self, owner: str | None, *, after: str | None, limit: int) -> tuple[Sequence[Webhook], str | None]:
-        """See ManagementStore."""
+        """One owner's webhooks, or all (None), newest first, and the id to go on after. A new one may lag."""
         with _translated():
             order = self._newest(owner, after, limit + 1)
             wanted = [(webhook_id, schema.WEBHOOK_SK) for webhook_id in order[:limit]]
@@ -85,21 +85,21 @@ class DynamoManagementStore:
         return [key.pk for key in keys]
 
     def amount(self, owner: str) -> int:
-        """See ManagementStore."""
+        """How many webhooks the owner has. Consistent."""
         place = (schema.tenant_pk(owner), schema.AMOUNT_SK)
         with _translated():
             found = list(self._models.amount.batch_get([place], consistent_read=True))
         return int(found[0].webhooks) if found else 0
 
     def subscriptions(self, webhook_id: str) -> Sequence[Subscription]:
-        """See ManagementStore."""
+        """All subscriptions of a webhook, oldest first. Consistent."""
         model = self._models.subscription
         with _translated():
             items = model.query(webhook_id, model.sk.startswith(schema.SUBSCRIPTION_PREFIX), consistent_read=True)
             return [_subscription(item) for item in items]
 
     def idempotency_record(self, caller: str, key: str, now_ms: int) -> IdempotencyRecord | None:
-        """See ManagementStore."""
+        """What the key was used for, unless that has expired. Consistent."""
         place = (schema.idempotency_pk(caller, key), schema.IDEMPOTENCY_SK)
         with _translated():
             found = list(self._models.idempotency.batch_get([place], consistent_read=True))
@@ -108,7 +108,10 @@ class DynamoManagementStore:
         return IdempotencyRecord(caller, key, found[0].fingerprint, found[0].webhook_id, int(found[0].expires_at_ms))
 
     def commit(self, change: Change, now_ms: int) -> bool:
-        """See ManagementStore. One TransactWriteItems, which the SDK may repeat: its token makes that harmless."""
+        """Write all of it or nothing; False when somebody else changed the webhook or used the idempotency key.
+
+        One TransactWriteItems, which the SDK may repeat: its token makes that harmless.
+        """
         for turn in range(ROUNDS):
             if turn:
                 self._sleep(random.uniform(0.5, 1) * 0.05 * 2**turn)  # noqa: S311 - spreads load, guards nothing

@@ -1,4 +1,4 @@
-"""Events that some webhook missed for its status, by scope and time: what a webhook can recover."""
+"""Events that some webhook missed because of its status, by scope and time."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,7 @@ class MissedStore:
         elsewhere: bool,
         with_body: bool = True,
     ) -> list[MissedEvent]:
-        """See outstanding.MissedStore.page."""
+        """Events of one shard accepted within that time, after a position, in order. Raises Unavailable."""
         index, key, at = (
             (schema.OVERVIEW_INDEX, schema.OVERVIEW_KEY, schema.OVERVIEW_AT)
             if elsewhere

@@ -11,6 +11,9 @@ class RequestCountStore:
         self._table = table
 
     def take(self, owner: str, window: int, amount: int, expires_at_ms: int) -> int:
-        """See request_limits.RequestCounts. A lost answer that the SDK repeats counts twice, against the tenant."""
+        """Take `amount` from the window; returns how much of it is taken in all. Raises Unavailable.
+
+        When an answer is lost and the SDK repeats the call, it counts twice, against the tenant.
+        """
         key = schema.requests_pk(owner), schema.requests_sk(window)
         return self._table.add(key, schema.TAKEN, amount, expires_at=expires_at_ms // 1000)

@@ -43,27 +43,27 @@ class StatisticsStore:
         self._now_ms = now_ms
 
     def marks(self, keys: Sequence[HourKey]) -> Mapping[HourKey, Marks]:
-        """See rollup.StatisticsStore."""
+        """The marks of these hours; hours without statistics are absent. Consistent."""
         found = self._table.get_many([_hour_key(key) for key in keys])
         return {key: _marks(item) for key in keys if (item := found.get(_hour_key(key)))}
 
     def windows(self, windows: Sequence[int]) -> Mapping[int, frozenset[bytes]]:
-        """See rollup.StatisticsStore."""
+        """The tokens that are counted, by window. Consistent."""
         found = self._table.get_many([_window_key(window) for window in windows])
         return {window: _tokens(item) for window in windows if (item := found.get(_window_key(window)))}
 
     def owners(self, webhook_ids: Collection[str]) -> Mapping[str, str]:
-        """See rollup.StatisticsStore."""
+        """The owners of webhooks; those that are gone are absent."""
         found = self._table.get_many([webhook_key(each) for each in webhook_ids], (schema.PK, schema.SK, "user_id"))
         return {key[0]: str(read_foreign_id(item, "user_id")) for key, item in found.items()}
 
     def webhooks(self, webhook_ids: Collection[str]) -> Mapping[str, Webhook]:
-        """See rollup.StatisticsStore."""
+        """Webhooks as they are now; those that are gone are absent."""
         found = self._table.get_many([webhook_key(each) for each in webhook_ids])
         return {key[0]: webhook_of(item) for key, item in found.items()}
 
     def commit(self, hours: Sequence[HourUpdate], windows: Sequence[WindowUpdate], service: Counts) -> bool:
-        """See rollup.StatisticsStore."""
+        """Write all of it, and the sums of the owners, or nothing; False when somebody changed an hour meanwhile."""
         actions = [self._hour(update) for update in hours] + [_window(update) for update in windows]
         for (owner, hour), counts in owner_counts(hours).items():
             if any(counts.values()):
@@ -76,8 +76,10 @@ class StatisticsStore:
         return self._table.transact(actions)
 
     def note_circuit(self, change: CircuitChange, owner: str | None) -> None:
-        """See rollup.StatisticsStore. A record that comes again may list a circuit that is closed by now; the one that
-        closed it comes again as well, and after it."""
+        """Keep the lists of circuits that are not closed. An older change has no effect.
+
+        A record that comes again may list a circuit that is closed by now. The one that closed it comes again, too.
+        """
         keys = [(schema.CIRCUITS_PK, change.webhook_id)]
         if owner is not None:
             keys.append((schema.owner_pk(owner), schema.trouble_sk("circuit", change.webhook_id)))
@@ -86,7 +88,7 @@ class StatisticsStore:
             self._note(key, None if change.state == "closed" else kept, change.revision)
 
     def note_status(self, change: StatusChange) -> None:
-        """See rollup.StatisticsStore."""
+        """Keep the owner's list of webhooks that are not active. An older change has no effect."""
         key = schema.owner_pk(change.owner), schema.trouble_sk("status", change.webhook_id)
         over = change.status in ("active", "deleted")
         self._note(key, None if over else {"status": text(change.status)}, change.version)

@@ -41,8 +41,8 @@ def test_the_senders_answer_is_the_trial() -> None:
     ("client", "words"),
     [
         (Lambda(b'{"errorMessage": "secret"}', FunctionError="Unhandled"), "the sender failed"),
-        (Lambda(b"null"), "no test delivery"),
-        (Lambda(b"{"), "no test delivery"),
+        (Lambda(b"null"), "not that of a test delivery"),
+        (Lambda(b"{"), "not that of a test delivery"),
         (Lambda(ClientError({"Error": {"Code": "TooManyRequestsException"}}, "Invoke")), "TooManyRequestsException"),
         (Lambda(ReadTimeoutError(endpoint_url="https://lambda")), "ReadTimeoutError"),
     ],

@@ -74,8 +74,8 @@ Handler = Callable[[dict[str, Any], Context], dict[str, Any]]
 
 
 class BatchLog:
-    """Writes the lines of one function. `metrics`: which of the fields are metrics, with their units. `detailed`: with
-    the steps of single messages."""
+    """Writes the lines of one function. `metrics`: which of the fields are metrics, with their units. `detailed`: the
+    line also has the steps of single messages."""
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ WebhooksError
 │   └── TooManyRequests     the tenant's limit is used up: carries `retry_after_seconds` (429)
 ├── PoisonMessage           a queue message that no retry can make readable
 ├── Undecryptable           a sealed secret that is damaged, or was sealed for something else
-└── Unavailable             AWS did not do it now: ours to retry (HTTP 503)
+└── Unavailable             AWS failed for now: ours to retry (HTTP 503)
 """
 
 from collections.abc import Sequence

@@ -106,7 +106,7 @@ class Received(Generic[M]):
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A message that is none of ours, or damaged; `record` is as Lambda got it from SQS."""
+    """A message that is not ours, or is damaged; `record` is as Lambda got it from SQS."""
 
     record: Mapping[str, Any]
     reason: str
@@ -137,7 +137,7 @@ def received_text(record: Mapping[str, Any]) -> Received[str]:
 def received_deliveries(
     records: Sequence[Mapping[str, Any]],
 ) -> tuple[list[Received[DeliveryMessage]], list[Unreadable]]:
-    """The delivery messages of Lambda's SQS event, and what is none."""
+    """The delivery messages of Lambda's SQS event, and the messages that cannot be read."""
     readable: list[Received[DeliveryMessage]] = []
     unreadable: list[Unreadable] = []
     for record in records:

@@ -1,4 +1,4 @@
-"""What the service tells of itself on the event bus; webhooks can subscribe to it."""
+"""Events about the service's own webhooks, put on the event bus; webhooks can subscribe to them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ OperationalEventType = TransitionType | Literal["delivery.dead_lettered"]
 
 @dataclass(frozen=True, slots=True)
 class OperationalEvent:
-    """One operational event. It speaks of `webhook_id`, and is never delivered to that webhook.
+    """One operational event. It is about `webhook_id`, and is never delivered to that webhook.
 
-    Its `event_id` is that of what happened: told once more it is the same event, and becomes one delivery.
+    Its `event_id` is that of what happened: published again, it is the same event and becomes one delivery.
     """
 
     event_type: OperationalEventType

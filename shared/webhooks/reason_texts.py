@@ -29,7 +29,7 @@ _NOT_QUEUED = {
     "resource_mismatch": "The webhook's subscriptions to this event type are bound to other resources.",
     "not_subscribed": "The webhook had no active subscription to this event type.",
     "invalid_filter": "A filter of the webhook's subscriptions cannot be read.",
-    "unknown_event_type": "This event type is none that the service knows, so it goes to nobody.",
+    "unknown_event_type": "The service does not know this event type, so the event went to nobody.",
     "speaks_of_itself": "The event speaks of this very webhook; such events go to other webhooks only.",
     "created_later": "The webhook was created after the event came.",
     "changed_since": "Its subscriptions of today would take the event; those it had when the event came did not.",
@@ -57,7 +57,7 @@ def delivery_sentence(reason: str | None) -> str | None:
 
 
 def cause_sentence(cause: str) -> str | None:
-    """A cause (`causes.cause_of`) in a sentence: its reason, and which fault or phase it was."""
+    """A cause (`failure_causes.cause_of`) in a sentence: its reason, and which fault or phase it was."""
     reason, _, more = cause.partition(":")
     if reason == "tls" and more not in ("", "handshake"):
         return f"The host's TLS certificate cannot be trusted: {more.replace('_', ' ')}."

@@ -1,6 +1,6 @@
 """Each function's environment, validated once at start and frozen.
 
-Variables are the upper-case field names; README has the table of what each means.
+Variables are the upper-case field names; docs/configuration.md says what each means.
 """
 
 from collections.abc import Mapping

@@ -58,7 +58,7 @@ class ManagementStore(Protocol):
     def webhooks(self, owner: str | None, *, after: str | None, limit: int) -> tuple[Sequence[Webhook], str | None]:
         """Webhooks of one owner, or of all (None), newest first, from behind the id `after`; a new one may lag.
 
-        And the id to go on behind when there are more: pages may hold fewer than `limit`.
+        The second value is the id to go on after when there are more. Pages may hold fewer than `limit`.
         """
         ...
 
@@ -117,7 +117,7 @@ def change(
 
 
 def with_subscriptions(webhook: Webhook, before: Sequence[Subscription], after: Sequence[Subscription]) -> Change:
-    """The change from some subscriptions of a webhook to others."""
+    """The change that replaces a webhook's subscriptions by others."""
     old = {each.subscription_id: each for each in before}
     kept = {each.subscription_id for each in after}
     return Change(

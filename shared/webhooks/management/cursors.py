@@ -1,4 +1,4 @@
-"""Paging cursors: opaque, and of use to nobody but the caller and the list that they were made for.
+"""Paging cursors: opaque, and valid only for the caller and the list that they were made for.
 
 They are sealed like secrets, bound to caller and list, so that no position can be read, changed or carried elsewhere.
 """

@@ -1,4 +1,4 @@
-"""Dead letters: what was given up, and sending it again, one or many."""
+"""Dead letters: listing them, and sending one or many again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ class DeadLetterManagement:
         )
 
     def replay(self, caller: Caller, webhook_id: str, dead_letter_id: str) -> DeadLetter:
-        """Send a dead letter again, with attempts of its own; returns it as it stands afterwards.
+        """Send a dead letter again with a new cycle of attempts; returns it as it is afterwards.
 
         Raises Conflict when there is nothing to send: it is delivered by now or on its way again, or the webhook takes
         nothing while it is inactive or failed. One that was sent again and died again can be replayed again.

@@ -1,4 +1,4 @@
-"""A webhook's deliveries: which there are, every attempt of one, and sending one again."""
+"""A webhook's deliveries: listing them, every attempt of one, and sending one again."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -79,7 +79,7 @@ class DeliveryHistory:
         )
 
     def retry(self, caller: Caller, webhook_id: str, delivery_id: str) -> DeliveryRecord:
-        """Send a delivery again, whatever became of it, with attempts of its own.
+        """Send a delivery again, whatever its status, with a new cycle of attempts.
 
         Raises Conflict while the webhook is inactive or failed, and when the payload is no longer kept.
         """

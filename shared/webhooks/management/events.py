@@ -1,4 +1,4 @@
-"""What became of an event, for every webhook that the caller sees, and why.
+"""What happened to an event, for every webhook that the caller sees, and why.
 
 Ingestion records all that it queued or missed, counts by reason what did not fit, and names the first few of those.
 For a webhook that is named nowhere the reason follows from that; only where more were counted than named are today's

@@ -1,4 +1,4 @@
-"""Failures that have one cause in common, as one: how many, since when, and one of them to look at."""
+"""Failures with a common cause, as one group: how many, since when, and one of them as an example."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Filters tried out: which events they would let through, and for the others the rule that says no."""
+"""Tests of filters: which events they would let through, and which rule rejects each of the others."""
 
 import heapq
 import json
@@ -27,7 +27,7 @@ EXAMINED = 500  # deliveries
 
 @dataclass(frozen=True, slots=True)
 class FilterTestResult:
-    """One event. `rule`: what said no, by its place in the filters; None when the event is wanted."""
+    """One event. `rule`: what rejected it, by its place in the filters; None when the event is wanted."""
 
     event_id: str
     event_type: str

@@ -1,4 +1,4 @@
-"""How all of an owner's webhooks do, at one look and few reads however many there are."""
+"""How all of an owner's webhooks are doing, with few reads however many there are."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class OverviewWebhooks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`waiting`: deliveries by what they wait for. `attention`: webhooks that do not do well, the worst first; `more`:
+    """`waiting`: deliveries by what they wait for. `attention`: webhooks in trouble, the worst first; `more`:
     there are others. `open_circuits` stops at TROUBLES."""
 
     webhooks: int
@@ -74,7 +74,7 @@ class Overviews:
     def look(
         self, caller: Caller, owner: str | None, from_ms: int | None, to_ms: int | None, interval: Interval
     ) -> Overview:
-        """Of the caller's own webhooks; admins may name another owner. Raises NotAllowed, Invalid."""
+        """The overview of the caller's own webhooks; admins may name another owner. Raises NotAllowed, Invalid."""
         if owner is not None and not (caller.is_admin or owner == caller.owner):
             raise NotAllowed("only admins see the webhooks of others")
         whose = caller.owner if owner is None else owner

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """What part of a list is meant: from and to a time, both inclusive, and from behind a position."""
+    """A part of a list: from and to a time, both inclusive, and after a position."""
 
     from_ms: int | None = None
     to_ms: int | None = None

@@ -1,4 +1,4 @@
-"""Recovery: what a webhook did not get in some time goes out again, once it takes deliveries.
+"""Recovery: sends what a webhook did not get in some period, once it takes deliveries again.
 
 That is what was given up, and what was never queued because the webhook was inactive or failed.
 """
@@ -41,7 +41,7 @@ class Recovery:
     now_ms: Callable[[], int]
 
     def estimate(self, caller: Caller, webhook_id: str, selection: ReplaySelection, rate_per_second: float) -> Estimate:
-        """What `start` would do now; also for a webhook that takes nothing yet."""
+        """What `start` would send now; also for a webhook that takes no deliveries yet."""
         webhook = find(self.store, caller, webhook_id)
         job = self._job(webhook, selection, rate_per_second)
         total, is_exact = count(self.source, job, self.replayer.outstanding, EXAMINED)

@@ -88,7 +88,7 @@ class Request(BaseModel):
 
 
 class SubscriptionRequest(Request):
-    """An event type to hear of, and which of its events."""
+    """An event type to subscribe to, and which of its events."""
 
     event_type: EventTypePattern
     resource_id: ForeignId | None = None
@@ -97,7 +97,7 @@ class SubscriptionRequest(Request):
 
 
 class SubscriptionChange(Request):
-    """Absent fields stay as they are; null takes `resource_id` or `filters` away."""
+    """Absent fields stay as they are; null removes `resource_id` or `filters`."""
 
     event_type: EventTypePattern = Field(default_factory=str)
     resource_id: ForeignId | None = Field(default_factory=lambda: None)

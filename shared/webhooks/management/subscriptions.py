@@ -1,4 +1,4 @@
-"""Subscriptions: what a webhook hears of."""
+"""Subscriptions: which events a webhook gets."""
 
 import json
 from collections.abc import Callable, Collection, Sequence
@@ -71,7 +71,7 @@ class SubscriptionManagement:
         return _pick(change(self.store, caller, webhook_id, decide, now_ms).put, subscription_id)
 
     def delete(self, caller: Caller, webhook_id: str, subscription_id: str, if_match: Versions | None) -> None:
-        """Take a subscription away. Raises VersionConflict."""
+        """Delete a subscription. Raises VersionConflict."""
 
         def decide(webhook: Webhook, present: Sequence[Subscription]) -> Change:
             old = _pick(present, subscription_id)
@@ -114,7 +114,7 @@ def changed(old: Subscription, wanted: SubscriptionChange, known: Collection[str
 
 
 def check_amount(subscriptions: Sequence[Subscription]) -> None:
-    """Raises Conflict when a webhook may not have so many, or such large filters."""
+    """Raises Conflict for more subscriptions, or larger filters, than a webhook may have."""
     if len(subscriptions) > MAX_SUBSCRIPTIONS:
         raise Conflict(f"a webhook has at most {MAX_SUBSCRIPTIONS} subscriptions")
     if sum(len(json.dumps(each.filters)) for each in subscriptions if each.filters) > MAX_FILTER_BYTES:

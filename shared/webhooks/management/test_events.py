@@ -1,4 +1,4 @@
-"""Test deliveries: made at once by the sender, which alone has the way out and the secrets."""
+"""Test deliveries, made at once by the sender: it alone can open secrets and reach receivers."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class TestEvents:
         """Send a test event, made up or as asked for. Raises NotFound, Invalid, Unavailable."""
         webhook = find(self.store, caller, webhook_id)
         if request.event_type != TEST_EVENT_TYPE and request.event_type not in self.event_types:
-            raise Invalid.at("event_type", f"is no event type here; there are {', '.join(sorted(self.event_types))}")
+            raise Invalid.at("event_type", f"is not an event type; known are {', '.join(sorted(self.event_types))}")
         now_ms = self.now_ms()
         payload: dict[str, object] = {
             "id": new_id("evt", now_ms),

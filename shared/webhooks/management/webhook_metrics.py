@@ -1,4 +1,4 @@
-"""How webhooks do: their figures over a time, and their health in a word with the reason."""
+"""How webhooks are doing: their figures over a period, and their health in a word with the reason."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ class MetricsQuery:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What happened in a time: in all, and by interval's start."""
+    """What happened in a period: in all, and by the start of each interval."""
 
     asked: MetricsQuery
     total: Statistics
@@ -133,7 +133,7 @@ class WebhookMetrics:
     def metrics(
         self, caller: Caller, webhook_id: str, from_ms: int | None, to_ms: int | None, interval: Interval
     ) -> Figures:
-        """See Asked for which time that is. Raises NotFound, Invalid."""
+        """A webhook's figures, by default of the last 24 hours. Raises NotFound, Invalid."""
         webhook = find(self._store, caller, webhook_id)
         asked = MetricsQuery.of(from_ms, to_ms, interval, self.now_ms())
         return Figures.of(asked, self._statistics.hours(webhook.webhook_id, asked.from_ms, asked.to_ms))

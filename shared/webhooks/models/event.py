@@ -1,4 +1,4 @@
-"""An event and what became of it at ingestion."""
+"""An event, and what ingestion decided about it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class EventRecord:
 
     `token` tells the ingest message that wrote it: the same token again is a crash to be finished, another one a
     duplicate. `page` > 0 continues the fan-out of an event that reaches more webhooks than one page holds;
-    `body` is then empty. `missed` are webhooks that would have been queued but for their status.
+    `body` is then empty. `missed` are webhooks that would have been queued if they had been active.
     """
 
     event_id: str

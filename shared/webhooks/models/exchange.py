@@ -30,7 +30,7 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What came of one request. Exactly one of `status_code` and `error_code` is set.
+    """The result of one request. Exactly one of `status_code` and `error_code` is set.
 
     error_code is stable: refused_address (the URL as written), unreachable, connect_reset, connect_timeout, tls,
     timeout, protocol, response_too_large. `error_message` is one plain sentence for the webhook's owner;

@@ -1,4 +1,4 @@
-"""What is shown of the past: a delivery with every attempt, an event with what became of it."""
+"""The past as it is shown: a delivery with every attempt, an event with its results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class DeliveryView:
 
 @dataclass(frozen=True, slots=True)
 class EventResult:
-    """What became of an event for one webhook.
+    """What happened to an event for one webhook.
 
     Queued: `delivery_id`, with its `record` once anything was recorded. Not queued: the `reason`, a stable code.
     `evaluated_now`: the reason was not recorded, and is that of today's subscriptions.
@@ -46,7 +46,7 @@ class EventResult:
 
 @dataclass(frozen=True, slots=True)
 class EventView:
-    """An event with what became of it for some webhooks, and the webhook to go on behind when there are more.
+    """An event with its results for some webhooks, and the webhook to go on after when there are more.
 
     `counts` are those of all webhooks, by reason.
     """

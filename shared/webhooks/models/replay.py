@@ -21,7 +21,7 @@ class ReplaySelection:
 class ReplayJob:
     """A job and how far it has come.
 
-    `step` counts its checkpoints; `shard` (the part, see `outstanding`) and `after` say where it goes on.
+    `step` counts its checkpoints; `shard` (the part, see `replay_source`) and `after` say where it goes on.
     """
 
     job_id: str

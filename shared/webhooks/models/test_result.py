@@ -1,4 +1,4 @@
-"""What a webhook's test call brought: the sender makes the request at once, and answers with this."""
+"""The result of a webhook's test call, as the sender answers it."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ class SeenResponse(BaseModel):
 
 
 class TestResult(BaseModel):
-    """One test delivery. Exactly one of `status_code` and `error_code` is set; no trial is recorded or retried."""
+    """One test delivery. Exactly one of `status_code` and `error_code` is set; a test is never recorded or retried."""
 
     model_config = ConfigDict(frozen=True)
 

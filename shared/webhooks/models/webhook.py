@@ -14,7 +14,7 @@ def scope_of(user_id: str | int | None, workspace_id: str | int | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Everything the sender and the API know of a webhook save its live state.
+    """Everything the sender and the API know of a webhook except its live state.
 
     `sealed` holds the signing secrets and the values of the owner's headers (`Sealed`), encrypted; `sealed_version`
     is bound into it. A deleted webhook stays as a tombstone without url and sealed until its history has expired.

@@ -60,7 +60,7 @@ _HEADERS: dict[HTTPStatus, dict[str, str | list[str]]] = {
 }
 _INDEX = re.compile(r"\.(\d+)(?=\.|$)")
 # What pydantic says that callers would not understand.
-_MESSAGES = {"missing": "is required", "extra_forbidden": "is no field here"}
+_MESSAGES = {"missing": "is required", "extra_forbidden": "is not a known field"}
 
 
 class Refused(Exception):

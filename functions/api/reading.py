@@ -1,4 +1,4 @@
-"""What handlers take out of a request besides what its model says."""
+"""What routes read from a request beyond its model."""
 
 import re
 from typing import Annotated, Any, cast
@@ -37,7 +37,7 @@ def caller_of(router: Router, scope: Scope) -> Caller:
 
 
 def versions(if_match: str | None) -> Versions | None:
-    """The versions that an If-Match header names; one that we never gave names none."""
+    """The versions that an If-Match header names; a version that was never given out is ignored."""
     if if_match is None:
         return None
     if if_match.strip() == "*":
@@ -73,7 +73,7 @@ class StrictRequests(OpenAPIRequestValidationMiddleware):
         known = {parameter.alias for parameter in route.dependant.query_params}
         for name in event.query_string_parameters:
             if name not in known:
-                raise Invalid.at(name[:64], "is no query parameter here")
+                raise Invalid.at(name[:64], "is not a known query parameter")
         return cast("Response[Any]", super().handler(app, next_middleware))
 
     def _get_body(self, app: ApiGatewayResolver) -> dict[str, Any] | None:  # type: ignore[override]

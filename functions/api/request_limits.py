@@ -1,4 +1,4 @@
-"""What is asked of a request before anything is done for it."""
+"""What is checked of a request before anything is done for it."""
 
 import time
 from dataclasses import dataclass

@@ -32,10 +32,10 @@ class Site:
 
     @classmethod
     def load(cls, folder: Path, *, frame_ancestors: Sequence[str], auth_mode: str) -> Self:
-        """Read once. Raises ValueError for an ancestor that is no origin."""
+        """Read once. Raises ValueError for an ancestor that is not an origin."""
         for origin in frame_ancestors:
             if not _ORIGIN.fullmatch(origin):
-                raise ValueError(f"{origin!r} is no origin, such as https://app.example.com")
+                raise ValueError(f"{origin!r} is not an origin, such as https://app.example.com")
         found = {
             path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
             for path in sorted(folder.rglob("*"))

@@ -1,4 +1,4 @@
-"""What the API answers with."""
+"""Answers of the API that several routes share."""
 
 from typing import Annotated, Literal, Self
 
@@ -38,7 +38,7 @@ class SubscriptionAnswer(Answer):
 
     @classmethod
     def of(cls, subscription: Subscription) -> Self:
-        """As callers see it."""
+        """The answer for this subscription."""
         return cls(
             id=subscription.subscription_id,
             webhook_id=subscription.webhook_id,
@@ -77,7 +77,7 @@ class WebhookAnswer(Answer):
 
     @classmethod
     def of(cls, webhook: Webhook, now_ms: int, **more: object) -> Self:
-        """As callers see it; `more` are fields of a subclass."""
+        """The answer for this webhook at `now_ms`. `more` sets the fields of a subclass."""
         until_ms = webhook.previous_secret_until_ms
         return cls.model_validate(
             {
@@ -139,13 +139,13 @@ class EventTypes(Answer):
 
 
 class AcceptedEvent(Answer):
-    """An event taken on."""
+    """An accepted event."""
 
     id: str
 
 
 class AcceptedEvents(Answer):
-    """Events taken on, in the request's order."""
+    """Accepted events, in the request's order."""
 
     accepted: int
     events: list[AcceptedEvent]

@@ -1,4 +1,4 @@
-"""Dead letters and replays: what is asked and answered."""
+"""Dead letters and replays: requests and answers."""
 
 import json
 from typing import Annotated, Self
@@ -88,7 +88,7 @@ class DeadLetterAnswer(Answer):
 
     @classmethod
     def of(cls, letter: DeadLetter) -> Self:
-        """As callers see it."""
+        """The answer for this dead letter."""
         return cls(
             id=letter.delivery_id,
             webhook_id=letter.webhook_id,
@@ -110,7 +110,7 @@ class DeadLetterAnswer(Answer):
 
 
 class DeadLetterPage(Answer):
-    """Dead letters, newest event first. A page may hold fewer than `limit` though there are more."""
+    """Dead letters, newest event first. A page may hold fewer than `limit` even if there are more."""
 
     items: list[DeadLetterAnswer]
     next_cursor: NextCursor
@@ -132,7 +132,7 @@ class ReplayAnswer(Answer):
 
     @classmethod
     def of(cls, job: ReplayJob) -> Self:
-        """As callers see it."""
+        """The answer for this job."""
         return cls(
             id=job.job_id,
             webhook_id=job.webhook_id,

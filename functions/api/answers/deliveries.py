@@ -27,7 +27,7 @@ class WaitingAnswer(Answer):
 
     @classmethod
     def of(cls, waiting: Waiting) -> Self:
-        """As callers see it."""
+        """The answer for what the delivery waits for."""
         return cls(
             kind=waiting.kind,
             reason=waiting.reason,
@@ -56,7 +56,7 @@ class DeliveryAnswer(Answer):
 
     @classmethod
     def of(cls, record: DeliveryRecord, **more: object) -> Self:
-        """As callers see it; `more` are fields of a subclass."""
+        """The answer for this record. `more` sets the fields of a subclass."""
         last = record.attempts[-1] if record.attempts else None
         return cls.model_validate(
             {
@@ -89,7 +89,7 @@ class TimingsAnswer(Answer):
 
 
 class AttemptRequest(Answer):
-    """What was sent, put together anew: signatures are not kept, and the owner's own headers are masked."""
+    """What was sent, reconstructed: signatures are not kept, and the owner's own headers are masked."""
 
     headers: dict[str, str]
 
@@ -121,7 +121,7 @@ class AttemptAnswer(Answer):
 
     @classmethod
     def of(cls, shown: AttemptView) -> Self:
-        """As callers see it."""
+        """The answer for this attempt, with the details that are kept."""
         attempt, detail = shown.attempt, shown.detail
         phases = cast("list[int | None]", detail.get("t", []))
         names = ("dns_ms", "connect_ms", "tls_ms", "wait_ms")
@@ -147,7 +147,7 @@ class DeliveryWithAttempts(DeliveryAnswer):
 
     @classmethod
     def of_all(cls, shown: DeliveryView) -> Self:
-        """As callers see it."""
+        """The answer for this delivery and all its attempts."""
         return cls.of(
             shown.record,
             attempts=[AttemptAnswer.of(each) for each in shown.attempts],
@@ -156,7 +156,7 @@ class DeliveryWithAttempts(DeliveryAnswer):
 
 
 class DeliveryPage(Answer):
-    """Deliveries, newest first. A page may hold fewer than `limit` though there are more."""
+    """Deliveries, newest first. A page may hold fewer than `limit` even if there are more."""
 
     items: list[DeliveryAnswer]
     next_cursor: NextCursor

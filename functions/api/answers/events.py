@@ -12,13 +12,13 @@ from webhooks.times import rfc3339
 
 
 class EventResultAnswer(Answer):
-    """What became of an event for one webhook."""
+    """What happened to an event for one webhook."""
 
     webhook_id: str
     webhook_name: str
     status: Annotated[
         Literal["pending", "delivered", "retrying", "failed", "abandoned", "not_queued"],
-        Field(description="the delivery's status; not_queued: there is none, for the reason that is given"),
+        Field(description="the delivery's status; not_queued: no delivery was made, for the given reason"),
     ]
     reason: Annotated[
         str | None,
@@ -38,7 +38,7 @@ class EventResultAnswer(Answer):
 
     @classmethod
     def of(cls, result: EventResult) -> Self:
-        """As callers see it."""
+        """The answer for one webhook."""
         record = result.record
         queued = result.delivery_id is not None
         waiting = record.waiting if record else None
@@ -62,7 +62,7 @@ class EventResultAnswer(Answer):
 
 
 class EventAnswer(Answer):
-    """An event, and what became of it for each webhook that the caller sees."""
+    """An event, and what happened to it for each webhook that the caller sees."""
 
     id: str
     type: str
@@ -88,7 +88,7 @@ class EventAnswer(Answer):
 
     @classmethod
     def of(cls, shown: EventView, next_cursor: str | None) -> Self:
-        """As callers see it."""
+        """The answer for this event and one page of webhooks."""
         record = shown.record
         return cls.model_validate(
             {

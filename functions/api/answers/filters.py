@@ -1,4 +1,4 @@
-"""Filters tried out: what is asked and answered."""
+"""Tests of filters: request and answer."""
 
 from typing import Annotated, Self
 
@@ -11,7 +11,7 @@ Event = Annotated[dict[str, JsonValue], WithJsonSchema({"$ref": "#/components/sc
 
 
 class FilterTest(Request):
-    """Filters, and the events to try them on: one that is given, or the last ones that went to webhooks of yours."""
+    """Filters, and the events to test them on: a given one, or the last ones that went to your webhooks."""
 
     filters: Annotated[FilterDocument | None, Field(description="null or {} lets everything through")]
     event: Event | None = None
@@ -39,7 +39,7 @@ class FilterResult(Answer):
 
 
 class FilterResults(Answer):
-    """What the filters make of the events, newest first."""
+    """The result for each event, newest first."""
 
     items: list[FilterResult]
     matched: Annotated[int, Field(description="how many of them are wanted")]

@@ -31,7 +31,7 @@ class LatencyAnswer(Answer):
 
 
 class FiguresAnswer(Answer):
-    """What happened in some time. A delivery counts when its event was accepted, an attempt when it started."""
+    """What happened in a period. A delivery counts when its event was accepted, an attempt when it started."""
 
     deliveries: int
     attempts: Annotated[int, Field(description="whose outcome is known: successes and failures")]
@@ -80,7 +80,7 @@ class TimedFigures(Answer):
 
     @classmethod
     def of(cls, figures: Figures, **more: object) -> Self:
-        """As callers see them; `more` are fields of a subclass."""
+        """The answer for these figures. `more` sets the fields of a subclass."""
         asked = figures.asked
         return cls.model_validate(
             {
@@ -108,7 +108,7 @@ class CircuitAnswer(Answer):
 
     @classmethod
     def of(cls, circuit: Circuit) -> Self:
-        """As callers see it."""
+        """The answer for this circuit."""
         return cls(state=circuit.state, open_until=_time(circuit.open_until_ms if circuit.state == "open" else None))
 
 
@@ -120,7 +120,7 @@ class BacklogAnswer(Answer):
 
 
 class HealthAnswer(Answer):
-    """How a webhook does, and why. Figures are of the present hour and the one before, and some seconds behind."""
+    """How a webhook is doing, and why. Figures are of the present hour and the one before, and some seconds behind."""
 
     webhook_id: str
     health: HealthWord
@@ -138,7 +138,7 @@ class HealthAnswer(Answer):
 
     @classmethod
     def of(cls, health: Health) -> Self:
-        """As callers see it."""
+        """The answer for this webhook's health."""
         circuit = health.state.circuit
         return cls(
             webhook_id=health.webhook.webhook_id,

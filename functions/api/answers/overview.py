@@ -1,4 +1,4 @@
-"""Many webhooks at once: those of a page with their health, and all of them at one look."""
+"""Many webhooks at once: a page of them with their health, and the overview of all."""
 
 from typing import Annotated, Self
 
@@ -12,7 +12,7 @@ from webhooks.times import rfc3339
 
 
 class HealthGlance(Answer):
-    """How a webhook does, and why. Figures are of the present hour and the one before, and some seconds behind."""
+    """How a webhook is doing, and why. Figures are of the present hour and the one before, and some seconds behind."""
 
     health: HealthWord
     reason: Reason
@@ -25,7 +25,7 @@ class HealthGlance(Answer):
 
     @classmethod
     def of(cls, health: Health, **more: object) -> Self:
-        """As callers see it; `more` are fields of a subclass."""
+        """The short form of this health. `more` sets the fields of a subclass."""
         recent = FiguresAnswer.of(health.recent)
         since_ms = health.state.circuit.failing_since_ms
         return cls.model_validate(
@@ -57,7 +57,7 @@ class WebhookPage(Answer):
 
 
 class AttentionAnswer(HealthGlance):
-    """A webhook that does not do well."""
+    """A webhook in trouble."""
 
     webhook_id: str
     webhook_name: str
@@ -77,7 +77,7 @@ class OverviewAnswer(TimedFigures):
 
     @classmethod
     def of_overview(cls, overview: Overview) -> Self:
-        """As callers see it."""
+        """The answer for this overview."""
         return cls.of(
             overview.figures,
             webhooks=overview.webhooks,

@@ -1,4 +1,4 @@
-"""Recovering what a webhook did not get: what is asked and answered."""
+"""Recovering what a webhook did not get: request and answer."""
 
 from typing import Annotated, Self
 
@@ -55,5 +55,5 @@ class RecoveryEstimate(Answer):
 
     @classmethod
     def of(cls, count: int, is_exact: bool, duration_seconds: int) -> Self:
-        """As callers see it."""
+        """The answer for a count of deliveries and the seconds that sending them takes."""
         return cls(count=count, is_exact=is_exact, duration_seconds=duration_seconds)

@@ -46,8 +46,8 @@ export async function show({ root, signal }) {
 }
 
 const byName = ([a], [b]) => a.name.localeCompare(b.name);
-const table = (events) => h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Event", "Accepted", "Became"].map((name) => h("th", { scope: "col" }, name)))),
-  h("tbody", events.map((one) => h("tr", h("td.wide-cell", h("a.strong", { href: link("events", one.id) }, one.type), h("code.small.muted", one.id)), h("td", { "data-label": "Accepted" }, time(one.at)), h("td", { "data-label": "Became" }, h("span.inline", one.outcomes.sort(byName).slice(0, 6).map(([webhook, delivery]) => h("a", { href: link("webhooks", webhook.id, "deliveries", delivery.id), title: webhook.name }, badge(delivery.status))))))))));
+const table = (events) => h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Event", "Accepted", "Deliveries"].map((name) => h("th", { scope: "col" }, name)))),
+  h("tbody", events.map((one) => h("tr", h("td.wide-cell", h("a.strong", { href: link("events", one.id) }, one.type), h("code.small.muted", one.id)), h("td", { "data-label": "Accepted" }, time(one.at)), h("td", { "data-label": "Deliveries" }, h("span.inline", one.outcomes.sort(byName).slice(0, 6).map(([webhook, delivery]) => h("a", { href: link("webhooks", webhook.id, "deliveries", delivery.id), title: webhook.name }, badge(delivery.status))))))))));
 
 async function publish() {
   const types = (await get("/event-types")).items.map((one) => one.name);

@@ -27,7 +27,7 @@ class Pages:
         return self._cursors.open(cursor, caller=self._caller, listing=self._listing)
 
     def cursor(self, position: str | None) -> str | None:
-        """The cursor for going on behind `position`."""
+        """The cursor for going on after `position`; None at the end."""
         if position is None:
             return None
         return self._cursors.seal(position, caller=self._caller, listing=self._listing)

@@ -64,7 +64,7 @@ _MESSAGES = {"missing": "is required", "extra_forbidden": "is not a known field"
 
 
 class Refused(Exception):
-    """A request that is wrong as HTTP, whatever it asks for."""
+    """A request that is refused for its form, whatever it asks for."""
 
     def __init__(self, kind: Kind, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -99,7 +99,7 @@ def problem(
 
 
 def of_error(error: WebhooksError, request_id: str) -> Response[str]:
-    """The problem that one of our exceptions stands for; what is not in the table is ours, and hidden."""
+    """The problem for one of our exceptions. The text of one that is not in the table is hidden."""
     for cls in type(error).__mro__:
         if cls in KINDS:
             kind = KINDS[cls]

@@ -25,7 +25,7 @@ _ETAG = re.compile(r'\s*(?:W/)?"?(\d{1,15})"?\s*')
 
 
 def caller_of(router: Router, scope: Scope) -> Caller:
-    """Who asks. Raises Unauthenticated, and NotAllowed for a caller without the scope.
+    """The caller of this request. Raises Unauthenticated, and NotAllowed for a caller without the scope.
 
     The authorizer's answer is cached for all routes, so scope and expiry are checked here again.
     """
@@ -52,7 +52,7 @@ def etag(version: int) -> dict[str, str]:
 
 
 def check_content_type(event: APIGatewayProxyEvent) -> None:
-    """Raises Refused for a body that is said to be something other than JSON."""
+    """Raises Refused for a body whose Content-Type is not JSON."""
     given = event.headers.get("content-type") or "application/json"
     media_type = given.partition(";")[0].strip().lower()
     if media_type != "application/json" and not (
@@ -96,7 +96,7 @@ def read_body(event: APIGatewayProxyEvent) -> str | bytes:
 
 
 def read_json(event: APIGatewayProxyEvent, max_bytes: int) -> object:
-    """The body's JSON. Raises TooLarge, and Refused for what is no JSON."""
+    """The body's JSON. Raises TooLarge, and Refused for anything but JSON."""
     raw = read_body(event)
     try:
         return parse_json(raw, max_bytes=max_bytes)

@@ -15,7 +15,7 @@ from webhooks.request.headers import hop_header
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestLimiter:
-    """Refuses our own deliveries and tenants who ask too often."""
+    """Refuses our own deliveries, and tenants over their limit."""
 
     limits: RequestLimits
     header_prefix: str
@@ -33,6 +33,6 @@ class RequestLimiter:
 
 
 def caller_in(event: APIGatewayProxyEvent) -> Caller | None:
-    """Who asks, as the authorizer found; None for nobody. Raises Unauthenticated for a token that has expired since."""
+    """The caller that the authorizer found, or None. Raises Unauthenticated for a token that has expired since."""
     context = cast("dict[str, Any]", event.raw_event.get("requestContext", {})).get("authorizer")
     return callers.from_context(context, time.time()) if context else None

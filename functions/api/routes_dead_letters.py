@@ -1,4 +1,4 @@
-"""Dead letters and replays: what was given up, and sending it again."""
+"""Dead letters, and replaying them."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""/webhooks/:webhook_id/deliveries: what was sent, and sending it again."""
+"""/webhooks/:webhook_id/deliveries: listing deliveries, and sending one again."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""/events/:event_id: what became of an event."""
+"""/events/:event_id: what happened to an event."""
 
 from typing import Annotated
 

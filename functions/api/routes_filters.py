@@ -1,4 +1,4 @@
-"""/filters: trying them out."""
+"""/filters: testing them."""
 
 from typing import Annotated
 

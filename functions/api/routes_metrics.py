@@ -1,4 +1,4 @@
-"""/metrics for Prometheus; a webhook's own figures and health, and all of them at one look."""
+"""/metrics for Prometheus; a webhook's own figures and health, and the overview of all."""
 
 from typing import Annotated
 

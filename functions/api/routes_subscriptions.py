@@ -1,4 +1,4 @@
-"""/webhooks/:webhook_id/subscriptions: what a webhook hears of."""
+"""/webhooks/:webhook_id/subscriptions: which events a webhook gets."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Lambda: each minute, what waits outside SQS goes back in when its time has come."""
+"""Lambda: each minute, deliveries that wait outside SQS go back in when their time has come."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor

@@ -2,8 +2,8 @@
 
 They make up the hot path, and shapes, hooks and sessions took two thirds of their CPU: 1.9 ms a call instead of 0.7.
 Signing is botocore's own. Whatever does not plainly succeed (an error, throttling, a broken connection) is repeated
-with botocore's client, which knows what to retry and what to raise. A statement that was carried out before its answer got
-lost is repeated there as it is in botocore's own retries.
+with botocore's client, which knows what to retry and what to raise. A statement that was carried out before its answer
+got lost is repeated there as it is in botocore's own retries.
 """
 
 import base64

@@ -56,7 +56,7 @@ class ManagementStore(Protocol):
         ...
 
     def webhooks(self, owner: str | None, *, after: str | None, limit: int) -> tuple[Sequence[Webhook], str | None]:
-        """Webhooks of one owner, or of all (None), newest first, from behind the id `after`; a new one may lag.
+        """Webhooks of one owner, or of all (None), newest first, after the id `after`; a new one may lag.
 
         The second value is the id to go on after when there are more. Pages may hold fewer than `limit`.
         """

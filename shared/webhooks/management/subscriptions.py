@@ -44,7 +44,7 @@ class SubscriptionManagement:
     def page(
         self, caller: Caller, webhook_id: str, *, after: str | None, limit: int
     ) -> tuple[list[Subscription], str | None]:
-        """Subscriptions, oldest first, from behind the id `after`; and the last id when there are more."""
+        """Subscriptions, oldest first, after the id `after`; and the last id when there are more."""
         find(self.store, caller, webhook_id)
         found = [each for each in self.store.subscriptions(webhook_id) if after is None or each.subscription_id > after]
         return found[:limit], found[limit - 1].subscription_id if len(found) > limit else None

@@ -48,11 +48,11 @@ class StatisticsReader(Protocol):
     """Where statistics are read. Everything may raise Unavailable."""
 
     def hours(self, webhook_id: str, from_ms: int, to_ms: int) -> Mapping[int, Statistics]:
-        """Of the hours that start from `from_ms` up to, not including, `to_ms`, by start; empty hours are absent."""
+        """Statistics of the hours from `from_ms` up to, not including, `to_ms`, by start; empty hours are absent."""
         ...
 
     def latest(self, webhook_id: str, limit: int) -> Mapping[int, Statistics]:
-        """Of the last hours in which anything happened, by start."""
+        """Statistics of the last hours in which anything happened, by start."""
         ...
 
     def recent(self, webhook_ids: Sequence[str], hours: Sequence[int]) -> Mapping[str, Statistics]:
@@ -66,7 +66,7 @@ class StatisticsReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MetricsQuery:
-    """A time in whole intervals: from `from_ms` up to, not including, `to_ms`."""
+    """A period of whole intervals: from `from_ms` up to, not including, `to_ms`."""
 
     from_ms: int
     to_ms: int
@@ -139,7 +139,7 @@ class WebhookMetrics:
         return Figures.of(asked, self._statistics.hours(webhook.webhook_id, asked.from_ms, asked.to_ms))
 
     def health(self, caller: Caller, webhook_id: str) -> Health:
-        """As of now; statistics are some seconds behind. Raises NotFound."""
+        """A webhook's health now; statistics are some seconds behind. Raises NotFound."""
         webhook = find(self._store, caller, webhook_id)
         now_ms = self.now_ms()
         state = self._states.get(webhook_id)
@@ -175,7 +175,7 @@ class WebhookMetrics:
 def health_of(
     webhook: Webhook, state: EndpointState, recent: Statistics, backlog: int, now_ms: int
 ) -> tuple[HealthStatus, str | None]:
-    """The worst that can be said, and why. `recent` is the present hour and the one before."""
+    """The worst state that applies, and the reason. `recent` is the present hour and the one before."""
     if webhook.status == "failed":
         return "disabled", webhook.status_reason or "failing_for_five_days"
     if webhook.status == "paused":

@@ -51,9 +51,9 @@ class WebhookManagement:
     def create(self, caller: Caller, request: WebhookRequest, idempotency_key: str | None) -> WebhookWithSecret:
         """Register a webhook with its first subscriptions.
 
-        A repeat with the same key and request within a day answers as the first time did. Raises Invalid and its kinds,
+        A repeat with the same key and request within a day gets the first answer again. Raises Invalid and its kinds,
         NotAllowed for a workspace that is not the caller's, Conflict for a key used for something else and for an owner
-        who has as many webhooks as there may be.
+        who has the greatest allowed number of webhooks.
         """
         key = check_key(idempotency_key)
         trace = fingerprint(request.model_dump_json())
@@ -87,16 +87,16 @@ class WebhookManagement:
     def page(
         self, caller: Caller, owner: str | None, *, after: str | None, limit: int
     ) -> tuple[Sequence[Webhook], str | None]:
-        """Webhooks, newest first, from behind the id `after`; and the id to go on behind when there are more.
+        """Webhooks, newest first, after the id `after`; and the id to go on after when there are more.
 
-        The caller's own; admins see everybody's, or one owner's. Raises NotAllowed for anyone else's owner.
+        Callers see their own, and admins everybody's or one owner's. Raises NotAllowed for anyone else's owner.
         """
         if not caller.is_admin and owner not in (None, caller.owner):
             raise NotAllowed("only admins see the webhooks of others")
         return self.store.webhooks(owner if caller.is_admin else caller.owner, after=after, limit=limit)
 
     def change(self, caller: Caller, webhook_id: str, wanted: WebhookChange, if_match: Versions | None) -> Webhook:
-        """Change the fields that are there. What waits is looked at when the webhook becomes active.
+        """Change the fields that are there. When the webhook becomes active, waiting deliveries go out.
 
         Raises Invalid and its kinds, VersionConflict.
         """
@@ -115,7 +115,7 @@ class WebhookManagement:
         return done.webhook
 
     def delete(self, caller: Caller, webhook_id: str, if_match: Versions | None) -> None:
-        """Leave a tombstone without url, secrets and subscriptions; what waits is given up. Raises VersionConflict."""
+        """Leave a tombstone without url, secrets and subscriptions, and give up what waits. Raises VersionConflict."""
         now_ms = self.now_ms()
 
         def decide(webhook: Webhook, subscriptions: Sequence[Subscription]) -> Change:

@@ -1,10 +1,10 @@
 """Finds the few of many filters that an event may fulfil, without asking the others.
 
-Of each filter one part is entered that must hold for the whole to hold: of an `and` any one of its rules, of an `or`
-one of every branch. A part stands under its field: values that it may equal in a dictionary, bounds in a sorted list.
-Only fields that the event has are looked at. A filter with nothing but a negation stands with all others of the same
-one, and they are left out where it fails. Filters without any such part are always asked, and so are those that are
-found: the index may find too many, never too few. It reads raw documents: none needs to be compiled for it.
+Each filter is entered under one part that must hold for the whole to hold: any one rule of an `and`, one rule of every
+branch of an `or`. A part stands under its field: values that it may equal in a dictionary, bounds in a sorted list.
+Only fields that the event has are looked at. Filters that consist of the same negation stand together, and are left
+out where it fails. Filters without any such part are always asked. The index may find too many, never too few, so each
+filter that it finds is asked as well. It reads raw documents: none needs to be compiled for it.
 """
 
 from bisect import bisect_left, bisect_right
@@ -68,7 +68,7 @@ _Cover = Sequence[_Part]  # at least one of them holds where the filter holds
 
 
 class FilterIndex(Generic[T]):
-    """Documents with what they stand for."""
+    """Filter documents, each with the entry that it belongs to."""
 
     def __init__(self, entries: Iterable[tuple[Mapping[str, object], T]]) -> None:
         self._always: list[T] = []

@@ -90,6 +90,15 @@ def test_the_paths_that_contributing_names_exist() -> None:
         assert list(PROJECT.glob(path)), path
 
 
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.parent.name != "decisions"], ids=lambda page: page.name
+)
+def test_the_modules_that_a_page_names_exist(page: Path) -> None:
+    places = ("shared", "functions", "tests", "scripts", "localstack")
+    for name in re.findall(r"`([\w/]+\.py)", page.read_text(encoding="utf-8")):
+        assert (PROJECT / name).exists() or any(list((PROJECT / place).rglob(name)) for place in places), name
+
+
 def anchors(page: Path) -> set[str]:
     """Of the page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)

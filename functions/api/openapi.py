@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 VERSION = "1.0.0"
 DESCRIPTION = (
     "Outbound webhooks for the PyAirtable platform: register endpoints, subscribe them to events, publish events, "
-    "and see what became of every delivery. Errors are RFC 9457 problems; lists are paged by opaque cursors."
+    "and see what happened to every delivery. Errors are RFC 9457 problems; lists are paged by opaque cursors."
 )
 _PUBLIC = ("/health", "/ready")
 _REF = "#/components/schemas/"

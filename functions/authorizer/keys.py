@@ -23,7 +23,7 @@ class SharedSecret:
         self._kept: tuple[float, str] | None = None
 
     def key_for(self, token: str) -> str:
-        """The same for every token. Raises Unavailable, also when the secret is too short."""
+        """The secret, which is the same for every token. Raises Unavailable, also when the secret is too short."""
         now = self._clock()
         if self._kept is None or now - self._kept[0] > KEPT_SECONDS:
             self._kept = now, self._fetch()

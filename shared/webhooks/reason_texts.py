@@ -34,7 +34,7 @@ _NOT_QUEUED = {
     "created_later": "The webhook was created after the event came.",
     "changed_since": "Its subscriptions of today would take the event; those it had when the event came did not.",
     "not_decided_yet": "The event reaches so many webhooks that distributing it is not over yet.",
-    "other_scope": "The webhook hears of another workspace, or another user.",
+    "other_scope": "The webhook gets events of another workspace, or of another user.",
 }
 _PHASES = {
     "connect": _DELIVERY["connect_timeout"],

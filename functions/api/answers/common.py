@@ -129,7 +129,7 @@ class EventTypeAnswer(Answer):
 
     name: str
     description: str
-    covered_by: Annotated[list[str], Field(description="patterns whose subscriptions hear of it too")]
+    covered_by: Annotated[list[str], Field(description="patterns whose subscriptions get it too")]
 
 
 class EventTypes(Answer):

@@ -56,7 +56,7 @@ class BulkReplay(Request):
     rate_per_second: Rate = DEFAULT_RATE
 
     def selection(self) -> ReplaySelection:
-        """The same for the job."""
+        """What the job selects."""
         return ReplaySelection(
             delivery_ids=tuple(self.ids or ()),
             reason=self.reason,

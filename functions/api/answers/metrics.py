@@ -26,7 +26,7 @@ class LatencyAnswer(Answer):
 
     @classmethod
     def of(cls, statistics: Statistics) -> Self:
-        """The same of statistics."""
+        """The answer for these statistics."""
         return cls(p50=statistics.percentile(0.5), p95=statistics.percentile(0.95), p99=statistics.percentile(0.99))
 
 
@@ -45,7 +45,7 @@ class FiguresAnswer(Answer):
 
     @classmethod
     def of(cls, statistics: Statistics, **more: object) -> Self:
-        """The same of statistics; `more` are fields of a subclass."""
+        """The answer for these statistics. `more` sets the fields of a subclass."""
         rate = statistics.success_rate
         return cls.model_validate(
             {

@@ -37,7 +37,7 @@ class Recover(Request):
     dry_run: Annotated[bool, Field(description="send nothing, and answer how much it would be")] = False
 
     def selection(self) -> ReplaySelection:
-        """The same for the job."""
+        """What the job selects."""
         return ReplaySelection(
             reason=self.reason,
             event_type=self.event_type,

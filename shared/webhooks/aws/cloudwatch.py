@@ -28,7 +28,7 @@ class OldestMessages:
         self._known_until_ms = 0
 
     def __call__(self) -> Mapping[str, float]:
-        """By the queues' names, asked for at most once a minute. Raises Unavailable."""
+        """Seconds by the queues' names, asked for at most once a minute. Raises Unavailable."""
         now = self._now_ms()
         if now >= self._known_until_ms:
             self._known = self._ask(now)

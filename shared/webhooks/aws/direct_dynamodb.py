@@ -58,7 +58,7 @@ class DirectDynamoDB:
         return getattr(self._client, name)
 
     def batch_get_item(self, **request: Any) -> Any:  # noqa: ANN401
-        """As botocore's."""
+        """Like botocore's method of that name."""
         answer = self._answer("BatchGetItem", request)
         if answer is None:
             return self._client.batch_get_item(**request)
@@ -70,7 +70,7 @@ class DirectDynamoDB:
         return answer
 
     def batch_execute_statement(self, **request: Any) -> Any:  # noqa: ANN401
-        """As botocore's, for writes."""
+        """Like botocore's method of that name, for writes only."""
         answer = self._answer("BatchExecuteStatement", request)
         return self._client.batch_execute_statement(**request) if answer is None else answer
 

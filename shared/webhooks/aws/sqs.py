@@ -43,7 +43,7 @@ class Outgoing:
         )
 
     def entry(self, entry_id: str) -> dict[str, Any]:
-        """The same as a SendMessageBatch entry."""
+        """The message as an entry of SendMessageBatch."""
         entry: dict[str, Any] = {"Id": entry_id, "MessageBody": self.body}
         if self.group is not None:
             entry["MessageGroupId"] = self.group

@@ -63,7 +63,7 @@ def _faults(payload: Mapping[str, object]) -> list[tuple[str, str]]:
         if not _is_foreign_id(payload[name])
     ]
     if payload["workspace_id"] is None and payload["user_id"] is None:
-        faults.append(("workspace_id", "give workspace_id, user_id, or both: they decide which webhooks hear of it"))
+        faults.append(("workspace_id", "give workspace_id, user_id, or both: they decide which webhooks get it"))
     if parse_rfc3339(payload["timestamp"]) is None:
         faults.append(("timestamp", "must be an RFC 3339 time with a zone, such as 2024-01-01T12:00:00Z"))
     faults += [

@@ -114,7 +114,7 @@ class DeliveryHistory:
         return None if event is None else event.body
 
     def _request_headers(self, webhook: Webhook, record: DeliveryRecord, attempt: Attempt) -> dict[str, str] | None:
-        """As they were sent, put together anew; the owner's are those of today, with their values masked."""
+        """The request's headers, reconstructed. The owner's own are those of today, with their values masked."""
         if attempt.outcome == "unknown":
             return None
         stamp = str(attempt.started_at_ms // 1000)

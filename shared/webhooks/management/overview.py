@@ -21,7 +21,7 @@ class OverviewStatistics(Protocol):
     """Where an owner's sums are read. Everything may raise Unavailable."""
 
     def owner_hours(self, owner: str, from_ms: int, to_ms: int) -> Mapping[int, Statistics]:
-        """Of the hours that start from `from_ms` up to, not including, `to_ms`, by start; empty hours are absent."""
+        """Sums of the hours from `from_ms` up to, not including, `to_ms`, by start; empty hours are absent."""
         ...
 
     def owner_parked(self, owner: str) -> Counts:

@@ -54,7 +54,7 @@ class Letters(Protocol):
     """Dead letters, one by one."""
 
     def get(self, ids: Sequence[tuple[str, str]]) -> Mapping[str, DeadLetter]:
-        """By delivery id, from (webhook id, delivery id). Consistent. Raises Unavailable."""
+        """Dead letters by delivery id, from (webhook id, delivery id). Consistent. Raises Unavailable."""
         ...
 
     def mark_processed(self, letter: DeadLetter, by: str) -> bool:
@@ -66,7 +66,7 @@ class EventRecords(Protocol):
     """Events as ingest recorded them. Raises Unavailable."""
 
     def get(self, keys: Sequence[tuple[str, str, int]], now_ms: int) -> Mapping[tuple[str, str, int], EventRecord]:
-        """By (scope, event id, page of the fan-out). Consistent."""
+        """Records by (scope, event id, page of the fan-out). Consistent."""
         ...
 
     def named(self, event_id: str, now_ms: int) -> Sequence[EventRecord]:
@@ -102,7 +102,7 @@ class EndpointStates(Protocol):
         ...
 
     def get_many(self, webhook_ids: Sequence[str]) -> Mapping[str, EndpointState]:
-        """The same for many."""
+        """The states of many webhooks, by id. Consistent."""
         ...
 
 
@@ -110,7 +110,7 @@ class Waker(Protocol):
     """Has release look at a webhook's waiting room."""
 
     def wake(self, webhook_id: str, at_ms: int, now_ms: int) -> None:
-        """At that time. Raises Unavailable."""
+        """Have release look at that time. Raises Unavailable."""
         ...
 
 

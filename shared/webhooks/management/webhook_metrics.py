@@ -56,7 +56,7 @@ class StatisticsReader(Protocol):
         ...
 
     def recent(self, webhook_ids: Sequence[str], hours: Sequence[int]) -> Mapping[str, Statistics]:
-        """Of each webhook, the hours of these starts as one; webhooks without any are absent."""
+        """By webhook, the hours of these starts added up; webhooks without any are absent."""
         ...
 
     def backlog(self, webhook_id: str, limit: int) -> int:
@@ -96,7 +96,7 @@ class Figures:
 
     @classmethod
     def of(cls, asked: MetricsQuery, hours: Mapping[int, Statistics]) -> Self:
-        """Of the hours of that time, by start; empty ones may be absent."""
+        """The figures of `hours`, which are given by start; empty ones may be absent."""
         step_ms = INTERVALS[asked.interval]
         series = [
             (start, Statistics.total(hours[hour] for hour in range(start, start + step_ms, HOUR_MS) if hour in hours))
@@ -151,8 +151,10 @@ class WebhookMetrics:
         return Health(webhook, status, reason, state, recent, total.last_success_ms, total.last_failure_ms, backlog)
 
     def healths(self, webhooks: Sequence[Webhook]) -> list[Health]:
-        """Of many at once, with few reads, in their order: the last success and failure are those of the two recent
-        hours, and `backlog` stops at BACKLOG_GLANCED."""
+        """The health of many at once, with few reads, in their order.
+
+        The last success and failure are those of the two recent hours, and `backlog` stops at BACKLOG_GLANCED.
+        """
         if not webhooks:
             return []
         now_ms = self.now_ms()

@@ -1,4 +1,4 @@
-"""What a webhook wants to hear of."""
+"""Which events a webhook wants."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -43,7 +43,7 @@ def cause_of(reason: str | None, attempt: Attempt | None, detail: Mapping[str, A
 
 
 def fingerprint(body: bytes) -> str:
-    """The same for answers that differ in ids, numbers and spaces alone."""
+    """A digest that is the same for answers that differ only in ids, numbers and spaces."""
     plain = _SPACE.sub(b" ", _VARYING.sub(b"#", body)).strip().lower()
     return hashlib.sha256(plain).hexdigest()[:FINGERPRINT_CHARACTERS]
 

@@ -31,7 +31,7 @@ class DeliveryContextStore(DeliveryStore):
         return self.around([(webhook_id, None)]).webhooks.get(webhook_id)
 
     def around(self, ids: Iterable[tuple[str, str | None]]) -> DeliveryContext:
-        """The same for (webhook id, delivery id), or (webhook id, None) for a webhook alone."""
+        """Webhooks, states and records for (webhook id, delivery id), or (webhook id, None) for a webhook alone."""
         pairs = list(ids)
         webhook_ids = sorted({webhook_id for webhook_id, _ in pairs})
         deliveries = {d: delivery_key(w, d) for w, d in pairs if d is not None}

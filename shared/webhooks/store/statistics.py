@@ -151,7 +151,7 @@ class StatisticsReader:
         return {_hour_of(item): _statistics(item) for item in items}
 
     def recent(self, webhook_ids: Sequence[str], hours: Sequence[int]) -> dict[str, Statistics]:
-        """Of each webhook, these hours as one; without those of which nothing is known."""
+        """By webhook, these hours added up; webhooks without statistics are absent."""
         found = self._table.get_many([_hour_key((each, hour)) for each in webhook_ids for hour in hours])
         parts: dict[str, list[Statistics]] = {}
         for (pk, _), item in found.items():
@@ -159,7 +159,7 @@ class StatisticsReader:
         return {webhook_id: Statistics.total(each) for webhook_id, each in parts.items()}
 
     def owner_hours(self, owner: str, from_ms: int, to_ms: int) -> dict[int, Statistics]:
-        """The same as `hours`, of all of an owner's webhooks together."""
+        """Like `hours`, for all of an owner's webhooks together."""
         items = self._table.query(
             KeyConditionExpression="pk = :pk AND sk BETWEEN :a AND :z",
             ExpressionAttributeValues={

@@ -1,4 +1,4 @@
-// What a webhook hears of: its subscriptions, added, changed and taken away.
+// The subscriptions of a webhook: adding, changing and deleting them.
 
 import { call, del, get, pages, post, put as change, webhookPath } from "../api.js";
 import { fill, h } from "../dom.js";

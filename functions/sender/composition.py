@@ -56,16 +56,17 @@ def build(
     signer = RequestSigner(box, prefix=settings.header_prefix, user_agent=settings.user_agent)
     dead_letters = SqsDeliveries(Queue(clients.sqs, settings.dead_letter_queue_url, sleep=sleep))
     policy = SenderPolicy(settings.retry_base_seconds, settings.max_wait_days * DAY_MS)
+    deliveries = SqsDeliveries(Queue(clients.sqs, settings.delivery_queue_url, sleep=sleep))
     conclusion = Conclusion(
         store,
         states,
-        SqsDeliveries(Queue(clients.sqs, settings.delivery_queue_url, sleep=sleep)),
+        deliveries,
         dead_letters,
         EndpointHealth(states, WebhookDisabler(table), circuit_breaker.Policy()),
         now_ms=now_ms,
     )
     admission = Admission(states, policy, now_ms=now_ms)
-    sender = Sender(store, admission, transport, signer, conclusion, policy, now_ms=now_ms, random=random)
+    sender = Sender(store, admission, transport, signer, conclusion, policy, deliveries, now_ms=now_ms, random=random)
     test_sender = TestSender(store, transport, signer, now_ms=now_ms)
     duplicates = Duplicates(table, counter_shard(random()))
     batch_log = BatchLog(SENDER, now_ms=now_ms, detailed=logger.log_level <= INFO, write=write)
@@ -82,7 +83,8 @@ def build(
 
     def send_batch(records: list[dict[str, Any]], context: Context) -> dict[str, Any]:
         batch, unreadable = received_deliveries(records)
-        report = loop.run_until_complete(sender.deliver(batch))
+        deadline_ms = now_ms() + context.get_remaining_time_in_millis()
+        report = loop.run_until_complete(sender.deliver(batch, deadline_ms))
         report.unreadable += len(unreadable)
         for each in unreadable:
             logger.error("unreadable message", extra={"message_id": each.message_id, "reason": each.reason})

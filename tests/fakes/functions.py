@@ -31,17 +31,17 @@ logger = Logger(service="simulated", level="CRITICAL")
 
 
 class Context:
-    """What Lambda hands over beside the event: each invocation has the function's whole time."""
+    """What Lambda hands over beside the event: each invocation has the function's whole time, unless a test says so."""
 
     aws_request_id = "request"
 
     def __init__(self, function: str) -> None:
         self.function_name = f"webhooks-{function}"
-        self._timeout_ms = TIMEOUTS_MS[function]
+        self.remaining_ms = TIMEOUTS_MS[function]
 
     def get_remaining_time_in_millis(self) -> int:
-        """All of it."""
-        return self._timeout_ms
+        """At the time of the call."""
+        return self.remaining_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ class Services:
     retention_days: int = 30
     kms: Any = field(default_factory=FakeKMS)
     write: Callable[[str], object] = str  # into nothing
+    contexts: Mapping[str, Context] = field(default_factory=lambda: {name: Context(name) for name in TIMEOUTS_MS})
     sender: None = None  # nobody tries a webhook out
     cloudwatch: None = None
 
@@ -101,8 +102,7 @@ class Services:
         return DynamoTable(self.dynamodb, self.table_name, sleep=self.sleep or self.clock.sleep)
 
 
-def _invoked(name: str, handler: batch_log.Handler) -> Handler:
-    context = Context(name)
+def _invoked(context: Context, handler: batch_log.Handler) -> Handler:
     return lambda event: handler(dict(event), context)
 
 
@@ -110,7 +110,7 @@ def ingest(services: Services) -> Handler:
     """functions/ingest"""
     read = settings.IngestSettings.read(services.environment())
     return _invoked(
-        "ingest",
+        services.contexts["ingest"],
         ingest_function.build(
             read, services.clients(), logger, random=services.random, write=services.write, **services.time()
         ),
@@ -122,7 +122,7 @@ def sender(services: Services) -> Handler:
     loop = VirtualLoop(services.clock, services.pass_ms)
     read = settings.SenderSettings.read(services.environment())
     invoked = _invoked(
-        "sender",
+        services.contexts["sender"],
         sender_function.build(
             read, services.clients(), services.transport, loop, logger,
             random=services.random, write=services.write, **services.time(),
@@ -145,7 +145,8 @@ def release(services: Services) -> Handler:
     """functions/release, one shard after the other: the fakes belong to one thread."""
     read = settings.ReleaseSettings.read(services.environment())
     return _invoked(
-        "release", release_function.build(read, services.clients(), logger, write=services.write, **services.time())
+        services.contexts["release"],
+        release_function.build(read, services.clients(), logger, write=services.write, **services.time()),
     )
 
 
@@ -153,7 +154,8 @@ def replay(services: Services) -> Handler:
     """functions/replay"""
     read = settings.ReplaySettings.read(services.environment())
     return _invoked(
-        "replay", replay_function.build(read, services.clients(), logger, write=services.write, **services.time())
+        services.contexts["replay"],
+        replay_function.build(read, services.clients(), logger, write=services.write, **services.time()),
     )
 
 
@@ -161,7 +163,7 @@ def rollup(services: Services) -> Handler:
     """functions/rollup"""
     read = settings.RollupSettings.read(services.environment())
     return _invoked(
-        "rollup",
+        services.contexts["rollup"],
         rollup_function.build(
             read, services.clients(), logger, random=services.random, write=services.write, **services.time()
         ),

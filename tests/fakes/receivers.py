@@ -119,4 +119,8 @@ class FakeReceivers:
             )
             return exchange, answer
         headers = tuple((answer.headers or {}).items())
-        return Exchange(started_ms, self._clock.ms - started_ms, answer.status, headers, answer.body), answer
+        retry_after = next((value for name, value in headers if name.lower() == "retry-after"), None)
+        exchange = Exchange(
+            started_ms, self._clock.ms - started_ms, answer.status, headers, answer.body, retry_after=retry_after
+        )
+        return exchange, answer

@@ -11,12 +11,13 @@ from webhooks.aws.direct_dynamodb import direct
 _CONFIG = Config(
     # What we send is built from typed code; checking it again costs a third of a call's CPU.
     parameter_validation=False,
-    connect_timeout=2,
-    read_timeout=10,
+    # A call to a service that does not answer ends after 10 s, repeats included: a function has 60 for several of them.
+    connect_timeout=1,
+    read_timeout=4,
     tcp_keepalive=True,
     # Named by us, or botocore would put its own name together anew from 20 parts at each call.
     user_agent="pyairtable-webhooks/1.0",
-    retries={"mode": "standard", "total_max_attempts": 4},
+    retries={"mode": "standard", "total_max_attempts": 2},
 )
 # A test delivery takes up to 20 s, and repeating one would send it twice.
 _TEST_DELIVERY = Config(read_timeout=25, retries={"total_max_attempts": 1})

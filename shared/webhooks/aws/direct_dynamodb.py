@@ -24,7 +24,7 @@ from botocore.httpsession import get_cert_path
 _PROXIES = ("HTTPS_PROXY", "https_proxy")  # only botocore's own session finds the way out through one
 _VERSION = "DynamoDB_20120810"
 _CONNECTIONS = 10
-_TIMEOUT = urllib3.Timeout(connect=2, read=5)
+_TIMEOUT = urllib3.Timeout(connect=1, read=3)  # botocore asks again, which takes 10 s at worst
 _KEPT_ALIVE = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
 
 logger = logging.getLogger(__name__)

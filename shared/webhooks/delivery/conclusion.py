@@ -181,7 +181,7 @@ def _tally(group: Sequence[tuple[Job, Attempted]], now_ms: int) -> Tally:
             succeeded=decision.classification.kind == "delivered",
             overloaded=decision.classification.overloaded,
             too_many=decision.exchange.status_code == 429,
-            asked_ms=retry.retry_after_ms(decision.exchange.header("retry-after"), now_ms),
+            asked_ms=retry.retry_after_ms(decision.exchange.retry_after, now_ms),
         )
         for _, decision in group
         if decision.classification.reached_out

@@ -14,6 +14,7 @@ from webhooks.delivery.admission import Admission, SenderPolicy
 from webhooks.delivery.classification import Classification, classify
 from webhooks.delivery.conclusion import Conclusion
 from webhooks.delivery.endpoint_state import DeliveryContext, EndpointState
+from webhooks.delivery.hand_back import Queue, hand_back
 from webhooks.delivery.job import Job, SendReport
 from webhooks.delivery.lifecycle import attempts_used, begin
 from webhooks.delivery.ports import Transport
@@ -23,6 +24,8 @@ from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.exchange import Exchange
 from webhooks.models.webhook import Webhook
 from webhooks.request.signed_request import RequestSigner
+
+RECORDING_MS = 15_000  # what recording a batch takes at worst, with what goes before and after it
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +49,7 @@ class Sender:
         signer: RequestSigner,
         conclusion: Conclusion,
         policy: SenderPolicy,
+        queue: Queue,
         *,
         now_ms: Callable[[], int],
         random: Callable[[], float],
@@ -56,23 +60,39 @@ class Sender:
         self._signer = signer
         self._conclusion = conclusion
         self._policy = policy
+        self._queue = queue
         self._now_ms = now_ms
         self._random = random
 
-    async def deliver(self, batch: Sequence[Received[DeliveryMessage]]) -> SendReport:
-        """Bring each delivery of a batch one step further."""
+    async def deliver(self, batch: Sequence[Received[DeliveryMessage]], deadline_ms: int) -> SendReport:
+        """Bring each delivery of a batch one step further. What cannot be recorded before the deadline is not begun."""
         report = SendReport(received=len(batch))
+        await self._deliver(batch, deadline_ms, report)
+        hand_back(self._queue, report, self._random)
+        return report
+
+    async def _deliver(self, batch: Sequence[Received[DeliveryMessage]], deadline_ms: int, report: SendReport) -> None:
         try:
             context = self._store.load([received.message for received in batch])
         except Unavailable as exc:
-            report.give_back(batch, exc)
-            return report
+            report.give_back(batch, exc, untouched=True)
+            return
         jobs = self._prepare(batch, context, report)
         await asyncio.gather(
-            *(self._send(job, job.webhook, report) for job in jobs if job.webhook and not job.decision)
+            *(self._send(job, job.webhook, report) for job in self._in_time(jobs, deadline_ms, report) if job.webhook)
         )
         self._conclusion.conclude([job for job in jobs if job.decision is not None], context.states, report)
-        return report
+
+    def _in_time(self, jobs: Sequence[Job], deadline_ms: int, report: SendReport) -> list[Job]:
+        """Those to be sent whose attempts, as long as they may take, leave time to record them."""
+        left_ms = deadline_ms - self._now_ms() - RECORDING_MS
+        to_send = [job for job in jobs if job.webhook and not job.decision]
+        late = [job for job in to_send if job.webhook and job.webhook.timeout_seconds * 1000 > left_ms]
+        if late:
+            report.give_back(
+                [job.received for job in late], Unavailable("the invocation's time is nearly over"), untouched=True
+            )
+        return [job for job in to_send if job not in late] if late else to_send
 
     def _prepare(
         self, batch: Sequence[Received[DeliveryMessage]], context: DeliveryContext, report: SendReport
@@ -98,10 +118,10 @@ class Sender:
                 self._admission.admit(group, context.states.get(webhook_id, EndpointState()))
                 admitted += group
             except Unavailable as exc:
-                report.give_back([job.received for job in group], exc)
+                report.give_back([job.received for job in group], exc, untouched=True)
             except Exception as exc:  # what one webhook brings out must not cost the others anything
                 logger.exception("webhook %s could not be judged", webhook_id)
-                report.give_back([job.received for job in group], exc)
+                report.give_back([job.received for job in group], exc, untouched=True)
         return admitted
 
     async def _send(self, job: Job, webhook: Webhook, report: SendReport) -> None:
@@ -128,7 +148,7 @@ class Sender:
     def _delay_ms(self, job: Job, exchange: Exchange) -> int:
         return retry.next_delay_ms(
             attempts_used(job.base, job.message) + 1,
-            retry.retry_after_ms(exchange.header("retry-after"), self._now_ms()),
+            retry.retry_after_ms(exchange.retry_after, self._now_ms()),
             base_seconds=self._policy.retry_base_seconds,
             random=self._random(),
         )

@@ -45,6 +45,8 @@ class SendReport:
     returned: int = 0  # through our own faults
     unknown: int = 0
     unreadable: int = 0  # their items, by this version
+    untouched: list[Received[DeliveryMessage]] = field(default_factory=list[Received[DeliveryMessage]])
+    doubtful: list[Received[DeliveryMessage]] = field(default_factory=list[Received[DeliveryMessage]])
     steps: list[str] = field(default_factory=list[str])  # "dlv_... evt_... outcome", for whoever follows a delivery
 
     def counts(self) -> dict[str, int]:
@@ -58,9 +60,15 @@ class SendReport:
         self.unreadable += 1
         self.again.add(received.message_id)
 
-    def give_back(self, batch: Sequence[Received[DeliveryMessage]], cause: Exception) -> None:
-        """These could not be handled, and it is not their endpoint's fault: SQS shows them again."""
+    def give_back(
+        self, batch: Sequence[Received[DeliveryMessage]], cause: Exception, *, untouched: bool = False
+    ) -> None:
+        """These could not be handled, and it is not their endpoint's fault: they come again.
+
+        `untouched`: certainly no request was made for them.
+        """
         if batch:
             logger.warning("%d messages returned to the queue: %s", len(batch), cause)
         self.again.update(received.message_id for received in batch)
         self.returned += len(batch)
+        (self.untouched if untouched else self.doubtful).extend(batch)

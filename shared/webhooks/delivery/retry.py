@@ -4,6 +4,8 @@ import re
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
+from webhooks.times import parse_rfc3339
+
 BASE_SECONDS = 5.0
 FACTOR = 6
 JITTER = 0.2
@@ -11,7 +13,7 @@ MAX_DELAY_MS = 24 * 60 * 60 * 1000
 # Longer waits leave SQS: a message in backoff counts as in flight, and a queue stops at about 120,000 of those.
 VISIBILITY_LIMIT_MS = 60_000
 
-_DELTA_SECONDS = re.compile(r"[0-9]+")
+_DELTA_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?s?( *, *[0-9]+(\.[0-9]+)?s?)*", re.ASCII)
 _LONGEST_DATE = 64  # characters; an HTTP-date has 29 to 33
 _CAP_DIGITS = 6  # more digits of seconds than this are beyond the cap
 
@@ -26,14 +28,19 @@ def delay_ms(attempt: int, *, base_seconds: float = BASE_SECONDS, random: float)
 
 
 def retry_after_ms(value: str | None, now_ms: int) -> int | None:
-    """What a `Retry-After` header asks for: seconds or an HTTP-date (RFC 9110, 10.2.3), at most 24 h; junk is None."""
+    """What a `Retry-After` header asks for: seconds or an HTTP-date (RFC 9110, 10.2.3), at most 24 h; junk is None.
+
+    What receivers write instead is taken as what it plainly means: `60s`, `60.5`, `60, 60` (the header came twice: the
+    longer wait), an RFC 3339 time.
+    """
     if value is None:
         return None
     text = value.strip()
-    if text.isascii() and _DELTA_SECONDS.fullmatch(text):
-        digits = text.lstrip("0") or "0"
-        return MAX_DELAY_MS if len(digits) > _CAP_DIGITS else min(int(digits) * 1000, MAX_DELAY_MS)
-    until_ms = _http_date_ms(text)
+    if (seconds := _DELTA_SECONDS.fullmatch(text)) is not None:
+        whole = [each.strip().rstrip("s").partition(".")[0].lstrip("0") or "0" for each in seconds[0].split(",")]
+        return max(MAX_DELAY_MS if len(each) > _CAP_DIGITS else min(int(each) * 1000, MAX_DELAY_MS) for each in whole)
+    moment = parse_rfc3339(text)
+    until_ms = _http_date_ms(text) if moment is None else round(moment.timestamp() * 1000)
     return None if until_ms is None else max(0, min(until_ms - now_ms, MAX_DELAY_MS))
 
 

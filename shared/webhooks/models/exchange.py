@@ -48,7 +48,4 @@ class Exchange:
     internal_detail: str | None = None
     timings: Timings = field(default_factory=Timings)
     repeated: bool = False
-
-    def header(self, name: str) -> str | None:
-        """A response header by its lower-case name."""
-        return next((value for key, value in self.response_headers if key.lower() == name), None)
+    retry_after: str | None = None  # the header, wherever among all headers it stood

@@ -27,6 +27,9 @@ class SigningSecrets:
     previous: str | None = field(default=None, repr=False)
 
 
+_ASYMMETRIC = ("whsk_", "whpk_")
+
+
 def new_secret(random_bytes: bytes) -> str:
     """A secret of 32 random bytes, in the form that its owner sees once."""
     if len(random_bytes) != SECRET_BYTES:
@@ -46,6 +49,11 @@ def check_secret(secret: str) -> None:
         raise _invalid("consists of printable ASCII characters")
     if secret != secret.strip():
         raise _invalid("neither begins nor ends with a space")
+    if secret.startswith(_ASYMMETRIC):
+        raise _invalid(
+            "is symmetric: whsk_ and whpk_ begin keys of ed25519 signatures (Standard Webhooks), which would verify "
+            "nothing as the text of an HMAC key; leave it out, and a whsec_ secret is made"
+        )
     key = _standard_key(secret)
     if len(key) < MIN_KEY_BYTES:
         raise _invalid(f"holds at least {MIN_KEY_BYTES} bytes of key; this one has {len(key)}")

@@ -489,23 +489,70 @@ def test_a_copy_in_the_batch_does_not_hide_what_another_copy_s_cut_off_sender_ma
 
 
 class Outage:
-    """DynamoDB reads nothing while it is on."""
+    """While it is on, every read of DynamoDB ends so."""
 
-    is_on = False
+    def __init__(self, fault: str) -> None:
+        self.fault = fault
+        self.is_on = False
 
     def __call__(self, call: str) -> str | None:
-        return "throttled" if self.is_on and call == "dynamodb.batch_get_item" else None
+        return self.fault if self.is_on and call == "dynamodb.batch_get_item" else None
+
+
+def test_an_outage_leaves_no_trace_at_deliveries_that_were_never_sent() -> None:
+    outage = Outage("throttled")
+    world = World(plan=outage)
+    world.owners.register("one", max_retries=1)
+    world.publish(*(event(f"e{number}") for number in range(5)))
+    world.work("ingest")
+    outage.is_on = True
+    world.run(for_ms=11 * HOUR_MS)
+    assert len(world.messages(world.delivery_queue)) == 5
+    outage.is_on = False
+    world.run(for_ms=60_000)
+    assert {record.status for record in world.deliveries()} == {"delivered"}
+    assert [attempt.outcome for record in world.deliveries() for attempt in record.attempts] == ["success"] * 5
+    assert not world.dead_letters()
+
+
+def test_what_was_received_before_an_outage_may_have_been_sent() -> None:
+    outage = Outage("throttled")
+    world = World(plan=outage)
+    world.owners.register("one")
+    world.publish(event("e1"))
+    world.work("ingest")
+    world.sources["sender"].take()  # by a sender that was cut off, nobody knows where
+    world.clock.sleep(371)
+    outage.is_on = True
+    world.run(for_ms=10 * 60_000)
+    outage.is_on = False
+    world.run()
+    assert {attempt.outcome for attempt in world.delivery().attempts} == {"unknown", "success"}
+
+
+def test_what_cannot_be_recorded_in_time_is_not_begun() -> None:
+    world = World()
+    world.owners.register("slow", timeout_seconds=30)
+    world.owners.register("quick", timeout_seconds=5)
+    world.publish(event("e1"))
+    world.work("ingest")
+    world.functions.services.contexts["sender"].remaining_ms = 40_000
+    assert world.poll("sender") == 2
+    assert [seen.url for seen in world.receivers.log] == [url_of("quick")]
+    world.functions.services.contexts["sender"].remaining_ms = 60_000
+    world.run()
+    assert [attempt.outcome for record in world.deliveries() for attempt in record.attempts] == ["success"] * 2
 
 
 def test_attempts_are_counted_by_us_and_not_by_sqs() -> None:
-    outage = Outage()
+    outage = Outage("crash_before")
     world = World(plan=outage)
     world.owners.register("one", max_retries=1)
     world.receivers.script(url_of("one"), [500, 200])
     world.publish(event("e1"))
     world.work("ingest")
     outage.is_on = True
-    world.run(for_ms=HOUR_MS)  # received and given back again and again
+    world.run(for_ms=HOUR_MS)  # received again and again
     (message,) = world.messages(world.delivery_queue)
     assert message.receive_count > 3
     outage.is_on = False
@@ -515,7 +562,7 @@ def test_attempts_are_counted_by_us_and_not_by_sqs() -> None:
 
 
 def test_what_is_received_too_often_ends_as_a_dead_letter_by_sqs_itself() -> None:
-    outage = Outage()
+    outage = Outage("crash_before")
     world = World(plan=outage)
     webhook = world.owners.register("one")
     world.publish(event("e1"))

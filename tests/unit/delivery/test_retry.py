@@ -68,6 +68,13 @@ def test_nine_retries_cover_85_hours() -> None:
         ("Tue Nov 14 22:14:20 2023", 60_000),
         ("Tue, 14 Nov 2023 22:13:19 GMT", 0),
         ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_DELAY_MS),
+        ("60s", 60_000),
+        ("60.9", 60_000),
+        ("60, 60", 60_000),
+        ("30,120s", 120_000),
+        ("2023-11-14T22:14:20Z", 60_000),
+        ("2023-11-14T23:14:20.5+01:00", 60_500),
+        ("0001-01-01T00:00:00+23:59", 0),
     ],
 )
 def test_retry_after_is_read_as_seconds_or_a_date_and_capped_at_a_day(value: str, expected: int) -> None:
@@ -75,7 +82,7 @@ def test_retry_after_is_read_as_seconds_or_a_date_and_capped_at_a_day(value: str
 
 
 @pytest.mark.parametrize(
-    "value", [None, "", "soon", "-5", "1.5", "1e3", "١٢", "12,13", "Tue, 99 Nov 2023", "x" * 9_999]
+    "value", [None, "", "soon", "-5", "1e3", "١٢", "12,", "1m", "60 s", "Tue, 99 Nov 2023", "x" * 9_999]
 )
 def test_a_retry_after_that_is_neither_is_ignored(value: str | None) -> None:
     assert retry_after_ms(value, NOW) is None

@@ -43,4 +43,4 @@ async def test_what_a_receiver_says_back_is_masked_in_the_exchange() -> None:
         await transport.aclose()
         assert receiver.requests("/")[0].header("X-Key") == TOKEN
     assert exchange.response_body == b"x" * 4_086 + b"********"
-    assert exchange.header("x-echo") == "Bearer ********"
+    assert {name.lower(): value for name, value in exchange.response_headers}["x-echo"] == "Bearer ********"

@@ -162,6 +162,8 @@ def test_an_existing_secret_of_enough_strength_is_taken_over(secret: str) -> Non
         "a" * 64,
         "abcabcabcabcabcabcabcabcabc",
         "abcdefgh" * 33,
+        "whsk_" + base64.b64encode(hashlib.sha512(b"1").digest()).decode(),
+        "whpk_" + base64.b64encode(hashlib.sha256(b"1").digest()).decode(),
     ],
 )
 def test_a_weak_or_unusable_secret_is_refused_without_being_shown(secret: str) -> None:

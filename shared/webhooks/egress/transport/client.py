@@ -61,6 +61,7 @@ class _Answer:
     status_code: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    retry_after: str | None
 
 
 class HttpTransport:
@@ -110,6 +111,7 @@ class HttpTransport:
             response_body=redacted(outcome.body, request.credentials, is_cut=len(outcome.body) == MAX_KEPT_BODY_BYTES),
             timings=progress.timings(),
             repeated=progress.repeated,
+            retry_after=outcome.retry_after,
         )
 
     async def aclose(self) -> None:
@@ -165,7 +167,12 @@ class HttpTransport:
                     kept += chunk[: MAX_KEPT_BODY_BYTES - len(kept)]
         finally:
             await body_stream.aclose()
-        return _Answer(response.status_code, _kept_headers(response.headers.raw), bytes(kept))
+        return _Answer(
+            response.status_code,
+            _kept_headers(response.headers.raw),
+            bytes(kept),
+            response.headers.get("retry-after"),
+        )
 
     def _opened(self) -> PooledTransport:
         if self._transport is None:

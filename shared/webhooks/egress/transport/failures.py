@@ -15,7 +15,7 @@ from aiohttp.http_exceptions import LineTooLong
 from aiohttp.streams import EofStream
 
 from webhooks.egress.transport.pinned import TooManyBytes
-from webhooks.errors import RefusedDestination
+from webhooks.errors import RefusedDestination, Unavailable
 
 UNREACHABLE = "unreachable"
 NO_CONNECTION = (
@@ -26,6 +26,9 @@ NO_CONNECTION = (
 # Everything that a receiver can cause. Anything else is a bug of ours and is raised.
 ENDPOINT_ERRORS = (RefusedDestination, httpx.HTTPError, aiohttp.ClientError, EofStream, TooManyBytes, OSError)
 
+
+# The process has no socket, memory or port left: nothing that a receiver could do.
+_OWN_TROUBLE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 
 _CLOSED = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 _NO_HANDSHAKE = "The TLS handshake with the host failed (TLS 1.2 or newer is needed)."
@@ -50,8 +53,11 @@ def deadline_passed(timeout_seconds: float, *, phase: str) -> Failure:
 
 
 def classify(error: BaseException) -> Failure:
-    """Name what an exchange ended with."""
+    """Name what an exchange ended with. Raises Unavailable when it never began, for want of a resource of ours."""
     causes = _causes(error)
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.errno in _OWN_TROUBLE:
+            raise Unavailable(f"no connection can be opened here: {cause.strerror}") from error
     detail = " <- ".join(_shown(cause) for cause in causes)
     if any(isinstance(cause, aiohttp.ClientConnectorError) for cause in causes) and any(
         isinstance(cause, _CLOSED) for cause in causes

@@ -114,6 +114,14 @@ def lookups(transport: HttpTransport) -> list[str]:
 # What is sent and what comes back
 
 
+async def test_retry_after_is_seen_behind_more_headers_than_are_kept(receiver: Receiver, make: Make) -> None:
+    filler = [(f"X-{number}", "x" * 200) for number in range(60)]
+    receiver.script("/hook", answer(503, headers=[*filler, ("Retry-After", "120")]))
+    exchange = await make().send(request(receiver.url("/hook", "x.example")))
+    assert exchange.retry_after == "120"
+    assert len(exchange.response_headers) < 60
+
+
 async def test_the_exact_bytes_and_header_names_arrive(receiver: Receiver, make: Make) -> None:
     body = '{"name": "p\u00e4\ufffe", "n": 1.0}\n'.encode()
     sent = request(receiver.url("/hook?a=%7e&b=|", "x.example"), body=body, headers={"X-PyAirtable-Event-ID": "evt_1"})

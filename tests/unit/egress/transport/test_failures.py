@@ -9,7 +9,7 @@ import pytest
 from webhooks.egress.policy import Destination
 from webhooks.egress.transport.failures import NO_CONNECTION, UNREACHABLE, classify
 from webhooks.egress.transport.pinned import CURRENT_PIN, Pin, PinnedResolver
-from webhooks.errors import RefusedDestination
+from webhooks.errors import RefusedDestination, Unavailable
 
 
 def raised_from(cause: Exception) -> httpx.ConnectError:
@@ -46,3 +46,9 @@ async def test_no_name_is_resolved_but_the_one_that_was_judged() -> None:
     assert found["host"] == "127.0.0.2"
     with pytest.raises(RefusedDestination):
         await PinnedResolver().resolve("other.example", 443)
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL])
+def test_a_process_without_sockets_is_no_fault_of_the_receiver(code: int) -> None:
+    with pytest.raises(Unavailable):
+        classify(raised_from(OSError(code, "none left")))

@@ -1,0 +1,53 @@
+"""Deliveries that a batch could not handle come again soon, and not when the queue's visibility timeout has passed.
+
+A receive that is not accounted for in the record stands for an attempt that may have been cut off. One that certainly
+made no request must not: at the first receive a copy of the message takes its place, and the receives begin anew.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from webhooks.delivery.job import SendReport
+from webhooks.errors import Unavailable
+from webhooks.messages import DeliveryMessage
+
+SOONEST_SECONDS = 5
+SPREAD_SECONDS = 20  # what an outage has gathered must not come all at once
+LONGEST_SECONDS = 370  # the queue's own visibility timeout
+
+logger = logging.getLogger(__name__)
+
+
+class Queue(Protocol):
+    """The queue that the messages came from."""
+
+    def send(self, messages: Iterable[tuple[DeliveryMessage, int]]) -> None:
+        """Send all, each with its delay in seconds. Raises Unavailable."""
+        ...
+
+    def postpone(self, delays: Sequence[tuple[str, int]]) -> None:
+        """Show messages again after seconds. Raises Unavailable."""
+        ...
+
+
+def hand_back(queue: Queue, report: SendReport, random: Callable[[], float]) -> None:
+    """Have what the report gives back come again: soon, spread, and later each time. Never raises.
+
+    What SQS does not take is left to the visibility timeout.
+    """
+    first = [received for received in report.untouched if received.receive_count == 1]
+    later = [received for received in report.untouched if received.receive_count > 1] + report.doubtful
+    try:
+        if first:
+            queue.send([(received.message, _seconds(1, random())) for received in first])
+            report.again.difference_update(received.message_id for received in first)
+        if later:
+            queue.postpone([(each.receipt_handle, _seconds(each.receive_count, random())) for each in later])
+    except Unavailable as exc:
+        logger.warning("%d messages are left to their visibility timeout: %s", len(report.again), exc)
+
+
+def _seconds(receive_count: int, random: float) -> int:
+    spread = (SOONEST_SECONDS + SPREAD_SECONDS * random) * 2 ** min(receive_count - 1, 10)
+    return int(min(spread, LONGEST_SECONDS))

@@ -25,7 +25,8 @@ class DeliveryMessage:
     """One live message of a delivery. `group` is the hash of the webhook's owner, for SQS fair queues.
 
     `reserved`: release has already taken this message's place in the webhook's rate.
-    `reason` is set on the dead-letter queue only: why the delivery was given up.
+    `reason` is set on the dead-letter queue only: why the delivery was given up. `handed_back`: how often a
+    copy has taken its place because we could not begin with it.
     """
 
     delivery_id: str
@@ -40,6 +41,7 @@ class DeliveryMessage:
     attempts_before_cycle: int = 0
     reserved: bool = False
     reason: str | None = None
+    handed_back: int = 0
 
     def meta(self) -> str:
         """Everything but the body, compact."""
@@ -59,6 +61,8 @@ class DeliveryMessage:
             meta["r"] = 1
         if self.reason is not None:
             meta["x"] = self.reason
+        if self.handed_back:
+            meta["h"] = self.handed_back
         return json.dumps(meta, separators=(",", ":"))
 
     @classmethod
@@ -81,6 +85,7 @@ class DeliveryMessage:
                 attempts_before_cycle=_count(parsed.get("b", 0)),
                 reserved=bool(parsed.get("r")),
                 reason=_text(parsed, "x") if "x" in parsed else None,
+                handed_back=_count(parsed.get("h", 0)),
             )
             if not (is_id("dlv", message.delivery_id) and is_id("wh", message.webhook_id)):
                 raise ValueError("'d' and 'w' must be ids of a delivery and a webhook")

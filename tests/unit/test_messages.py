@@ -9,7 +9,9 @@ from webhooks.errors import PoisonMessage
 from webhooks.messages import DeliveryMessage, failures, group_of, received_deliveries
 
 DELIVERY, WEBHOOK = "dlv_" + "1" * 26, "wh_" + "1" * 26
-MESSAGE = DeliveryMessage(DELIVERY, WEBHOOK, "e1", "record.created", "ws:1", "group", "body", 3, 1_000, 2, True, "gone")
+MESSAGE = DeliveryMessage(
+    DELIVERY, WEBHOOK, "e1", "record.created", "ws:1", "group", "body", 3, 1_000, 2, True, "gone", 4
+)
 
 
 def record(meta: str | None, body: str = "body") -> dict[str, Any]:

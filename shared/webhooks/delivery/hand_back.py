@@ -6,6 +6,7 @@ made no request must not: at the first receive a copy of the message takes its p
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from webhooks.delivery.job import SendReport
@@ -13,7 +14,8 @@ from webhooks.errors import Unavailable
 from webhooks.messages import DeliveryMessage
 
 SOONEST_SECONDS = 5
-SPREAD_SECONDS = 20  # what an outage has gathered must not come all at once
+SPREAD_SECONDS = 15  # what an outage has gathered must not come all at once
+GROWTH = 1.3  # an outage of a minute costs no more than another one, one of hours a try every few minutes
 LONGEST_SECONDS = 370  # the queue's own visibility timeout
 
 logger = logging.getLogger(__name__)
@@ -40,7 +42,8 @@ def hand_back(queue: Queue, report: SendReport, random: Callable[[], float]) -> 
     later = [received for received in report.untouched if received.receive_count > 1] + report.doubtful
     try:
         if first:
-            queue.send([(received.message, _seconds(1, random())) for received in first])
+            copies = [replace(each.message, handed_back=each.message.handed_back + 1) for each in first]
+            queue.send([(copy, _seconds(copy.handed_back, random())) for copy in copies])
             report.again.difference_update(received.message_id for received in first)
         if later:
             queue.postpone([(each.receipt_handle, _seconds(each.receive_count, random())) for each in later])
@@ -48,6 +51,6 @@ def hand_back(queue: Queue, report: SendReport, random: Callable[[], float]) -> 
         logger.warning("%d messages are left to their visibility timeout: %s", len(report.again), exc)
 
 
-def _seconds(receive_count: int, random: float) -> int:
-    spread = (SOONEST_SECONDS + SPREAD_SECONDS * random) * 2 ** min(receive_count - 1, 10)
+def _seconds(times: int, random: float) -> int:
+    spread = (SOONEST_SECONDS + SPREAD_SECONDS * random) * GROWTH ** min(times - 1, 20)
     return int(min(spread, LONGEST_SECONDS))

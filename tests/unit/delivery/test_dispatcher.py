@@ -509,10 +509,23 @@ def test_an_outage_leaves_no_trace_at_deliveries_that_were_never_sent() -> None:
     world.run(for_ms=11 * HOUR_MS)
     assert len(world.messages(world.delivery_queue)) == 5
     outage.is_on = False
-    world.run(for_ms=60_000)
+    world.run(for_ms=400_000)
     assert {record.status for record in world.deliveries()} == {"delivered"}
     assert [attempt.outcome for record in world.deliveries() for attempt in record.attempts] == ["success"] * 5
     assert not world.dead_letters()
+
+
+def test_after_a_minute_s_outage_deliveries_flow_again_within_a_minute() -> None:
+    outage = Outage("throttled")
+    world = World(plan=outage)
+    world.owners.register("one")
+    world.publish(*(event(f"e{number}") for number in range(20)))
+    world.work("ingest")
+    outage.is_on = True
+    world.run(for_ms=60_000)
+    outage.is_on = False
+    world.run(for_ms=60_000)
+    assert len(world.receivers.log) == 20
 
 
 def test_what_was_received_before_an_outage_may_have_been_sent() -> None:

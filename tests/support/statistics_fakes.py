@@ -30,8 +30,10 @@ class MemoryStatistics:
         return dict(sorted(self.by_hour.get(webhook_id, {}).items(), reverse=True)[:limit])
 
     def recent(self, webhook_ids: Sequence[str], hours: Sequence[int]) -> Mapping[str, Statistics]:
-        found = {each: self.by_hour.get(each, {}) for each in webhook_ids}
-        return {each: Statistics.total(by[hour] for hour in hours if hour in by) for each, by in found.items()}
+        found = {
+            each: [by[hour] for hour in hours if hour in by] for each in webhook_ids if (by := self.by_hour.get(each))
+        }
+        return {each: Statistics.total(parts) for each, parts in found.items() if parts}
 
     def owner_hours(self, owner: str, from_ms: int, to_ms: int) -> Mapping[int, Statistics]:
         return {hour: each for hour, each in self.by_owner.get(owner, {}).items() if from_ms <= hour < to_ms}

@@ -1,5 +1,6 @@
-// Addresses behind the #, so that one file serves them all and the API's own paths stay free.
+// Pages by their addresses behind the #, so that one file serves them all and the API's own paths stay free.
 
+import { address } from "./addresses.js";
 import { portal } from "./portal.js";
 
 const ROUTES = [
@@ -15,12 +16,9 @@ const ROUTES = [
   ...(portal ? [] : [["/service", () => import("./pages/service.js")]]),
 ];
 
-export const link = (...parts) => `#/${parts.map(encodeURIComponent).join("/")}`;
-
 /** Where the address bar points: {path, query, load, params}. */
 export function place() {
-  const [path, search = ""] = (location.hash.replace(/^#/, "") || "/").split("?");
-  const query = new URLSearchParams(search);
+  const { path, query } = address();
   const steps = path.split("/").map(decoded);
   for (const [pattern, load] of ROUTES) {
     const wanted = pattern.split("/");
@@ -42,20 +40,4 @@ function decoded(step) {
   } catch {
     return step;
   }
-}
-
-export function go(hash) {
-  if (location.hash === hash) dispatchEvent(new HashChangeEvent("hashchange"));
-  else location.hash = hash;
-}
-
-/** Keep what is chosen on a page in its address, without a step in the history. */
-export function remember(values) {
-  const { path, query } = place();
-  for (const [name, value] of Object.entries(values)) {
-    if (value) query.set(name, value);
-    else query.delete(name);
-  }
-  const search = query.toString();
-  history.replaceState(null, "", `#${path}${search ? `?${search}` : ""}`);
 }

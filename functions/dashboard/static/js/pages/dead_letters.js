@@ -3,7 +3,7 @@
 import { deliveryPath, each, get, pages, post, webhookPath } from "../api.js";
 import { fill, h, put } from "../dom.js";
 import { plural } from "../format.js";
-import { link, remember } from "../router.js";
+import { link, remember } from "../addresses.js";
 import { actionButton, badge, empty, failure, growing, head, segmented, skeleton, time, toast } from "../ui.js";
 import { replay } from "../replaying.js";
 

@@ -3,7 +3,7 @@
 import { deliveryPath, get, post, webhookPath } from "../api.js";
 import { fill, h } from "../dom.js";
 import { recover } from "../replaying.js";
-import { link, remember } from "../router.js";
+import { link, remember } from "../addresses.js";
 import { actionButton, badge, empty, growing, time, toast } from "../ui.js";
 
 const STATUSES = [["", "All statuses"], ["delivered", "Delivered"], ["retrying", "Retrying"], ["pending", "Pending"], ["failed", "Failed"], ["abandoned", "Abandoned"]];

@@ -3,7 +3,7 @@
 import { deliveryPath, get, post, webhookPath } from "../api.js";
 import { h, put } from "../dom.js";
 import { json, milliseconds, pretty } from "../format.js";
-import { go, link } from "../router.js";
+import { go, link } from "../addresses.js";
 import { actionButton, badge, button, code, copy, facts, head, headersTable, idChip, time, toast } from "../ui.js";
 import { asCurl } from "../curl.js";
 import { signatureCheck } from "./signature_check.js";

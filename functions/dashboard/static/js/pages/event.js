@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { fill, h, put } from "../dom.js";
 import { json, words } from "../format.js";
-import { link } from "../router.js";
+import { link } from "../addresses.js";
 import { badge, code, empty, facts, growing, head, idChip, linkButton, skeleton, time } from "../ui.js";
 
 const FRESH_TRIES = 12;

@@ -5,7 +5,7 @@ import { fill, h, put } from "../dom.js";
 import { json } from "../format.js";
 import { area, field, form, select, text, Wrong } from "../forms.js";
 import { portal } from "../portal.js";
-import { go, link } from "../router.js";
+import { go, link } from "../addresses.js";
 import { may } from "../session.js";
 import { badge, button, dialog, empty, head, skeleton, time, toast } from "../ui.js";
 

@@ -5,7 +5,7 @@ import { chart, meter } from "../chart.js";
 import { fill, h, put } from "../dom.js";
 import { ago, count, milliseconds, percent, plural, words } from "../format.js";
 import { portal } from "../portal.js";
-import { link, remember } from "../router.js";
+import { link, remember } from "../addresses.js";
 import { may } from "../session.js";
 import { badge, failure, head, linkButton, segmented, skeleton } from "../ui.js";
 

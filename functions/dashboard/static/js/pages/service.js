@@ -3,7 +3,7 @@
 import { call } from "../api.js";
 import { fill, h, put } from "../dom.js";
 import { count, milliseconds, stretch, words } from "../format.js";
-import { link } from "../router.js";
+import { link } from "../addresses.js";
 import { badge, failure, head, idChip, skeleton } from "../ui.js";
 
 const LIVE_MS = 10_000;

@@ -4,7 +4,7 @@ import { call, del, get, post, put as change, webhookPath } from "../api.js";
 import { chart } from "../chart.js";
 import { fill, h, put } from "../dom.js";
 import { count, json, milliseconds, percent, plural, stretch, words } from "../format.js";
-import { go, link, remember } from "../router.js";
+import { go, link, remember } from "../addresses.js";
 import { actionButton, badge, confirm, dialog, empty, facts, failure, head, headersTable, idChip, linkButton, segmented, skeleton, tabs, time, toast } from "../ui.js";
 import { deliveries } from "./deliveries.js";
 import { subscriptions } from "./subscriptions.js";

@@ -4,7 +4,7 @@ import { call, get, put as change, webhookPath } from "../api.js";
 import { h, put } from "../dom.js";
 import { json, stretch } from "../format.js";
 import { area, field, form, number, pairs, select, text, Wrong } from "../forms.js";
-import { go, link } from "../router.js";
+import { go, link } from "../addresses.js";
 import { button, code, copy, dialog, head, toast } from "../ui.js";
 import { portal } from "../portal.js";
 

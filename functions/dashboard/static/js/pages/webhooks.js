@@ -4,7 +4,7 @@ import { get } from "../api.js";
 import { meter } from "../chart.js";
 import { fill, h, icon, put } from "../dom.js";
 import { count, percent, plural } from "../format.js";
-import { link, remember } from "../router.js";
+import { link, remember } from "../addresses.js";
 import { actionButton, badge, button, empty, failure, head, idChip, linkButton, skeleton, time } from "../ui.js";
 
 const A_PAGE = 25;

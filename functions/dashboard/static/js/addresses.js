@@ -1,0 +1,25 @@
+// Addresses behind the #, as pages make and keep them. Which page an address means is the router's concern.
+
+export const link = (...parts) => `#/${parts.map(encodeURIComponent).join("/")}`;
+
+/** The path behind the # and its query. */
+export function address() {
+  const [path, search = ""] = (location.hash.replace(/^#/, "") || "/").split("?");
+  return { path, query: new URLSearchParams(search) };
+}
+
+export function go(hash) {
+  if (location.hash === hash) dispatchEvent(new HashChangeEvent("hashchange"));
+  else location.hash = hash;
+}
+
+/** Keep what is chosen on a page in its address, without a step in the history. */
+export function remember(values) {
+  const { path, query } = address();
+  for (const [name, value] of Object.entries(values)) {
+    if (value) query.set(name, value);
+    else query.delete(name);
+  }
+  const search = query.toString();
+  history.replaceState(null, "", `#${path}${search ? `?${search}` : ""}`);
+}

@@ -1,6 +1,5 @@
 """The api put together: the parts of AWS that it stands on, the use cases over them, and the routes over those."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -42,6 +41,7 @@ from webhooks.recovery.replay import Replayer
 from webhooks.recovery.replay_source import DeadLetterStore as LetterPages
 from webhooks.recovery.replay_source import MissedStore as MissedPages
 from webhooks.recovery.replay_source import ReplaySource
+from webhooks.runtime import MACHINE, Runtime
 from webhooks.sealing import SecretBox
 from webhooks.settings import ApiSettings
 from webhooks.statistics.prometheus import CountersStore, QueueDepth, ServiceMetrics
@@ -59,7 +59,6 @@ from webhooks.store.request_counts import RequestCountStore
 from webhooks.store.routes import RouteStore
 from webhooks.store.states import StateStore
 from webhooks.store.statistics import StatisticsReader
-from webhooks.times import now_ms as system_now_ms
 
 
 class Webhooks(ManagementStore, OverviewWebhooks, Protocol):
@@ -108,11 +107,10 @@ def adapters(
     clients: Clients,
     *,
     models: Callable[[str], Models] = bind,
-    now_ms: Callable[[], int] = system_now_ms,
-    sleep: Callable[[float], None] = time.sleep,
+    runtime: Runtime = MACHINE,
 ) -> Ports:
     """The ports on AWS. `models` binds pynamodb's models to a table."""
-    sqs, retention_ms = clients.sqs, settings.retention_ms
+    sqs, retention_ms, now_ms, sleep = clients.sqs, settings.retention_ms, runtime.now_ms, runtime.sleep
     table = DynamoTable(clients.dynamodb, settings.table_name, sleep=sleep)
     data_key = DataKeyStore(table)
     urls = {
@@ -151,8 +149,9 @@ def adapters(
     )
 
 
-def use_cases(settings: ApiSettings, ports: Ports, *, now_ms: Callable[[], int] = system_now_ms) -> UseCases:
+def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -> UseCases:
     """Everything that the routes call."""
+    now_ms = runtime.now_ms
     store, history, letters, events = ports.webhooks, ports.history, ports.letters, ports.events
     jobs, jobs_queue = ports.jobs, ports.jobs_queue
     replayer = Replayer(ports.contexts, letters, ports.delivery_queue, now_ms=now_ms)

@@ -1,9 +1,5 @@
 """Ingest put together: what it is made of, and what a batch goes through."""
 
-import random
-import sys
-import time
-from collections.abc import Callable
 from dataclasses import asdict
 from logging import INFO
 from typing import Any
@@ -16,26 +12,23 @@ from webhooks.batch_log import INGEST, BatchLog, Context, Handler, oldest_ms
 from webhooks.events.ingestion import Ingestion
 from webhooks.matching.route_cache import RouteCache
 from webhooks.messages import failures, received_text
+from webhooks.runtime import MACHINE, Runtime
 from webhooks.settings import IngestSettings
 from webhooks.store.duplicates import Duplicates
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.events import EventStore
 from webhooks.store.routes import RouteStore
 from webhooks.store.schema import counter_shard
-from webhooks.times import now_ms as system_now_ms
 
 
 def build(
     settings: IngestSettings,
     clients: Clients,
     logger: Logger,
-    *,
-    now_ms: Callable[[], int] = system_now_ms,
-    random: Callable[[], float] = random.random,
-    sleep: Callable[[float], None] = time.sleep,
-    write: Callable[[str], object] = sys.stdout.write,
+    runtime: Runtime = MACHINE,
 ) -> Handler:
     """The handler."""
+    now_ms, sleep = runtime.now_ms, runtime.sleep
     table = DynamoTable(clients.hot_dynamodb, settings.table_name, sleep=sleep)
     ingestion = Ingestion(
         RouteCache(RouteStore(table)),
@@ -46,8 +39,8 @@ def build(
         event_types=settings.event_types,
         now_ms=now_ms,
     )
-    duplicates = Duplicates(table, counter_shard(random()))
-    batch_log = BatchLog(INGEST, now_ms=now_ms, detailed=logger.log_level <= INFO, write=write)
+    duplicates = Duplicates(table, counter_shard(runtime.random()))
+    batch_log = BatchLog(INGEST, now_ms=now_ms, detailed=logger.log_level <= INFO, write=runtime.write)
 
     def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
         """SQS batch in, ids of the messages to receive again out."""

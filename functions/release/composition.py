@@ -1,8 +1,5 @@
 """Release put together: what it is made of, and what a run does."""
 
-import sys
-import time
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -13,13 +10,13 @@ from webhooks.aws.sqs import Queue, SqsDeliveries
 from webhooks.batch_log import RELEASE, BatchLog, Context, Handler
 from webhooks.delivery.release import Mapper, Release
 from webhooks.errors import Unavailable
+from webhooks.runtime import MACHINE, Runtime
 from webhooks.settings import ReleaseSettings
 from webhooks.statistics.counts import PARKED, by_reason
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.states import StateStore
 from webhooks.store.statistics import StatisticsReader
 from webhooks.store.waiting import DUE_SHARDS, WaitingStore
-from webhooks.times import now_ms as system_now_ms
 
 MARGIN_MS = 10_000  # left of the function's timeout when draining stops until the next minute
 CIRCUITS_COUNTED = 1_000
@@ -31,11 +28,10 @@ def build(
     logger: Logger,
     *,
     each: Mapper = map,
-    now_ms: Callable[[], int] = system_now_ms,
-    sleep: Callable[[float], None] = time.sleep,
-    write: Callable[[str], object] = sys.stdout.write,
+    runtime: Runtime = MACHINE,
 ) -> Handler:
     """The handler. `each` is a `map` that may work on several shards and rooms at once."""
+    now_ms, sleep = runtime.now_ms, runtime.sleep
     table = DynamoTable(clients.hot_dynamodb, settings.table_name, sleep=sleep)
     release = Release(
         WaitingStore(table, settings.retention_ms, now_ms),
@@ -46,7 +42,7 @@ def build(
         each=each,
     )
     statistics = StatisticsReader(table)
-    run_log = BatchLog(RELEASE, now_ms=now_ms, write=write)
+    run_log = BatchLog(RELEASE, now_ms=now_ms, write=runtime.write)
 
     def handler(_event: dict[str, Any], context: Context) -> dict[str, Any]:
         """Schedule in, what was released out."""

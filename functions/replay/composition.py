@@ -1,9 +1,6 @@
 """Replay put together: what it is made of, and what messages of its two queues go through."""
 
 import json
-import sys
-import time
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -19,13 +16,13 @@ from webhooks.recovery.dead_letter_writer import DeadLetterWriter
 from webhooks.recovery.replay import Replayer
 from webhooks.recovery.replay_jobs import ReplayJobs
 from webhooks.recovery.replay_source import ReplaySource
+from webhooks.runtime import MACHINE, Runtime
 from webhooks.settings import ReplaySettings
 from webhooks.store.dead_letters import DeadLetterStore
 from webhooks.store.delivery_context import DeliveryContextStore
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.missed import MissedStore
 from webhooks.store.replay_jobs import ReplayJobStore
-from webhooks.times import now_ms as system_now_ms
 
 MARGIN_MS = 15_000  # left of the function's timeout when a job stops and goes on in the next invocation
 
@@ -34,12 +31,10 @@ def build(
     settings: ReplaySettings,
     clients: Clients,
     logger: Logger,
-    *,
-    now_ms: Callable[[], int] = system_now_ms,
-    sleep: Callable[[float], None] = time.sleep,
-    write: Callable[[str], object] = sys.stdout.write,
+    runtime: Runtime = MACHINE,
 ) -> Handler:
     """The handler."""
+    now_ms, sleep = runtime.now_ms, runtime.sleep
     table = DynamoTable(clients.dynamodb, settings.table_name, sleep=sleep)
     store = DeliveryContextStore(table, settings.retention_ms, now_ms)
     letters = DeadLetterStore(table, settings.retention_ms, now_ms)
@@ -53,8 +48,8 @@ def build(
         SqsJobs(Queue(clients.sqs, settings.jobs_queue_url, sleep=sleep)),
         now_ms=now_ms,
     )
-    burial_log = BatchLog(REPLAY, now_ms=now_ms, write=write)
-    jobs_log = BatchLog(REPLAY_JOBS, now_ms=now_ms, write=write)
+    burial_log = BatchLog(REPLAY, now_ms=now_ms, write=runtime.write)
+    jobs_log = BatchLog(REPLAY_JOBS, now_ms=now_ms, write=runtime.write)
     jobs_queue_name = settings.jobs_queue_url.rsplit("/", 1)[-1]
 
     def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:

@@ -1,9 +1,5 @@
 """Rollup put together: what it is made of, and what a batch goes through."""
 
-import random
-import sys
-import time
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -13,39 +9,36 @@ from webhooks.aws.clients import Clients
 from webhooks.aws.eventbridge import EventBridgeBus
 from webhooks.batch_log import ROLLUP, BatchLog, Context, Handler
 from webhooks.messages import failures
+from webhooks.runtime import MACHINE, Runtime
 from webhooks.settings import RollupSettings
 from webhooks.statistics.rollup import Rollup
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.schema import counter_shard
 from webhooks.store.statistics import StatisticsStore
 from webhooks.store.stream import stream_records
-from webhooks.times import now_ms as system_now_ms
 
 
 def build(
     settings: RollupSettings,
     clients: Clients,
     logger: Logger,
-    *,
-    now_ms: Callable[[], int] = system_now_ms,
-    random: Callable[[], float] = random.random,
-    sleep: Callable[[float], None] = time.sleep,
-    write: Callable[[str], object] = sys.stdout.write,
+    runtime: Runtime = MACHINE,
 ) -> Handler:
     """The handler."""
+    now_ms, sleep = runtime.now_ms, runtime.sleep
     rollup = Rollup(
         StatisticsStore(
             DynamoTable(clients.dynamodb, settings.table_name, sleep=sleep),
-            shard=counter_shard(random()),
+            shard=counter_shard(runtime.random()),
             retention_ms=settings.retention_ms,
             now_ms=now_ms,
         ),
         EventBridgeBus(lambda: clients.events, settings.event_bus_name, settings.event_source),
         sleep=sleep,
-        random=random,
+        random=runtime.random,
         now_ms=now_ms,
     )
-    batch_log = BatchLog(ROLLUP, now_ms=now_ms, write=write)
+    batch_log = BatchLog(ROLLUP, now_ms=now_ms, write=runtime.write)
 
     def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
         """A batch of the stream in; where to begin again out, when not all could be counted."""

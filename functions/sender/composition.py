@@ -1,10 +1,6 @@
 """The sender put together: what it is made of, and what a batch goes through."""
 
 import asyncio
-import random
-import sys
-import time
-from collections.abc import Callable
 from logging import INFO
 from typing import Any
 
@@ -23,6 +19,7 @@ from webhooks.delivery.test_send import TestSender
 from webhooks.errors import Unavailable
 from webhooks.messages import failures, received_deliveries
 from webhooks.request.signed_request import RequestSigner
+from webhooks.runtime import MACHINE, Runtime
 from webhooks.settings import SenderSettings
 from webhooks.store.data_key import DataKeyStore
 from webhooks.store.delivery_context import DeliveryContextStore
@@ -31,7 +28,6 @@ from webhooks.store.duplicates import Duplicates
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.schema import counter_shard
 from webhooks.store.states import StateStore
-from webhooks.times import now_ms as system_now_ms
 
 DAY_MS = 86_400_000
 
@@ -42,13 +38,10 @@ def build(
     transport: Transport,
     loop: asyncio.AbstractEventLoop,
     logger: Logger,
-    *,
-    now_ms: Callable[[], int] = system_now_ms,
-    random: Callable[[], float] = random.random,
-    sleep: Callable[[float], None] = time.sleep,
-    write: Callable[[str], object] = sys.stdout.write,
+    runtime: Runtime = MACHINE,
 ) -> Handler:
     """The handler. `loop` serves the process for all its life: the transport's connections live in it."""
+    now_ms, sleep = runtime.now_ms, runtime.sleep
     table = DynamoTable(clients.hot_dynamodb, settings.table_name, sleep=sleep)
     store, states = DeliveryContextStore(table, settings.retention_ms, now_ms), StateStore(table)
     data_keys = DataKeyStore(table)
@@ -66,10 +59,12 @@ def build(
         now_ms=now_ms,
     )
     admission = Admission(states, policy, now_ms=now_ms)
-    sender = Sender(store, admission, transport, signer, conclusion, policy, deliveries, now_ms=now_ms, random=random)
+    sender = Sender(
+        store, admission, transport, signer, conclusion, policy, deliveries, now_ms=now_ms, random=runtime.random
+    )
     test_sender = TestSender(store, transport, signer, now_ms=now_ms)
-    duplicates = Duplicates(table, counter_shard(random()))
-    batch_log = BatchLog(SENDER, now_ms=now_ms, detailed=logger.log_level <= INFO, write=write)
+    duplicates = Duplicates(table, counter_shard(runtime.random()))
+    batch_log = BatchLog(SENDER, now_ms=now_ms, detailed=logger.log_level <= INFO, write=runtime.write)
 
     def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
         """SQS batch in, ids to receive again out; or {"test": {"webhook_id", "event"}} in, a TestResult out."""

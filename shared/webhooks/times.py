@@ -1,16 +1,10 @@
-"""Times: now, and as the API writes and reads them."""
+"""Times as the API writes and reads them."""
 
 import re
-import time
 from datetime import UTC, datetime, timedelta
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,32})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 _EPOCH = datetime.fromtimestamp(0, UTC)
-
-
-def now_ms() -> int:
-    """Milliseconds since 1970 by the machine's clock. Only compositions name it; everything else is given a clock."""
-    return time.time_ns() // 1_000_000
 
 
 def rfc3339(time_ms: int) -> str:

@@ -14,15 +14,14 @@ class Api:
     """One process of the api. Management of webhooks is in `owners`."""
 
     def __init__(self, services: Services) -> None:
-        settings, now_ms = ApiSettings.read(services.environment()), services.clock.now_ms
+        settings = ApiSettings.read(services.environment())
         ports = composition.adapters(
             settings,
             services.clients(),
             models=partial(models, services.dynamodb),
-            now_ms=now_ms,
-            sleep=services.time()["sleep"],
+            runtime=services.runtime(),
         )
-        self.use_cases = composition.use_cases(settings, ports, now_ms=now_ms)
+        self.use_cases = composition.use_cases(settings, ports, services.runtime())
         self.owners = Owners(self.use_cases, ports.webhooks)
         self.publishing = self.use_cases.publishing
         self.deliveries = self.use_cases.deliveries

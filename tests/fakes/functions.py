@@ -18,6 +18,7 @@ from tests.fakes.receivers import FakeReceivers
 from tests.fakes.virtual_loop import VirtualLoop
 from webhooks import batch_log, settings
 from webhooks.aws.direct_dynamodb import DirectDynamoDB
+from webhooks.runtime import Runtime
 from webhooks.store.dynamo import DynamoTable
 
 if TYPE_CHECKING:
@@ -93,9 +94,9 @@ class Services:
             "MAX_WEBHOOKS_PER_TENANT": "100000",
         }
 
-    def time(self) -> dict[str, Any]:
-        """How time passes in a function."""
-        return {"now_ms": self.clock.now_ms, "sleep": self.sleep or self.clock.sleep}
+    def runtime(self) -> Runtime:
+        """A function's clock, chance, patience and log."""
+        return Runtime(self.clock.now_ms, self.random, self.sleep or self.clock.sleep, self.write)
 
     def table(self) -> DynamoTable:
         """The table."""
@@ -111,9 +112,7 @@ def ingest(services: Services) -> Handler:
     read = settings.IngestSettings.read(services.environment())
     return _invoked(
         services.contexts["ingest"],
-        ingest_function.build(
-            read, services.clients(), logger, random=services.random, write=services.write, **services.time()
-        ),
+        ingest_function.build(read, services.clients(), logger, runtime=services.runtime()),
     )
 
 
@@ -125,7 +124,7 @@ def sender(services: Services) -> Handler:
         services.contexts["sender"],
         sender_function.build(
             read, services.clients(), services.transport, loop, logger,
-            random=services.random, write=services.write, **services.time(),
+            runtime=services.runtime(),
         ),
     )  # fmt: skip
 
@@ -146,7 +145,7 @@ def release(services: Services) -> Handler:
     read = settings.ReleaseSettings.read(services.environment())
     return _invoked(
         services.contexts["release"],
-        release_function.build(read, services.clients(), logger, write=services.write, **services.time()),
+        release_function.build(read, services.clients(), logger, runtime=services.runtime()),
     )
 
 
@@ -155,7 +154,7 @@ def replay(services: Services) -> Handler:
     read = settings.ReplaySettings.read(services.environment())
     return _invoked(
         services.contexts["replay"],
-        replay_function.build(read, services.clients(), logger, write=services.write, **services.time()),
+        replay_function.build(read, services.clients(), logger, runtime=services.runtime()),
     )
 
 
@@ -164,9 +163,7 @@ def rollup(services: Services) -> Handler:
     read = settings.RollupSettings.read(services.environment())
     return _invoked(
         services.contexts["rollup"],
-        rollup_function.build(
-            read, services.clients(), logger, random=services.random, write=services.write, **services.time()
-        ),
+        rollup_function.build(read, services.clients(), logger, runtime=services.runtime()),
     )
 
 

@@ -26,6 +26,7 @@ from tests.support.management_fakes import (
     PlainBox,
 )
 from tests.support.statistics_fakes import MemoryStates, MemoryStatistics
+from webhooks.runtime import Runtime
 from webhooks.settings import ApiSettings
 
 NOW = 1_760_000_000_000
@@ -103,7 +104,7 @@ class ApiClient:
             queue_ages=lambda: self.ages(),
             checks=self.checks,
         )
-        use_cases = composition.use_cases(settings, ports, now_ms=now_ms)
+        use_cases = composition.use_cases(settings, ports, Runtime(now_ms=now_ms))
         self.management = use_cases.webhooks
         self.api = api.create(use_cases, self.cors, Logger(service="tested", level="CRITICAL"))
 

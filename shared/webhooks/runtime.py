@@ -1,0 +1,25 @@
+"""What a process takes from the machine it runs on, so that a simulation can give it something else."""
+
+import random
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970 by the machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The clock, chance from 0 to below 1, waiting in seconds, and where the lines of batches are written."""
+
+    now_ms: Callable[[], int] = now_ms
+    random: Callable[[], float] = random.random
+    sleep: Callable[[float], None] = time.sleep
+    write: Callable[[str], object] = sys.stdout.write
+
+
+MACHINE = Runtime()

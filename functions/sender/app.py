@@ -1,12 +1,11 @@
 """Lambda: delivery messages become HTTP requests, and their outcomes are recorded. Also makes test deliveries."""
 
 import asyncio
-import gc
 import os
 
 from aws_lambda_powertools import Logger
 
-from composition import build
+from composition import build, settle
 from webhooks.aws.clients import Clients
 from webhooks.egress.policy import EgressPolicy
 from webhooks.egress.transport import HttpTransport
@@ -20,5 +19,4 @@ handler = build(
     asyncio.new_event_loop(),
     Logger(service="webhooks", level=settings.log_level),
 )
-gc.freeze()  # what was made so far stays, so there is no use in looking through it
-gc.set_threshold(10_000)  # nor in looking for cycles at every 700th object: that took a tenth of a batch's CPU
+settle()

@@ -1,24 +1,34 @@
 """Our functions as Lambda has them: environment, context, table items, and the module of the handler."""
 
+import asyncio
 import base64
 import contextlib
 import importlib.util
 import json
 import os
+import ssl
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aws_lambda_powertools import Logger
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from functions.sender import composition as sender_function
 from tests.benchmarks.measuring import PROJECT, Stub
 from tests.benchmarks.stub import PLAIN_KEY
+from webhooks.aws.clients import Clients
+from webhooks.batch_log import Handler
+from webhooks.egress.policy import EgressPolicy
+from webhooks.egress.transport import HttpTransport
 from webhooks.ids import new_id
 from webhooks.messages import DeliveryMessage
 from webhooks.models.webhook import Sealed
 from webhooks.request.signed_request import sealed_text
+from webhooks.runtime import Runtime
+from webhooks.settings import SenderSettings
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 Item = dict[str, Any]
@@ -61,6 +71,19 @@ def load(name: str) -> Any:
     with _unheard():
         spec.loader.exec_module(module)
     return module
+
+
+def sender(authority: str) -> Handler:
+    """The sender's handler as functions/sender/app.py has it built, trusting the stub's authority instead of the public
+    ones. Its lines are made, and not kept."""
+    settings = SenderSettings.read(os.environ)
+    transport = HttpTransport(EgressPolicy.from_settings(settings), tls=ssl.create_default_context(cafile=authority))
+    unheard = Path(os.devnull).open("w")  # noqa: SIM115 - the process keeps it
+    logger = Logger(service="webhooks", level=settings.log_level, stream=unheard)
+    runtime = Runtime(write=unheard.write)
+    handler = sender_function.build(settings, Clients(), transport, asyncio.new_event_loop(), logger, runtime)
+    sender_function.settle()
+    return handler
 
 
 @contextlib.contextmanager

@@ -22,11 +22,10 @@ WEBHOOKS = 5  # that the deliveries of a batch belong to
 
 
 def ours(stub: Stub, *, batch: int, tls: bool, latency_ms: int, units: int) -> dict[str, float]:
-    """functions/sender as it is deployed."""
+    """functions/sender as its app.py has it."""
     composition.configure(stub)
     ids = composition.seed_webhooks(stub, [stub.url(tls=tls, latency_ms=latency_ms)] * WEBHOOKS)
-    app = composition.load("sender")
-    app.transport._tls = ssl.create_default_context(cafile=stub.authority)
+    handler = composition.sender(stub.authority)
     made_ms = composition.now_ms()
 
     def prepare(number: int) -> list[dict[str, Any]]:
@@ -36,7 +35,7 @@ def ours(stub: Stub, *, batch: int, tls: bool, latency_ms: int, units: int) -> d
         ]
 
     def work(records: list[dict[str, Any]]) -> int:
-        answer = app.handler({"Records": records}, composition.Context())
+        answer = handler({"Records": records}, composition.Context())
         if answer["batchItemFailures"]:
             raise RuntimeError(f"not all were delivered: {answer}")
         return batch

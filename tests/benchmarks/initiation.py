@@ -1,6 +1,5 @@
 """From a batch's arrival at the sender to the first byte at the receiver, held to the memory's share of a core."""
 
-import ssl
 import time
 
 from tests.benchmarks import composition
@@ -16,8 +15,7 @@ def initiation(stub: Stub, *, batch: int, batches: int, share: float, aws_ms: fl
     """
     composition.configure(stub)
     ids = composition.seed_webhooks(stub, [stub.url(tls=tls)] * WEBHOOKS)
-    app = composition.load("sender")
-    app.transport._tls = ssl.create_default_context(cafile=stub.authority)
+    handler = composition.sender(stub.authority)
     stub.control("Seed", delay=aws_ms / 1000)
     waits: list[float] = []
     calls = 0.0
@@ -31,7 +29,7 @@ def initiation(stub: Stub, *, batch: int, batches: int, share: float, aws_ms: fl
             ]
             stub.calls()
             started = time.monotonic()
-            app.handler({"Records": records}, composition.Context())
+            handler({"Records": records}, composition.Context())
             counted = stub.calls()
             arrivals = stub.control("Arrivals")
             if number:

@@ -188,8 +188,12 @@ class Release:
             else:
                 self._states.reschedule(webhook_id, state, now_ms + PERIOD_MS)
             return False
-        context = self._store.around(ids)
-        waiting = [r for _, d in ids if (r := context.records.get(d or "")) and r.waiting and r.waiting.kind == "room"]
+        context, waiting = self._waiting(ids)
+        if not waiting and limit < CHUNK:  # the oldest cannot be read, or the index lags: the next ones need not wait
+            ids = self._store.in_room(webhook_id, CHUNK)
+            context, waiting = self._waiting(ids)
+            waiting = waiting[:limit]
+        report.unreadable += sum(not context.readable(w, d) for w, d in ids)
         granted = len(waiting)
         if rate is None:
             report.from_rooms += self._send(waiting, context, [0] * len(waiting))
@@ -197,10 +201,15 @@ class Release:
             granted, first_in_seconds = self._reserve(webhook_id, state, len(waiting), rate)
             delays = [int(first_in_seconds + position / rate) for position in range(granted)]
             report.from_rooms += self._send(waiting[:granted], context, delays, reserved=True)
-        if limit == CHUNK and len(ids) == CHUNK and granted == len(waiting):
+        if waiting and limit == CHUNK and len(ids) == CHUNK and granted == len(waiting):
             return True
         self._states.reschedule(webhook_id, state, now_ms + PERIOD_MS)
         return False
+
+    def _waiting(self, ids: Sequence[tuple[str, str | None]]) -> tuple[DeliveryContext, list[DeliveryRecord]]:
+        context = self._store.around(ids)
+        records = [context.records.get(delivery_id or "") for _, delivery_id in ids]
+        return context, [r for r in records if r and r.waiting and r.waiting.kind == "room"]
 
     def _reserve(self, webhook_id: str, state: EndpointState, wanted: int, rate: float) -> tuple[int, float]:
         """Places in the webhook's rate within the coming minute, and in how many seconds the first of them is.

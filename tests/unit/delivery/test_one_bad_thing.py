@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ import pytest
 from tests.fakes.owners import url_of
 from tests.fakes.world import TABLE, World, events
 from webhooks.delivery.admission import Admission
+from webhooks.delivery.circuit_breaker import Circuit
+from webhooks.delivery.release import CHUNK
 from webhooks.models.webhook import Webhook
 from webhooks.store.delivery_items import delivery_key
-from webhooks.store.dynamo import Item, key_of
-from webhooks.store.states import state_key
+from webhooks.store.dynamo import DynamoTable, Item, key_of
+from webhooks.store.states import StateStore, state_key
 from webhooks.store.webhook_items import webhook_key
 
 HEALTHY = 4
@@ -117,6 +120,33 @@ def test_rooms_are_drained_beside_one_that_cannot_be_read() -> None:
     change(world, state_key(bad.webhook_id), spoilt_circuit)
     report = world.functions.invoke("release", {})
     assert (report["unreadable"], report["from_rooms"]) == (1, HEALTHY)
+
+
+def test_a_room_whose_oldest_delivery_cannot_be_read_is_probed_with_the_next() -> None:
+    world = World()
+    webhook = world.owners.register("one", status="paused")
+    world.publish(*events(HEALTHY))
+    world.work()
+    world.owners.change(webhook, status="active")
+    before = world.state(webhook.webhook_id)
+    opened = replace(before, circuit=Circuit(state="open", open_until_ms=world.clock.ms))
+    assert StateStore(DynamoTable(world.dynamodb, TABLE)).save_health(webhook.webhook_id, before, opened)
+    oldest = min(record.delivery_id for record in world.deliveries())
+    change(world, delivery_key(webhook.webhook_id, oldest), spoilt_status)
+    report = world.functions.invoke("release", {})
+    assert (report["unreadable"], report["from_rooms"]) == (1, 1)
+
+
+def test_a_room_of_which_nothing_can_be_read_is_left_to_the_next_run() -> None:
+    world = World()
+    webhook = world.owners.register("one", status="paused")
+    world.publish(*events(CHUNK))
+    world.work()
+    world.owners.change(webhook, status="active")
+    for record in world.deliveries():
+        change(world, delivery_key(webhook.webhook_id, record.delivery_id), spoilt_status)
+    report = world.functions.invoke("release", {})
+    assert (report["unreadable"], report["out_of_time"]) == (CHUNK, False)
 
 
 def test_dead_letters_are_kept_beside_one_whose_items_cannot_be_read() -> None:

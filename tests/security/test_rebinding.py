@@ -62,7 +62,7 @@ class Flipping:
         self.chance = random.Random(4)
         self.lookups = 0
 
-    async def resolve(self, host: str, port: int) -> Sequence[str]:
+    async def resolve(self, host: str, port: int, owner: str) -> Sequence[str]:
         self.lookups += 1
         await asyncio.sleep(0)
         return self.chance.choice(

@@ -129,7 +129,7 @@ class HttpTransport:
             return Failure("refused_address", str(refused), f"{refused.code}: {refused.detail}")
         transport = self._opened()
         try:
-            addresses = await self._judged_addresses(destination)
+            addresses = await self._judged_addresses(destination, pool)
             progress.resolved = time.perf_counter()
             pin = Pin(destination, addresses, pool, request.headers)
             try:
@@ -145,10 +145,10 @@ class HttpTransport:
         except ENDPOINT_ERRORS as error:
             return classify(error)
 
-    async def _judged_addresses(self, destination: Destination) -> tuple[str, ...]:
+    async def _judged_addresses(self, destination: Destination, owner: str) -> tuple[str, ...]:
         if destination.is_literal:
             return (destination.host,)
-        answers = await self._resolver.resolve(destination.host, destination.port)
+        answers = await self._resolver.resolve(destination.host, destination.port, owner)
         return check_addresses(destination.host, tuple(dict.fromkeys(answers)), self._policy)
 
     async def _exchange(self, transport: PooledTransport, pin: Pin, body: bytes, progress: _Progress) -> _Answer:

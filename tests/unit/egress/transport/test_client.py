@@ -54,7 +54,7 @@ class FakeResolver:
         self.delay_seconds = delay_seconds
         self.lookups: list[str] = []
 
-    async def resolve(self, host: str, port: int) -> Sequence[str]:
+    async def resolve(self, host: str, port: int, owner: str) -> Sequence[str]:
         self.lookups.append(host)
         await asyncio.sleep(self.delay_seconds)
         found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]

@@ -3,6 +3,7 @@
 import base64
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,11 +14,12 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from botocore.exceptions import SSLError
+from botocore.exceptions import ReadTimeoutError, SSLError
 
 from tests.support.certificates import CertificateAuthority
 from webhooks.aws.clients import Clients, client
 from webhooks.aws.direct_dynamodb import DirectDynamoDB, direct
+from webhooks.delivery.dispatcher import RECORDING_MS
 
 KEYS = {"RequestItems": {"t": {"Keys": [{"pk": {"S": "a"}, "sk": {"S": "b"}}], "ConsistentRead": True}}}
 ITEM = {"pk": {"S": "a"}, "n": {"N": "1"}, "raw": {"B": base64.b64encode(b"\0\xff").decode()}, "is": {"BOOL": True}}
@@ -25,7 +27,10 @@ ANSWER = json.dumps({"Responses": {"t": [ITEM]}, "UnprocessedKeys": {}}).encode(
 
 
 class Endpoint(ThreadingHTTPServer):
-    """A DynamoDB that gives the scripted answers, then one item for ever. A status of 0 hangs up."""
+    """A DynamoDB that gives the scripted answers, then one item for ever. A status of 0 hangs up.
+
+    While `silent` is set it takes requests and says nothing.
+    """
 
     daemon_threads = True
 
@@ -34,6 +39,8 @@ class Endpoint(ThreadingHTTPServer):
         self.script: list[tuple[int, bytes]] = []
         self.requests: list[tuple[dict[str, str], bytes]] = []
         self.clients: set[int] = set()
+        self.silent = False
+        self.over = threading.Event()
 
     @property
     def url(self) -> str:
@@ -49,6 +56,10 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         endpoint.clients.add(self.client_address[1])
         endpoint.requests.append((dict(self.headers.items()), body))
+        if endpoint.silent:
+            endpoint.over.wait(30)
+            self.close_connection = True
+            return
         status, answer = endpoint.script.pop(0) if endpoint.script else (200, ANSWER)
         if not status:
             self.close_connection = True
@@ -74,6 +85,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
+        server.over.set()
         server.shutdown()
 
 
@@ -138,6 +150,15 @@ def test_whatever_is_no_success_is_asked_again_of_botocore(
     endpoint.script = [refusal, (200, b'{"Responses": [{}]}')]
     assert table.batch_execute_statement(Statements=[])["Responses"] == [{}]
     assert agents(endpoint) == [False, True] * 2
+
+
+def test_a_silent_dynamodb_takes_less_time_than_recording_has(endpoint: Endpoint, table: DirectDynamoDB) -> None:
+    endpoint.silent = True
+    started = time.perf_counter()
+    with pytest.raises(ReadTimeoutError):
+        table.batch_get_item(**KEYS)
+    assert (time.perf_counter() - started) * 1000 < RECORDING_MS
+    assert agents(endpoint) == [False, True, True]
 
 
 def test_only_a_server_with_a_trusted_certificate_is_spoken_to(

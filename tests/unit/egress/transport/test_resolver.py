@@ -7,9 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.receiver import Receiver
+from tests.unit.egress.transport.test_client import PUBLIC, policy, request
+from webhooks.egress.transport.client import HttpTransport
 from webhooks.egress.transport.resolver import LOOKUPS_PER_OWNER, SystemResolver, system_addresses
 
-FOUND = ["192.0.2.1"]
+FOUND = [PUBLIC]
 
 
 class NameServer:
@@ -47,6 +50,21 @@ async def test_hanging_names_delay_no_other_owner(server: NameServer) -> None:
         assert await resolver.resolve("good.example", 443, "quiet") == FOUND
     assert server.hanging == LOOKUPS_PER_OWNER
     resolver.close()
+
+
+async def test_a_strangers_delivery_goes_out_beside_hanging_names(server: NameServer) -> None:
+    transport = HttpTransport(policy(), resolver=SystemResolver(server.look_up))
+    with Receiver(host=PUBLIC) as receiver:
+        url = receiver.url("/quiet").replace(PUBLIC, "good.example")
+        loud = [
+            transport.send(request(f"http://{number}.hanging.example/", timeout=0.5), "loud") for number in range(600)
+        ]
+        quiet, *ended = await asyncio.gather(transport.send(request(url), "quiet"), *loud)
+        assert {each.error_code for each in ended} == {"connect_timeout"}
+        later = await transport.send(request(url), "quiet")
+    await transport.aclose()
+    assert (quiet.status_code, later.status_code) == (200, 200)
+    assert server.hanging == LOOKUPS_PER_OWNER
 
 
 async def test_turns_come_back_when_lookups_end_and_not_before(server: NameServer) -> None:

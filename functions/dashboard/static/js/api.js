@@ -1,10 +1,12 @@
 // The public API, wherever it is mounted: these files lie below <root>/dashboard/.
 
+import { parse, write } from "./exact.js";
 import { credentials } from "./session.js";
 
 const here = new URL(import.meta.url);
 const ROOT = new URL(here.pathname.slice(0, here.pathname.lastIndexOf("/dashboard/") + 1), here);
 const MOST_WAIT_SECONDS = 5;
+const DOCUMENTS = new Set(["data", "filters", "metadata", "payload"]); // others' own; the rest are figures of the API
 
 export const apiUrl = (path) => new URL(`api/v1${path}`, ROOT);
 
@@ -31,7 +33,7 @@ export async function call(method, path, { body, query, headers, signal, root = 
   const request = {
     method,
     headers: { ...credentials(), ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
-    body: body === undefined ? undefined : JSON.stringify(body),
+    body: body === undefined ? undefined : write(body),
     signal,
     cache: "no-store",
     credentials: "omit",
@@ -63,7 +65,7 @@ async function send(url, request) {
 
 function parsed(text) {
   try {
-    return text ? JSON.parse(text) : null;
+    return text ? parse(text, DOCUMENTS) : null;
   } catch {
     return null;
   }

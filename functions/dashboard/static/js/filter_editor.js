@@ -2,6 +2,7 @@
 
 import { post } from "./api.js";
 import { fill, h, put } from "./dom.js";
+import { parse, write } from "./exact.js";
 import { json, plural } from "./format.js";
 import { Wrong } from "./forms.js";
 import { badge, button, segmented, time } from "./ui.js";
@@ -20,7 +21,7 @@ export function filterEditor({ filters, webhook, eventType }) {
   const result = h("div.trial-result", { role: "status", "aria-live": "polite" });
   const left = h("div");
   const right = h("div");
-  let mode = ruled(filters) ? "rules" : "json";
+  let mode = showable(filters) ? "rules" : "json";
   let on = "last";
   let rules = null;
   let timer = null;
@@ -50,19 +51,27 @@ export function filterEditor({ filters, webhook, eventType }) {
 
   const drawLeft = () => {
     if (mode === "rules") {
-      rules = builder(parsedOrNull(source.value), test);
+      rules = builder(parsed(source.value, "filters"), test);
       fill(left, rules.element);
     } else fill(left, source, h("p.hint", "Parts: fields, conditions, user_id, time_range. All that are given must hold."));
   };
   source.addEventListener("input", test);
   sample.addEventListener("input", test);
   const modes = segmented("How filters are written", [["rules", "Rules"], ["json", "JSON"]], mode, (chosen) => {
-    if (chosen === mode) return;
-    if (mode === "rules") source.value = rules.read() ? json(rules.read()) : "";
-    else if (!ruled(parsedOrNull(source.value))) complaint.textContent = "These filters are more than a list of rules: rules would lose a part. Written as JSON they stay whole.";
+    if (chosen === mode) return true;
+    try {
+      const now = document();
+      if (chosen === "rules" && !showable(now)) throw new Error("Rules cannot show all of these filters: they stay as JSON, whole.");
+      source.value = now === null ? "" : json(now);
+    } catch (error) {
+      clearTimeout(timer); // its answer would clear what is said here
+      complaint.textContent = error.message;
+      return false;
+    }
     mode = chosen;
     drawLeft();
     test();
+    return true;
   });
   const events = segmented("What it is tried on", [["last", "Last events"], ["sample", "A sample"]], on, (chosen) => {
     on = chosen;
@@ -83,27 +92,23 @@ const ALL = /^$|\*/;
 function parsed(text, name) {
   if (!text.trim()) return null;
   try {
-    return JSON.parse(text);
+    return parse(text);
   } catch (error) {
     throw new Wrong(name, `is not valid JSON yet (${error.message})`);
   }
 }
 
-function parsedOrNull(text) {
-  try {
-    return JSON.parse(text || "null");
-  } catch {
-    return null;
-  }
-}
+/** Whether the rows of rules, untouched, give these filters back exactly. */
+const showable = (filters) => filters === null || (ruled(filters) && write(builder(filters, () => {}).read()) === write(filters));
 
-/** Whether filters are no more than one group of plain rules. */
+/** Whether filters look like one group of rules. */
 function ruled(filters) {
   if (filters === null) return true;
+  if (typeof filters !== "object") return false;
   const names = Object.keys(filters);
   if (names.some((name) => name !== "conditions") || !filters.conditions) return names.length === 0;
   const { operator, rules } = filters.conditions;
-  return ["and", "or"].includes(operator) && Array.isArray(rules) && rules.every((rule) => typeof rule.field === "string");
+  return ["and", "or"].includes(operator) && Array.isArray(rules) && rules.every((rule) => typeof rule?.field === "string");
 }
 
 function builder(filters, changed) {
@@ -148,7 +153,7 @@ function scalar(text) {
   const plain = text.trim();
   if (/^(-?\d+(\.\d+)?([eE][+-]?\d+)?|true|false|null|".*")$/.test(plain)) {
     try {
-      return JSON.parse(plain);
+      return parse(plain);
     } catch {
       return text;
     }
@@ -156,12 +161,20 @@ function scalar(text) {
   return text;
 }
 
-const listed = (text) => (/^\s*\[/.test(text) ? (parsedOrNull(text) ?? []) : text.split(",").map((part) => scalar(part.trim())).filter((part) => part !== ""));
+/** Texts between commas, or a JSON list. */
+function listed(text) {
+  if (/^\s*\[/.test(text)) return parsed(text, "filters");
+  return text.split(",").map((part) => scalar(part.trim())).filter((part) => part !== "");
+}
 
+/** A value as it is typed; as JSON where anything else would be read as another value. */
 function written(value) {
-  if (Array.isArray(value)) return value.every((one) => typeof one !== "string" || !one.includes(",")) ? value.map(written).join(", ") : JSON.stringify(value);
-  if (typeof value === "string") return scalar(value) === value ? value : JSON.stringify(value);
-  return value === undefined ? "" : JSON.stringify(value);
+  if (value === undefined) return "";
+  if (Array.isArray(value)) {
+    const plain = value.map(written).join(", ");
+    return !/^\s*\[/.test(plain) && write(listed(plain)) === write(value) ? plain : write(value);
+  }
+  return typeof value === "string" && scalar(value) === value && !/[\r\n]/.test(value) ? value : write(value);
 }
 
 function shown(answer, on) {

@@ -1,5 +1,7 @@
 // How figures, times and words are shown.
 
+import { parse, write } from "./exact.js";
+
 const LOCALE = navigator.language;
 const number = new Intl.NumberFormat(LOCALE);
 const compact = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
@@ -47,12 +49,12 @@ export const local = (iso) => full.format(new Date(iso));
 export const utc = (iso) => `${new Date(iso).toISOString().replace("T", " ").replace("Z", "")} UTC`;
 export const hourOf = (iso) => clock.format(new Date(iso));
 export const dayOf = (iso) => day.format(new Date(iso));
-export const json = (value) => JSON.stringify(value, null, 2);
+export const json = (value) => write(value, 2);
 
 /** JSON laid out, anything else as it is. */
 export function pretty(text) {
   try {
-    return json(JSON.parse(text));
+    return json(parse(text));
   } catch {
     return text;
   }

@@ -1,6 +1,7 @@
 // Fields that explain themselves, and show what the service says of them where it belongs.
 
 import { fill, h, put } from "./dom.js";
+import { write } from "./exact.js";
 import { button } from "./ui.js";
 
 let made = 0;
@@ -70,6 +71,9 @@ export class Wrong extends Error {
     this.errors = [{ field: name, message: text }];
   }
 }
+
+/** What a save sends: the parts of `now` that are not as they were in `before`. */
+export const changes = (before, now) => Object.fromEntries(Object.entries(now).filter(([name, value]) => write(value) !== write(before[name])));
 
 export const text = (value = "", more = {}) => h("input", { type: "text", value, autocomplete: "off", ...more });
 export const area = (value = "", more = {}) => h("textarea", { value, rows: "3", ...more });

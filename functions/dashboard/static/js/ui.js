@@ -152,10 +152,10 @@ export function headersTable(headers, label) {
   return h("div.scroll", { tabindex: "0", role: "region", "aria-label": label }, h("table.headers", h("tbody", rows.map(([name, value]) => h("tr", h("th", { scope: "row" }, name), h("td", value))))));
 }
 
-/** One of several, as pressed buttons. */
+/** One of several, as pressed buttons; `onchoose` may answer false to keep what is chosen. */
 export function segmented(label, options, chosen, onchoose) {
   const group = h("div.segmented", { role: "group", "aria-label": label });
-  const draw = (now) => fill(group, options.map(([value, text]) => h("button", { type: "button", "aria-pressed": String(value === now), onclick: () => (draw(value), onchoose(value)) }, text)));
+  const draw = (now) => fill(group, options.map(([value, text]) => h("button", { type: "button", "aria-pressed": String(value === now), onclick: () => onchoose(value) !== false && draw(value) }, text)));
   draw(chosen);
   return group;
 }

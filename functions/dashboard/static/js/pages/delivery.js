@@ -2,6 +2,7 @@
 
 import { deliveryPath, get, post, webhookPath } from "../api.js";
 import { h, put } from "../dom.js";
+import { write } from "../exact.js";
 import { json, milliseconds, pretty } from "../format.js";
 import { go, link } from "../addresses.js";
 import { actionButton, badge, button, code, copy, facts, head, headersTable, idChip, time, toast } from "../ui.js";
@@ -11,7 +12,7 @@ import { signatureCheck } from "./signature_check.js";
 export async function show({ root, params, signal }) {
   const path = deliveryPath(params.webhook, params.delivery);
   const [one, webhook] = await Promise.all([get(path, {}, signal), get(webhookPath(params.webhook), {}, signal)]);
-  const body = one.payload === null ? null : JSON.stringify(one.payload);
+  const body = one.payload === null ? null : write(one.payload);
   const last = one.attempts.findLast((attempt) => attempt.request);
   put(root,
     head(one.event_type, {

@@ -2,6 +2,7 @@
 
 import { each, get, post, webhookPath } from "../api.js";
 import { fill, h, put } from "../dom.js";
+import { parse } from "../exact.js";
 import { json } from "../format.js";
 import { area, field, form, select, text, Wrong } from "../forms.js";
 import { portal } from "../portal.js";
@@ -59,7 +60,7 @@ async function publish() {
     const submit = async () => {
       let parsed;
       try {
-        parsed = JSON.parse(data.value || "{}");
+        parsed = parse(data.value || "{}");
       } catch (error) {
         throw new Wrong("data", `is not valid JSON: ${error.message}`);
       }

@@ -3,7 +3,7 @@
 import { call, del, get, pages, post, put as change, webhookPath } from "../api.js";
 import { fill, h } from "../dom.js";
 import { json } from "../format.js";
-import { field, form, text } from "../forms.js";
+import { changes, field, form, text } from "../forms.js";
 import { filterEditor } from "../filter_editor.js";
 import { actionButton, badge, button, confirm, dialog, empty, failure, idChip, skeleton, toast } from "../ui.js";
 
@@ -25,7 +25,8 @@ export function subscriptions(webhook, signal) {
     const types = (await get("/event-types")).items;
     const { body: one, etag } = id ? await call("GET", `${path}/${encodeURIComponent(id)}`) : { body: null, etag: null };
     const saved = await dialog(one ? "Change the subscription" : "Subscribe", (close) => editor({ webhook, one, types, save: async (body) => {
-      await (one ? change(`${path}/${encodeURIComponent(id)}`, body, etag) : post(path, body));
+      if (!one) await post(path, body);
+      else if (Object.keys(body).length) await change(`${path}/${encodeURIComponent(id)}`, body, etag);
       close(true);
     }, cancel: () => close(false) }), { wide: true });
     if (!saved) return;
@@ -37,7 +38,7 @@ export function subscriptions(webhook, signal) {
     h("tbody", found.map((one) => h("tr",
       h("td.wide-cell", h("code.strong", one.event_type), idChip(one.id, { short: true })),
       h("td", { "data-label": "Resource" }, one.resource_id ? h("code", one.resource_id) : h("span.muted", "any")),
-      h("td", { "data-label": "Filters" }, one.filters ? h("details", h("summary", "Filtered"), h("pre.plain", json(stripped(one.filters)))) : h("span.muted", "none")),
+      h("td", { "data-label": "Filters" }, one.filters ? h("details", h("summary", "Filtered"), h("pre.plain", json(one.filters))) : h("span.muted", "none")),
       h("td", { "data-label": "State" }, badge(one.is_active ? "active" : "paused", one.is_active ? "on" : "off")),
       h("td", h("div.actions", actionButton("Change", () => open(one.id), { kind: "quiet", "aria-label": `Change ${one.event_type}` }), actionButton("Delete", async () => {
         if (!(await confirm("Delete this subscription?", `Events of ${one.event_type} reach this webhook no more, unless another subscription has them.`, "Delete"))) return;
@@ -56,20 +57,14 @@ function editor({ webhook, one, types, save, cancel }) {
   const type = text(one?.event_type ?? "", { list: "event-patterns", placeholder: "record.created, record.* or *", spellcheck: "false", class: "mono" });
   const resource = text(one?.resource_id ?? "", { spellcheck: "false" });
   const active = h("input", { type: "checkbox", checked: one ? one.is_active : true });
-  const filters = filterEditor({ filters: one?.filters ? stripped(one.filters) : null, webhook, eventType: () => type.value.trim() });
+  const filters = filterEditor({ filters: one?.filters ?? null, webhook, eventType: () => type.value.trim() });
   type.addEventListener("input", () => filters.test());
-  const submit = () => save({ event_type: type.value.trim(), resource_id: resource.value.trim() || null, is_active: active.checked, filters: filters.read() });
+  const read = () => ({ event_type: type.value.trim(), resource_id: resource.value.trim() || null, is_active: active.checked, filters: filters.read() });
+  const before = one ? read() : {};
+  const submit = () => save(changes(before, read()));
   return form([
     h("div.columns", field("event_type", "Event type", type, { hint: ["A type, a family as ", h("code", "record.*"), ", or ", h("code", "*"), " for all."] }), list, field("resource_id", "Resource id", resource, { optional: true, hint: "Only events of this one." })),
     h("label.check", active, h("span", "Active")),
     filters.element,
   ], { verb: one ? "Save" : "Subscribe", submit, cancel });
-}
-
-/** Without the parts that are null: as somebody would write it. */
-export function stripped(value) {
-  if (Array.isArray(value)) return value.map(stripped);
-  if (value === null || typeof value !== "object") return value;
-  const exists = "operator" in value && "field" in value && ["exists", "not_exists"].includes(value.operator);
-  return Object.fromEntries(Object.entries(value).filter(([name, part]) => part !== null || (name === "value" && !exists && !("rules" in value))).map(([name, part]) => [name, stripped(part)]));
 }

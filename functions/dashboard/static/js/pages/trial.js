@@ -2,6 +2,7 @@
 
 import { get, post, webhookPath } from "../api.js";
 import { fill, h } from "../dom.js";
+import { parse } from "../exact.js";
 import { json, milliseconds, pretty } from "../format.js";
 import { area, field, form, select, Wrong } from "../forms.js";
 import { badge, code, dialog, headersTable, skeleton } from "../ui.js";
@@ -18,7 +19,7 @@ export async function sendTest(webhook) {
     const submit = async () => {
       let parsed;
       try {
-        parsed = JSON.parse(data.value || "{}");
+        parsed = parse(data.value || "{}");
       } catch (error) {
         throw new Wrong("data", `is not valid JSON: ${error.message}`);
       }

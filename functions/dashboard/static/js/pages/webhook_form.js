@@ -2,8 +2,9 @@
 
 import { call, get, put as change, webhookPath } from "../api.js";
 import { h, put } from "../dom.js";
+import { parse } from "../exact.js";
 import { json, stretch } from "../format.js";
-import { area, field, form, number, pairs, select, text, Wrong } from "../forms.js";
+import { area, changes, field, form, number, pairs, select, text, Wrong } from "../forms.js";
 import { go, link } from "../addresses.js";
 import { button, code, copy, dialog, head, toast } from "../ui.js";
 import { portal } from "../portal.js";
@@ -43,8 +44,10 @@ function create(root, types) {
 function edit(root, webhook, etag) {
   const at = controls(webhook);
   const rows = [field("name", "Name", at.name), field("url", "Address", at.url, { hint: "Deliveries that wait go to the new one." }), details(at)];
+  const before = read(at);
   const submit = async () => {
-    await change(webhookPath(webhook.id), read(at), etag).catch((error) => {
+    const changed = changes(before, read(at));
+    if (Object.keys(changed).length) await change(webhookPath(webhook.id), changed, etag).catch((error) => {
       throw error.status === 412 ? new Error("Somebody changed this webhook since you opened it. Reload the page to see how it is now.") : error;
     });
     go(link("webhooks", webhook.id));
@@ -95,7 +98,7 @@ function read(at) {
   const workspace = at.workspace_id.value.trim();
   if (String(before ?? "") !== workspace) body.workspace_id = workspace === "" ? null : /^\d{1,15}$/.test(workspace) ? Number(workspace) : workspace;
   try {
-    body.metadata = JSON.parse(at.metadata.value.trim() || "{}");
+    body.metadata = parse(at.metadata.value.trim() || "{}");
   } catch (error) {
     throw new Wrong("metadata", `is not valid JSON: ${error.message}`);
   }

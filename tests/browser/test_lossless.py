@@ -1,0 +1,154 @@
+"""Opening and saving changes nothing: documents come out of the pages' editors byte for byte as they came in."""
+
+import json
+import random
+from typing import Any
+
+import pytest
+from playwright.sync_api import Request, expect
+
+from tests.browser.look import Look
+from tests.support.service import Service, User
+
+DOCUMENTS, SEED = 200, 16
+NUMBERS = ("9007199254740993", "1234567890123456789", "1.10", "1e-400", "-0", "-0.0", "1E5", "0.30000000000000004", "7")
+STRINGS = ("", " a", "a ", "[x", "y", "one, two", "two\nlines", "12", "true", "null", '"quoted"', "{}", "\r\n", "Ж 🙂")
+NAMES = ("status", "10", "2", "b", "a", "__proto__", "constructor", "data.fields.x", "toJSON")
+OPERATORS = ("equals", "not_equals", "greater_than", "in", "not_in", "contains", "exists", "not_exists", "starts_with")
+
+# In the page: each document into the editor and out again; and what JSON mode shows, read as if it were typed.
+THROUGH_EDITOR = """async (texts) => {
+  const at = (name) => new URL(`dashboard/js/${name}`, location.origin + "/").href;
+  const { parse, write } = await import(at("exact.js"));
+  const { filterEditor } = await import(at("filter_editor.js"));
+  return texts.map((text) => {
+    const editor = filterEditor({ filters: parse(text), webhook: { workspace_id: null, user_id: 1 }, eventType: () => "*" });
+    const ruled = editor.element.querySelector(".rules") !== null;
+    return [write(editor.read()), write(parse(write(parse(text), 2))), ruled];
+  });
+}"""
+
+
+def _scalar(chance: random.Random) -> str:
+    """The JSON text of one value."""
+    return chance.choice(
+        (chance.choice(NUMBERS), json.dumps(chance.choice(STRINGS), ensure_ascii=False), "null", "true")
+    )
+
+
+def _object(chance: random.Random, value: Any) -> str:
+    names = chance.sample(NAMES, chance.randrange(1, len(NAMES)))
+    return "{" + ",".join(f'"{name}":{value(chance)}' for name in names) + "}"
+
+
+def _list(chance: random.Random) -> str:
+    return "[" + ",".join(_scalar(chance) for _ in range(chance.randrange(4))) + "]"
+
+
+def _rule(chance: random.Random) -> str:
+    operator = chance.choice(OPERATORS)
+    if operator in ("exists", "not_exists"):
+        return f'{{"field":"status","operator":"{operator}"}}'
+    value = _list(chance) if operator in ("in", "not_in") else _scalar(chance)
+    return f'{{"field":"{chance.choice(NAMES)}","operator":"{operator}","value":{value}}}'
+
+
+def _rules(chance: random.Random) -> str:
+    rules = ",".join(_rule(chance) for _ in range(chance.randrange(1, 4)))
+    return f'{{"conditions":{{"operator":"{chance.choice(("and", "or", "not"))}","rules":[{rules}]}}}}'
+
+
+def _document(chance: random.Random) -> str:
+    """Compact JSON: plain rules, filters that rules cannot show, or metadata."""
+    kind = chance.randrange(4)
+    if kind < 2:
+        return _rules(chance)
+    if kind == 2:
+        return f'{{"user_id":[9007199254740993],"fields":{_object(chance, _scalar)}}}'
+    return _object(chance, lambda more: _object(more, _list))
+
+
+def test_generated_documents_come_out_byte_for_byte(look: Look, service: Service) -> None:
+    chance = random.Random(SEED)
+    texts = [_document(chance) for _ in range(DOCUMENTS)]
+    look.sign_in(service.user())
+    found = look.page.evaluate(THROUGH_EDITOR, texts)
+    assert [(text, text) for text in texts] == [(read, laid_out) for read, laid_out, _ in found]
+    shown_as_rules = sum(ruled for *_, ruled in found)
+    assert DOCUMENTS // 5 < shown_as_rules < DOCUMENTS, "both ways of showing filters are to be tried"
+
+
+def _webhook(user: User, service: Service, filters: str, metadata: str) -> tuple[str, str]:
+    """Registered as written: the addresses of a webhook and of its subscription."""
+    webhook = user.register(service.receiver.url(service.path()), "record.created")
+    read = f"/webhooks/{webhook['id']}"
+    (subscription,) = user.items(f"{read}/subscriptions")
+    at = f"{read}/subscriptions/{subscription['id']}"
+    for path, name, text in ((at, "filters", filters), (read, "metadata", metadata)):
+        body = f'{{"{name}":{text}}}'
+        answer = user.request("PUT", path, content=body.encode(), headers={"Content-Type": "application/json"})
+        assert answer.status_code == 200, answer.text
+    return read, at
+
+
+RULES = '{"conditions":{"operator":"and","rules":[{"field":"f","operator":"%s","value":%s}]}}'
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        '{"fields":{"deleted_at":null}}',
+        RULES % ("in", '["","x"]'),
+        RULES % ("in", '[" a"]'),
+        RULES % ("in", '["[x","y"]'),
+        RULES % ("equals", '"two\\nlines"'),
+        RULES % ("equals", "9007199254740993"),
+        RULES % ("greater_than", "1234567890123456789"),
+    ],
+)
+def test_a_save_sends_only_what_was_changed_and_that_exactly(look: Look, service: Service, filters: str) -> None:
+    metadata = '{"10":9007199254740993,"2":[1234567890123456789],"b":"two\\nlines"}'
+    user = service.user()
+    read, at = _webhook(user, service, filters, metadata)
+    sent: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.method == "PUT":
+            sent.append(request.post_data or "")
+
+    look.page.on("request", note)
+    look.sign_in(user, f"#{read}?tab=subscriptions")
+    look.press("Change record.created")
+    look.press("Save")
+    look.toast("Saved")
+    assert sent == []
+
+    look.press("Change record.created")
+    look.front.get_by_label("Resource id").fill("rec_1")
+    look.press("Save")
+    expect(look.page.locator("td", has_text="rec_1")).to_be_visible()
+    assert sent == ['{"resource_id":"rec_1"}']
+    assert f'"filters":{filters}' in user.get(at).text
+
+    look.open(f"#{read}/edit")
+    shown = look.page.get_by_label("Metadata")
+    assert "9007199254740993" in shown.input_value()
+    assert shown.input_value().index('"10"') < shown.input_value().index('"2"')
+    shown.fill(metadata.replace("two", "three"))
+    with look.page.expect_response(lambda answer: answer.request.method == "PUT"):
+        look.press("Save")
+    assert sent[1:] == [f'{{"metadata":{metadata.replace("two", "three")}}}']
+    assert f'"metadata":{metadata.replace("two", "three")}' in user.get(read).text
+
+
+def test_json_that_rules_cannot_show_stays_json(look: Look, service: Service) -> None:
+    user = service.user()
+    read, _ = _webhook(user, service, '{"fields":{"deleted_at":null}}', "{}")
+    look.sign_in(user, f"#{read}?tab=subscriptions")
+    look.press("Change record.created")
+    source = look.front.get_by_label("Filters as JSON")
+    for text in ('{"fields": {"deleted_at": null}}', '{"fields": {'):
+        source.fill(text)
+        look.press("Rules")
+        expect(look.front.locator(".filter-editor > .field-error")).not_to_be_empty()
+        expect(source).to_have_value(text)

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import cast
 
 from webhooks.errors import FieldError, Invalid
+from webhooks.event_types import patterns_for
 from webhooks.events.validation import normalise
 from webhooks.ids import new_id
 from webhooks.management.changes import ManagementStore, find
@@ -62,7 +63,8 @@ class FilterTests:
     ) -> list[FilterTestResult]:
         """Against the last events that went to this webhook, or to any of the caller's, newest first.
 
-        Raises Invalid for the filters, NotFound for the webhook, and Unavailable.
+        `event_type`: a type, or a pattern as subscriptions name it. Raises Invalid for the filters, NotFound for the
+        webhook, and Unavailable.
         """
         parsed = parse_filters(filters)
         if webhook_id is None:
@@ -80,7 +82,7 @@ class FilterTests:
         seen: set[tuple[str, str, int]] = set()
         for record in islice(newest, EXAMINED):
             key = (record.event_id, record.scope, 0)
-            if key not in seen and event_type in (None, record.event_type):
+            if key not in seen and (event_type is None or event_type in patterns_for(record.event_type)):
                 seen.add(key)
                 yield key
 

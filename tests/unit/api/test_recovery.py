@@ -210,3 +210,13 @@ def test_filters_are_tried_on_each_event_once_and_on_those_of_one_type(client: A
 
     assert tried() == ["e2", "e1"]
     assert tried(event_type="record.created") == ["e1"]
+
+
+def test_filters_of_a_pattern_are_tried_on_its_events_only(client: ApiClient, mine: str) -> None:
+    for n, event_type in ((1, "record.created"), (2, "table.created"), (3, "webhook.failing"), (4, "record.updated")):
+        client.events.add(record(n, event_type=event_type))
+        key = delivery_id(NOW + n, "user:123", f"e{n}", mine)
+        client.history.add(DeliveryRecord(key, mine, f"e{n}", event_type, "user:123", "delivered", 1, 1))
+    for pattern, expected in (("record.*", ["e4", "e1"]), ("*", ["e4", "e2", "e1"]), ("webhook.failing", ["e3"])):
+        items = client.call("POST", "/filters/test", {"filters": None, "event_type": pattern}).body["items"]
+        assert [each["event_id"] for each in items] == expected

@@ -39,7 +39,7 @@ export function filterEditor({ filters, webhook, eventType }) {
     try {
       const asked = { filters: document() };
       if (on === "sample") asked.event = parsed(sample.value, "event") ?? {};
-      else Object.assign(asked, { last: 10 }, ALL.test(eventType()) ? {} : { event_type: eventType() });
+      else Object.assign(asked, { last: 10 }, eventType() ? { event_type: eventType() } : {});
       const answer = await post("/filters/test", asked);
       if (mine === turn) fill(result, shown(answer, on));
     } catch (error) {

@@ -152,3 +152,38 @@ def test_json_that_rules_cannot_show_stays_json(look: Look, service: Service) ->
         look.press("Rules")
         expect(look.front.locator(".filter-editor > .field-error")).not_to_be_empty()
         expect(source).to_have_value(text)
+
+
+def test_what_was_typed_is_lost_only_when_somebody_says_so(look: Look, service: Service) -> None:
+    user = service.user()
+    webhook = user.register(service.receiver.url(service.path()), "record.created", name="Before")
+    read = f"/webhooks/{webhook['id']}"
+    question = look.page.get_by_role("dialog", name="Leave without saving?")
+    look.sign_in(user, f"#{read}/edit")
+    name = look.page.get_by_label("Name", exact=True)
+    name.fill("After")
+    for answer in ("Cancel", "Leave"):
+        look.page.get_by_role("link", name="Events").click()
+        expect(name).to_have_value("After")
+        question.get_by_role("button", name=answer).click()
+        expect(question).to_have_count(0)
+    expect(look.page).to_have_url(f"{look.base_url}/dashboard#/events")
+    look.settled()
+
+    look.open(f"#{read}?tab=subscriptions")
+    look.press("Change record.created")
+    resource = look.front.get_by_label("Resource id")
+    resource.fill("rec_1")
+    for key in ("Escape", "Escape"):
+        look.page.keyboard.press(key)
+        expect(question).to_be_visible()
+        look.page.keyboard.press(key)
+        expect(question).to_have_count(0)
+        expect(resource).to_have_value("rec_1")
+    look.page.keyboard.press("Escape")
+    question.get_by_role("button", name="Leave").click()
+    expect(look.page.locator("dialog[open]")).to_have_count(0)
+
+    look.press("Change record.created")
+    look.page.keyboard.press("Escape")
+    expect(look.page.locator("dialog[open]")).to_have_count(0)

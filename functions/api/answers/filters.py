@@ -19,7 +19,9 @@ class FilterTest(Request):
     webhook_id: Annotated[
         str | None, Field(max_length=64, description="the last events of this webhook instead of all your newest ones")
     ] = None
-    event_type: Annotated[str | None, Field(max_length=128, description="the last events of this type, or pattern, alone")] = None
+    event_type: Annotated[
+        str | None, Field(max_length=128, description="the last events of this type, or pattern, alone")
+    ] = None
 
 
 class FilterResult(Answer):

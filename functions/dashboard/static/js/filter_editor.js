@@ -128,7 +128,7 @@ function builder(filters, changed) {
     };
     operator.addEventListener("change", () => (fit(), changed()));
     fit();
-    const row = h("div.rule", name, operator, value, button("Remove", () => (row.remove(), show(), changed()), { kind: "quiet", "aria-label": "Remove this rule" }));
+    const row = h("div.rule", name, operator, value, button("Remove", () => (row.remove(), show(), list.dispatchEvent(new Event("input", { bubbles: true })), changed()), { kind: "quiet", "aria-label": "Remove this rule" }));
     row.read = () => ({ field: name.value.trim(), operator: operator.value, ...(ALONE.has(operator.value) ? {} : { value: LISTS.has(operator.value) ? listed(value.value) : scalar(value.value) }) });
     list.append(row);
     show();

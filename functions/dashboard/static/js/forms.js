@@ -23,11 +23,12 @@ export function field(name, label, control, { hint = null, optional = false } = 
   return row;
 }
 
-/** A form whose `submit()` may raise a Problem; each of its errors goes to the field it names. */
+/** A form whose `submit()` may raise a Problem; each of its errors goes to the field it names. Left unsaved, it asks. */
 export function form(rows, { verb, submit, cancel = null, kind = "primary" }) {
   const message = h("div.form-error", { role: "alert" });
   const send = h(`button.button.${kind}`, { type: "submit" }, verb);
   const whole = h("form.stack", { novalidate: true }, rows, message, h("div.actions", send, cancel && button("Cancel", cancel)));
+  whole.addEventListener("input", () => (whole.dataset.unsaved = ""));
   whole.addEventListener("submit", async (event) => {
     event.preventDefault();
     const fields = [...whole.querySelectorAll("[data-field]")];
@@ -36,6 +37,7 @@ export function form(rows, { verb, submit, cancel = null, kind = "primary" }) {
     send.disabled = true;
     try {
       await submit();
+      delete whole.dataset.unsaved;
     } catch (error) {
       place(error, fields, message);
     } finally {

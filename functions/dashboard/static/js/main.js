@@ -6,11 +6,12 @@ import { fill, h } from "./dom.js";
 import { place } from "./router.js";
 import { begin, end, expiresAt, restore, signedIn } from "./session.js";
 import { applyTheme, shell } from "./shell.js";
-import { empty, failure, skeleton, toast } from "./ui.js";
+import { empty, failure, mayLeave, skeleton, toast, unsaved } from "./ui.js";
 
 const app = document.getElementById("app");
 let frame = null;
 let leaving = null;
+let asked = null; // whether a form may be left, while the question is open
 
 async function show() {
   if (!signedIn()) return welcome();
@@ -63,7 +64,18 @@ unauthorized.addEventListener("401", () => {
   welcome(`The service does not accept ${expiresAt() ? "this token" : "these credentials"} (any more). Sign in again.`);
 });
 
-addEventListener("hashchange", show);
+addEventListener("hashchange", async (event) => {
+  if (!event.oldURL || !unsaved()) return show();
+  history.pushState(null, "", event.oldURL); // the address is that of the form for as long as it is asked
+  if (asked) return;
+  asked = mayLeave();
+  const left = await asked;
+  asked = null;
+  if (!left) return;
+  history.replaceState(null, "", event.newURL);
+  show();
+});
+addEventListener("beforeunload", (event) => unsaved() && event.preventDefault());
 addEventListener("unhandledrejection", (event) => {
   if (event.reason?.name === "AbortError") event.preventDefault();
   else toast(event.reason?.message ?? "Something went wrong.", "bad");

@@ -113,16 +113,30 @@ export function dialog(title, build, { wide = false, keep = false } = {}) {
       result = value;
       box.close();
     };
-    if (keep) box.addEventListener("cancel", (event) => event.preventDefault());
+    const leave = async () => (await mayLeave(box)) && close();
+    box.addEventListener("cancel", (event) => event.target === box && (keep || unsaved(box)) && event.preventDefault());
+    box.addEventListener("keydown", (event) => {
+      if (keep || event.key !== "Escape" || !unsaved(box)) return;
+      event.preventDefault(); // a browser lets "cancel" be prevented once only
+      leave();
+    });
     box.addEventListener("close", () => {
       box.remove();
       resolve(result);
     });
-    const x = keep ? null : h("button.bare", { type: "button", "aria-label": "Close", onclick: () => close() }, icon("close"));
+    const x = keep ? null : h("button.bare", { type: "button", "aria-label": "Close", onclick: leave }, icon("close"));
     box.append(h("div.dialog-head", heading, x), h("div.dialog-body", build(close)));
     document.body.append(box);
     box.showModal();
   });
+}
+
+/** Whether a form holds what was typed and not saved. */
+export const unsaved = (within = document) => within.querySelector("form[data-unsaved]") !== null;
+
+/** Ask before what was typed is lost; true when it may be, or when nothing was typed. */
+export async function mayLeave(within = document) {
+  return !unsaved(within) || Boolean(await confirm("Leave without saving?", "What was changed here is not saved.", "Leave"));
 }
 
 /** Ask before something that cannot be taken back; with `type`, only after that word was typed. */

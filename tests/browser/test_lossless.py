@@ -1,4 +1,4 @@
-"""Opening and saving changes nothing: documents come out of the pages' editors byte for byte as they came in."""
+"""Opening and saving changes nothing: documents come out of the editors byte for byte, and nothing typed is lost."""
 
 import json
 import random
@@ -16,13 +16,14 @@ STRINGS = ("", " a", "a ", "[x", "y", "one, two", "two\nlines", "12", "true", "n
 NAMES = ("status", "10", "2", "b", "a", "__proto__", "constructor", "data.fields.x", "toJSON")
 OPERATORS = ("equals", "not_equals", "greater_than", "in", "not_in", "contains", "exists", "not_exists", "starts_with")
 
-# In the page: each document into the editor and out again; and what JSON mode shows, read as if it were typed.
+# In the page: each document into the editor of filters and out again, and laid out as JSON and read again.
 THROUGH_EDITOR = """async (texts) => {
   const at = (name) => new URL(`dashboard/js/${name}`, location.origin + "/").href;
   const { parse, write } = await import(at("exact.js"));
   const { filterEditor } = await import(at("filter_editor.js"));
   return texts.map((text) => {
-    const editor = filterEditor({ filters: parse(text), webhook: { workspace_id: null, user_id: 1 }, eventType: () => "*" });
+    const webhook = { workspace_id: null, user_id: 1 };
+    const editor = filterEditor({ filters: parse(text), webhook, eventType: () => "*" });
     const ruled = editor.element.querySelector(".rules") !== null;
     return [write(editor.read()), write(parse(write(parse(text), 2))), ruled];
   });

@@ -99,26 +99,38 @@ simulate-scale: .venv/.ready ## a day's outage, a month, rooms of 100,000, a dea
 scrape: .venv/.ready ## a real Prometheus counts 5,000 deliveries of a stack of its own (needs prometheus: apt install prometheus)
 	@PROMETHEUS_DELIVERIES=$(or $(DELIVERIES),5000) $(PY) -m pytest tests/e2e/test_prometheus.py
 
+# The slowest first. Where make can, it prints each check's output in one piece.
+CHECKS := types-tests types-shipped template-sam template-cfn lint imports openapi-check lock-check
+
 .PHONY: check
-check: lint types imports template openapi-check lock-check ## all checks (make -k check goes on after one that fails)
+check: ## all checks, two at a time (make -k check goes on after one that fails)
+	@$(MAKE) -j 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) $(CHECKS)
 
 .PHONY: lint
 lint: .venv/.ready # format and style
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 
-.PHONY: types
-types: .venv/.ready # strict for what ships, standard for tests and scripts
+.PHONY: types types-shipped types-tests
+types: types-shipped types-tests
+
+types-shipped: .venv/.ready # strict
 	$(PY) -m basedpyright
+
+types-tests: .venv/.ready # standard, for tests and scripts
 	$(PY) -m basedpyright -p tests/pyrightconfig.json
 
 .PHONY: imports
 imports: .venv/.ready # who may import whom: pyproject.toml, tool.importlinter
 	.venv/bin/lint-imports
 
-.PHONY: template
-template: .venv/.ready .venv-sam/.ready # template.yaml by cfn-lint and by SAM itself; no AWS account is asked
+.PHONY: template template-cfn template-sam
+template: template-cfn template-sam # template.yaml by cfn-lint and by SAM itself; no AWS account is asked
+
+template-cfn: .venv/.ready
 	.venv/bin/cfn-lint template.yaml
+
+template-sam: .venv-sam/.ready
 	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint --template template.yaml
 
 .PHONY: openapi-check

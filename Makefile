@@ -61,7 +61,7 @@ test: .venv/.ready .venv-sam/.ready ## all tests, in two processes (ARGS="-k nam
 
 .PHONY: unit
 unit: .venv/.ready ## the unit tests alone, about a minute (ARGS="--random-order-seed=7" shuffles them)
-	@$(PY) -m pytest $(PROCESSES) tests/unit $(ARGS)
+	@$(PY) -m pytest $(PROCESSES) $(if $(findstring .py,$(ARGS)),,tests/unit) $(ARGS)
 
 .PHONY: coverage
 coverage: .venv/.ready ## which lines of functions and shared the unit and integration tests reach, with branches; names those they do not

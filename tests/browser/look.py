@@ -63,9 +63,8 @@ class Look:
 
     @property
     def front(self) -> Locator:
-        """The open dialog; else the page."""
-        dialog = self.page.locator("dialog[open]")
-        return dialog if dialog.count() else self.page.locator("body")
+        """The open dialog; else the page: whichever it is when the locator is used."""
+        return self.page.locator("dialog[open], body:not(:has(dialog[open]))")
 
     def toast(self, text: str) -> None:
         """A short message says this."""

@@ -30,8 +30,8 @@ export function subscriptions(webhook, signal) {
       close(true);
     }, cancel: () => close(false) }), { wide: true });
     if (!saved) return;
+    await load(); // before it is said to be saved, so that no button goes from under a finger afterwards
     toast(one ? "Saved: it holds from the next event on." : "Subscribed from the next event on.");
-    load();
   };
 
   const table = (found) => h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Event type", "Resource", "Filters", "State", ""].map((name) => (name ? h("th", { scope: "col" }, name) : h("td"))))),
@@ -43,8 +43,8 @@ export function subscriptions(webhook, signal) {
       h("td", h("div.actions", actionButton("Change", () => open(one.id), { kind: "quiet", "aria-label": `Change ${one.event_type}` }), actionButton("Delete", async () => {
         if (!(await confirm("Delete this subscription?", `Events of ${one.event_type} reach this webhook no more, unless another subscription has them.`, "Delete"))) return;
         await del(`${path}/${encodeURIComponent(one.id)}`);
+        await load();
         toast("Deleted");
-        load();
       }, { kind: "danger-quiet", "aria-label": `Delete ${one.event_type}` }))))))));
 
   load();

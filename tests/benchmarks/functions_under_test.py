@@ -56,7 +56,7 @@ def ingest(stub: Stub, *, subscriptions: int, batch: int, units: int, kilobytes:
 
 
 def _routes(subscriptions: int) -> dict[str, list[Item]]:
-    """Route rows by pattern: the first 10 webhooks want every event, the rest hears of five types and other values."""
+    """Route rows by pattern: the first 10 webhooks want every event, the rest five types and other values."""
     rows: dict[str, list[Item]] = {}
     for start in range(0, subscriptions, 1 if subscriptions <= MATCHING else SUBSCRIPTIONS_A_WEBHOOK):
         webhook_id = f"wh_{start:026d}"

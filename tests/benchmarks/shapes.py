@@ -62,7 +62,7 @@ def filters_of(shape: str) -> Filters:
 
 
 def matching(*, shape: str, subscriptions: int = 1000, units: int = 100) -> dict[str, float]:
-    """CPU an event of deciding for every webhook, `subscriptions` of which hear of its type."""
+    """CPU an event of deciding for every webhook, `subscriptions` of which want its type."""
     made = filters_of(shape)
     compiled = CompiledRoutes(
         Route(f"wh_{n:026d}", "active", (RouteSubscription(f"sub_{n}", "record.updated", None, made(n)),))

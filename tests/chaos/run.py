@@ -91,7 +91,7 @@ class Figures:
 
 
 class ChaosLedger(Ledger):
-    """The simulation's. Statistics are left out: the emulator's stream has no end that one could wait for."""
+    """The simulation's, without what a local stack cannot show."""
 
     def _check_announcements(self, verdict: Verdict) -> None:
         """No webhook is disabled here: no receiver answers 410, and five days do not pass."""
@@ -105,7 +105,7 @@ class ChaosLedger(Ledger):
         super()._check_attempts(record, seen, verdict)
 
     def _check_statistics(self, deliveries: Sequence[DeliveryRecord], verdict: Verdict) -> None:
-        """See the class."""
+        """The emulator's stream has no end that one could wait for."""
 
 
 class Chaos:

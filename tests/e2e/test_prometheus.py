@@ -114,7 +114,7 @@ def _answers(url: str) -> bool:
 
 
 def _load(service: Service, user: User, size: int, cycles: dict[str, tuple[Behaviour, ...]]) -> list[str]:
-    """Webhooks that hear of everything, one for each behaviour, and so many events; the receiver's paths."""
+    """Webhooks subscribed to everything, one for each behaviour, and so many events; the receiver's paths."""
     paths: list[str] = []
     for name, cycle in cycles.items():
         path = service.path(*cycle * (2 * size // len(cycle) + 1), answer())

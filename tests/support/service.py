@@ -104,7 +104,7 @@ class User:
             cursor = {"cursor": page["next_cursor"]}
 
     def register(self, url: str, *event_types: str, **fields: Any) -> Document:
-        """A webhook that hears of these event types; of all when none is given."""
+        """A webhook subscribed to these event types; to all when none is given."""
         subscriptions = [{"event_type": each} for each in event_types or ("*",)]
         answer = self.post("/webhooks", {"name": "Test", "url": url, "subscriptions": subscriptions} | fields)
         assert answer.status_code == 201, answer.text

@@ -31,7 +31,7 @@ def spoilt_status(item: Item) -> None:
 
 
 def two_webhooks() -> tuple[World, Webhook, Webhook]:
-    """Both hear of everything; the answers of `bad` come from the tests."""
+    """Both are subscribed to everything; the answers of `bad` come from the tests."""
     world = World()
     return world, world.owners.register("bad", max_retries=5), world.owners.register("good", max_retries=5)
 

@@ -38,7 +38,7 @@ def told(before: EndpointState, after: EndpointState) -> list[str]:
 
 
 def disabled(plan: Outage | None = None) -> World:
-    """One webhook that answered 410, and one that wants to hear of it."""
+    """One webhook that answered 410, and one that is subscribed to that."""
     world = World(keeps_stream=True, plan=plan)
     world.owners.register("gone")
     world.owners.register("watcher", event_types=WEBHOOK_NEWS)
@@ -111,7 +111,7 @@ def test_what_the_bus_does_not_take_comes_again_and_is_counted_once() -> None:
     assert world.items(schema.STATISTICS_PREFIX) == counted
 
 
-def test_an_owner_hears_of_a_disabling_though_an_operational_event_led_to_it() -> None:
+def test_an_owner_is_told_of_a_disabling_though_an_operational_event_led_to_it() -> None:
     world = disabled()
     world.owners.register("second", event_types=WEBHOOK_NEWS)
     world.receivers.script(url_of("watcher"), [410])

@@ -22,6 +22,7 @@ from webhooks.errors import (
     VersionConflict,
     WebhooksError,
 )
+from webhooks.faults import in_words
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -59,8 +60,6 @@ _HEADERS: dict[HTTPStatus, dict[str, str | list[str]]] = {
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "1"},
 }
 _INDEX = re.compile(r"\.(\d+)(?=\.|$)")
-# What pydantic says that callers would not understand.
-_MESSAGES = {"missing": "is required", "extra_forbidden": "is not a known field"}
 
 
 class Refused(Exception):
@@ -118,7 +117,7 @@ def of_validation(error: RequestValidationError, request_id: str) -> Response[st
     errors = [
         FieldError(
             ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0]),
-            str(_MESSAGES.get(fault["type"], fault["msg"])),
+            in_words(fault),
         )
         for fault in error.errors()
     ]

@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from webhooks.errors import FieldError, InvalidFilter
+from webhooks.faults import in_words
 from webhooks.times import parse_rfc3339
 
 MAX_NODES = 100  # rules, groups and `fields` entries
@@ -150,8 +151,8 @@ def parse_filters(document: object, *, at: str = "filters") -> Filters:
         _check_size(document, at)
         return Filters.model_validate(document)
     except ValidationError as exc:
-        faults = exc.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERRORS]
-        errors = [FieldError(_path(at, fault["loc"]), fault["msg"]) for fault in faults]
+        faults = exc.errors(include_url=False, include_input=False)[:MAX_ERRORS]
+        errors = [FieldError(_path(at, fault["loc"]), in_words(fault)) for fault in faults]
         raise InvalidFilter(f"{errors[0].field}: {errors[0].message}", errors) from None
 
 

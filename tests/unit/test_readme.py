@@ -25,6 +25,11 @@ CONFIGURATION = (PROJECT / "docs" / "configuration.md").read_text(encoding="utf-
 OPERATIONS = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8")
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+OTHER = "whsec_ODk4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWYwMTIzNDU="
+ROTATED = (
+    SigningSecrets(SECRET, OTHER),
+    SigningSecrets(OTHER, SECRET),
+)  # before the receiver has changed over, and after
 BODY = '{"id":"evt_1","type":"record.created","data":{"name":"Jörg"}}'.encode()
 UNITS_MS = {"s": 1_000, "min": 60_000, "h": 3_600_000, "days": 86_400_000}
 
@@ -35,10 +40,10 @@ def block(language: str, containing: str) -> str:
     return found
 
 
-def headers(now: int) -> dict[str, str]:
+def headers(now: int, secrets: SigningSecrets | None = None) -> dict[str, str]:
     """In lower case, as most frameworks hand them over."""
     signed = signature_headers(
-        SigningSecrets(SECRET), prefix="X-PyAirtable", event_id="evt_1", timestamp=now, body=BODY
+        secrets or SigningSecrets(SECRET), prefix="X-PyAirtable", event_id="evt_1", timestamp=now, body=BODY
     )
     return {name.lower(): value for name, value in signed.items()}
 
@@ -205,6 +210,8 @@ def test_the_python_code_for_receivers_accepts_our_deliveries_and_no_others() ->
     given = headers(int(time.time()))
     assert verified_by_python(BODY, given) == [True, True]
     assert verified_by_python(BODY + b" ", given) == [False, False]
+    for secrets in ROTATED:
+        assert verified_by_python(BODY, headers(int(time.time()), secrets)) == [True, True]
 
 
 @pytest.mark.parametrize(
@@ -223,3 +230,5 @@ def test_the_code_for_receivers_in_other_languages_does_too(
     given = headers(1_700_000_000)
     assert verified(tmp_path, BODY, given) == [True, True]
     assert verified(tmp_path, BODY + b" ", given) == [False, False]
+    for secrets in ROTATED:
+        assert verified(tmp_path, BODY, headers(1_700_000_000, secrets)) == [True, True]

@@ -14,6 +14,9 @@ from webhooks.times import rfc3339
 SuccessRate = Annotated[float | None, Field(ge=0, le=1, description="of the attempts; null without any")]
 HealthWord = Literal["healthy", "degraded", "failing", "disabled", "paused", "inactive"]
 Reason = Annotated[str | None, Field(description="stable; null when healthy")]
+Cause = Annotated[
+    str | None, Field(description="why most attempts failed, such as http_500 or tls; null without failures")
+]
 Milliseconds = Annotated[int | None, Field(description="from a histogram, so near; null without any attempt")]
 
 
@@ -126,6 +129,7 @@ class HealthAnswer(Answer):
     health: HealthWord
     reason: Reason
     explanation: str | None
+    cause: Cause
     last_success_at: Time | None
     last_failure_at: Time | None
     failing_since: Annotated[Time | None, Field(description="the first failure since the last success")]
@@ -145,6 +149,7 @@ class HealthAnswer(Answer):
             health=health.status,
             reason=health.reason,
             explanation=EXPLANATIONS.get(health.reason or ""),
+            cause=cause_of(health),
             last_success_at=_time(health.last_success_ms),
             last_failure_at=_time(health.last_failure_ms),
             failing_since=_time(circuit.failing_since_ms),
@@ -153,6 +158,11 @@ class HealthAnswer(Answer):
             backlog=BacklogAnswer(waiting=health.backlog, more=health.backlog >= BACKLOG_COUNTED),
             recent=FiguresAnswer.of(health.recent),
         )
+
+
+def cause_of(health: Health) -> str | None:
+    """The most frequent reason of its recent failures."""
+    return next(iter(health.recent.failure_reasons), None)
 
 
 def _time(time_ms: int | None) -> str | None:

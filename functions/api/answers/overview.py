@@ -5,7 +5,16 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from answers.common import Answer, NextCursor, Time, WebhookAnswer
-from answers.metrics import CircuitAnswer, FiguresAnswer, HealthWord, Reason, SuccessRate, TimedFigures
+from answers.metrics import (
+    Cause,
+    CircuitAnswer,
+    FiguresAnswer,
+    HealthWord,
+    Reason,
+    SuccessRate,
+    TimedFigures,
+    cause_of,
+)
 from webhooks.management.overview import TROUBLES, Overview
 from webhooks.management.webhook_metrics import BACKLOG_GLANCED, EXPLANATIONS, Health
 from webhooks.times import rfc3339
@@ -17,6 +26,7 @@ class HealthGlance(Answer):
     health: HealthWord
     reason: Reason
     explanation: str | None
+    cause: Cause
     attempts: int
     success_rate: SuccessRate
     failing_since: Annotated[Time | None, Field(description="the first failure since the last success")]
@@ -33,6 +43,7 @@ class HealthGlance(Answer):
                 "health": health.status,
                 "reason": health.reason,
                 "explanation": EXPLANATIONS.get(health.reason or ""),
+                "cause": cause_of(health),
                 "attempts": recent.attempts,
                 "success_rate": recent.success_rate,
                 "failing_since": rfc3339(since_ms) if since_ms else None,

@@ -20,18 +20,18 @@ def test_from_nothing_to_a_received_test_event(look: Look, service: Service, fig
     look.page.get_by_role("link", name="Create the first webhook").click()
     look.settled()
     look.page.get_by_label("Name", exact=True).fill("First")
-    look.page.get_by_label("Address").fill("https://192.168.0.1/hook")
+    look.page.get_by_label("Endpoint URL").fill("https://192.168.0.1/hook")
     look.press("Create webhook")
     expect(look.page.locator('[data-field="url"] .field-error')).not_to_be_empty()
-    look.page.get_by_label("Address").fill(service.receiver.url(path))
+    look.page.get_by_label("Endpoint URL").fill(service.receiver.url(path))
     look.page.get_by_label("record.*", exact=False).first.check()
     look.press("Create webhook")
     secret = look.front.locator("pre").inner_text()
     assert secret.startswith("whsec_")
     look.press("Copy")
-    look.toast("The secret is copied")
+    look.toast("Secret copied")
     assert look.page.evaluate("() => navigator.clipboard.readText()") == secret
-    look.press("I have kept it")
+    look.press("I saved the secret")
     look.settled()
     expect(look.page.locator("h1")).to_have_text("First")
     assert secret not in look.page.content()
@@ -78,10 +78,10 @@ def test_editing_pausing_resuming_rotating_and_deleting(look: Look, service: Ser
 
     look.settled()
     look.press("Rotate secret")
-    look.press("Make a new secret")
+    look.press("Create new secret")
     expect(look.front.locator("pre")).to_have_text(re.compile("^whsec_"))
     assert look.front.locator("pre").inner_text() != webhook["secret"]
-    look.press("I have kept it")
+    look.press("I saved the secret")
     assert user.read(read)["previous_secret_expires_at"]
     look.settled()
 
@@ -137,6 +137,7 @@ def test_publishing_an_event_and_seeing_what_became_of_it(look: Look, service: S
     look.press("Publish an event")
     look.press("Publish")
     expect(look.page.get_by_role("row", name="Wants it").get_by_text("delivered")).to_be_visible(timeout=40_000)
+    look.page.get_by_text("Not queued for 1 webhook").click()
     expect(look.page.get_by_role("row", name="Does not").get_by_text("not queued")).to_be_visible()
     assert len(service.receiver.requests(path)) == 1
     look.page.get_by_role("link", name="Show the delivery").click()
@@ -160,18 +161,18 @@ def test_retrying_a_delivery_and_taking_it_along_as_curl(look: Look, service: Se
     (delivery,) = user.items(f"/webhooks/{webhook_id}/deliveries")
     look.sign_in(user, f"#/webhooks/{webhook_id}?tab=deliveries")
     look.page.get_by_label("Status", exact=True).select_option("delivered")
-    expect(look.page.get_by_text("Nothing fits")).to_be_visible()
+    expect(look.page.get_by_text("No matching")).to_be_visible()
     look.page.get_by_label("Status", exact=True).select_option("failed")
     look.page.get_by_role("link", name="record.created").click()
     look.settled()
     expect(look.page.locator(".timeline")).to_contain_text("broken")
     look.press("Copy as curl")
-    look.toast("The command is copied")
+    look.toast("Command copied")
     command = look.page.evaluate("() => navigator.clipboard.readText()")
     assert command.startswith("curl -X POST")
     assert path in command
     look.press("Retry now")
-    look.toast("On its way again")
+    look.toast("Retry queued")
     eventually(lambda: user.delivery(webhook_id, delivery["id"]), lambda one: one["status"] == "delivered")
 
 
@@ -181,18 +182,18 @@ def test_replaying_one_some_and_all_of_a_cause(look: Look, service: Service) -> 
     before = len(service.receiver.requests(path))
     look.sign_in(user, "#/dead-letters?view=list")
     look.page.get_by_role("button", name=re.compile("^Replay dlv_")).first.click()
-    look.toast("On its way again")
+    look.toast("Replay queued")
     boxes = look.page.get_by_role("checkbox", name=re.compile("^Select"))
     for box in (boxes.nth(2), boxes.nth(3)):
         box.check()
-    look.press("Replay 2 selected letters …")
-    expect(look.front.get_by_text("2 letters, in about")).to_be_visible()
+    look.press("Replay 2 selected dead letters …")
+    expect(look.front.get_by_text("2 dead letters, in about")).to_be_visible()
     look.press("Replay")
     expect(look.page.locator(".job")).to_contain_text("2 of 2 sent again", timeout=40_000)
 
     look.open("#/dead-letters")
     row = look.page.get_by_role("listitem").filter(has_text="Broken")
-    expect(row).to_contain_text("3 letters")
+    expect(row).to_contain_text("3 dead letters")
     row.get_by_role("button", name="Replay all").click()
     expect(look.front.get_by_text(re.compile("^3 deliveries, in about"))).to_be_visible(timeout=30_000)
     look.press("Replay")
@@ -226,13 +227,13 @@ def test_the_signature_check_knows_right_from_wrong(look: Look, service: Service
     ):
         look.page.get_by_label(label, exact=True).fill(str(value))
     look.press("Check")
-    expect(look.page.get_by_text("The signature holds")).to_be_visible()
+    expect(look.page.get_by_text("Signature valid")).to_be_visible()
     look.page.get_by_label("Signature as received").fill(str(request.header("x-pyairtable-signature")))
     look.press("Check")
-    expect(look.page.get_by_text("The signature holds")).to_be_visible()
+    expect(look.page.get_by_text("Signature valid")).to_be_visible()
     look.page.get_by_label("Body as received").fill(request.body.decode() + " ")
     look.press("Check")
-    expect(look.page.get_by_text("The signature does not hold")).to_be_visible()
+    expect(look.page.get_by_text("Signature not valid")).to_be_visible()
 
 
 def test_search_finds_a_webhook_by_its_words(look: Look, service: Service) -> None:
@@ -243,7 +244,7 @@ def test_search_finds_a_webhook_by_its_words(look: Look, service: Service) -> No
     look.page.get_by_label("Search webhooks").fill("shop beta")
     expect(look.page.locator("tbody tr")).to_have_count(1)
     look.page.get_by_label("Search webhooks").fill("nothing like it")
-    expect(look.page.get_by_text("Nothing fits")).to_be_visible()
+    expect(look.page.get_by_text("No matching")).to_be_visible()
     look.press("Show all")
     expect(look.page.locator("tbody tr")).to_have_count(3)
 

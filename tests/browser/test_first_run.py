@@ -57,11 +57,11 @@ def test_from_make_run_to_a_received_test_event(browser: Browser, tmp_path: Path
         look.press("Continue")
         look.page.get_by_role("link", name="Create the first webhook").click()
         look.page.get_by_label("Name", exact=True).fill("My server")
-        look.page.get_by_label("Address").fill(own_server.url("/hook"))
+        look.page.get_by_label("Endpoint URL").fill(own_server.url("/hook"))
         look.page.get_by_label("record.*", exact=False).first.check()
         look.press("Create webhook")
         expect(look.page.locator("dialog[open]")).to_be_visible(timeout=40_000)
-        look.press("I have kept it")
+        look.press("I saved the secret")
         look.settled()
         look.press("Send test")
         look.press("Send now")
@@ -73,6 +73,6 @@ def test_from_make_run_to_a_received_test_event(browser: Browser, tmp_path: Path
         context.close()
     figure(
         f"from `make run` to a received test event: {seconds:.1f} s, of them {ready:.1f} s until it is ready; 8 steps: "
-        "open the address, user id, create, name, address, events, keep the secret, send a test; "
+        "open the address, user id, create, name, address, events, save the secret, send a test; "
         f"at a load of {os.getloadavg()[0]:.1f}"
     )

@@ -117,7 +117,7 @@ def test_no_string_that_anybody_can_write_is_run(look: Look, service: Service, f
         look.page.wait_for_timeout(150)
         _nothing_ran(look, place)
     look.open(f"{at}/deliveries/{delivery['id']}")
-    expect(look.page.get_by_role("region", name="Body of the answer")).to_contain_text(HOSTILE[0])
+    expect(look.page.get_by_role("region", name="Response body")).to_contain_text(HOSTILE[0])
 
     look.open(at)
     look.press("Send test")

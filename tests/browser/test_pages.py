@@ -1,6 +1,7 @@
 """Every page with figures in it: it opens by itself, can be read by everybody, and fits."""
 
 import json
+import re
 import shutil
 import subprocess
 import tarfile
@@ -137,10 +138,48 @@ def test_the_keyboard_alone_is_enough(look: Look, owned: Estate) -> None:
     expect(look.page.locator("dialog[open]")).to_have_count(0)
 
 
+def test_keys_search_and_go_through_a_list(look: Look, owned: Estate) -> None:
+    look.sign_in(owned.owner, "#/webhooks")
+    keyboard, rows = look.page.keyboard, look.page.locator("main tbody tr")
+    keyboard.press("/")
+    expect(look.page.get_by_label("Search webhooks")).to_be_focused()
+    keyboard.type("j")  # a letter like any other where one types
+    expect(look.page.get_by_label("Search webhooks")).to_have_value("j")
+    keyboard.press("Backspace")
+    expect(rows).to_have_count(len(owned.webhooks))
+    look.page.locator("h1").focus()
+    for key, row in (("j", 0), ("j", 1), ("k", 0), ("j", 1)):
+        keyboard.press(key)
+        expect(rows.nth(row).locator("a").first).to_be_focused()
+    name = rows.nth(1).locator("a").first.inner_text()
+    keyboard.press("?")
+    expect(look.page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    keyboard.press("Escape")
+    expect(look.page.locator("dialog[open]")).to_have_count(0)
+    keyboard.press("Enter")
+    expect(look.page.locator("h1")).to_have_text(name)
+
+
+def test_25_webhooks_fit_two_screens(look: Look, service: Service, figure: Figure) -> None:
+    user = service.user()
+    tail = "integrations/" * 12
+    for number in range(25):
+        user.register(service.receiver.url(f"/{tail}{number}"), name=f"Webhook {number}")
+    look.sign_in(user, "#/webhooks")
+    expect(look.page.locator("main tbody tr")).to_have_count(25)
+    height = look.page.evaluate("() => document.documentElement.scrollHeight")
+    figure(f"25 webhooks with long URLs: {height / 860:.2f} screens of 1280 x 860")
+    assert height <= 2 * 860
+    shown = look.page.locator("main tbody .address").first
+    assert "…" in shown.inner_text()
+    assert (shown.get_attribute("title") or "").endswith(f"{tail}24")
+
+
 def test_times_are_the_readers_and_ids_copy_on_a_click(look: Look, owned: Estate) -> None:
     look.sign_in(owned.owner, addresses(owned)["delivery"])
     shown = look.page.locator("time").first
     assert "UTC" in (shown.get_attribute("title") or "")
+    assert re.search(r"UTC|GMT|[A-Z]{3,4}$", shown.inner_text()), "the zone is said"
     look.page.get_by_role("button", name=f"Copy {owned.failed['id']}").click()
     look.toast("Copied")
     assert look.page.evaluate("() => navigator.clipboard.readText()") == owned.failed["id"]
@@ -160,7 +199,7 @@ def test_the_theme_is_chosen_and_kept(look: Look, owned: Estate) -> None:
 
 def test_another_users_webhook_is_not_there(look: Look, service: Service, owned: Estate) -> None:
     look.sign_in(service.user(), f"#/webhooks/{owned.webhooks['orders']['id']}")
-    expect(look.page.get_by_role("alert").first).to_contain_text("It was deleted, or belongs to somebody else.")
+    expect(look.page.get_by_role("alert").first).to_contain_text("It was deleted, or belongs to another user.")
 
 
 def test_a_token_that_does_not_hold_is_said_so(look: Look) -> None:
@@ -168,7 +207,7 @@ def test_a_token_that_does_not_hold_is_said_so(look: Look) -> None:
     look.page.get_by_text("Use a token instead").click()
     look.page.get_by_label("Token").fill("eyJhbGciOiJIUzI1NiJ9.e30.no")
     look.page.get_by_role("button", name="Sign in").click()
-    expect(look.page.get_by_role("alert").first).to_contain_text("does not accept this")
+    expect(look.page.get_by_role("alert").first).to_contain_text("Not accepted")
 
 
 def test_it_works_below_the_stage_of_an_api_without_a_domain(look: Look, service: Service, owned: Estate) -> None:

@@ -47,7 +47,7 @@ def test_an_allowed_origin_embeds_it_and_hands_over_the_token(look: Look, servic
     tab = next(each for each in look.page.frames if "/dashboard" in each.url)
     assert tab.evaluate("() => sessionStorage.length + localStorage.length") == 0
     tab.evaluate("id => { location.hash = `#/webhooks/${id}`; }", other["id"])
-    expect(frame.get_by_role("alert").first).to_contain_text("belongs to somebody else")
+    expect(frame.get_by_role("alert").first).to_contain_text("belongs to another user")
 
 
 def test_there_is_no_page_of_the_service_as_a_whole_by_its_address_either(look: Look, service: Service) -> None:

@@ -1,7 +1,7 @@
 // Charts drawn as SVG at the width they get, with a line that says what is under the pointer, and a table for reading.
 
 import { fill, h, svg } from "./dom.js";
-import { dayOf, hourOf, local } from "./format.js";
+import { dayOf, hourOf, local, zone } from "./format.js";
 
 const HEIGHT = 176;
 const BOTTOM = 20;
@@ -24,8 +24,9 @@ export function chart({ title, kind, series, points, format, interval }) {
     fill(plot, drawing({ width, kind, series, points, most, format, interval, said, title }));
   };
   said(-1);
+  const hours = interval === "day" ? null : h("span.muted.small", zone());
   new ResizeObserver(() => requestAnimationFrame(draw)).observe(plot);
-  return h("figure.chart", h("figcaption", h("h2", title), readout), plot, table({ title, series, points, format, interval }));
+  return h("figure.chart", h("figcaption", h("h2", title, " ", hours), readout), plot, table({ title, series, points, format, interval }));
 }
 
 function drawing({ width, kind, series, points, most, format, interval, said, title }) {
@@ -95,7 +96,7 @@ function label(start, interval, exact) {
 function table({ title, series, points, format, interval }) {
   const some = points.filter((point) => point.values.some((value) => value));
   return h("details.as-table", h("summary", "As a table"),
-    some.length ? h("div.scroll", { tabindex: "0", role: "region", "aria-label": `${title}, as a table` }, h("table", h("thead", h("tr", h("th", { scope: "col" }, "Time"), series.map((one) => h("th.number", { scope: "col" }, one.label)))), h("tbody", some.map((point) => h("tr", h("th", { scope: "row" }, label(point.start, interval, true)), point.values.map((value) => h("td.number", value === null ? "–" : format(value)))))))) : h("p.muted", "Nothing happened in this time."));
+    some.length ? h("div.scroll", { tabindex: "0", role: "region", "aria-label": `${title}, as a table` }, h("table", h("thead", h("tr", h("th", { scope: "col" }, `Time (${zone()})`), series.map((one) => h("th.number", { scope: "col" }, one.label)))), h("tbody", some.map((point) => h("tr", h("th", { scope: "row" }, label(point.start, interval, true)), point.values.map((value) => h("td.number", value === null ? "–" : format(value)))))))) : h("p.muted", "No data in this time range."));
 }
 
 /** The next round number above. */

@@ -53,7 +53,7 @@ export function filterEditor({ filters, webhook, eventType }) {
     if (mode === "rules") {
       rules = builder(parsed(source.value, "filters"), test);
       fill(left, rules.element);
-    } else fill(left, source, h("p.hint", "Parts: fields, conditions, user_id, time_range. All that are given must hold."));
+    } else fill(left, source, h("p.hint", "Parts: fields, conditions, user_id, time_range. All of them must match."));
   };
   source.addEventListener("input", test);
   sample.addEventListener("input", test);
@@ -61,7 +61,7 @@ export function filterEditor({ filters, webhook, eventType }) {
     if (chosen === mode) return true;
     try {
       const now = document();
-      if (chosen === "rules" && !showable(now)) throw new Error("Rules cannot show all of these filters: they stay as JSON, whole.");
+      if (chosen === "rules" && !showable(now)) throw new Error("Rules cannot show these filters completely, so they stay as JSON.");
       source.value = now === null ? "" : json(now);
     } catch (error) {
       clearTimeout(timer); // its answer would clear what is said here
@@ -113,10 +113,10 @@ function ruled(filters) {
 
 function builder(filters, changed) {
   const group = (ruled(filters) ? filters?.conditions : null) ?? { operator: "and", rules: [] };
-  const mode = h("select", { "aria-label": "How rules combine", onchange: changed }, h("option", { value: "and" }, "All of these hold"), h("option", { value: "or" }, "One of these holds"));
+  const mode = h("select", { "aria-label": "How rules combine", onchange: changed }, h("option", { value: "and" }, "All of these match"), h("option", { value: "or" }, "Any of these matches"));
   mode.value = group.operator;
   const list = h("div.rules");
-  const none = h("p.hint", "No rules: every event of this type is wanted.");
+  const none = h("p.hint", "No rules: every event of this type is sent.");
   const add = (rule = { field: "", operator: "equals", value: "" }) => {
     const name = h("input", { type: "text", value: rule.field, placeholder: "status or data.fields.x", "aria-label": "Field", spellcheck: "false", oninput: changed });
     const operator = h("select", { "aria-label": "Operator" }, OPERATORS.map((one) => h("option", { value: one }, one.replaceAll("_", " "))));
@@ -178,7 +178,7 @@ function written(value) {
 }
 
 function shown(answer, on) {
-  if (!answer.items.length) return h("p.muted", "There are no events of this type yet: try it on a sample.");
+  if (!answer.items.length) return h("p.muted", "No events of this type yet: try a sample.");
   const head = on === "sample" ? null : h("p", h("strong", `${answer.matched} of ${plural(answer.items.length, "event")}`), " would be sent.");
   return [head, h("ul.trials", answer.items.map((one) => h("li", badge(one.matched ? "success" : "plain", one.matched ? "sent" : "not sent"), on === "sample" ? null : h("span", h("code", one.event_type), " ", time(one.accepted_at)), one.rule && h("p.muted.small", one.rule))))];
 }

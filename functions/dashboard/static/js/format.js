@@ -6,7 +6,8 @@ const LOCALE = navigator.language;
 const number = new Intl.NumberFormat(LOCALE);
 const compact = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
 const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto", style: "short" });
-const full = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "medium" });
+const full = new Intl.DateTimeFormat(LOCALE, { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" });
+const timed = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" });
 const clock = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat(LOCALE, { month: "short", day: "numeric" });
 const STEPS = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
@@ -45,7 +46,10 @@ export function ago(iso) {
   return relative.format(Math.round(seconds / size), unit);
 }
 
+/** In the reader's zone, which it names. */
 export const local = (iso) => full.format(new Date(iso));
+export const clockTime = (date) => timed.format(date);
+export const zone = () => timed.formatToParts().find((part) => part.type === "timeZoneName")?.value ?? "local time";
 export const utc = (iso) => `${new Date(iso).toISOString().replace("T", " ").replace("Z", "")} UTC`;
 export const hourOf = (iso) => clock.format(new Date(iso));
 export const dayOf = (iso) => day.format(new Date(iso));
@@ -58,6 +62,12 @@ export function pretty(text) {
   } catch {
     return text;
   }
+}
+
+/** A long text with its middle left out: both ends of a URL tell which one it is. */
+export function middle(text, most) {
+  const left = Math.ceil((most - 1) * 0.6);
+  return text.length > most ? `${text.slice(0, left)}…${text.slice(text.length - (most - 1 - left))}` : text;
 }
 
 /** "some_attempts_fail" -> "some attempts fail" */

@@ -3,6 +3,7 @@
 import { ask, listen, paint, portal } from "./portal.js";
 import { unauthorized } from "./api.js";
 import { fill, h } from "./dom.js";
+import { listenToKeys } from "./keys.js";
 import { place } from "./router.js";
 import { begin, end, expiresAt, restore, signedIn } from "./session.js";
 import { applyTheme, shell } from "./shell.js";
@@ -82,6 +83,7 @@ addEventListener("unhandledrejection", (event) => {
 });
 
 applyTheme();
+listenToKeys();
 if (portal) {
   paint();
   listen(() => (frame ? undefined : show()));

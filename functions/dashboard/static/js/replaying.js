@@ -16,8 +16,8 @@ export async function replay({ webhookId, name, selection, jobs, signal, done })
     rate.addEventListener("change", count);
     count();
     return h("form", { onsubmit: (event) => (event.preventDefault(), close(true)) },
-      h("p", "To ", h("strong", name), ": sent again with attempts of their own. What was delivered since is left out."), preview,
-      h("label.field", h("span.label", "At most so many a second"), rate, h("span.hint", "The webhook's own rate limit holds besides.")),
+      h("p", "Sends these deliveries to ", h("strong", name), " again, each with a full set of attempts. Those delivered in the meantime are skipped."), preview,
+      h("label.field", h("span.label", "Maximum per second"), rate, h("span.hint", "The webhook's own rate limit applies as well.")),
       h("div.actions.end", button("Cancel", () => close(false)), h("button.button.primary", { type: "submit" }, "Replay")));
   });
   if (!yes) return;
@@ -29,7 +29,7 @@ export async function replay({ webhookId, name, selection, jobs, signal, done })
 async function foreseen(webhookId, selection, rate) {
   if (selection.ids) {
     const webhook = await get(webhookPath(webhookId));
-    return `${plural(selection.ids.length, "letter")}, in about ${stretch(selection.ids.length / Math.min(rate, webhook.rate_limit_rps ?? Infinity))}.`;
+    return `${plural(selection.ids.length, "dead letter")}, in about ${stretch(selection.ids.length / Math.min(rate, webhook.rate_limit_rps ?? Infinity))}.`;
   }
   const found = await post(`${webhookPath(webhookId)}/recover`, { ...selection, rate_per_second: rate, dry_run: true });
   return counted(found);
@@ -44,7 +44,7 @@ export async function recover({ webhook, jobs, signal, done }) {
   const rate = h("input", { type: "number", min: "0.1", max: "1000", step: "any", value: "50" });
   const body = () => ({ from: new Date(Date.now() - Number(hours.value) * 3_600_000).toISOString(), rate_per_second: Number(rate.value) });
   const path = `${webhookPath(webhook.id)}/recover`;
-  const yes = await dialog("Recover what it missed", (close) => {
+  const yes = await dialog("Recover missed events", (close) => {
     const preview = h("p.notice", { role: "status" });
     const count = async () => {
       fill(preview, "Counting …");
@@ -53,8 +53,8 @@ export async function recover({ webhook, jobs, signal, done }) {
     [hours, rate].forEach((one) => one.addEventListener("change", count));
     count();
     return h("form", { onsubmit: (event) => (event.preventDefault(), close(true)) },
-      h("p", "Sends what was given up, and what was not queued while the webhook was inactive or disabled. What was delivered is left out."), preview,
-      h("div.columns", h("label.field", h("span.label", "Events of"), hours), h("label.field", h("span.label", "At most so many a second"), rate)),
+      h("p", "Sends deliveries that were given up, and events that were not queued while the webhook was inactive or disabled. Those already delivered are skipped."), preview,
+      h("div.columns", h("label.field", h("span.label", "Time range"), hours), h("label.field", h("span.label", "Maximum per second"), rate)),
       h("div.actions.end", button("Cancel", () => close(false)), h("button.button.primary", { type: "submit" }, "Recover")));
   });
   if (!yes) return;
@@ -72,7 +72,7 @@ export async function followJob({ job, name, jobs, signal }) {
   while (!signal.aborted) {
     const through = now.replayed + now.skipped;
     if (now.total !== null) Object.assign(bar, { max: Math.max(now.total, 1), value: now.total ? through : 1 });
-    fill(said, now.total === null ? "Counting …" : `${now.replayed} of ${now.total} sent again${now.skipped ? `, ${now.skipped} left out` : ""}${now.error ? `: ${now.error}` : ""}`);
+    fill(said, now.total === null ? "Counting …" : `${now.replayed} of ${now.total} sent again${now.skipped ? `, ${now.skipped} skipped` : ""}${now.error ? `: ${now.error}` : ""}`);
     line.querySelector(".badge").replaceWith(badge(now.status));
     if (["completed", "failed"].includes(now.status)) return;
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));

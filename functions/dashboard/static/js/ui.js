@@ -1,7 +1,7 @@
 // The parts that every page is made of.
 
 import { fill, h, icon } from "./dom.js";
-import { ago, local, utc, words } from "./format.js";
+import { ago, local, middle, utc, words } from "./format.js";
 
 const TONES = {
   active: "good", healthy: "good", delivered: "good", success: "good", completed: "good", closed: "good", queued: "good", ok: "good",
@@ -13,11 +13,17 @@ export function badge(state, text = words(state)) {
   return h(`span.badge.${TONES[state] ?? "plain"}`, text);
 }
 
+/** What most attempts of a webhook in trouble failed with, such as http_500. */
+export const causeOf = ({ health, cause }) => ["disabled", "failing", "degraded"].includes(health) && cause && h("code.small", cause);
+
 /** A time in the reader's zone; UTC on hover. */
 export function time(iso, { long = false } = {}) {
   if (!iso) return h("span.muted", "–");
   return h("time", { datetime: iso, title: long ? utc(iso) : `${local(iso)} · ${utc(iso)}` }, long ? local(iso) : ago(iso));
 }
+
+/** A URL on one line, whole on hover. */
+export const shortUrl = (url, most = 56) => h("span.address", { title: url }, middle(url, most));
 
 /** An id that is copied by a click. */
 export function idChip(id, { short = false } = {}) {
@@ -33,7 +39,7 @@ export async function copy(text, what = "Copied") {
     const area = h("textarea.offscreen", { value: text, "aria-hidden": "true" });
     (document.querySelector("dialog[open]") ?? document.body).append(area);
     area.select();
-    toast(document.execCommand("copy") ? what : "The browser does not allow copying: mark the text and copy it.");
+    toast(document.execCommand("copy") ? what : "Copying is blocked by the browser: select the text and copy it.");
     area.remove();
   }
 }
@@ -78,9 +84,9 @@ export function failure(error, again) {
   const next = {
     0: "Check the connection, then try again.",
     403: "The token lacks the scope for this. Sign in with one that has it.",
-    404: "It was deleted, or belongs to somebody else.",
-    429: "Too many requests at the moment. Wait a little, then try again.",
-  }[error.status] ?? "Try again. If it stays, the request id leads to the cause.";
+    404: "It was deleted, or belongs to another user.",
+    429: "Too many requests. Wait a moment, then try again.",
+  }[error.status] ?? "Try again. If this persists, the request id helps to find the cause.";
   return h("div.failure", { role: "alert" },
     h("h2", error.title ?? "Something went wrong"), h("p", error.message), error.status === 0 ? null : h("p.muted", next),
     error.requestId && h("p.muted", "Request id ", idChip(error.requestId)),
@@ -136,7 +142,7 @@ export const unsaved = (within = document) => within.querySelector("form[data-un
 
 /** Ask before what was typed is lost; true when it may be, or when nothing was typed. */
 export async function mayLeave(within = document) {
-  return !unsaved(within) || Boolean(await confirm("Leave without saving?", "What was changed here is not saved.", "Leave"));
+  return !unsaved(within) || Boolean(await confirm("Leave without saving?", "Your changes are not saved.", "Leave"));
 }
 
 /** Ask before something that cannot be taken back; with `type`, only after that word was typed. */

@@ -17,7 +17,7 @@ export async function show({ root, query, signal }) {
     remember({ view: chosen === "groups" ? "" : chosen });
     draw();
   });
-  put(root, head("Dead letters", { below: h("p.muted", "Deliveries that were given up: after the last attempt, or because trying again could not help."), actions: [choose] }), jobs, body);
+  put(root, head("Dead letters", { below: h("p.muted", "Deliveries that were given up after the last attempt, or because a retry could not succeed."), actions: [choose] }), jobs, body);
   const draw = () => (view === "groups" ? groups({ body, names, jobs, signal, draw }) : letters({ body, names, query, jobs, signal, draw }));
   draw();
 }
@@ -51,13 +51,13 @@ async function groups({ body, names, jobs, signal, draw }) {
 
 function group(one, name, { jobs, signal, draw }) {
   return h("li.row.group",
-    h("div.big-count", h("strong", plural(one.dead_letters, "letter"))),
+    h("div.big-count", h("strong", plural(one.dead_letters, "dead letter"))),
     h("div.row-main", h("h2", one.explanation ?? one.cause), h("p.inline", h("a", { href: link("webhooks", one.webhook_id) }, name), h("code.muted", one.cause)),
-      h("p.muted.small", "first ", time(one.first_seen), ", last ", time(one.last_seen), " · ", h("a", { href: link("webhooks", one.webhook_id, "deliveries", one.sample.delivery_id) }, "see one of them"))),
+      h("p.muted.small", "first ", time(one.first_seen), ", last ", time(one.last_seen), " · ", h("a", { href: link("webhooks", one.webhook_id, "deliveries", one.sample.delivery_id) }, "show an example"))),
     h("div.row-side", actionButton("Replay all …", () => replay({ webhookId: one.webhook_id, name, selection: { reason: one.cause }, jobs, signal, done: draw }), { "aria-label": `Replay all … of ${name}: ${one.cause}` })));
 }
 
-const none = () => empty("No dead letters", "Nothing was given up, or all of it was sent again.");
+const none = () => empty("No dead letters", "Nothing has been given up, or everything has been replayed.");
 
 function letters({ body, names, query, jobs, signal, draw }) {
   const chosen = new Map();
@@ -65,7 +65,7 @@ function letters({ body, names, query, jobs, signal, draw }) {
   const reason = h("input", { type: "text", value: query.get("reason") ?? "", placeholder: "Reason or cause", "aria-label": "Reason or cause", onchange: () => list() });
   const selected = h("div.actions", { role: "status" });
   const holder = h("div");
-  const say = () => fill(selected, chosen.size ? actionButton(`Replay ${plural(chosen.size, "selected letter")} …`, () => many(chosen, names, jobs, signal, draw), { kind: "primary" }) : h("span.muted.small", "Select letters to replay several."));
+  const say = () => fill(selected, chosen.size ? actionButton(`Replay ${plural(chosen.size, "selected dead letter")} …`, () => many(chosen, names, jobs, signal, draw), { kind: "primary" }) : h("span.muted.small", "Select dead letters to replay several."));
   const list = () => {
     chosen.clear();
     say();
@@ -88,7 +88,7 @@ function table(items, names, chosen, say) {
       const box = h("input", { type: "checkbox", "aria-label": `Select ${one.id}`, disabled: one.is_processed, onchange: () => (box.checked ? chosen.set(one.id, one) : chosen.delete(one.id), say()) });
       const again = actionButton("Replay", async () => {
         await post(`${webhookPath(one.webhook_id)}/dead-letters/${encodeURIComponent(one.id)}/replay`);
-        toast("On its way again");
+        toast("Replay queued");
         again.replaceWith(badge("plain", "replayed"));
         box.disabled = true;
       }, { kind: "quiet", "aria-label": `Replay ${one.id}` });

@@ -31,27 +31,27 @@ export function deliveries(webhook, query, signal) {
     fill(list, growing(
       (cursor) => get(`${webhookPath(webhook.id)}/deliveries`, { ...filters, cursor, limit: 30 }, signal),
       (items) => table(webhook, items),
-      () => (any ? empty("Nothing fits", "No delivery has this status, type, answer and time.") : empty("Nothing sent yet", "Deliveries appear here as soon as an event of a subscribed type is published."))));
+      () => (any ? empty("No matching deliveries", "No delivery has this status, type, response and time.") : empty("No deliveries yet", "They appear here as soon as an event of a subscribed type is published."))));
   };
   draw();
-  return h("div.stack", h("form.bar-of-tools", { onsubmit: (event) => (event.preventDefault(), draw()) }, status, since, type, code, h("button.button", { type: "submit" }, "Refresh"), actionButton("Recover …", () => recover({ webhook, jobs, signal, done: draw }), { title: "Send what this webhook did not get in a time" })), jobs, list);
+  return h("div.stack", h("form.bar-of-tools", { onsubmit: (event) => (event.preventDefault(), draw()) }, status, since, type, code, h("button.button", { type: "submit" }, "Refresh"), actionButton("Recover …", () => recover({ webhook, jobs, signal, done: draw }), { title: "Send what this webhook missed in a time range" })), jobs, list);
 }
 
 function table(webhook, items) {
-  return h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Delivery", "Status", "Attempts", "Last answer", "When", ""].map((text) => (text ? h("th", { scope: "col" }, text) : h("td"))))),
+  return h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Delivery", "Status", "Attempts", "Last response", "When", ""].map((text) => (text ? h("th", { scope: "col" }, text) : h("td"))))),
     h("tbody", items.map((one) => row(webhook, one)))));
 }
 
 function row(webhook, one) {
   const again = actionButton(one.status === "delivered" ? "Send again" : "Retry", async () => {
     await post(`${deliveryPath(webhook.id, one.id)}/retry`);
-    toast("On its way again");
+    toast("Retry queued");
   }, { kind: "quiet", "aria-label": `${one.status === "delivered" ? "Send again" : "Retry"} ${one.id}` });
   return h("tr",
     h("td.wide-cell", h("a.strong", { href: link("webhooks", webhook.id, "deliveries", one.id) }, one.event_type), h("code.small.muted", one.id)),
     h("td", { "data-label": "Status" }, badge(one.status), one.waiting && h("p.muted.small", one.waiting.explanation)),
     h("td", { "data-label": "Attempts" }, one.attempt_count),
-    h("td", { "data-label": "Last answer" }, answerOf(one)),
+    h("td", { "data-label": "Last response" }, answerOf(one)),
     h("td", { "data-label": "When" }, time(one.created_at), one.next_attempt_at && h("p.muted.small", "next ", time(one.next_attempt_at))),
     h("td", again));
 }

@@ -21,17 +21,17 @@ export async function show({ root, params, signal }) {
       actions: [
         actionButton(one.status === "delivered" ? "Send again" : "Retry now", async () => {
           await post(`${path}/retry`);
-          toast("On its way again");
+          toast("Retry queued");
           setTimeout(() => !signal.aborted && go(location.hash), 1_200);
         }, { kind: "primary" }),
-        last && body && button("Copy as curl", () => copy(asCurl(webhook.url, last.request.headers, body), "The command is copied"), { glyph: "copy" }),
+        last && body && button("Copy as curl", () => copy(asCurl(webhook.url, last.request.headers, body), "Command copied"), { glyph: "copy" }),
       ].filter(Boolean),
     }),
     h("section.card", facts(
       ["Event", h("a", { href: link("events", one.event_id) }, h("code", one.event_id))], ["To", h("code.address", webhook.url)],
       ["Accepted", time(one.created_at, { long: true })], ["Attempts", one.attempt_count], one.next_attempt_at && ["Next attempt", time(one.next_attempt_at, { long: true })])),
     h("section", { "aria-labelledby": "attempts" }, h("h2", { id: "attempts" }, "Attempts"), one.attempts.length ? h("ol.timeline", one.attempts.toReversed().map((attempt, index) => shown(attempt, index === 0))) : h("p.muted", "None yet.")),
-    h("section", h("h2", "Body"), body === null ? h("p.muted", "It is no longer kept: bodies go with their events after the retention time.") : code(json(one.payload), { label: "Body as sent, laid out" })),
+    h("section", h("h2", "Body"), body === null ? h("p.muted", "No longer stored: bodies are deleted with their events after the retention time.") : code(json(one.payload), { label: "Body as sent, laid out" })),
     h("details.card", h("summary", h("strong", "Check a signature")), signatureCheck(last?.request.headers ?? {}, body)));
 }
 
@@ -50,6 +50,6 @@ function inside(attempt) {
     attempt.explanation && h("p", attempt.explanation),
     h("p.muted.small", "Started ", time(attempt.started_at, { long: true }), timings.map(([name, value]) => ` · ${name.replace("_ms", "")} ${milliseconds(value)}`)),
     h("div.columns.two",
-      h("section", h("h3", "Request"), attempt.request ? headersTable(attempt.request.headers, "Headers as sent") : h("p.muted", "Its headers are kept for failed attempts only.")),
-      h("section", h("h3", "Answer"), attempt.response ? [headersTable(attempt.response.headers, "Headers as received"), code(pretty(attempt.response.body), { label: "Body of the answer" }), attempt.response.body_truncated && h("p.muted.small", "Cut off: the rest was not kept.")] : h("p.muted", attempt.status_code === null ? "None came." : "Its body is not kept."))));
+      h("section", h("h3", "Request"), attempt.request ? headersTable(attempt.request.headers, "Headers as sent") : h("p.muted", "Headers are stored for failed attempts only.")),
+      h("section", h("h3", "Response"), attempt.response ? [headersTable(attempt.response.headers, "Headers as received"), code(pretty(attempt.response.body), { label: "Response body" }), attempt.response.body_truncated && h("p.muted.small", "Truncated: the rest was not stored.")] : h("p.muted", attempt.status_code === null ? "No response." : "Not stored."))));
 }

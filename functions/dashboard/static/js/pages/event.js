@@ -2,11 +2,12 @@
 
 import { get } from "../api.js";
 import { fill, h, put } from "../dom.js";
-import { json, words } from "../format.js";
+import { json, plural, words } from "../format.js";
 import { link } from "../addresses.js";
 import { badge, code, empty, facts, growing, head, idChip, linkButton, skeleton, time } from "../ui.js";
 
 const FRESH_TRIES = 12;
+const BY_OUTCOME = ["failed", "abandoned", "retrying", "pending", "delivered"];
 const SETTLED = new Set(["delivered", "failed", "abandoned", "not_queued"]);
 
 export async function show({ root, params, query, signal }) {
@@ -15,7 +16,7 @@ export async function show({ root, params, query, signal }) {
   put(root, skeleton(6));
   const event = await patiently(() => get(path, { ...chosen, limit: 50 }, signal), signal);
   if (!event) {
-    fill(root, head("No such event", { above: h("a", { href: "#/events" }, "Events") }), empty("It is not known", "An event shows up within seconds of being published, and is kept for the retention time. Ids are case sensitive.", linkButton("All events", "#/events")));
+    fill(root, head("No such event", { above: h("a", { href: "#/events" }, "Events") }), empty("Event not found", "Events show up within seconds of being published and are stored for the retention time. Ids are case sensitive.", linkButton("All events", "#/events")));
     return;
   }
   draw(root, event, path, chosen, signal);
@@ -45,13 +46,23 @@ function draw(root, event, path, chosen, signal) {
       first = null;
       return { items: page.webhooks, next_cursor: page.next_cursor };
     },
-    table,
-    () => empty("It reached none of your webhooks", "None is subscribed to it. A subscription holds for events that are published after it.", linkButton("Webhooks", "#/webhooks")));
+    outcomes,
+    () => empty("No webhook received it", "None was subscribed when it was published. A subscription applies to later events.", linkButton("Webhooks", "#/webhooks")));
   fill(root,
     head(event.type, { above: h("a", { href: "#/events" }, "Events"), below: h("div.inline", badge(event.disposition), idChip(event.id)) }),
-    h("section.card", facts(["Accepted", time(event.accepted_at, { long: true })], ["Workspace", event.workspace_id ?? "–"], ["User", event.user_id ?? "–"], counts && ["Decided", counts])),
-    h("section", h("h2", "What became of it"), results),
+    h("section.card", facts(["Accepted", time(event.accepted_at, { long: true })], ["Workspace", event.workspace_id ?? "–"], ["User", event.user_id ?? "–"], counts && ["Outcomes", counts])),
+    h("section", h("h2", "Webhooks"), results),
     h("section", h("h2", "Payload"), code(json(event.payload), { label: "Payload" })));
+}
+
+/** What went wrong first; webhooks that it was not queued for are folded away. */
+function outcomes(items) {
+  const queued = items.filter((one) => one.status !== "not_queued").sort((a, b) => BY_OUTCOME.indexOf(a.status) - BY_OUTCOME.indexOf(b.status));
+  const others = items.filter((one) => one.status === "not_queued");
+  return [
+    queued.length > 0 && table(queued),
+    others.length > 0 && h("details.others", { open: queued.length === 0 }, h("summary", `Not queued for ${plural(others.length, "webhook")}`), table(others)),
+  ].filter(Boolean);
 }
 
 function table(items) {
@@ -59,7 +70,7 @@ function table(items) {
     h("tbody", items.map((one) => h("tr",
       h("td.wide-cell", h("a.strong", { href: link("webhooks", one.webhook_id) }, one.webhook_name), one.delivery_id && h("a.small", { href: link("webhooks", one.webhook_id, "deliveries", one.delivery_id) }, "Show the delivery")),
       h("td", { "data-label": "Outcome" }, badge(one.status)),
-      h("td", { "data-label": "Why" }, one.explanation ?? words(one.reason ?? ""), one.evaluated_now && h("p.muted.small", "Worked out now, by how the webhook is at present."), one.next_attempt_at && h("p.muted.small", "next attempt ", time(one.next_attempt_at))),
+      h("td", { "data-label": "Why" }, one.explanation ?? words(one.reason ?? ""), one.evaluated_now && h("p.muted.small", "Determined from the webhook as it is now."), one.next_attempt_at && h("p.muted.small", "next attempt ", time(one.next_attempt_at))),
       h("td", { "data-label": "Attempts" }, one.attempt_count))))));
 }
 

@@ -17,14 +17,14 @@ const SHOWN = 30;
 export async function show({ root, signal }) {
   const id = text("", { placeholder: "evt_…", "aria-label": "Event id", spellcheck: "false", class: "mono" });
   const list = h("div", skeleton(4));
-  const lately = h("h2", "Lately");
+  const lately = h("h2", "Recent events");
   put(root,
     head("Events", { actions: may("events:write") && !portal ? [button("Publish an event", publish, { glyph: "plus" })] : [] }),
     h("form.bar-of-tools", { onsubmit: (event) => (event.preventDefault(), id.value.trim() && go(link("events", id.value.trim()))) }, id, h("button.button.primary", { type: "submit" }, "Look up")),
     lately, list);
   const { items: newest, next_cursor: more } = await get("/webhooks", { limit: LOOKED_AT, include: "health" }, signal);
   const webhooks = newest.sort((a, b) => Boolean(b.health.attempts) - Boolean(a.health.attempts)).slice(0, WEBHOOKS); // where something was sent comes first
-  if (more || newest.length > WEBHOOKS) fill(lately, `Lately, at ${WEBHOOKS} of your webhooks`);
+  if (more || newest.length > WEBHOOKS) fill(lately, `Recent events of ${WEBHOOKS} of your webhooks`);
   const events = new Map();
   let left = webhooks.length;
   const draw = () => {
@@ -43,7 +43,7 @@ export async function show({ root, signal }) {
     left -= 1;
     if (items.length || !left) draw();
   }, 3);
-  if (!draw()) fill(list, empty("No events yet", "Publish one on the event bus, by POST /api/v1/events, or here."));
+  if (!draw()) fill(list, empty("No events yet", "Publish one on the event bus, with POST /api/v1/events, or here."));
 }
 
 const byName = ([a], [b]) => a.name.localeCompare(b.name);
@@ -67,10 +67,10 @@ async function publish() {
       const place = workspace.value.trim();
       const answer = await post("/events", { type: type.value, resource_id: resource.value.trim() || null, data: parsed, ...(place ? { workspace_id: /^\d{1,15}$/.test(place) ? Number(place) : place } : {}) });
       close();
-      toast("Published: looking up what becomes of it");
+      toast("Published");
       go(link("events", answer.events[0].id));
     };
-    return h("div.stack", h("p.muted", "A real event in your own name: it goes to every webhook that is subscribed to it."),
+    return h("div.stack", h("p.muted", "This is a real event, published as you. Every subscribed webhook receives it."),
       form([h("div.columns", field("type", "Event type", type), field("resource_id", "Resource id", resource, { optional: true }), field("workspace_id", "Workspace id", workspace, { optional: true })), field("data", "Data", data)], { verb: "Publish", submit, cancel: () => close() }));
   }, { wide: true });
 }

@@ -3,11 +3,11 @@
 import { get } from "../api.js";
 import { chart, meter } from "../chart.js";
 import { fill, h, put } from "../dom.js";
-import { ago, count, milliseconds, percent, plural, words } from "../format.js";
+import { ago, clockTime, count, milliseconds, percent, plural, words } from "../format.js";
 import { portal } from "../portal.js";
 import { link, remember } from "../addresses.js";
 import { may } from "../session.js";
-import { badge, failure, head, linkButton, segmented, skeleton } from "../ui.js";
+import { badge, causeOf, failure, head, linkButton, segmented, skeleton } from "../ui.js";
 
 const RANGES = { day: ["24 hours", 24, "hour"], week: ["7 days", 168, "hour"], month: ["30 days", 720, "day"] };
 const LIVE_MS = 15_000;
@@ -32,7 +32,7 @@ export async function show({ root, query, signal }) {
       const overview = await figures(range, signal);
       if (range !== state.range) return; // another time was chosen meanwhile, and is on its way
       fill(body, ...drawn(overview, letters));
-      fill(updated, `Updated ${new Date().toLocaleTimeString()}`);
+      fill(updated, `Updated ${clockTime(new Date())}`);
     } catch (error) {
       if (error.name !== "AbortError") fill(body, failure(error, refresh));
     }
@@ -43,7 +43,7 @@ export async function show({ root, query, signal }) {
   if (!first.webhooks) return put(root, head("Overview", { below: all }), guide());
   page();
   fill(body, ...drawn(first, letters));
-  fill(updated, `Updated ${new Date().toLocaleTimeString()}`);
+  fill(updated, `Updated ${clockTime(new Date())}`);
   const timer = setInterval(() => state.live && !document.hidden && refresh(), LIVE_MS);
   signal.addEventListener("abort", () => clearInterval(timer));
 }
@@ -66,13 +66,13 @@ function drawn({ totals, series, interval, open_circuits: open, waiting, webhook
       tile("Success rate", percent(rate), `${count(totals.failures)} failed`, rate !== null && rate < 0.95 ? (rate < 0.5 ? "bad" : "warn") : ""),
       tile("Latency, p95", milliseconds(totals.latency_ms.p95), `p50 ${milliseconds(totals.latency_ms.p50)}`),
       deadTile(letters),
-      tile("Open circuits", count(open), open ? "held back" : "all closed", open ? "bad" : ""),
+      tile("Open circuits", count(open), open ? "deliveries on hold" : "all closed", open ? "bad" : ""),
       tile("Waiting", count(parked), reason ? `most: ${words(reason)}` : "nothing", parked ? "warn" : "")),
     needs(attention, more, webhooks),
     h("div.charts",
       chart({ title: "Attempts", kind: "bars", interval, format: count, series: [{ label: "succeeded", tone: "good" }, { label: "failed", tone: "bad" }], points: series.map((one) => ({ start: one.start, values: [one.successes, one.failures] })) }),
       chart({ title: "Latency", kind: "lines", interval, format: milliseconds, series: [{ label: "p50", tone: "accent" }, { label: "p95", tone: "soft" }], points: series.map((one) => ({ start: one.start, values: [one.latency_ms.p50, one.latency_ms.p95] })) })),
-    h("p.muted.small", "Figures are some seconds behind."),
+    h("p.muted.small", "Figures lag by a few seconds."),
   ];
 }
 
@@ -85,30 +85,30 @@ function deadTile(letters) {
   const made = tile("Dead letters", "…", "", "", "#/dead-letters");
   letters.then((found) => {
     const dead = found?.items.reduce((sum, one) => sum + one.dead_letters, 0);
-    made.replaceWith(tile("Dead letters", found ? `${count(dead)}${found.next_cursor ? "+" : ""}` : "–", found ? (dead ? "not replayed yet" : "none") : "not known now", dead ? "warn" : "", "#/dead-letters"));
+    made.replaceWith(tile("Dead letters", found ? `${count(dead)}${found.next_cursor ? "+" : ""}` : "–", found ? (dead ? "not replayed yet" : "none") : "unavailable", dead ? "warn" : "", "#/dead-letters"));
   });
   return made;
 }
 
 /** Webhooks that do not do well, the worst first; else how many do. */
 function needs(attention, more, webhooks) {
-  if (!attention.length) return h("section.card.calm", h("p", badge("healthy", "All healthy"), ` ${webhooks === 1 ? "Your webhook does" : `All ${count(webhooks)} webhooks do`} well.`));
+  if (!attention.length) return h("section.card.calm", h("p", badge("healthy", "All healthy"), ` ${plural(webhooks, "webhook")}, none with problems.`));
   const list = h("ul.rows");
   const shown = (some) => put(list, some.map((one) => h("li.row",
     h("div.row-main", h("a.strong", { href: link("webhooks", one.webhook_id) }, one.webhook_name), h("p.muted.small", one.explanation ?? "")),
-    h("div.row-side", one.attempts ? h("span.rate", meter(one.success_rate), percent(one.success_rate)) : h("span.muted.small", "no attempts lately"), one.failing_since && h("span.muted.small", `failing since ${ago(one.failing_since)}`), badge(one.health)))));
+    h("div.row-side", one.attempts ? h("span.rate", meter(one.success_rate), percent(one.success_rate)) : h("span.muted.small", "no recent attempts"), one.failing_since && h("span.muted.small", `failing since ${ago(one.failing_since)}`), causeOf(one), badge(one.health)))));
   shown(attention.slice(0, 8));
   const rest = attention.slice(8);
   const others = rest.length > 0 && h("button.button.quiet", { type: "button", onclick: () => (shown(rest), others.remove()) }, `Show ${rest.length} more`);
   return h("section.card", { "aria-labelledby": "attention" }, h("h2", { id: "attention" }, "Needs attention"), list, others,
-    more && h("p.muted", "These are the worst; the list of ", h("a", { href: "#/webhooks" }, "all webhooks"), " has the others."));
+    more && h("p.muted", "The worst are shown. The list of ", h("a", { href: "#/webhooks" }, "all webhooks"), " has the others."));
 }
 
 function guide() {
   const step = (number, title, text) => h("li", h("span.step", { "aria-hidden": "true" }, number), h("div", h("h2", title), h("p", text)));
-  return h("section.guide.card", h("p.lead", "A webhook sends your events to an address of yours, signed, and again until it is taken."),
-    h("ol", step(1, "Create a webhook", "Give the address that should hear of events. You get a secret to check signatures with, shown once."),
-      step(2, "Subscribe it", "Choose the event types, and filters where not every event matters. Both are on the same form."),
-      step(3, "Send a test event", "See the request as it goes out and what your server answers, before anything real happens.")),
+  return h("section.guide.card", h("p.lead", "A webhook sends your events to an endpoint of yours, signed, with retries until they are received."),
+    h("ol", step(1, "Create a webhook", "Enter the URL that receives events. You get a signing secret, shown once."),
+      step(2, "Subscribe it", "Choose event types on the same form. Filters can narrow them down."),
+      step(3, "Send a test event", "See the request and the response of your server before anything real is sent.")),
     h("div.actions", linkButton("Create the first webhook", "#/webhooks/new", { kind: "primary", glyph: "plus" })));
 }

@@ -46,19 +46,19 @@ function drawn(samples, ready) {
   return [
     h("div.tiles", tile("Events", count(sum("webhook_events_total"))), tile("Deliveries", count(sum("webhook_deliveries_total"))),
       tile("Attempts", count(sum("webhook_delivery_attempts_total")), rate === null ? null : `${(rate * 100).toFixed(1)} % succeeded`), tile("Latency, p99", quantile(all, 0.99), `p50 ${quantile(all, 0.5)}`),
-      tile("Dead letters", count(sum("webhook_dead_letters_total"))), tile("Parked", count(sum("webhook_parked_deliveries")))),
+      tile("Dead letters", count(sum("webhook_dead_letters_total"))), tile("Waiting", count(sum("webhook_parked_deliveries")))),
     h("div.columns.two",
       h("section.card", h("h2", "Queues"), h("div.scroll", h("table.list", h("thead", h("tr", ["Queue", "Visible", "In flight", "Delayed", "Oldest"].map((name, at) => h(`th${at ? ".number" : ""}`, { scope: "col" }, name)))), h("tbody", queues.map((queue) => h("tr", h("td", words(queue)),
         ["visible", "in_flight", "delayed"].map((state) => h("td.number", count(depth(queue, state)))), h("td.number", age(queue) ? stretch(age(queue)) : "–"))))))),
-      h("section.card", h("h2", "Stands on"), h("ul.plain", Object.entries(ready.checks).map(([name, said]) => h("li.inline", badge(said === "ok" ? "ok" : "failed", said), words(name)))), h("h2", "Webhooks"), h("ul.plain", all("webhook_registered").map((one) => h("li.inline", badge(one.labels.status), count(one.value)))))),
+      h("section.card", h("h2", "Dependencies"), h("ul.plain", Object.entries(ready.checks).map(([name, said]) => h("li.inline", badge(said === "ok" ? "ok" : "failed", said), words(name)))), h("h2", "Webhooks"), h("ul.plain", all("webhook_registered").map((one) => h("li.inline", badge(one.labels.status), count(one.value)))))),
     h("div.columns.two", reasons("Why attempts failed", all("webhook_delivery_failures_total")), reasons("Why deliveries waited", all("webhook_delivery_deferrals_total"))),
-    circuits.length > 0 && h("section.card", h("h2", "Circuits that are not closed"), h("ul.plain", circuits.slice(0, 50).map((one) => h("li.inline", badge(one.value === 2 ? "open" : "half_open"), h("a", { href: link("webhooks", one.labels.webhook_id) }, "see it"), idChip(one.labels.webhook_id))))),
+    circuits.length > 0 && h("section.card", h("h2", "Open circuits"), h("ul.plain", circuits.slice(0, 50).map((one) => h("li.inline", badge(one.value === 2 ? "open" : "half_open"), h("a", { href: link("webhooks", one.labels.webhook_id) }, "Show webhook"), idChip(one.labels.webhook_id))))),
   ];
 }
 
 function reasons(title, samples) {
   const some = samples.filter((one) => one.value).sort((a, b) => b.value - a.value);
-  return h("section.card", h("h2", title), some.length ? h("table.list", h("thead", h("tr", h("th", { scope: "col" }, "Reason"), h("th.number", { scope: "col" }, "Times"))), h("tbody", some.map((one) => h("tr", h("td", h("code", one.labels.reason)), h("td.number", count(one.value)))))) : h("p.muted", "None did."));
+  return h("section.card", h("h2", title), some.length ? h("table.list", h("thead", h("tr", h("th", { scope: "col" }, "Reason"), h("th.number", { scope: "col" }, "Times"))), h("tbody", some.map((one) => h("tr", h("td", h("code", one.labels.reason)), h("td.number", count(one.value)))))) : h("p.muted", "None."));
 }
 
 function quantile(all, wanted) {

@@ -2,6 +2,7 @@
 
 import { call } from "../api.js";
 import { fill, h, icon } from "../dom.js";
+import { local } from "../format.js";
 import { begin, claims, end, trustsUserId } from "../session.js";
 
 /** The form; `done` is told the session that the API accepted. */
@@ -17,7 +18,7 @@ export function signIn(app, { reason, done }) {
     const wanted = session();
     const ends = wanted.token && Number(claims(wanted.token).exp) * 1_000;
     if (ends && ends < Date.now()) {
-      message.textContent = `This token ended at ${new Date(ends).toLocaleString()}. Make a new one.`;
+      message.textContent = `This token expired at ${local(ends)}. Get a new one.`;
       return;
     }
     begin(wanted);
@@ -26,20 +27,20 @@ export function signIn(app, { reason, done }) {
       done(wanted);
     } catch (error) {
       end();
-      message.textContent = error.status === 401 ? "The service does not accept this. Check that it is whole, of this deployment, and not expired." : error.message;
+      message.textContent = error.status === 401 ? "Not accepted. Check that the token is complete, belongs to this deployment, and has not expired." : error.message;
     }
   };
 
   const byUser = h("form", { onsubmit: attempt(() => ({ userId: user.value.trim(), workspaceId: workspace.value.trim() })) },
     h("div.columns", h("label.field", h("span.label", "User id"), user), h("label.field", h("span.label", "Workspace id ", h("span.optional", "optional")), workspace)),
     h("button.button.primary.block", { type: "submit" }, "Continue"),
-    h("p.hint", "This is the local stack: anybody may say who they are. The show of ", h("code", "make run"), " has user 123."));
+    h("p.hint", "Local stack: any user id works. The demo of ", h("code", "make run"), " has user 123."));
   const byToken = h("form", { onsubmit: attempt(() => ({ token: token.value.trim().replace(/^Bearer\s+/i, "") })) },
     h("label.field", h("span.label", "Token"), token),
     h("button.button.block", { type: "submit", class: trustsUserId ? "" : "primary" }, "Sign in"),
-    h("p.hint", "A JWT with the scope ", h("code", "webhooks"), ": from your platform, or by ", h("code", "make token STAGE=… USER_ID=…"), ". It stays in this tab and goes with it."));
+    h("p.hint", "A JWT with the scope ", h("code", "webhooks"), ": from your platform, or by ", h("code", "make token STAGE=… USER_ID=…"), ". It stays in this tab."));
 
-  const page = h("main.lone", h("div.sign-in", h("span.mark.large", icon("webhooks")), h("h1", { tabindex: "-1" }, "Webhooks"), h("p.muted", "Sign in to see your webhooks, their deliveries, and what went wrong."), message,
+  const page = h("main.lone", h("div.sign-in", h("span.mark.large", icon("webhooks")), h("h1", { tabindex: "-1" }, "Webhooks"), h("p.muted", "Sign in to see your webhooks and their deliveries."), message,
     trustsUserId ? [byUser, h("details", h("summary", "Use a token instead"), byToken)] : byToken));
   fill(app, page);
   document.title = "Sign in · Webhooks";

@@ -21,10 +21,10 @@ export function signatureCheck(headers, body) {
     } catch {
       throw new Wrong("secret", "what follows whsec_ is not base64");
     }
-    fill(result, h("p", badge(found.holds ? "success" : "failure", found.holds ? "The signature holds" : "The signature does not hold")),
-      found.holds ? null : h("p.muted", "The usual causes: another webhook's secret, a body that was parsed and written anew, or the timestamp of another attempt."),
+    fill(result, h("p", badge(found.holds ? "success" : "failure", found.holds ? "Signature valid" : "Signature not valid")),
+      found.holds ? null : h("p.muted", "Usual causes: another webhook's secret, a body that was parsed and re-serialized, or the timestamp of another attempt."),
       facts(["webhook-signature", h("code.breaks", found.expected.standard)], ["…-Signature", h("code.breaks", found.expected.plain)]));
   };
-  return h("div.stack", h("p.muted", "Worked out here in the browser: the secret is sent nowhere."),
+  return h("div.stack", h("p.muted", "Computed in this browser: the secret is not sent anywhere."),
     form([field("secret", "Secret", secret), h("div.columns", field("id", "webhook-id", id), field("timestamp", "Timestamp", timestamp)), field("given", "Signature as received", given, { hint: "webhook-signature, or X-…-Signature" }), field("body", "Body as received", raw)], { verb: "Check", submit, kind: "primary" }), result);
 }

@@ -14,7 +14,7 @@ export function subscriptions(webhook, signal) {
     try {
       const found = [];
       for await (const items of pages(path, {}, signal)) found.push(...items);
-      const none = empty("It hears of nothing yet", "Without a subscription no event reaches this webhook.", button("Subscribe", () => open(null), { kind: "primary", glyph: "plus" }));
+      const none = empty("No subscriptions yet", "Without a subscription this webhook receives no events.", button("Subscribe", () => open(null), { kind: "primary", glyph: "plus" }));
       fill(list, found.length ? table(found) : none);
     } catch (error) {
       if (error.name !== "AbortError") fill(list, failure(error, load));
@@ -31,7 +31,7 @@ export function subscriptions(webhook, signal) {
     }, cancel: () => close(false) }), { wide: true });
     if (!saved) return;
     await load(); // before it is said to be saved, so that no button goes from under a finger afterwards
-    toast(one ? "Saved: it holds from the next event on." : "Subscribed from the next event on.");
+    toast(one ? "Saved. Applies from the next event on." : "Subscribed. Applies from the next event on.");
   };
 
   const table = (found) => h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Event type", "Resource", "Filters", "State", ""].map((name) => (name ? h("th", { scope: "col" }, name) : h("td"))))),
@@ -41,7 +41,7 @@ export function subscriptions(webhook, signal) {
       h("td", { "data-label": "Filters" }, one.filters ? h("details", h("summary", "Filtered"), h("pre.plain", json(one.filters))) : h("span.muted", "none")),
       h("td", { "data-label": "State" }, badge(one.is_active ? "active" : "paused", one.is_active ? "on" : "off")),
       h("td", h("div.actions", actionButton("Change", () => open(one.id), { kind: "quiet", "aria-label": `Change ${one.event_type}` }), actionButton("Delete", async () => {
-        if (!(await confirm("Delete this subscription?", `Events of ${one.event_type} reach this webhook no more, unless another subscription has them.`, "Delete"))) return;
+        if (!(await confirm("Delete this subscription?", `This webhook no longer receives ${one.event_type}, unless another subscription covers it.`, "Delete"))) return;
         await del(`${path}/${encodeURIComponent(one.id)}`);
         await load();
         toast("Deleted");

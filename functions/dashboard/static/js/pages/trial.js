@@ -31,7 +31,7 @@ export async function sendTest(webhook) {
         throw error;
       }
     };
-    return h("div.stack", h("p.muted", "Sent at once, signed like any delivery and marked as a test; it is not tried again and counts nowhere."),
+    return h("div.stack", h("p.muted", "Sent immediately, signed like any delivery and marked as a test. Not retried, and not counted in statistics."),
       form([field("event_type", "Event type", type), field("data", "Data", data)], { verb: "Send now", submit }), result);
   }, { wide: true });
 }
@@ -41,6 +41,6 @@ function shown(trial) {
   return h("div.stack",
     h("p.inline", badge(outcome, trial.succeeded ? "Delivered" : "Failed"), trial.status_code !== null && h("strong", `HTTP ${trial.status_code}`), h("span.muted", milliseconds(trial.duration_ms)), trial.error_message && h("span", trial.error_message)),
     h("div.columns.two",
-      h("section", h("h3", "Request"), headersTable(trial.request.headers, "Headers of the request"), code(pretty(trial.request.body), { label: "Body of the request" })),
-      h("section", h("h3", "Answer"), trial.response ? [headersTable(trial.response.headers, "Headers of the answer"), code(pretty(trial.response.body), { label: "Body of the answer" })] : h("p.muted", "None came."))));
+      h("section", h("h3", "Request"), headersTable(trial.request.headers, "Request headers"), code(pretty(trial.request.body), { label: "Request body" })),
+      h("section", h("h3", "Response"), trial.response ? [headersTable(trial.response.headers, "Response headers"), code(pretty(trial.response.body), { label: "Response body" })] : h("p.muted", "No response."))));
 }

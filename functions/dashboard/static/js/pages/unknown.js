@@ -2,5 +2,5 @@ import { put } from "../dom.js";
 import { empty, head, linkButton } from "../ui.js";
 
 export function show({ root }) {
-  put(root, head("No such page"), empty("Nothing is here", "The address is wrong, or the page has moved.", linkButton("To the overview", "#/", { kind: "primary" })));
+  put(root, head("No such page"), empty("Page not found", "The address is wrong, or the page has moved.", linkButton("To the overview", "#/", { kind: "primary" })));
 }

@@ -1,11 +1,11 @@
-// One webhook: how it does, what it hears of, what was sent, and everything that can be done with it.
+// One webhook: its health, subscriptions and deliveries, and everything that can be done with it.
 
 import { call, del, get, post, put as change, webhookPath } from "../api.js";
 import { chart } from "../chart.js";
 import { fill, h, put } from "../dom.js";
 import { count, json, milliseconds, percent, plural, stretch, words } from "../format.js";
 import { go, link, remember } from "../addresses.js";
-import { actionButton, badge, confirm, dialog, empty, facts, failure, head, headersTable, idChip, linkButton, segmented, skeleton, tabs, time, toast } from "../ui.js";
+import { actionButton, badge, causeOf, confirm, dialog, empty, facts, failure, head, headersTable, idChip, linkButton, segmented, skeleton, tabs, time, toast } from "../ui.js";
 import { deliveries } from "./deliveries.js";
 import { subscriptions } from "./subscriptions.js";
 import { sendTest } from "./trial.js";
@@ -19,19 +19,19 @@ export async function show({ root, params, query, signal }) {
   looked.catch(() => null);
   const { body: webhook, etag } = await call("GET", path, { signal });
   const again = () => go(location.hash);
-  const health = h("span");
+  const health = h("span.inline", badge(webhook.status));
   const showHealth = async () => {
     try {
       const found = await looked;
-      fill(health, badge(found.health), found.explanation && h("span.muted.small", ` ${found.explanation}`));
+      fill(health, badge(found.health), causeOf(found), found.explanation && h("span.muted.small", found.explanation));
     } catch (error) {
-      if (error.name !== "AbortError") fill(health);
+      if (error.name === "AbortError") return; // its status stays
     }
   };
   put(root,
     head(webhook.name, {
       above: h("a", { href: "#/webhooks" }, "Webhooks"),
-      below: [h("code.address", webhook.url), h("div.inline", badge(webhook.status), idChip(webhook.id)), h("div.inline", health)],
+      below: [h("code.address", webhook.url), h("div.inline", health, idChip(webhook.id))],
       actions: actions(webhook, path, etag, again),
     }),
     webhook.status === "failed" && h("p.notice.bad", `Disabled: ${words(webhook.status_reason)}. Resume it once the receiver works; events of the meantime can be recovered.`),
@@ -52,7 +52,7 @@ function actions(webhook, path, etag, again) {
   };
   return [
     actionButton("Send test", () => sendTest(webhook), { kind: "primary" }),
-    webhook.status === "active" ? actionButton("Pause", set("paused", "Paused: deliveries wait until you resume it.")) : actionButton("Resume", set("active", "Active again.")),
+    webhook.status === "active" ? actionButton("Pause", set("paused", "Paused. Deliveries wait until you resume it.")) : actionButton("Resume", set("active", "Resumed")),
     linkButton("Edit", link("webhooks", webhook.id, "edit")),
     actionButton("Rotate secret", () => rotate(webhook, path, again)),
     actionButton("Delete", () => remove(webhook, path), { kind: "danger-quiet" }),
@@ -62,18 +62,21 @@ function actions(webhook, path, etag, again) {
 async function rotate(webhook, path, again) {
   const hours = h("input", { type: "number", min: "0", max: "168", value: "24" });
   const yes = await dialog("Rotate the secret", (close) => h("form", { onsubmit: (event) => (event.preventDefault(), close(true)) },
-    h("p", "A new secret is made. For the hours of the overlap deliveries are signed with both, so that your server can change over in its own time."),
+    h("p", "Creates a new secret. During the overlap deliveries are signed with both, so the receiver can switch without missing one:"),
+    h("dl.facts.one",
+      h("div", h("dt", h("code", "webhook-signature")), h("dd", "Carries both signatures; libraries accept either. Replace the secret any time during the overlap.")),
+      h("div", h("dt", h("code", "X-…-Signature")), h("dd", "Stays with the old secret until the overlap ends; ", h("code", "X-…-Signature-Next"), " carries the new one. Accept a delivery if either matches your secret, then replace the secret any time during the overlap."))),
     h("label.field", h("span.label", "Overlap, hours (0 to 168)"), hours),
-    h("p.hint", "0 ends the old secret at once: for one that has leaked."),
-    h("div.actions.end", h("button.button.primary", { type: "submit" }, "Make a new secret"))));
+    h("p.hint", "0 ends the old secret immediately: for a secret that has leaked. Deliveries fail until the receiver has the new one."),
+    h("div.actions.end", h("button.button.primary", { type: "submit" }, "Create new secret"))));
   if (!yes) return;
   const answer = await post(`${path}/regenerate-secret`, { overlap_hours: Number(hours.value) });
-  await showSecret(answer.secret, answer.previous_secret_expires_at ? ["The old one holds until ", time(answer.previous_secret_expires_at, { long: true }), "."] : "The old one no longer holds.");
+  await showSecret(answer.secret, answer.previous_secret_expires_at ? ["The old secret is valid until ", time(answer.previous_secret_expires_at, { long: true }), "."] : "The old secret is no longer valid.");
   again();
 }
 
 async function remove(webhook, path) {
-  const text = "Nothing is sent to it any more, and deliveries that wait are given up. This cannot be undone. To stop for a while, pause it instead.";
+  const text = "It receives nothing any more, and waiting deliveries are given up. This cannot be undone. To stop for a while, pause it instead.";
   if (!(await confirm(`Delete ${webhook.name}?`, text, "Delete webhook", { type: webhook.name }))) return;
   await del(path);
   toast("Deleted");
@@ -109,10 +112,10 @@ function drawn({ totals, series }, health, interval) {
   const reasons = Object.entries(totals.failure_reasons);
   return [
     h("div.tiles",
-      tile("Deliveries", count(totals.deliveries), plural(totals.attempts, "attempt")), tile("Success rate", percent(totals.success_rate), `${count(totals.failures)} failed`), tile("Latency, p95", milliseconds(totals.latency_ms.p95), `p50 ${milliseconds(totals.latency_ms.p50)}`), tile("Dead letters", count(totals.dead_letters), "in this time"),
+      tile("Deliveries", count(totals.deliveries), plural(totals.attempts, "attempt")), tile("Success rate", percent(totals.success_rate), `${count(totals.failures)} failed`), tile("Latency, p95", milliseconds(totals.latency_ms.p95), `p50 ${milliseconds(totals.latency_ms.p50)}`), tile("Dead letters", count(totals.dead_letters), "in this time range"),
       tile("Circuit", words(health.circuit.state), circuitSays(health.circuit)),
-      tile("Waiting", `${count(health.backlog.waiting)}${health.backlog.more ? "+" : ""}`, health.failing_since ? ["failing since ", time(health.failing_since)] : "parked deliveries")),
-    totals.attempts + totals.deliveries === 0 && empty("Nothing sent in this time", "Send a test, or publish an event of a type that it is subscribed to."),
+      tile("Waiting", `${count(health.backlog.waiting)}${health.backlog.more ? "+" : ""}`, health.failing_since ? ["failing since ", time(health.failing_since)] : "deliveries on hold")),
+    totals.attempts + totals.deliveries === 0 && empty("No deliveries in this time range", "Send a test, or publish an event of a subscribed type."),
     h("div.charts",
       chart({ title: "Attempts", kind: "bars", interval, format: count, series: [{ label: "succeeded", tone: "good" }, { label: "failed", tone: "bad" }], points: series.map((one) => ({ start: one.start, values: [one.successes, one.failures] })) }),
       chart({ title: "Latency", kind: "lines", interval, format: milliseconds, series: [{ label: "p50", tone: "accent" }, { label: "p95", tone: "soft" }, { label: "p99", tone: "faint" }], points: series.map((one) => ({ start: one.start, values: [one.latency_ms.p50, one.latency_ms.p95, one.latency_ms.p99] })) })),
@@ -122,8 +125,8 @@ function drawn({ totals, series }, health, interval) {
 
 /** When an open circuit lets the next delivery through. */
 function circuitSays({ state, open_until: until }) {
-  if (state === "closed") return "deliveries go out";
-  return until && new Date(until) > Date.now() ? ["next try ", time(until)] : "one is tried next";
+  if (state === "closed") return "deliveries are sent";
+  return until && new Date(until) > Date.now() ? ["next try ", time(until)] : "probing next";
 }
 
 const tile = (name, value, more = null) => h("div.tile", h("span.tile-name", name), h("strong.tile-value", value), more && h("span.tile-more", more));
@@ -131,11 +134,11 @@ const tile = (name, value, more = null) => h("div.tile", h("span.tile-name", nam
 function settings(webhook) {
   return h("div.stack.large",
     h("section.card", h("h2", "Delivery"), facts(
-      ["Address", h("code", webhook.url)], ["Retries", webhook.max_retries], ["Timeout", stretch(webhook.timeout_seconds)],
+      ["Endpoint URL", h("code", webhook.url)], ["Retries", webhook.max_retries], ["Timeout", stretch(webhook.timeout_seconds)],
       ["Rate limit", webhook.rate_limit_rps === null ? "none" : `${webhook.rate_limit_rps} a second`],
-      ["Workspace", webhook.workspace_id ?? "none: your own events without a workspace"], ["Owner", webhook.user_id],
+      ["Workspace", webhook.workspace_id ?? "none: the owner's events without a workspace"], ["Owner", webhook.user_id],
       ["Description", webhook.description || "–"], ["Created", time(webhook.created_at, { long: true })], ["Changed", time(webhook.updated_at, { long: true })],
-      webhook.previous_secret_expires_at && ["Old secret holds until", time(webhook.previous_secret_expires_at, { long: true })])),
-    h("section.card", h("h2", "Headers of its own"), headersTable(webhook.headers, "Headers")),
+      webhook.previous_secret_expires_at && ["Previous secret valid until", time(webhook.previous_secret_expires_at, { long: true })])),
+    h("section.card", h("h2", "Custom headers"), headersTable(webhook.headers, "Headers")),
     Object.keys(webhook.metadata).length > 0 && h("section.card", h("h2", "Metadata"), h("pre.plain", json(webhook.metadata))));
 }

@@ -23,10 +23,10 @@ function create(root, types) {
   const events = eventPicker(types);
   const secret = text("", { placeholder: "whsec_…", class: "mono" });
   const rows = [
-    field("name", "Name", at.name, { hint: "How you find it again." }),
-    field("url", "Address", at.url, { hint: "Where events are sent by POST. HTTPS, reachable from the internet." }),
+    field("name", "Name", at.name, { hint: "Shown in lists." }),
+    field("url", "Endpoint URL", at.url, { hint: "Events are sent here by POST. HTTPS, reachable from the internet." }),
     events,
-    h("details.more-fields", h("summary", "Limits, headers and more"), h("div.stack", details(at), field("secret", "Existing secret", secret, { optional: true, hint: "Bring one along (24 bytes and more), so that a receiver that moves here notices nothing. Otherwise one is made." }))),
+    h("details.more-fields", h("summary", "Limits, headers and more"), h("div.stack", details(at), field("secret", "Existing secret", secret, { optional: true, hint: "A secret that your receiver already checks (at least 24 bytes). Leave empty to generate one." }))),
   ];
   // one key for as long as the form is open: pressing twice, or again after a lost answer, makes one webhook
   const key = crypto.randomUUID();
@@ -36,19 +36,19 @@ function create(root, types) {
     const made = (await call("POST", "/webhooks", { body, headers: { "Idempotency-Key": `${key}-${await digest(json(body))}` } })).body;
     if (made.secret) await showSecret(made.secret);
     go(link("webhooks", made.id));
-    toast(made.notice ?? "The webhook is there. Send it a test event.");
+    toast(made.notice ?? "Webhook created. Send it a test event.");
   };
   put(root, head("New webhook", { above: h("a", { href: "#/webhooks" }, "Webhooks") }), h("div.card.narrow", form(rows, { verb: "Create webhook", submit, cancel: () => history.back() })));
 }
 
 function edit(root, webhook, etag) {
   const at = controls(webhook);
-  const rows = [field("name", "Name", at.name), field("url", "Address", at.url, { hint: "Deliveries that wait go to the new one." }), details(at)];
+  const rows = [field("name", "Name", at.name), field("url", "Endpoint URL", at.url, { hint: "Waiting deliveries go to the new URL." }), details(at)];
   const before = read(at);
   const submit = async () => {
     const changed = changes(before, read(at));
     if (Object.keys(changed).length) await change(webhookPath(webhook.id), changed, etag).catch((error) => {
-      throw error.status === 412 ? new Error("Somebody changed this webhook since you opened it. Reload the page to see how it is now.") : error;
+      throw error.status === 412 ? new Error("This webhook was changed since you opened it. Your edits are still here: open it in another tab to compare.") : error;
     });
     go(link("webhooks", webhook.id));
     toast("Saved");
@@ -81,11 +81,11 @@ function details(at) {
     field("description", "Description", at.description, { optional: true }),
     h("div.columns",
       field("max_retries", "Retries", at.max_retries, { hint: ["0 to 15.", covers] }),
-      field("timeout_seconds", "Timeout, seconds", at.timeout_seconds, { hint: "1 to 30, over the whole attempt." }),
-      field("rate_limit_rps", "Deliveries a second", at.rate_limit_rps, { optional: true, hint: "At most; more wait." })),
-    portal ? null : field("workspace_id", "Workspace id", at.workspace_id, { optional: true, hint: "Events of this workspace reach it; without, your own events that have no workspace." }),
-    field("headers", "Headers", at.headers, { optional: true, hint: "Sent with every delivery, such as Authorization. Values are encrypted and never shown again; leave the stars to keep one." }),
-    field("metadata", "Metadata", at.metadata, { optional: true, hint: "A JSON object for your own use, up to 4 KB." }),
+      field("timeout_seconds", "Timeout, seconds", at.timeout_seconds, { hint: "1 to 30, for the whole attempt." }),
+      field("rate_limit_rps", "Rate limit, per second", at.rate_limit_rps, { optional: true, hint: "Deliveries beyond it wait." })),
+    portal ? null : field("workspace_id", "Workspace id", at.workspace_id, { optional: true, hint: "Receives the events of this workspace. Empty: your own events that have no workspace." }),
+    field("headers", "Headers", at.headers, { optional: true, hint: "Sent with every delivery, such as Authorization. Values are encrypted and never shown again; a value of stars stays as it is." }),
+    field("metadata", "Metadata", at.metadata, { optional: true, hint: "A JSON object of your own, up to 4 KB." }),
   ];
 }
 
@@ -108,12 +108,12 @@ function read(at) {
 function eventPicker(types) {
   // a family can be chosen as a whole where a pattern covers it; what speaks of webhooks themselves comes last
   const open = types.filter((one) => one.name !== "webhook.test");
-  const family = (one) => (one.covered_by.includes("*") ? one.name.split(".")[0] : "about webhooks");
+  const family = (one) => (one.covered_by.includes("*") ? one.name.split(".")[0] : "webhooks themselves");
   const families = [...new Set(open.map(family))];
   const box = (value, label, hint) => h("label.check", h("input", { type: "checkbox", value }), h("span", h("code", label), hint && h("span.hint", hint)));
-  const every = box("*", "*", "Everything, also types that are new later");
+  const every = box("*", "*", "All events, including types added later");
   const choices = h("div.picker", families.map((name) => h("fieldset", h("legend", name), open.some((one) => one.covered_by.includes(`${name}.*`)) && box(`${name}.*`, `${name}.*`, "All of these"), open.filter((one) => family(one) === name).map((one) => box(one.name, one.name, one.description)))));
-  const row = h("div.field", { "data-field": "subscriptions", role: "group", "aria-label": "Events" }, h("span.label", "Events"), h("p.hint", "What it hears of. Filters can be added afterwards."), every, choices, h("p.field-error", { role: "alert" }));
+  const row = h("div.field", { "data-field": "subscriptions", role: "group", "aria-label": "Events" }, h("span.label", "Events"), h("p.hint", "Filters can be added afterwards."), every, choices, h("p.field-error", { role: "alert" }));
   row.complain = (said) => (row.querySelector(".field-error").textContent = said);
   row.control = every.querySelector("input");
   row.read = () => {
@@ -123,21 +123,21 @@ function eventPicker(types) {
   return row;
 }
 
-/** Shown once: the dialog stays until somebody says that it is kept. */
+/** Shown once: the dialog stays until somebody says that it is saved. */
 export function showSecret(secret, more = null) {
-  return dialog("The signing secret", (close) => [
-    h("p", "Your server checks with it that a delivery is ours. ", h("strong", "It is shown this once"), ": put it where your server finds it."),
+  return dialog("Signing secret", (close) => [
+    h("p", "Your server verifies signatures with it. ", h("strong", "It is shown only once"), ": store it where your server can read it."),
     more && h("p", more),
     code(secret, { label: "Signing secret" }),
-    h("div.actions.end", button("Copy", () => copy(secret, "The secret is copied"), { glyph: "copy" }), button("I have kept it", () => close(true), { kind: "primary" })),
+    h("div.actions.end", button("Copy", () => copy(secret, "Secret copied"), { glyph: "copy" }), button("I saved the secret", () => close(true), { kind: "primary" })),
   ], { keep: true });
 }
 
 function covered(retries) {
-  if (!(retries > 0)) return "Nothing is tried again.";
+  if (!(retries > 0)) return "No retries.";
   let seconds = 0;
   for (let at = 0; at < Math.min(retries, 15); at += 1) seconds += Math.min(5 * 6 ** at, 86_400);
-  return `Tried again over ${stretch(seconds)}.`;
+  return `Retries cover ${stretch(seconds)}.`;
 }
 
 async function digest(value) {

@@ -5,7 +5,7 @@ import { meter } from "../chart.js";
 import { fill, h, icon, put } from "../dom.js";
 import { count, percent, plural } from "../format.js";
 import { link, remember } from "../addresses.js";
-import { actionButton, badge, button, empty, failure, head, idChip, linkButton, skeleton, time } from "../ui.js";
+import { actionButton, badge, button, causeOf, empty, failure, head, idChip, linkButton, shortUrl, skeleton, time } from "../ui.js";
 
 const A_PAGE = 25;
 const MANY_WAIT = 100; // counted no further
@@ -16,7 +16,7 @@ export async function show({ root, query, signal }) {
   const known = reader(signal);
   const found = h("p.muted.small", { role: "status" });
   const list = h("div");
-  const search = h("input", { type: "search", value: state.words, placeholder: "Name, address, id", "aria-label": "Search webhooks", oninput: () => choose({ words: search.value }) });
+  const search = h("input", { type: "search", value: state.words, placeholder: "Name, URL or id", "aria-label": "Search webhooks", oninput: () => choose({ words: search.value }) });
   const status = h("select", { "aria-label": "Status", onchange: () => choose({ status: status.value }) }, STATUSES.map(([value, text]) => h("option", { value }, text)));
   status.value = state.status;
   put(root, head("Webhooks", { actions: [linkButton("New webhook", "#/webhooks/new", { kind: "primary", glyph: "plus" })] }), h("div.bar-of-tools", h("span.search", icon("search"), search), status, found), list);
@@ -46,11 +46,11 @@ export async function show({ root, query, signal }) {
     const fitting = filtered ? known.webhooks.filter((one) => (!asked.status || one.status === asked.status) && wanted.every((word) => `${one.name} ${one.url} ${one.id} ${one.description}`.toLowerCase().includes(word))) : known.webhooks;
     if (!known.webhooks.length) {
       fill(found);
-      return fill(list, empty("No webhooks yet", "Create one to have events sent to an address of yours.", linkButton("New webhook", "#/webhooks/new", { kind: "primary", glyph: "plus" })));
+      return fill(list, empty("No webhooks yet", "Create one to send events to your endpoint.", linkButton("New webhook", "#/webhooks/new", { kind: "primary", glyph: "plus" })));
     }
     const shown = fitting.slice(from, from + A_PAGE);
     fill(found, known.done ? plural(fitting.length, "webhook") : `${count(from + 1)} to ${count(from + shown.length)}, newest first`);
-    if (!fitting.length) return fill(list, empty("Nothing fits", "No webhook has these words and this status.", button("Show all", () => ((search.value = status.value = ""), choose({ words: "", status: "" })))));
+    if (!fitting.length) return fill(list, empty("No matching webhooks", "No webhook matches this search.", button("Show all", () => ((search.value = status.value = ""), choose({ words: "", status: "" })))));
     fill(list, table(shown), turner(known.done ? fitting.length : Infinity, state, draw));
   };
   await draw();
@@ -76,14 +76,14 @@ function reader(signal) {
 }
 
 function table(webhooks) {
-  return h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Webhook", "Status", "Health", "Recent success", "Waiting", "Changed"].map((text) => h("th", { scope: "col" }, text)))),
+  return h("div.scroll.flush", h("table.list.cards.dense", h("thead", h("tr", ["Webhook", "State", "Success, 2 h", "Waiting", "Changed", "Id"].map((text) => h("th", { scope: "col" }, text)))),
     h("tbody", webhooks.map((one) => h("tr",
-      h("td.wide-cell", h("a.strong", { href: link("webhooks", one.id) }, one.name), h("span.address", one.url), idChip(one.id, { short: true })),
-      h("td", { "data-label": "Status" }, badge(one.status)),
-      h("td", { "data-label": "Health" }, h("span", { title: one.health.explanation ?? "Nothing to complain about" }, badge(one.health.health))),
-      h("td", { "data-label": "Recent success" }, one.health.attempts ? h("span.rate", meter(one.health.success_rate), percent(one.health.success_rate)) : h("span.muted", "no attempts")),
+      h("td.wide-cell", h("a.strong", { href: link("webhooks", one.id) }, one.name), shortUrl(one.url)),
+      h("td", { "data-label": "State" }, h("span.inline", { title: one.health.explanation ?? "No problems" }, badge(one.health.health), causeOf(one.health))),
+      h("td", { "data-label": "Success, 2 h" }, one.health.attempts ? h("span.rate", meter(one.health.success_rate), percent(one.health.success_rate)) : h("span.muted", "no attempts")),
       h("td", { "data-label": "Waiting" }, one.health.waiting ? `${count(one.health.waiting)}${one.health.waiting >= MANY_WAIT ? "+" : ""}` : h("span.muted", "0")),
-      h("td", { "data-label": "Changed" }, time(one.updated_at)))))));
+      h("td", { "data-label": "Changed" }, time(one.updated_at)),
+      h("td", { "data-label": "Id" }, idChip(one.id, { short: true })))))));
 }
 
 function turner(total, state, draw) {

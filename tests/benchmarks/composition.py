@@ -2,15 +2,13 @@
 
 import asyncio
 import base64
-import contextlib
 import importlib.util
 import json
 import os
 import ssl
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -27,7 +25,6 @@ from webhooks.ids import new_id
 from webhooks.messages import DeliveryMessage
 from webhooks.models.webhook import Sealed
 from webhooks.request.signed_request import sealed_text
-from webhooks.runtime import Runtime
 from webhooks.settings import SenderSettings
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -61,38 +58,26 @@ def configure(stub: Stub) -> None:
 
 
 def load(name: str) -> Any:
-    """A function's module. What it logs is made, and not kept."""
+    """A function's module."""
     folder = PROJECT / "functions" / name
     sys.path.insert(0, str(folder))
     spec = importlib.util.spec_from_file_location(f"bench_{name}", folder / "app.py")
     if spec is None or spec.loader is None:
         raise LookupError(name)
     module = importlib.util.module_from_spec(spec)
-    with _unheard():
-        spec.loader.exec_module(module)
+    spec.loader.exec_module(module)
     return module
 
 
 def sender(authority: str) -> Handler:
     """The sender's handler as functions/sender/app.py has it built, trusting the stub's authority instead of the public
-    ones. Its lines are made, and not kept."""
+    ones."""
     settings = SenderSettings.read(os.environ)
     transport = HttpTransport(EgressPolicy.from_settings(settings), tls=ssl.create_default_context(cafile=authority))
-    unheard = Path(os.devnull).open("w")  # noqa: SIM115 - the process keeps it
-    logger = Logger(service="webhooks", level=settings.log_level, stream=unheard)
-    runtime = Runtime(write=unheard.write)
-    handler = sender_function.build(settings, Clients(), transport, asyncio.new_event_loop(), logger, runtime)
+    logger = Logger(service="webhooks", level=settings.log_level)
+    handler = sender_function.build(settings, Clients(), transport, asyncio.new_event_loop(), logger)
     sender_function.settle()
     return handler
-
-
-@contextlib.contextmanager
-def _unheard() -> Iterator[None]:
-    heard, sys.stdout = sys.stdout, Path(os.devnull).open("w")  # noqa: SIM115 - the loggers keep it
-    try:
-        yield
-    finally:
-        sys.stdout = heard
 
 
 def now_ms() -> int:

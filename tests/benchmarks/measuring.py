@@ -73,15 +73,14 @@ def pinned(core: int, *arguments: str) -> list[str]:
 def running_stub() -> Iterator[Stub]:
     """The stub, for as long as the block takes."""
     command = pinned(cores()[1], "tests.benchmarks.stub")
-    process = subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    if process.stdin is None or process.stdout is None:
-        raise RuntimeError("the stub has no pipes")
-    try:
+    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        if process.stdout is None:
+            raise RuntimeError("the stub has no pipe")
         aws, http, tls, authority = process.stdout.readline().split()
-        yield Stub(int(aws), int(http), int(tls), authority)
-    finally:
-        process.stdin.close()
-        process.wait(10)
+        try:
+            yield Stub(int(aws), int(http), int(tls), authority)
+        finally:
+            process.communicate(timeout=10)  # it ends with its standard input
 
 
 def cpu_seconds() -> float:
@@ -101,7 +100,7 @@ def cpu_us(work: Work[T], prepare: Callable[[int], T], *, warm_up: int, units: i
         number += 1
     pieces = max(3, -(-units * number // done))
     rounds: list[float] = []
-    _tell(_READY)
+    report(_READY)
     while sys.stdin.readline():
         prepared = [prepare(number + each) for each in range(pieces + 1)]
         number += pieces + 1
@@ -109,12 +108,13 @@ def cpu_us(work: Work[T], prepare: Callable[[int], T], *, warm_up: int, units: i
         before = cpu_seconds()
         done = sum(work(each) for each in prepared)
         rounds.append((cpu_seconds() - before) / done * 1e6)
-        _tell(str(rounds[-1]))
+        report(str(rounds[-1]))
     return statistics.median(rounds)
 
 
-def _tell(line: str) -> None:
-    if sys.__stdout__ is not None:  # a workload may have turned sys.stdout elsewhere
+def report(line: str) -> None:
+    """Tell the process that measures; what functions log is kept out of its way."""
+    if sys.__stdout__ is not None:
         sys.__stdout__.write(f"\n{line}\n")
         sys.__stdout__.flush()
 
@@ -147,11 +147,8 @@ class _Case:
 
     def end(self) -> dict[str, float]:
         """What it came to."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        answer = json.loads(self.line())
-        self._process.wait(30)
-        return answer
+        answers, _ = self._process.communicate(timeout=120)  # it ends with its standard input
+        return json.loads(answers.splitlines()[-1])
 
 
 def measure_once(workload: str, parameters: Mapping[str, Any], stub: Stub) -> dict[str, float]:

@@ -229,10 +229,11 @@ class Receiver:
         self._started.set()
         await self._stopping.wait()
         server.close()
+        await _turns_of_the_loop()  # what was just accepted gets its task
         for task in self._open:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
-        await asyncio.sleep(0.01)  # let aborted transports close their sockets
+        await _turns_of_the_loop()  # aborted transports close their sockets
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -307,6 +308,11 @@ class Receiver:
             await writer.drain()
             self.bytes_sent += len(piece)
             await asyncio.sleep(pause_seconds)
+
+
+async def _turns_of_the_loop() -> None:
+    for _ in range(20):  # and not some time, which a busy machine lets pass without one
+        await asyncio.sleep(0)
 
 
 def _show(request: ReceivedRequest) -> None:

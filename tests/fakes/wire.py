@@ -1,0 +1,33 @@
+"""The fakes of DynamoDB and SQS as they look over the wire: JSON in, JSON out."""
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+OPERATIONS = {
+    "BatchGetItem": "batch_get_item",
+    "BatchExecuteStatement": "batch_execute_statement",
+    "SendMessageBatch": "send_message_batch",
+    "ChangeMessageVisibilityBatch": "change_message_visibility_batch",
+}
+
+
+def wire(client: Any) -> Callable[[str, bytes], bytes | None]:
+    """What a direct client posts to: the client's answer as JSON, or None for an error of whatever kind."""
+
+    def post(operation: str, body: bytes) -> bytes | None:
+        request = json.loads(body, object_hook=_bytes_of)
+        try:
+            answer = getattr(client, OPERATIONS[operation])(**request)
+        except (ClientError, BotoCoreError):
+            return None
+        return json.dumps(answer, default=lambda value: base64.b64encode(value).decode()).encode()
+
+    return post
+
+
+def _bytes_of(value: dict[str, Any]) -> dict[str, Any]:
+    return {"B": base64.b64decode(value["B"])} if value.keys() == {"B"} else value

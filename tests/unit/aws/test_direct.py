@@ -1,0 +1,242 @@
+"""Batched calls made directly: the same requests and answers as botocore's, and botocore for all that is no success."""
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, cast
+
+import boto3
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ReadTimeoutError, SSLError
+
+from tests.support.certificates import CertificateAuthority
+from webhooks.aws.clients import Clients, client
+from webhooks.aws.direct import DirectDynamoDB, DirectSqs, direct
+from webhooks.aws.sqs import Outgoing
+from webhooks.delivery.dispatcher import RECORDING_MS
+
+KEYS = {"RequestItems": {"t": {"Keys": [{"pk": {"S": "a"}, "sk": {"S": "b"}}], "ConsistentRead": True}}}
+ITEM = {"pk": {"S": "a"}, "n": {"N": "1"}, "raw": {"B": base64.b64encode(b"\0\xff").decode()}, "is": {"BOOL": True}}
+ANSWER = json.dumps({"Responses": {"t": [ITEM]}, "UnprocessedKeys": {}}).encode()
+
+
+class Endpoint(ThreadingHTTPServer):
+    """An AWS endpoint that gives the scripted answers, then one item of DynamoDB's for ever. A status of 0 hangs up.
+
+    While `silent` is set it takes requests and says nothing.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.script: list[tuple[int, bytes]] = []
+        self.requests: list[tuple[dict[str, str], bytes]] = []
+        self.clients: set[int] = set()
+        self.silent = False
+        self.over = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        endpoint = self.server
+        assert isinstance(endpoint, Endpoint)
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        endpoint.clients.add(self.client_address[1])
+        endpoint.requests.append((dict(self.headers.items()), body))
+        if endpoint.silent:
+            endpoint.over.wait(30)
+            self.close_connection = True
+            return
+        status, answer = endpoint.script.pop(0) if endpoint.script else (200, ANSWER)
+        if not status:
+            self.close_connection = True
+            return
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
+    for name in ("HTTPS_PROXY", "https_proxy", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    with Endpoint() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.over.set()
+        server.shutdown()
+
+
+@pytest.fixture
+def table(endpoint: Endpoint) -> DirectDynamoDB:
+    made = Clients().hot_dynamodb
+    assert isinstance(made, DirectDynamoDB)
+    return made
+
+
+def agents(endpoint: Endpoint) -> list[bool]:
+    """Which of the requests were botocore's."""
+    return ["amz-sdk-request" in {name.lower() for name in headers} for headers, _ in endpoint.requests]
+
+
+def test_items_come_as_botocore_gives_them(endpoint: Endpoint, table: DirectDynamoDB) -> None:
+    answer = table.batch_get_item(**KEYS)
+    assert answer["Responses"] == client("dynamodb").batch_get_item(**KEYS)["Responses"]
+    assert answer["Responses"]["t"][0]["raw"] == {"B": b"\0\xff"}
+    assert agents(endpoint) == [False, True]
+
+
+def test_statements_go_out_as_botocore_writes_them(endpoint: Endpoint, table: DirectDynamoDB) -> None:
+    endpoint.script = [(200, b'{"Responses": [{"Error": {"Code": "DuplicateItem"}}]}')] * 2
+    parameters = ({"S": "h\u00e9"}, {"B": b"\0\xff"}, {"N": "7"})
+    given = {"Statements": [{"Statement": "INSERT INTO \"t\" VALUE {'pk': ?}", "Parameters": parameters}]}
+    answers = [each.batch_execute_statement(**given)["Responses"] for each in (table, client("dynamodb"))]
+    assert answers[0] == answers[1] == [{"Error": {"Code": "DuplicateItem"}}]
+    bodies = [json.loads(body) for _, body in endpoint.requests]
+    assert bodies[0] == bodies[1]
+
+
+def test_what_arrives_is_signed_as_sent(endpoint: Endpoint, table: DirectDynamoDB) -> None:
+    table.batch_get_item(**KEYS)
+    (headers, body), *_ = endpoint.requests
+    given = {name.lower(): value for name, value in headers.items()}
+    signed = given["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
+    assert {"host", "x-amz-date", "x-amz-target"} <= set(signed)
+    request = AWSRequest("POST", f"{endpoint.url}/", {name: given[name] for name in signed}, body)
+    request.context["timestamp"] = given["x-amz-date"]
+    auth = SigV4Auth(Credentials("AKIDEXAMPLE", "secret"), "dynamodb", "eu-west-1")
+    expected = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
+    assert given["authorization"].endswith(f"Signature={expected}")
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        (400, b'{"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}'),
+        (403, b'{"__type": "com.amazon.coral.service#InvalidSignatureException"}'),
+        (500, b""),
+        (200, b"<html>"),
+        (0, b""),
+    ],
+    ids=["throttled", "not allowed", "at fault", "no JSON", "hung up"],
+)
+def test_whatever_is_no_success_is_asked_again_of_botocore(
+    endpoint: Endpoint, table: DirectDynamoDB, refusal: tuple[int, bytes]
+) -> None:
+    endpoint.script = [refusal]
+    assert table.batch_get_item(**KEYS)["Responses"]["t"][0]["n"] == {"N": "1"}
+    endpoint.script = [refusal, (200, b'{"Responses": [{}]}')]
+    assert table.batch_execute_statement(Statements=[])["Responses"] == [{}]
+    assert agents(endpoint) == [False, True] * 2
+
+
+def test_a_silent_dynamodb_takes_less_time_than_recording_has(endpoint: Endpoint, table: DirectDynamoDB) -> None:
+    endpoint.silent = True
+    started = time.perf_counter()
+    with pytest.raises(ReadTimeoutError):
+        table.batch_get_item(**KEYS)
+    assert (time.perf_counter() - started) * 1000 < RECORDING_MS
+    assert agents(endpoint) == [False, True, True]
+
+
+def test_only_a_server_with_a_trusted_certificate_is_spoken_to(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority = CertificateAuthority(tmp_path)
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(authority.pem)
+    endpoint.socket = authority.server_context("127.0.0.1").wrap_socket(endpoint.socket, server_side=True)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://127.0.0.1:{endpoint.server_port}")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    assert Clients().hot_dynamodb.batch_get_item(**KEYS)["Responses"]["t"]
+    assert agents(endpoint) == [False]
+    monkeypatch.delenv("AWS_CA_BUNDLE")
+    with pytest.raises(SSLError):
+        Clients().hot_dynamodb.batch_get_item(**KEYS)
+    assert len(endpoint.requests) == 1
+
+
+def test_a_connection_is_kept(endpoint: Endpoint, table: DirectDynamoDB) -> None:
+    for _ in range(3):
+        table.batch_get_item(**KEYS)
+    assert len(endpoint.clients) == 1
+
+
+def test_every_other_call_is_botocores(endpoint: Endpoint, table: DirectDynamoDB) -> None:
+    endpoint.script = [(200, b'{"Item": {"pk": {"S": "a"}}}')]
+    assert table.get_item(TableName="t", Key={"pk": {"S": "a"}})["Item"] == {"pk": {"S": "a"}}
+    assert agents(endpoint) == [True]
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy"])
+def test_a_proxy_is_left_to_botocore(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    made, credentials = client("dynamodb"), cast("Any", boto3).DEFAULT_SESSION.get_credentials()
+    assert isinstance(direct(made, credentials, DirectDynamoDB), DirectDynamoDB)
+    monkeypatch.setenv(name, "x")
+    assert direct(made, credentials, DirectDynamoDB) is made
+    assert direct(made, None, DirectDynamoDB) is made
+
+
+QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/q"
+SQS_CALLS = {
+    "send_message_batch": (
+        [Outgoing("h\u00e9", "g", {"meta": "{}"}, 3).entry("0"), Outgoing("x").entry("1")],
+        {"Successful": [{"Id": "0", "MessageId": "m"}], "Failed": [{"Id": "1", "SenderFault": False, "Code": "C"}]},
+    ),
+    "change_message_visibility_batch": (
+        [{"Id": "0", "ReceiptHandle": "r", "VisibilityTimeout": 7}],
+        {"Successful": [{"Id": "0"}]},
+    ),
+}
+
+
+@pytest.mark.parametrize("call", SQS_CALLS)
+def test_sqs_is_asked_and_answers_as_through_botocore(endpoint: Endpoint, call: str) -> None:
+    entries, answer = SQS_CALLS[call]
+    endpoint.script = [(200, json.dumps(answer).encode())] * 2
+    made = Clients().hot_sqs
+    assert isinstance(made, DirectSqs)
+    answers = [getattr(each, call)(QueueUrl=QUEUE_URL, Entries=entries) for each in (made, client("sqs"))]
+    assert answers[0] == {name: answers[1][name] for name in answer} == answer
+    assert agents(endpoint) == [False, True]
+    (ours, our_body), (botocores, its_body) = endpoint.requests
+    assert json.loads(our_body) == json.loads(its_body)
+    assert [{name: headers[name] for name in ("X-Amz-Target", "Content-Type")} for headers in (ours, botocores)] == [
+        {
+            "X-Amz-Target": f"AmazonSQS.{''.join(word.title() for word in call.split('_'))}",
+            "Content-Type": "application/x-amz-json-1.0",
+        }
+    ] * 2
+    assert "/eu-west-1/sqs/aws4_request" in ours["Authorization"]
+
+
+@pytest.mark.parametrize("call", SQS_CALLS)
+def test_what_sqs_does_not_take_is_asked_again_of_botocore(endpoint: Endpoint, call: str) -> None:
+    entries, answer = SQS_CALLS[call]
+    throttled = (400, b'{"__type": "com.amazonaws.sqs#RequestThrottled"}')
+    endpoint.script = [throttled, (200, json.dumps(answer).encode())]
+    assert getattr(Clients().hot_sqs, call)(QueueUrl=QUEUE_URL, Entries=entries)["Successful"] == answer["Successful"]
+    assert agents(endpoint) == [False, True]

@@ -110,7 +110,7 @@ def adapters(
     runtime: Runtime = MACHINE,
 ) -> Ports:
     """The ports on AWS. `models` binds pynamodb's models to a table."""
-    sqs, retention_ms, now_ms, sleep = clients.sqs, settings.retention_ms, runtime.now_ms, runtime.sleep
+    sqs, retention_ms, now_ms, sleep = clients.hot_sqs, settings.retention_ms, runtime.now_ms, runtime.sleep
     table = DynamoTable(clients.dynamodb, settings.table_name, sleep=sleep)
     data_key = DataKeyStore(table)
     urls = {

@@ -33,9 +33,9 @@ def build(
     ingestion = Ingestion(
         RouteCache(RouteStore(table)),
         EventStore(table, settings.retention_ms),
-        SqsDeliveries(Queue(clients.sqs, settings.delivery_queue_url, sleep=sleep)),
-        SqsIngest(Queue(clients.sqs, settings.ingest_queue_url, sleep=sleep)),
-        SqsIngest(Queue(clients.sqs, settings.ingest_dead_letter_queue_url, sleep=sleep)),
+        SqsDeliveries(Queue(clients.hot_sqs, settings.delivery_queue_url, sleep=sleep)),
+        SqsIngest(Queue(clients.hot_sqs, settings.ingest_queue_url, sleep=sleep)),
+        SqsIngest(Queue(clients.hot_sqs, settings.ingest_dead_letter_queue_url, sleep=sleep)),
         event_types=settings.event_types,
         now_ms=now_ms,
     )

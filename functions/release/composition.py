@@ -36,7 +36,7 @@ def build(
     release = Release(
         WaitingStore(table, settings.retention_ms, now_ms),
         StateStore(table),
-        SqsDeliveries(Queue(clients.sqs, settings.delivery_queue_url, sleep=sleep)),
+        SqsDeliveries(Queue(clients.hot_sqs, settings.delivery_queue_url, sleep=sleep)),
         shards=DUE_SHARDS,
         now_ms=now_ms,
         each=each,

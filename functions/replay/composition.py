@@ -40,12 +40,12 @@ def build(
     letters = DeadLetterStore(table, settings.retention_ms, now_ms)
     publisher = EventBridgeBus(lambda: clients.events, settings.event_bus_name, settings.event_source)
     dead_letter_writer = DeadLetterWriter(store, letters, publisher, now_ms=now_ms)
-    deliveries = SqsDeliveries(Queue(clients.sqs, settings.delivery_queue_url, sleep=sleep))
+    deliveries = SqsDeliveries(Queue(clients.hot_sqs, settings.delivery_queue_url, sleep=sleep))
     jobs = ReplayJobs(
         ReplayJobStore(table, settings.retention_ms, now_ms),
         ReplaySource(letters, MissedStore(table, now_ms)),
         Replayer(store, letters, deliveries, now_ms=now_ms),
-        SqsJobs(Queue(clients.sqs, settings.jobs_queue_url, sleep=sleep)),
+        SqsJobs(Queue(clients.hot_sqs, settings.jobs_queue_url, sleep=sleep)),
         now_ms=now_ms,
     )
     burial_log = BatchLog(REPLAY, now_ms=now_ms, write=runtime.write)

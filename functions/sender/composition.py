@@ -48,9 +48,9 @@ def build(
     data_keys = DataKeyStore(table)
     box = KmsSecretBox(clients.kms, data_keys.load, data_keys.store_if_absent, settings.data_key_id)
     signer = RequestSigner(box, prefix=settings.header_prefix, user_agent=settings.user_agent)
-    dead_letters = SqsDeliveries(Queue(clients.sqs, settings.dead_letter_queue_url, sleep=sleep))
+    dead_letters = SqsDeliveries(Queue(clients.hot_sqs, settings.dead_letter_queue_url, sleep=sleep))
     policy = SenderPolicy(settings.retry_base_seconds, settings.max_wait_days * DAY_MS)
-    deliveries = SqsDeliveries(Queue(clients.sqs, settings.delivery_queue_url, sleep=sleep))
+    deliveries = SqsDeliveries(Queue(clients.hot_sqs, settings.delivery_queue_url, sleep=sleep))
     conclusion = Conclusion(
         store,
         states,

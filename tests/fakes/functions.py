@@ -12,12 +12,12 @@ from functions.replay import composition as replay_function
 from functions.rollup import composition as rollup_function
 from functions.sender import composition as sender_function
 from tests.fakes.clock import Clock
-from tests.fakes.dynamo_wire import wire
 from tests.fakes.kms import FakeKMS
 from tests.fakes.receivers import FakeReceivers
 from tests.fakes.virtual_loop import VirtualLoop
+from tests.fakes.wire import wire
 from webhooks import batch_log, settings
-from webhooks.aws.direct_dynamodb import DirectDynamoDB
+from webhooks.aws.direct import DirectDynamoDB, DirectSqs
 from webhooks.runtime import Runtime
 from webhooks.store.dynamo import DynamoTable
 
@@ -72,6 +72,11 @@ class Services:
     def hot_dynamodb(self) -> DirectDynamoDB:
         """The table's client as the hot path has it."""
         return DirectDynamoDB(self.dynamodb, wire(self.dynamodb))
+
+    @property
+    def hot_sqs(self) -> DirectSqs:
+        """The queues' client as the hot path has it."""
+        return DirectSqs(self.sqs, wire(self.sqs))
 
     def clients(self) -> "Clients":
         """These instead of boto3's."""

@@ -19,6 +19,7 @@ Call = Callable[..., tuple[int, Any]]
 
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # every call is botocore's then, which moto answers
     with mock_aws():
         create_table(boto3.client("dynamodb"))
         sqs = boto3.client("sqs")

@@ -6,7 +6,7 @@ from typing import Any, cast
 import boto3
 from botocore.config import Config
 
-from webhooks.aws.direct_dynamodb import direct
+from webhooks.aws.direct import DirectDynamoDB, DirectSqs, direct
 
 _CONFIG = Config(
     # What we send is built from typed code; checking it again costs a third of a call's CPU.
@@ -42,13 +42,12 @@ class Clients:
     @cached_property
     def hot_dynamodb(self) -> Any:  # noqa: ANN401
         """The same, with the hot path's two calls made directly."""
-        made = self.dynamodb  # which makes the session, too
-        return direct(made, cast("Any", boto3).DEFAULT_SESSION.get_credentials())
+        return direct(self.dynamodb, _credentials(), DirectDynamoDB)
 
     @cached_property
-    def sqs(self) -> Any:  # noqa: ANN401
-        """The queues' service."""
-        return client("sqs")
+    def hot_sqs(self) -> Any:  # noqa: ANN401
+        """The queues' service, with the hot path's two calls made directly."""
+        return direct(client("sqs"), _credentials(), DirectSqs)
 
     @cached_property
     def kms(self) -> Any:  # noqa: ANN401
@@ -74,3 +73,7 @@ class Clients:
     def secretsmanager(self) -> Any:  # noqa: ANN401
         """The token secret's service."""
         return client("secretsmanager")
+
+
+def _credentials() -> Any:  # noqa: ANN401
+    return cast("Any", boto3).DEFAULT_SESSION.get_credentials()  # the session is made with its first client

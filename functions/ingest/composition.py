@@ -38,6 +38,7 @@ def build(
         SqsIngest(Queue(clients.hot_sqs, settings.ingest_dead_letter_queue_url, sleep=sleep)),
         event_types=settings.event_types,
         now_ms=now_ms,
+        cpu_seconds=runtime.cpu_seconds,
     )
     duplicates = Duplicates(table, counter_shard(runtime.random()))
     batch_log = BatchLog(INGEST, now_ms=now_ms, detailed=logger.log_level <= INFO, write=runtime.write)

@@ -14,12 +14,14 @@ def now_ms() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The clock, chance from 0 to below 1, waiting in seconds, and where the lines of batches are written."""
+    """The clock, chance from 0 to below 1, waiting in seconds, where the lines of batches are written, and the CPU that
+    the calling thread has used, in seconds."""
 
     now_ms: Callable[[], int] = now_ms
     random: Callable[[], float] = random.random
     sleep: Callable[[float], None] = time.sleep
     write: Callable[[str], object] = sys.stdout.write
+    cpu_seconds: Callable[[], float] = time.thread_time
 
 
 MACHINE = Runtime()

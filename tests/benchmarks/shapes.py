@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.benchmarks import corpus
 from tests.benchmarks.measuring import cpu_us
-from webhooks.matching.compiled_routes import CompiledRoutes, Route, RouteSubscription
+from webhooks.matching.compiled_routes import Route, RouteSubscription, compile_routes
 
 MATCHING = 10
 Filters = Callable[[int], Mapping[str, Any]]
@@ -64,7 +64,7 @@ def filters_of(shape: str) -> Filters:
 def matching(*, shape: str, subscriptions: int = 1000, units: int = 100) -> dict[str, float]:
     """CPU an event of deciding for every webhook, `subscriptions` of which want its type."""
     made = filters_of(shape)
-    compiled = CompiledRoutes(
+    compiled = compile_routes(
         Route(f"wh_{n:026d}", "active", (RouteSubscription(f"sub_{n}", "record.updated", None, made(n)),))
         for n in range(subscriptions)
     )

@@ -64,6 +64,7 @@ class Services:
     retention_days: int = 30
     kms: Any = field(default_factory=FakeKMS)
     write: Callable[[str], object] = str  # into nothing
+    cpu_seconds: Callable[[], float] = float  # nothing takes any
     contexts: Mapping[str, Context] = field(default_factory=lambda: {name: Context(name) for name in TIMEOUTS_MS})
     sender: None = None  # nobody tries a webhook out
     cloudwatch: None = None
@@ -101,7 +102,7 @@ class Services:
 
     def runtime(self) -> Runtime:
         """A function's clock, chance, patience and log."""
-        return Runtime(self.clock.now_ms, self.random, self.sleep or self.clock.sleep, self.write)
+        return Runtime(self.clock.now_ms, self.random, self.sleep or self.clock.sleep, self.write, self.cpu_seconds)
 
     def table(self) -> DynamoTable:
         """The table."""

@@ -52,6 +52,7 @@ class World:
         shuffled: bool = False,
         partition_writes: int | None = None,
         keeps_stream: bool = False,
+        cpu_seconds: Callable[[], float] = float,
     ) -> None:
         self.random = random.Random(seed)
         self.clock = Clock()
@@ -85,7 +86,7 @@ class World:
         }
         self.services = Services(
             self.clock, self.clients["dynamodb"], self.clients["sqs"], self.clients["events"], self.receivers, urls,
-            table_name=TABLE, bus_name=BUS, random=self.random.random,
+            table_name=TABLE, bus_name=BUS, random=self.random.random, cpu_seconds=cpu_seconds,
         )  # fmt: skip
         self.functions = Functions(self.services)
         raw = replace(self.services, dynamodb=self.dynamodb, sqs=self.sqs, events=self.events)

@@ -16,7 +16,7 @@ from webhooks.errors import Invalid, PoisonMessage, TooLarge, Unavailable
 from webhooks.event_types import OPERATIONAL_EVENT_TYPES
 from webhooks.events.validation import normalise
 from webhooks.ids import delivery_id, derived_id
-from webhooks.matching.route_cache import RouteCache, RouteSet
+from webhooks.matching.route_cache import RouteCache, RouteSet, Versions
 from webhooks.messages import DeliveryMessage, Received, group_of
 from webhooks.models.event import Event, EventRecord
 from webhooks.payload import MAX_EVENT_BYTES, parse_json, serialise
@@ -27,6 +27,10 @@ MAX_MESSAGE_BYTES = 1024 * 1024  # SQS takes no more
 MAX_TOKEN = 256  # ours have 40 characters, EventBridge's ids 36
 DAY_MS = 86_400_000
 MAX_MESSAGE_DEPTH = 36  # an event's own 32 and the envelope around it
+# CPU of matching one event. What takes longer at first is matched again alone, when those beside it are on their way.
+FIRST_SECONDS = 0.1
+ALONE_SECONDS = 1.0
+LATE_MS = 20_000  # after so much of an invocation no event is matched alone: its message comes again
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +83,10 @@ class IngestReport:
     steps: list[str] = field(default_factory=list[str])  # "evt_... N queued", for whoever follows an event
 
 
+class _OverTime(Exception):
+    """Matching an event takes longer than it may."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Pending:
     event: Event
@@ -88,6 +96,13 @@ class _Pending:
     message_id: str
     page: int = 0
     after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    pending: _Pending
+    record: EventRecord
+    groups: Mapping[str, str]  # by webhook id
 
 
 class Ingestion:
@@ -103,6 +118,7 @@ class Ingestion:
         *,
         event_types: Iterable[str],
         now_ms: Callable[[], int],
+        cpu_seconds: Callable[[], float],
     ) -> None:
         self._routes = routes
         self._events = events
@@ -111,26 +127,29 @@ class Ingestion:
         self._refused = refused
         self._event_types = frozenset(event_types) | frozenset(OPERATIONAL_EVENT_TYPES)
         self._now_ms = now_ms
+        self._cpu_seconds = cpu_seconds
 
     def ingest(self, messages: Sequence[Received[str]]) -> IngestReport:
         """Record and fan out a batch. A message that fails is reported, and does not affect the others."""
         report = IngestReport()
+        began_ms = self._now_ms()
         read = (each for message in messages for each in self._read(message, report))
         pending = list({(each.token, each.event.event_id, each.page): each for each in read}.values())  # copies go
         if not pending:
             return report
+        pending.sort(key=lambda each: each.event.scope)  # so that no scope's routes are loaded twice for want of room
         try:
-            route_sets = self._routes.for_events([each.event for each in pending])
-            decided = [
-                (each, route_set, record)
-                for each, route_set in zip(pending, route_sets, strict=True)
-                if (record := self._decide_alone(each, route_set, report)) is not None
-            ]
-            settled = self._settle([record for _, _, record in decided], report)
-            self._fan_out([(e, r, s) for (e, r, _), s in zip(decided, settled, strict=True) if s is not None], report)
+            versions = self._routes.versions(each.event for each in pending)
         except Unavailable as exc:
-            logger.warning("batch returned to the queue: %s", exc)
-            report.failed.update(each.message_id for each in pending)
+            _hand_back(pending, exc, report)
+            return report
+        slow: list[_Pending] = []
+        self._keep([d for each in pending if (d := self._decide_first(each, versions, slow, report))], report)
+        for each in slow:
+            if self._now_ms() - began_ms > LATE_MS:
+                report.failed.add(each.message_id)
+            elif decided := self._decide_alone(each, versions, report):
+                self._keep([decided], report)
         return report
 
     def _read(self, message: Received[str], report: IngestReport) -> list[_Pending]:
@@ -181,15 +200,62 @@ class Ingestion:
         self._refused.refuse(body, str(cause))
         report.refused += 1
 
-    def _decide_alone(self, each: _Pending, route_set: RouteSet, report: IngestReport) -> EventRecord | None:
+    def _decide_first(
+        self, each: _Pending, versions: Versions, slow: list[_Pending], report: IngestReport
+    ) -> _Decided | None:
+        """None for what is `slow`, and for what must come again."""
         try:
-            return self._decide(each, route_set)
+            return self._decide_within(FIRST_SECONDS, each, versions, report)
+        except _OverTime:
+            slow.append(each)
+            return None
+
+    def _decide_alone(self, each: _Pending, versions: Versions, report: IngestReport) -> _Decided | None:
+        """None for what was put aside, and for what must come again."""
+        try:
+            return self._decide_within(ALONE_SECONDS, each, versions, report)
+        except _OverTime:
+            cause = f"matching the event with the filters of its scope takes more than {ALONE_SECONDS:g} s"
+            body = json.dumps({"token": each.token, "events": [each.event.payload]})
+            try:
+                self._refuse(body, TooLarge(cause), report)
+            except Unavailable as exc:
+                _hand_back([each], exc, report)
+            return None
+
+    def _decide_within(
+        self, seconds: float, each: _Pending, versions: Versions, report: IngestReport
+    ) -> _Decided | None:
+        try:
+            route_set = self._routes.of(each.event, versions)
+            ends = self._cpu_seconds() + seconds
+
+            def check() -> None:
+                if self._cpu_seconds() > ends:
+                    raise _OverTime
+
+            return _Decided(each, self._decide(each, route_set, check), route_set.groups)
+        except _OverTime:
+            raise
+        except Unavailable as exc:
+            _hand_back([each], exc, report)
         except Exception:  # a fault of ours that one event brings out must not cost its neighbours anything
             logger.exception("event %s could not be matched", each.event.event_id)
             report.failed.add(each.message_id)
-            return None
+        return None
 
-    def _decide(self, each: _Pending, route_set: RouteSet) -> EventRecord:
+    def _keep(self, decided: Sequence[_Decided], report: IngestReport) -> None:
+        """Record the decisions and send the deliveries."""
+        if not decided:
+            return
+        try:
+            settled = self._settle([each.record for each in decided], report)
+            kept = [replace(d, record=record) for d, record in zip(decided, settled, strict=True) if record is not None]
+            self._fan_out(kept, report)
+        except Unavailable as exc:
+            _hand_back([each.pending for each in decided], exc, report)
+
+    def _decide(self, each: _Pending, route_set: RouteSet, check: Callable[[], None]) -> EventRecord:
         event = each.event
         record = EventRecord(
             event_id=event.event_id,
@@ -204,7 +270,7 @@ class Ingestion:
         )
         if event.event_type not in self._event_types:
             return replace(record, skipped_counts={"unknown_event_type": 1})
-        outcome = route_set.routes.match(event.payload)
+        outcome = route_set.routes.match(event.payload, check=check)
         # An operational event never goes to the webhook that it speaks of: its failure would feed itself.
         itself = event.payload["resource_id"] if event.event_type in OPERATIONAL_EVENT_TYPES else None
         queued = [webhook_id for webhook_id in outcome.queued if webhook_id > each.after and webhook_id != itself]
@@ -250,22 +316,29 @@ class Ingestion:
             raise Unavailable("an event of the same id keeps changing")
         return found
 
-    def _fan_out(self, settled: Sequence[tuple[_Pending, RouteSet, EventRecord]], report: IngestReport) -> None:
+    def _fan_out(self, settled: Sequence[_Decided], report: IngestReport) -> None:
         outgoing: list[tuple[DeliveryMessage, int]] = []
-        for each, route_set, record in settled:
-            outgoing += [(_message(each, record, webhook_id, route_set), 0) for webhook_id in record.queued]
+        for each in settled:
+            record = each.record
+            outgoing += [(_message(each, webhook_id), 0) for webhook_id in record.queued]
             report.queued += len(record.queued)
             report.steps.append(f"{record.event_id} {len(record.queued)} queued")
             report.missed += len(record.missed)
             report.skipped += sum(record.skipped_counts.values())
             report.unknown_type += record.skipped_counts.get("unknown_event_type", 0)
         self._deliveries.send(outgoing)
-        for _, _, record in settled:
+        for record in (each.record for each in settled):
             if record.continues_after is not None:
                 following = {"event_id": record.event_id, "scope": record.scope, "page": record.page + 1}
                 self._ingest_queue.continue_fan_out(
                     [{**following, "after": record.continues_after}], group_of(record.scope)
                 )
+
+
+def _hand_back(pending: Iterable[_Pending], cause: Unavailable, report: IngestReport) -> None:
+    """Their messages come again."""
+    logger.warning("returned to the queue: %s", cause)
+    report.failed.update(each.message_id for each in pending)
 
 
 def _document(body: str) -> Mapping[str, Any]:
@@ -317,15 +390,16 @@ def _continuation(document: object) -> tuple[str, str, int, str]:
     return str(event_id), str(scope), page, str(after)
 
 
-def _message(each: _Pending, record: EventRecord, webhook_id: str, route_set: RouteSet) -> DeliveryMessage:
+def _message(decided: _Decided, webhook_id: str) -> DeliveryMessage:
+    record = decided.record
     return DeliveryMessage(
         delivery_id=delivery_id(record.accepted_at_ms, record.scope, record.event_id, webhook_id),
         webhook_id=webhook_id,
         event_id=record.event_id,
         event_type=record.event_type,
         scope=record.scope,
-        group=route_set.groups.get(webhook_id) or group_of(webhook_id),
-        body=each.body.decode(),
+        group=decided.groups.get(webhook_id) or group_of(webhook_id),
+        body=decided.pending.body.decode(),
         cycle_started_at_ms=record.accepted_at_ms,
     )
 

@@ -23,7 +23,7 @@ from webhooks.management.changes import ManagementStore, find
 from webhooks.management.paging import Page, page_of
 from webhooks.management.ports import EventRecords, History
 from webhooks.matching.compiled_routes import NOT_SUBSCRIBED, Decision
-from webhooks.matching.route_cache import RouteCache, scopes_of
+from webhooks.matching.route_cache import RouteCache, RouteSet, scopes_of
 from webhooks.models.caller import Caller
 from webhooks.models.event import Event, EventRecord
 from webhooks.models.history import Disposition, EventResult, EventView
@@ -176,8 +176,7 @@ class EventHistory:
         """
         named = {*decisions.queued, *decisions.refused}
         if caller.is_admin:
-            (route_set,) = self.routes.for_events([decisions.event])
-            named |= route_set.groups.keys()
+            named |= self._routes_of(decisions.event).groups.keys()
         below = sorted((each for each in named if behind is None or each < behind), reverse=True)
         merged = heapq.merge(self._load(below), self._own(caller, behind), key=attrgetter("webhook_id"), reverse=True)
         for _, same in groupby(merged, key=attrgetter("webhook_id")):
@@ -197,8 +196,10 @@ class EventHistory:
             more = behind is not None
 
     def _decided_today(self, event: Event) -> Mapping[str, Decision]:
-        (route_set,) = self.routes.for_events([event])
-        return {each.webhook_id: each for each in route_set.routes.decisions(event.payload)}
+        return {each.webhook_id: each for each in self._routes_of(event).routes.decisions(event.payload)}
+
+    def _routes_of(self, event: Event) -> RouteSet:
+        return self.routes.of(event, self.routes.versions([event]))
 
 
 def _not_queued(webhook: Webhook, decisions: _Decisions, today: Callable[[], Mapping[str, Decision]]) -> EventResult:

@@ -1,7 +1,8 @@
 """The filter document of a subscription: what may be written. What it means is in `filters`."""
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self, cast
 
@@ -154,6 +155,11 @@ def parse_filters(document: object, *, at: str = "filters") -> Filters:
         faults = exc.errors(include_url=False, include_input=False)[:MAX_ERRORS]
         errors = [FieldError(_path(at, fault["loc"]), in_words(fault)) for fault in faults]
         raise InvalidFilter(f"{errors[0].field}: {errors[0].message}", errors) from None
+
+
+def filter_bytes(document: Mapping[str, object] | None) -> int:
+    """The size of a filter document, as budgets and memory count it: of its compact JSON."""
+    return len(json.dumps(document, separators=(",", ":"))) if document else 0
 
 
 def _misfit(operation: Operator, value: object, *, given: bool) -> str | None:

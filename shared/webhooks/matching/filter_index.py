@@ -141,7 +141,7 @@ class _Field(Generic[T]):
         if isinstance(value, str):
             yield self.texts.around(value)
             yield self.endings.around(value[::-1])
-            yield from [found for piece, found in self.snippets if piece in value]
+            yield from subject.having(path, self.snippets)
         elif isinstance(value, list):
             yield from (self.pieces[key] for key in subject.members(path) & self.pieces.keys())
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -193,10 +193,7 @@ def _is_refused(part: _Part, subject: Subject) -> bool:
         return key is not None and key in part.keys
     if part.piece is None:
         return subject.has(part.path)
-    value = subject[part.path]
-    if isinstance(value, str):
-        return isinstance(part.piece, str) and part.piece in value
-    return isinstance(value, list) and part.piece in subject.members(part.path)
+    return subject.contains(part.path, part.piece)
 
 
 def _expected(cover: _Cover, users: Mapping[Hashable, int], filters: int) -> tuple[int, int]:

@@ -14,9 +14,9 @@ so holds for a field that is missing or of another type. `and`: every rule holds
 """
 
 import json
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from webhooks.matching.filter_document import Filters, Group, Rule, TimeRange, parse_filters, parse_time
 
@@ -30,8 +30,10 @@ __all__ = [
     "explain",
     "key_of",
     "parse_filters",
+    "unchecked",
 ]
 
+T = TypeVar("T")
 Predicate = Callable[["Subject"], bool]
 
 USER = ""  # under this name a Subject has its user; no field has an empty name
@@ -39,16 +41,25 @@ USER = ""  # under this name a Subject has its user; no field has an empty name
 _TOP_LEVEL = frozenset(("id", "type", "resource_id", "workspace_id", "user_id", "timestamp", "data", "metadata"))
 _MISSING = object()
 _NUMBER, _STRING = frozenset((int, float)), frozenset((str,))  # exact types: bool is no number
+_LONG = 4_096  # characters of a text, elements of a list: what reads more of them asks whether there is time
 _SHOWN = 80  # characters of a rule's value in an explanation
 
 
+def unchecked() -> None:
+    """Any time is enough."""
+
+
 class Subject(dict[str, object]):
-    """An event as filters see it: `subject[path]` looks a field up once, however many filters ask."""
+    """An event as filters see it: `subject[path]` looks a field up once, however many filters ask.
 
-    __slots__ = ("_members", "_names", "_timestamp", "event")
+    `check` is called before whatever takes long, and may raise to end it.
+    """
 
-    def __init__(self, event: Mapping[str, object]) -> None:
+    __slots__ = ("_members", "_names", "_timestamp", "check", "event")
+
+    def __init__(self, event: Mapping[str, object], check: Callable[[], None] = unchecked) -> None:
         super().__init__()
+        self.check = check
         self.event: dict[str, object] = event if isinstance(event, dict) else dict(event)
         self._members: dict[str, frozenset[Hashable]] = {}
         self._names: frozenset[str] | None = None
@@ -81,6 +92,22 @@ class Subject(dict[str, object]):
             elements = (key_of(element) for element in cast("list[object]", self[path]))
             self._members[path] = frozenset(key for key in elements if key is not None)
         return self._members[path]
+
+    def contains(self, path: str, piece: Hashable) -> bool:
+        """Whether the text at `path` has this piece, or the list this scalar (as a key)."""
+        found = self[path]
+        if isinstance(found, str):
+            if len(found) > _LONG:
+                self.check()
+            return isinstance(piece, str) and piece in found
+        return isinstance(found, list) and piece in self.members(path)
+
+    def having(self, path: str, pieces: Sequence[tuple[str, T]]) -> Iterator[T]:
+        """What belongs to those of the pieces that the text at `path` has."""
+        text = cast("str", self[path])
+        for number in range(0, len(pieces), step := 1 if len(text) > _LONG else _LONG):
+            self.check()
+            yield from [of_it for piece, of_it in pieces[number : number + step] if piece in text]
 
     @property
     def timestamp(self) -> datetime | None:
@@ -251,15 +278,8 @@ def _in(path: str, values: list[object]) -> Predicate:
 
 
 def _contains(path: str, value: object) -> Predicate:
-    key = key_of(value)
-
-    def contains(subject: Subject) -> bool:
-        found = subject[path]
-        if isinstance(found, str):
-            return isinstance(value, str) and value in found
-        return isinstance(found, list) and key in subject.members(path)
-
-    return contains
+    piece = key_of(value)
+    return lambda subject: subject.contains(path, piece)
 
 
 def _ordered(rule: Rule) -> Predicate:

@@ -1,26 +1,29 @@
 """Compiled routes, kept between batches and reloaded only where something changed."""
 
-from collections import OrderedDict
+from collections import ChainMap, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from webhooks.event_types import patterns_for
-from webhooks.matching.compiled_routes import CompiledRoutes, Route
+from webhooks.matching.compiled_routes import CompiledRoutes, PatternRoutes, Route
 from webhooks.messages import group_of
 from webhooks.models.event import Event
 
-MAX_KEPT = 500  # route sets a process keeps; the least used go first
+MAX_BYTES = 96 * 1024 * 1024  # of a process's memory, by estimate; the least used go first
+
+Versions = Mapping[str, Mapping[str, int]]
+_Place = tuple[str, str]  # scope, pattern
 
 
 class RouteSource(Protocol):
     """Where routes are stored."""
 
-    def versions(self, scopes: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+    def versions(self, scopes: Sequence[str]) -> Versions:
         """Changes so far by scope and pattern; must include every change that was answered before the call."""
         ...
 
-    def load(self, scope: str, pattern: str) -> Sequence[tuple[Route, str]]:
+    def load(self, scope: str, pattern: str) -> Iterable[tuple[Route, str]]:
         """Routes with their webhooks' owners."""
         ...
 
@@ -31,36 +34,82 @@ class RouteSet:
 
     routes: CompiledRoutes
     groups: Mapping[str, str]
-    stamp: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class _Part:
+    version: int
+    routes: PatternRoutes
+    groups: dict[str, str]
+    users: set[tuple[_Place, ...]] = field(default_factory=set[tuple[_Place, ...]])  # the route sets made of it
 
 
 class RouteCache:
-    """Route sets by (scopes, event type). One consistent read of versions per batch decides what is still good."""
+    """Routes by scope and pattern, each compiled once for all event types that its pattern covers.
 
-    def __init__(self, source: RouteSource) -> None:
+    One consistent read of versions per batch decides what is still good. What one event needs is always there; beyond
+    that no more than `max_bytes` is kept. So a batch takes the routes of its events one after the other.
+    """
+
+    def __init__(self, source: RouteSource, max_bytes: int = MAX_BYTES) -> None:
         self._source = source
-        self._kept: OrderedDict[tuple[tuple[str, ...], str], RouteSet] = OrderedDict()
+        self._max_bytes = max_bytes
+        self._size = 0
+        self._parts: OrderedDict[_Place, _Part] = OrderedDict()
+        self._sets: dict[tuple[_Place, ...], RouteSet] = {}
 
-    def for_events(self, events: Iterable[Event]) -> list[RouteSet]:
-        """The route set of each event, in order. Raises Unavailable."""
-        wanted = [(scopes_of(event), event.event_type) for event in events]
-        versions = self._source.versions(sorted({scope for scopes, _ in wanted for scope in scopes}))
-        return [self._get(scopes, event_type, versions) for scopes, event_type in wanted]
+    def versions(self, events: Iterable[Event]) -> Versions:
+        """What `of` needs for these events. Raises Unavailable."""
+        return self._source.versions(sorted({scope for event in events for scope in scopes_of(event)}))
 
-    def _get(self, scopes: tuple[str, ...], event_type: str, versions: Mapping[str, Mapping[str, int]]) -> RouteSet:
-        places = [(scope, pattern) for scope in scopes for pattern in patterns_for(event_type)]
-        stamp = tuple(versions.get(scope, {}).get(pattern, 0) for scope, pattern in places)
-        kept = self._kept.get((scopes, event_type))
-        if kept is None or kept.stamp != stamp:
-            changed = [place for place, version in zip(places, stamp, strict=True) if version]
-            rows = [row for scope, pattern in changed for row in self._source.load(scope, pattern)]
-            groups = {route.webhook_id: group_of(owner) for route, owner in rows}
-            kept = RouteSet(CompiledRoutes(route for route, _ in rows), groups, stamp)
-            self._kept[(scopes, event_type)] = kept
-            if len(self._kept) > MAX_KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end((scopes, event_type))
+    def of(self, event: Event, versions: Versions) -> RouteSet:
+        """The event's routes. Raises Unavailable."""
+        wanted = {
+            (scope, pattern): version
+            for scope in scopes_of(event)
+            for pattern in patterns_for(event.event_type)
+            if (version := versions.get(scope, {}).get(pattern, 0))
+        }
+        parts = [self._part(place, version) for place, version in wanted.items()]
+        places = tuple(wanted)
+        if places not in self._sets:
+            made = RouteSet(CompiledRoutes([part.routes for part in parts]), ChainMap(*[part.groups for part in parts]))
+            self._sets[places] = made
+            self._size += made.routes.size
+            for part in parts:
+                part.users.add(places)
+        self._make_room(places)
+        return self._sets[places]
+
+    def _part(self, place: _Place, version: int) -> _Part:
+        kept = self._parts.get(place)
+        if kept is not None and kept.version != version:
+            self._forget(place)  # before the new one takes memory
+            kept = None
+        if kept is None:
+            groups: dict[str, str] = {}
+
+            def noted(route: Route, owner: str) -> Route:
+                groups[route.webhook_id] = group_of(owner)
+                return route
+
+            scope, pattern = place
+            routes = PatternRoutes(pattern, (noted(*row) for row in self._source.load(scope, pattern)))
+            kept = self._parts[place] = _Part(version, routes, groups)
+            self._size += routes.size
+        self._parts.move_to_end(place)
         return kept
+
+    def _make_room(self, needed: Sequence[_Place]) -> None:
+        while self._size > self._max_bytes and (oldest := next(iter(self._parts))) not in needed:
+            self._forget(oldest)
+
+    def _forget(self, place: _Place) -> None:
+        part = self._parts.pop(place)
+        self._size -= part.routes.size
+        for users in part.users:
+            if users in self._sets:
+                self._size -= self._sets.pop(users).routes.size
 
 
 def scopes_of(event: Event) -> tuple[str, ...]:

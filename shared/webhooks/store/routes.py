@@ -1,7 +1,7 @@
 """Route rows: which webhooks of a scope listen to a pattern of event types."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from webhooks.matching.compiled_routes import Route, RouteSubscription
 from webhooks.store import schema
@@ -24,14 +24,14 @@ class RouteStore:
             if (item := items.get((schema.versions_pk(scope), schema.VERSIONS_SK)))
         }
 
-    def load(self, scope: str, pattern: str) -> list[tuple[Route, str]]:
+    def load(self, scope: str, pattern: str) -> Iterator[tuple[Route, str]]:
         """All routes of a scope for one pattern, each with its webhook's owner; consistent."""
         items = self._table.query(
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": text(schema.route_pk(scope, pattern))},
             ConsistentRead=True,
         )
-        return [(_route(item, pattern), item["owner"]["S"]) for item in items]
+        return ((_route(item, pattern), item["owner"]["S"]) for item in items)  # one by one: they grow when read
 
 
 def _route(item: Item, pattern: str) -> Route:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.api_client import NOW, Answered, ApiClient
 from webhooks.ids import delivery_id
-from webhooks.matching.compiled_routes import CompiledRoutes, Route, RouteSubscription
+from webhooks.matching.compiled_routes import Route, RouteSubscription, compile_routes
 from webhooks.models.delivery import Attempt, DeliveryRecord, DeliveryStatus, Waiting
 from webhooks.models.event import EventRecord
 from webhooks.payload import serialise
@@ -316,7 +316,7 @@ def test_reasons_agree_with_a_matcher_written_for_this_test(client: ApiClient) -
         ): status
         for status in statuses * 15
     }
-    routes = CompiledRoutes(
+    routes = compile_routes(
         Route(w, "active", (RouteSubscription("s", "record.created", None, {"fields": {"status": status}}),))
         for w, status in registered.items()
         if status is not None

@@ -1,12 +1,14 @@
 """Ingestion over the fakes: recorded decisions, crashes, duplicates, fan-out, and messages that nobody can read."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
 from tests.fakes.event_source import Crash
 from tests.fakes.owners import url_of
+from tests.fakes.sqs import Message
 from tests.fakes.world import World, event
 from webhooks.ids import delivery_id
 from webhooks.matching.compiled_routes import CompiledRoutes, Outcome
@@ -358,10 +360,10 @@ def test_a_fault_of_ours_that_one_event_brings_out_costs_its_neighbours_nothing(
 ) -> None:
     match = CompiledRoutes.match
 
-    def faulty(self: CompiledRoutes, payload: Mapping[str, object]) -> Outcome:
+    def faulty(self: CompiledRoutes, payload: Mapping[str, object], **more: Any) -> Outcome:
         if payload["id"] == "bad":
             raise ZeroDivisionError
-        return match(self, payload)
+        return match(self, payload, **more)
 
     monkeypatch.setattr(CompiledRoutes, "match", faulty)
     world = World()
@@ -372,3 +374,79 @@ def test_a_fault_of_ours_that_one_event_brings_out_costs_its_neighbours_nothing(
     assert [json.loads(each.body)["events"][0]["id"] for each in world.messages(world.ingest_queue)] == ["bad"]
     world.work()
     assert {seen.event_id for seen in world.receivers.log} == {"fine", "good"}
+
+
+class Cpu:
+    """A thread's CPU by the questions for it: each check of a match takes 4 ms, and `wall_ms` by the clock."""
+
+    def __init__(self, wall_ms: int = 0) -> None:
+        self.seconds, self.step, self.wall_ms = 0.0, 0.004, wall_ms
+        self.world = World(cpu_seconds=self)
+
+    def __call__(self) -> float:
+        self.seconds += self.step
+        self.world.clock.ms += self.wall_ms
+        return self.seconds
+
+
+def searching(world: World, searches: int) -> None:
+    """A webhook in workspace 1 that hears of texts with any of so many words, of which each takes a check."""
+    for number in range(0, searches, 16):
+        words = [
+            {"field": "text", "operator": "contains", "value": f"word {each}"} for each in range(number, number + 16)
+        ]
+        world.owners.register(f"w{number}", filters={"conditions": {"operator": "or", "rules": words}})
+
+
+def ids_of(messages: Sequence[Message]) -> list[str]:
+    return [json.loads(each.body)["id"] for each in messages]
+
+
+def test_an_event_that_takes_long_to_match_goes_out_after_those_beside_it() -> None:
+    world = Cpu().world
+    searching(world, 160)
+    world.owners.register("stranger", workspace_id=2)
+    world.publish(event("slow", data={"fields": {"text": "word 1" + "." * 10_000}}))
+    world.publish(event("quick", workspace_id=2))
+    world.poll("ingest")
+    assert ids_of(world.messages(world.delivery_queue)) == ["quick", "slow"]
+    assert not world.messages(world.ingest_queue)
+    assert not world.messages(world.ingest_dead_letter_queue)
+
+
+def test_an_event_that_takes_too_long_even_alone_is_put_aside_with_the_reason_and_costs_nobody_else_anything() -> None:
+    world = Cpu().world
+    searching(world, 480)
+    world.owners.register("stranger", workspace_id=2)
+    world.publish(event("endless", data={"fields": {"text": "." * 10_000}}), event("quick", workspace_id=2))
+    world.poll("ingest")
+    assert ids_of(world.messages(world.delivery_queue)) == ["quick"]
+    assert not world.messages(world.ingest_queue), "it does not come again"
+    (put_aside,) = world.messages(world.ingest_dead_letter_queue)
+    assert "takes more than 1 s" in put_aside.attributes["reason"]["StringValue"]
+    assert json.loads(put_aside.body)["events"][0]["id"] == "endless"
+
+
+def test_what_was_put_aside_goes_its_way_when_it_is_sent_again_after_its_filters_were_changed() -> None:
+    cpu = Cpu()
+    world = cpu.world
+    searching(world, 480)
+    world.publish(event("endless", data={"fields": {"text": "word 1." * 2_000}}))
+    world.poll("ingest")
+    (put_aside,) = world.messages(world.ingest_dead_letter_queue)
+    cpu.step = 0.0
+    world.send_raw(world.ingest_queue, put_aside.body)
+    world.poll("ingest")
+    assert set(ids_of(world.messages(world.delivery_queue))) == {"endless"}
+
+
+def test_slow_events_are_handed_back_while_there_is_time_to_record_what_was_done() -> None:
+    world = Cpu(wall_ms=100).world
+    searching(world, 160)
+    for number in range(5):
+        world.publish(event(f"slow{number}", data={"fields": {"text": "word 1" + "." * 10_000}}))
+    began = world.clock.ms
+    world.poll("ingest")
+    assert world.clock.ms - began < 60_000
+    assert 0 < len(world.event_records()) < 5
+    assert len(world.messages(world.ingest_queue)) == 5 - len(world.event_records())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from webhooks.matching.compiled_routes import CompiledRoutes, Decision, Outcome, Route, RouteSubscription
+from webhooks.matching.compiled_routes import Decision, Outcome, Route, RouteSubscription, compile_routes
 
 
 def event(**changes: Any) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def route(
 
 
 def match(*routes: Route, of: Mapping[str, object] | None = None, first: int = 20) -> Outcome:
-    return CompiledRoutes(routes).match(event() if of is None else of, first)
+    return compile_routes(routes).match(event() if of is None else of, first)
 
 
 def test_every_pattern_of_the_type_reaches() -> None:
@@ -94,7 +94,7 @@ def test_a_filter_that_cannot_be_read_is_a_reason_and_costs_nobody_else_anything
     assert outcome.queued == ["b", "c"]
     assert outcome.skipped_counts == {"invalid_filter": 1}
     assert outcome.skipped_first == [("a", "invalid_filter")]
-    compiled = CompiledRoutes(routes)
+    compiled = compile_routes(routes)
     assert compiled.match(event()) == compiled.match(event()) == outcome
 
 
@@ -106,7 +106,7 @@ def test_the_first_skipped_are_named_and_all_are_counted() -> None:
 
 
 def test_decisions_name_every_webhook_once() -> None:
-    compiled = CompiledRoutes([route("c"), route("b", status="failed"), route("a", resource_id="rec2")])
+    compiled = compile_routes([route("c"), route("b", status="failed"), route("a", resource_id="rec2")])
     assert compiled.decisions(event()) == [
         Decision("a", False, "resource_mismatch"),
         Decision("b", False, "failed"),
@@ -234,7 +234,7 @@ _events = st.fixed_dictionaries(
 def test_the_index_decides_exactly_as_a_look_at_every_pair(
     routes: list[Route], events: list[dict[str, Any]], first: int
 ) -> None:
-    compiled = CompiledRoutes(routes)
+    compiled = compile_routes(routes)
     for published in events:
         assert compiled.match(published, first) == naive_match(routes, published, first)
 
@@ -265,7 +265,7 @@ def below(value: float) -> dict[str, Any]:
 
 
 def seconds_to_match(subscriptions: int, filters: Callable[[int], dict[str, Any]]) -> float:
-    compiled = CompiledRoutes(route(f"wh_{n:06}", filters=filters(n)) for n in range(subscriptions))
+    compiled = compile_routes(route(f"wh_{n:06}", filters=filters(n)) for n in range(subscriptions))
     published = event(data={"fields": {"status": "completed", "key": 3, "text": "x3."}})
     assert len(compiled.match(published).queued) == 10
     rounds = []

@@ -34,7 +34,7 @@ class Recorder:
 
 
 READS: dict[str, Callable[[DynamoTable], object]] = {
-    "routes": lambda table: RouteStore(table).load("ws:1", "*"),
+    "routes": lambda table: list(RouteStore(table).load("ws:1", "*")),
     "versions of routes": lambda table: RouteStore(table).versions(["ws:1"]),
     "state": lambda table: StateStore(table).get("wh_1"),
     "deliveries": lambda table: DeliveryContextStore(table, 0, int).get([("wh_1", "dlv_1")]),

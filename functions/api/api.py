@@ -14,11 +14,13 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 import problems
 import routes_dead_letters
 import routes_deliveries
+import routes_delivery_search
 import routes_event_history
 import routes_events
 import routes_filters
 import routes_metrics
 import routes_recovery
+import routes_replays
 import routes_subscriptions
 import routes_system
 import routes_webhooks
@@ -30,12 +32,14 @@ from webhooks.events.publishing import Publishing
 from webhooks.management.cursors import Cursors
 from webhooks.management.dead_letters import DeadLetterManagement
 from webhooks.management.deliveries import DeliveryHistory
+from webhooks.management.delivery_search import DeliverySearch
 from webhooks.management.events import EventHistory
 from webhooks.management.failure_groups import FailureGroups
 from webhooks.management.filter_tests import FilterTests
 from webhooks.management.overview import Overviews
 from webhooks.management.readiness import Checks
 from webhooks.management.recovery import Recovery
+from webhooks.management.replays import Replays
 from webhooks.management.subscriptions import SubscriptionManagement
 from webhooks.management.test_events import TestEvents
 from webhooks.management.webhook_metrics import WebhookMetrics
@@ -57,9 +61,11 @@ class UseCases:
     test_events: TestEvents
     events: EventHistory
     deliveries: DeliveryHistory
+    delivery_search: DeliverySearch
     dead_letters: DeadLetterManagement
     failures: FailureGroups
     recovery: Recovery
+    replays: Replays
     filters: FilterTests
     webhook_metrics: WebhookMetrics
     overviews: Overviews
@@ -148,8 +154,10 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str], logger: L
         routes_events.routes(use_cases.publishing, use_cases.event_types),
         routes_event_history.routes(use_cases.events, use_cases.cursors),
         routes_deliveries.routes(use_cases.deliveries, use_cases.cursors),
+        routes_delivery_search.routes(use_cases.delivery_search, use_cases.cursors),
         routes_dead_letters.routes(use_cases.dead_letters, use_cases.cursors),
         routes_recovery.routes(use_cases.failures, use_cases.recovery, use_cases.cursors),
+        routes_replays.routes(use_cases.replays, use_cases.cursors),
         routes_filters.routes(use_cases.filters),
         routes_metrics.routes(use_cases.webhook_metrics, use_cases.overviews),
     ):

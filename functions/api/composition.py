@@ -24,12 +24,14 @@ from webhooks.management.changes import ManagementStore
 from webhooks.management.cursors import Cursors
 from webhooks.management.dead_letters import DeadLetterManagement
 from webhooks.management.deliveries import DeliveryHistory
+from webhooks.management.delivery_search import DeliverySearch
 from webhooks.management.events import EventHistory
 from webhooks.management.failure_groups import FailureGroups
 from webhooks.management.filter_tests import FilterTests
 from webhooks.management.overview import Overviews, OverviewStatistics, OverviewWebhooks
 from webhooks.management.readiness import Checks
 from webhooks.management.recovery import Recovery
+from webhooks.management.replays import Replays
 from webhooks.management.subscriptions import SubscriptionManagement
 from webhooks.management.test_events import TestEvents
 from webhooks.management.webhook_metrics import StatisticsReader as WebhookStatistics
@@ -188,6 +190,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
             user_agent=settings.user_agent,
             now_ms=now_ms,
         ),
+        delivery_search=DeliverySearch(store=store, history=history, statistics=ports.statistics, now_ms=now_ms),
         dead_letters=DeadLetterManagement(
             store=store,
             history=history,
@@ -206,6 +209,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
             queue=jobs_queue,
             now_ms=now_ms,
         ),
+        replays=Replays(jobs),
         filters=FilterTests(store=store, history=history, events=events, now_ms=now_ms),
         webhook_metrics=metrics,
         overviews=Overviews(webhooks=store, statistics=ports.statistics, metrics=metrics, now_ms=now_ms),

@@ -27,6 +27,7 @@ _HEALTH: dict[str, Any] = {
     "health": "degraded",
     "reason": "some_attempts_fail",
     "explanation": "More than 5 % of the attempts of the last two hours failed.",
+    "cause": "http_503",
     "attempts": 120,
     "success_rate": 0.925,
     "failing_since": None,

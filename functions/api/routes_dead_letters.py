@@ -105,8 +105,4 @@ def routes(management: DeadLetterManagement, cursors: Cursors) -> Router:
         job = management.replay_many(caller, webhook_id, wanted.selection(), wanted.rate_per_second)
         return Response(202, JSON, ReplayAnswer.of(job), headers={"Location": f"/api/v1/replays/{job.job_id}"})
 
-    @router.get("/replays/<replay_id>", summary="How far a bulk replay has come", tags=TAGS, operation_id="getReplay")
-    def get_replay(replay_id: str) -> ReplayAnswer:
-        return ReplayAnswer.of(management.job(caller_of(router, "webhooks"), replay_id))
-
     return router

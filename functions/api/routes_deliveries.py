@@ -15,6 +15,7 @@ from webhooks.management.deliveries import DeliveryHistory, Selection
 
 TAGS = ["deliveries"]
 Status = Literal["pending", "delivered", "retrying", "failed", "abandoned"]
+StatusCode = Annotated[int | None, Query(ge=100, le=999, description="some attempt was answered with this")]
 
 
 def routes(history: DeliveryHistory, cursors: Cursors) -> Router:
@@ -31,9 +32,7 @@ def routes(history: DeliveryHistory, cursors: Cursors) -> Router:
         webhook_id: str,
         status: Annotated[Status | None, Query()] = None,
         event_type: Annotated[str | None, Query(max_length=128)] = None,
-        status_code: Annotated[
-            int | None, Query(ge=100, le=999, description="some attempt was answered with this")
-        ] = None,
+        status_code: StatusCode = None,
         from_: From = None,
         to: To = None,
         limit: Limit = DEFAULT_LIMIT,

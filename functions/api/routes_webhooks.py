@@ -20,10 +20,11 @@ from webhooks.management.cursors import Cursors
 from webhooks.management.requests import RegenerateSecret, SendTest, WebhookChange, WebhookRequest
 from webhooks.management.test_events import TestEvents
 from webhooks.management.webhook_metrics import WebhookMetrics
-from webhooks.management.webhooks import WebhookManagement
+from webhooks.management.webhooks import Wanted, WebhookManagement
 from webhooks.models.test_result import TestResult
 
 TAGS = ["webhooks"]
+WebhookStatus = Literal["active", "paused", "inactive", "failed"]
 JSON = "application/json"
 
 
@@ -51,15 +52,20 @@ def routes(management: WebhookManagement, test_events: TestEvents, metrics: Webh
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
         user_id: Annotated[str | None, Query(max_length=128, description="one owner's; for admins")] = None,
+        status: Annotated[WebhookStatus | None, Query()] = None,
+        q: Annotated[
+            str | None, Query(max_length=200, description="words that name, URL, description, id or owner have in them")
+        ] = None,
         include: Annotated[Literal["health"] | None, Query(description="each with how it does")] = None,
     ) -> WebhookPage:
         caller = caller_of(router, "webhooks")
-        pages = Pages(cursors, caller, f"webhooks|{user_id}")
-        found, last = management.page(caller, user_id, after=pages.position(cursor), limit=limit)
-        now_ms = management.now_ms()
+        wanted = Wanted(status, tuple((q or "").casefold().split()))
+        pages = Pages(cursors, caller, f"webhooks|{user_id}" if wanted == Wanted() else f"webhooks|{user_id}|{wanted}")
+        page = management.page(caller, user_id, wanted, after=pages.position(cursor), limit=limit)
+        found, now_ms = page.items, management.now_ms()
         glances = [HealthGlance.of(each) for each in metrics.healths(found)] if include else [None] * len(found)
         items = [ListedWebhook.of(each, now_ms, health=glance) for each, glance in zip(found, glances, strict=True)]
-        return WebhookPage(items=items, next_cursor=pages.cursor(last))
+        return WebhookPage(items=items, next_cursor=pages.cursor(page.position))
 
     @router.get("/webhooks/<webhook_id>", summary="Get a webhook", tags=TAGS, operation_id="getWebhook")
     def get_webhook(webhook_id: str) -> Response[WebhookAnswer]:

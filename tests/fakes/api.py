@@ -27,3 +27,4 @@ class Api:
         self.deliveries = self.use_cases.deliveries
         self.dead_letters = self.use_cases.dead_letters
         self.recovery = self.use_cases.recovery
+        self.replays = self.use_cases.replays

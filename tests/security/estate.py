@@ -72,6 +72,8 @@ def everything(owner: User, estate: Estate) -> list[Document]:
             f"/events/{ids['event_id']}",
             f"/replays/{ids['replay_id']}",
             "/dead-letters",
+            "/deliveries",
+            "/replays",
         )
     ]
     assert {page.status_code for page in pages} == {200}

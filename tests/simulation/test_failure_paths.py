@@ -118,7 +118,7 @@ def test_a_job_that_failed_ten_times_goes_on_when_it_is_redriven() -> None:
     assert len(world.messages(world.jobs_dead_letter_queue)) == 1
     redrive(world, world.jobs_dead_letter_queue, world.jobs_queue)
     world.run()
-    assert api.dead_letters.job(caller(7), job.job_id).status == "completed"
+    assert api.replays.get(caller(7), job.job_id).status == "completed"
     assert {record.status for record in world.deliveries()} == {"delivered"}
     assert len(world.receivers.log) == 6
 

@@ -82,7 +82,7 @@ def test_a_job_killed_a_hundred_times_loses_nothing_and_sends_nothing_twice(
         at_ms = world.sqs.next_visible_ms(world.jobs_queue)
         world.clock.advance_to(at_ms or world.clock.ms)
     world.run()
-    done = api.dead_letters.job(owner, job.job_id)
+    done = api.replays.get(owner, job.job_id)
     seen = Counter(each.event_id for each in world.receivers.log)
     copies = len(sent) - len(set(sent.values()))
     figure(

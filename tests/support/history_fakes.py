@@ -189,6 +189,17 @@ class MemoryJobs:
     def get(self, job_id: str) -> ReplayJob | None:
         return self.jobs.get(job_id)
 
+    def newest(self, owner: str | None, behind: str | None) -> Iterator[ReplayJob]:
+        chosen = (each for each in self.jobs.values() if owner in (None, each.owner))
+        ordered = sorted(chosen, key=lambda each: each.job_id, reverse=True)
+        return (each for each in ordered if behind is None or each.job_id < behind)
+
+    def checkpoint(self, before: ReplayJob, after: ReplayJob) -> ReplayJob | None:
+        if self.jobs[before.job_id].step != before.step:
+            return None
+        self.jobs[before.job_id] = replace(after, step=before.step + 1)
+        return self.jobs[before.job_id]
+
     def go_on(self, job_id: str, delay_seconds: int = 0) -> None:
         assert job_id in self.jobs, "the job's message came before the job"
         self.started.append(job_id)

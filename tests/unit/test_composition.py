@@ -13,10 +13,10 @@ PROJECT = Path(__file__).parents[2]
 PLACES = ("functions", "localstack", "scripts", "tests/fakes", "tests/simulation", "tests/chaos", "tests/benchmarks")
 USE_CASES = {
     "Admission", "Authorization", "Conclusion", "Cursors", "DeadLetterManagement", "DeadLetterWriter",
-    "DeliveryHistory", "Duplicates", "EndpointHealth", "EventHistory", "FailureGroups", "FilterTests", "Ingestion",
-    "Overviews", "Publishing", "Recovery", "Release", "ReplayJobs", "Replayer", "RequestLimits", "RequestSigner",
-    "Rollup", "Sender", "ServiceMetrics", "SubscriptionManagement", "TestEvents", "TestSender", "WebhookManagement",
-    "WebhookMetrics",
+    "DeliveryHistory", "DeliverySearch", "Duplicates", "EndpointHealth", "EventHistory", "FailureGroups",
+    "FilterTests", "Ingestion", "Overviews", "Publishing", "Recovery", "Release", "ReplayJobs", "Replayer",
+    "Replays", "RequestLimits", "RequestSigner", "Rollup", "Sender", "ServiceMetrics", "SubscriptionManagement",
+    "TestEvents", "TestSender", "WebhookManagement", "WebhookMetrics",
 }  # fmt: skip
 SHARED = {"Replayer": 2, "Duplicates": 2}  # functions that have one of their own
 

@@ -1,7 +1,7 @@
 """Dead letters and replays: requests and answers."""
 
 import json
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue
 from pydantic_core import PydanticCustomError
@@ -121,6 +121,11 @@ class ReplayAnswer(Answer):
 
     id: str
     webhook_id: str
+    user_id: Annotated[str, Field(description="owner of the webhook")]
+    kind: Annotated[
+        Literal["replay", "recovery"], Field(description="recovery: also of what the webhook missed while inactive")
+    ]
+    reason: Annotated[str | None, Field(description="the cause that it is limited to")]
     status: JobStatus
     total: Annotated[int | None, Field(description="deliveries to send; null until they are counted")]
     replayed: int
@@ -136,6 +141,9 @@ class ReplayAnswer(Answer):
         return cls(
             id=job.job_id,
             webhook_id=job.webhook_id,
+            user_id=job.owner,
+            kind="recovery" if job.with_missed else "replay",
+            reason=job.selection.reason,
             status=job.status,
             total=job.total,
             replayed=job.replayed,
@@ -145,3 +153,10 @@ class ReplayAnswer(Answer):
             created_at=rfc3339(job.created_at_ms),
             updated_at=rfc3339(job.updated_at_ms),
         )
+
+
+class ReplayPage(Answer):
+    """Replays, newest first. A page may hold fewer than `limit` even if there are more."""
+
+    items: list[ReplayAnswer]
+    next_cursor: NextCursor

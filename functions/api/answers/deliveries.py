@@ -6,6 +6,7 @@ from pydantic import Field, JsonValue
 
 from answers.common import Answer, NextCursor, Time
 from webhooks.ids import time_of
+from webhooks.management.delivery_search import Found
 from webhooks.models.delivery import Attempt, DeliveryRecord, DeliveryStatus, Waiting
 from webhooks.models.history import AttemptView, DeliveryView
 from webhooks.reason_texts import delivery_sentence, status_sentence, waiting_sentence
@@ -77,6 +78,18 @@ class DeliveryAnswer(Answer):
                 **more,
             }
         )
+
+
+class FoundDelivery(DeliveryAnswer):
+    """A delivery in a list of many webhooks'."""
+
+    webhook_name: str
+    user_id: Annotated[str, Field(description="owner of the webhook")]
+
+    @classmethod
+    def of_found(cls, found: Found) -> Self:
+        """The answer for this delivery and its webhook."""
+        return cls.of(found.record, webhook_name=found.webhook.name, user_id=found.webhook.owner)
 
 
 class TimingsAnswer(Answer):
@@ -159,6 +172,13 @@ class DeliveryPage(Answer):
     """Deliveries, newest first. A page may hold fewer than `limit` even if there are more."""
 
     items: list[DeliveryAnswer]
+    next_cursor: NextCursor
+
+
+class FoundDeliveryPage(Answer):
+    """Deliveries, newest first. A page may hold fewer than `limit` even if there are more."""
+
+    items: list[FoundDelivery]
     next_cursor: NextCursor
 
 

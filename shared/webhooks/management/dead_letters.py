@@ -97,13 +97,6 @@ class DeadLetterManagement:
         self.queue.go_on(job.job_id)
         return job
 
-    def job(self, caller: Caller, job_id: str) -> ReplayJob:
-        """How far a replay has come."""
-        job = self.jobs.get(job_id) if is_id("rpl", job_id) else None
-        if job is None or not (caller.is_admin or job.owner == caller.owner):
-            raise NotFound(f"there is no replay {job_id[:64]}")
-        return job
-
     def _letter(self, webhook_id: str, dead_letter_id: str) -> DeadLetter:
         ids = [(webhook_id, dead_letter_id)] if is_id("dlv", dead_letter_id) else []
         letter = self.letters.get(ids).get(dead_letter_id)

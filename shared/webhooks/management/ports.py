@@ -85,6 +85,14 @@ class JobStore(Protocol):
         """The job. Consistent."""
         ...
 
+    def newest(self, owner: str | None, behind: str | None) -> Iterator[ReplayJob]:
+        """Jobs of an owner's webhooks, or of everybody's (None), newest first, from an index that may lag."""
+        ...
+
+    def checkpoint(self, before: ReplayJob, after: ReplayJob) -> ReplayJob | None:
+        """Store the next step of a job; None when a run of it got there first."""
+        ...
+
 
 class JobQueue(Protocol):
     """Starts jobs."""

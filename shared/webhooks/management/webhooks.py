@@ -1,7 +1,7 @@
 """Webhooks: registering, changing, deleting them, and their secrets."""
 
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from webhooks.egress.policy import EgressPolicy, check_url
 from webhooks.errors import Conflict, Invalid, NotAllowed
 from webhooks.ids import new_id
 from webhooks.management.changes import Change, IdempotencyRecord, ManagementStore, Versions, change, find
+from webhooks.management.paging import Page, page_of
 from webhooks.management.ports import Waker
 from webhooks.management.requests import WebhookChange, WebhookRequest
 from webhooks.management.subscriptions import check_amount, new_subscription
@@ -23,6 +24,7 @@ from webhooks.request.signing import SECRET_BYTES, check_secret, new_secret
 from webhooks.sealing import SecretBox
 
 HOUR_MS = 3_600_000
+A_READ = 100  # webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,22 @@ class WebhookWithSecret:
     webhook: Webhook
     subscriptions: Sequence[Subscription]
     secret: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which webhooks: those of this status that have all of these words, folded, in what names them."""
+
+    status: str | None = None
+    words: tuple[str, ...] = ()
+
+    def admits(self, webhook: Webhook) -> bool:
+        """Whether the webhook is meant."""
+        if self.status not in (None, webhook.status):
+            return False
+        named = (webhook.name, webhook.url, webhook.description, webhook.webhook_id, webhook.owner)
+        text = "\n".join(named).casefold()
+        return all(word in text for word in self.words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,15 +103,27 @@ class WebhookManagement:
         return find(self.store, caller, webhook_id)
 
     def page(
-        self, caller: Caller, owner: str | None, *, after: str | None, limit: int
-    ) -> tuple[Sequence[Webhook], str | None]:
-        """Webhooks, newest first, after the id `after`; and the id to go on after when there are more.
+        self, caller: Caller, owner: str | None, wanted: Wanted, *, after: str | None, limit: int
+    ) -> Page[Webhook]:
+        """Webhooks, newest first, after the id `after`.
 
-        Callers see their own, and admins everybody's or one owner's. Raises NotAllowed for anyone else's owner.
+        Callers see their own, and admins everybody's or one owner's. Raises NotAllowed for anyone else's owner. What
+        is not wanted is read and left out: at most EXAMINED a page, a hundred a read.
         """
         if not caller.is_admin and owner not in (None, caller.owner):
             raise NotAllowed("only admins see the webhooks of others")
-        return self.store.webhooks(owner if caller.is_admin else caller.owner, after=after, limit=limit)
+        whose = owner if caller.is_admin else caller.owner
+        if wanted == Wanted():
+            found, last = self.store.webhooks(whose, after=after, limit=limit)
+            return Page(list(found), last)
+        return page_of(self._newest(whose, after), wanted.admits, lambda each: each.webhook_id, limit=limit)
+
+    def _newest(self, owner: str | None, after: str | None) -> Iterator[Webhook]:
+        more = True
+        while more:
+            found, after = self.store.webhooks(owner, after=after, limit=A_READ)
+            yield from found
+            more = after is not None
 
     def change(self, caller: Caller, webhook_id: str, wanted: WebhookChange, if_match: Versions | None) -> Webhook:
         """Change the fields that are there. When the webhook becomes active, waiting deliveries go out.

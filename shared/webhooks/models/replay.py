@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-JobStatus = Literal["pending", "running", "completed", "failed"]
+JobStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
+ENDED: frozenset[JobStatus] = frozenset({"completed", "failed", "cancelled"})
 
 
 @dataclass(frozen=True, slots=True)

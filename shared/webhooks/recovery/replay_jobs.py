@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from webhooks.errors import Conflict, Unavailable
-from webhooks.models.replay import ReplayJob
+from webhooks.models.replay import ENDED, ReplayJob
 from webhooks.recovery.replay import Replayer
 from webhooks.recovery.replay_source import PAGE, ReplaySource, count, is_missed, parts_of
 
@@ -57,7 +57,7 @@ class ReplayJobs:
         further. That run may hold this very message, received twice, and could die with nothing left to carry on.
         """
         job = self._jobs.get(job_id)
-        if job is None or job.status in ("completed", "failed"):
+        if job is None or job.status in ENDED:
             return job
         while True:
             try:
@@ -67,7 +67,7 @@ class ReplayJobs:
             saved = self._jobs.checkpoint(job, advanced)
             if saved is None:
                 raise Unavailable(f"another run of {job_id} has got further")
-            if saved.status in ("completed", "failed"):
+            if saved.status in ENDED:
                 return saved
             job = saved
             wait_seconds = int(sent / job.rate_per_second)

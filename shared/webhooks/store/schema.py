@@ -11,7 +11,7 @@
 | delivery           | wh_|shard            | dlv#dlv_          | wh_|status|shard / dlv_     |                   |
 | attempt's detail   | wh_|shard            | att#dlv_#started  |                             |                   |
 | dead letter        | wh_|shard            | dead#dlv_         | dead|owner|shard / dlv_     | dead|shard / dlv_ |
-| replay job         | rpl_                 | job               |                             |                   |
+| replay job         | rpl_                 | job               | replays|owner / rpl_        | replays / rpl_    |
 | idempotency key    | idem|caller|key      | idem              |                             |                   |
 | wrapped data key   | datakey              | datakey           |                             |                   |
 | unreadable message | unreadable           | time, message id  |                             |                   |
@@ -61,6 +61,7 @@ COUNTED_SK = "counted"
 AMOUNT_SK = "amount"
 TAKEN = "taken"
 WEBHOOKS_OVERVIEW = "webhooks"
+REPLAYS_OVERVIEW = "replays"
 
 DUE_SHARDS = 16  # due keys take 16 x 1,000 writes a second; release asks each once a run
 
@@ -143,6 +144,11 @@ def dead_listing(owner: str, shard: int) -> str:
 def dead_overview(shard: int) -> str:
     """Index key of everybody's dead letters."""
     return f"dead|{shard}"
+
+
+def replays_listing(owner: str) -> str:
+    """Index key of the replay jobs of an owner's webhooks."""
+    return f"replays|{owner}"
 
 
 def missed_listing(scope: str, shard: int) -> str:

@@ -186,6 +186,9 @@ def test_a_bulk_replay_is_a_job_whose_progress_can_be_read(client: ApiClient, mi
     assert client.call("GET", f"/replays/{job_id}").body == {
         "id": job_id,
         "webhook_id": mine,
+        "user_id": "123",
+        "kind": "replay",
+        "reason": "gone",
         "status": "running",
         "total": 3,
         "replayed": 2,

@@ -13,6 +13,9 @@ from tests.fakes.owners import url_of
 from tests.fakes.world import TABLE, World, event, events
 from webhooks.aws.sqs import Queue, SqsDeliveries
 from webhooks.errors import Conflict
+from webhooks.ids import new_id
+from webhooks.management.replays import Replays
+from webhooks.models.caller import Caller
 from webhooks.models.replay import ReplayJob, ReplaySelection
 from webhooks.models.webhook import Webhook
 from webhooks.recovery.replay import Replayer
@@ -22,6 +25,7 @@ from webhooks.store.dynamo import DynamoTable
 from webhooks.store.replay_jobs import ReplayJobStore
 
 RETENTION_MS = 30 * 86_400_000
+JOB_ID = new_id("rpl", 1_760_000_000_000)
 
 
 class Plan:
@@ -55,10 +59,10 @@ def jobs_of(world: World) -> ReplayJobStore:
 
 def start_job(world: World, webhook: Webhook, rate: float = 1_000, **selection: Any) -> str:
     now_ms = world.clock.ms
-    job = ReplayJob("rpl_1", webhook.webhook_id, webhook.owner, ReplaySelection(**selection), rate, now_ms, now_ms)
+    job = ReplayJob(JOB_ID, webhook.webhook_id, webhook.owner, ReplaySelection(**selection), rate, now_ms, now_ms)
     jobs_of(world).create(job)
-    world.send_raw(world.jobs_queue, json.dumps({"job_id": "rpl_1"}))
-    return "rpl_1"
+    world.send_raw(world.jobs_queue, json.dumps({"job_id": JOB_ID}))
+    return JOB_ID
 
 
 def replayer(world: World) -> Replayer:
@@ -163,6 +167,34 @@ def test_a_job_keeps_to_its_rate() -> None:
     assert world.receivers.log[-1].at_ms - start_ms >= 50_000
     times = [seen.at_ms for seen in world.receivers.log]
     assert all(sum(start <= at < start + 10_000 for at in times) <= 30 for start in times)
+
+
+def test_a_cancelled_job_sends_nothing_more() -> None:
+    world, webhook = with_dead_letters(300)
+    job_id = start_job(world, webhook, rate=1)
+    world.poll("jobs")
+    cancelled = Replays(jobs_of(world)).cancel(Caller(webhook.owner, frozenset(), frozenset()), job_id)
+    assert cancelled.status == "cancelled"
+    sent = cancelled.replayed
+    world.run()
+    assert 0 < len(world.receivers.log) == sent < 300
+    assert jobs_of(world).get(job_id) == cancelled
+    assert sum(letter.is_processed for letter in world.dead_letters()) == sent
+
+
+def test_jobs_are_listed_newest_first_by_owner() -> None:
+    world, webhook = with_dead_letters(1)
+    jobs, now_ms = jobs_of(world), world.clock.ms
+    ids = [new_id("rpl", now_ms + n) for n in range(30)]
+    for n, job_id in enumerate(ids):
+        owner = "other" if n % 3 == 0 else webhook.owner
+        jobs.create(ReplayJob(job_id, webhook.webhook_id, owner, ReplaySelection(), 1, now_ms, now_ms))
+    mine = [job_id for n, job_id in enumerate(ids) if n % 3][::-1]
+    assert [job.job_id for job in jobs.newest(webhook.owner, None)] == mine
+    assert [job.job_id for job in jobs.newest(webhook.owner, mine[4])] == mine[5:]
+    assert [job.job_id for job in jobs.newest(None, None)] == ids[::-1]
+    world.clock.advance_to(now_ms + RETENTION_MS + 1_000)
+    assert list(jobs.newest(None, None)) == []
 
 
 def test_a_job_replays_only_what_it_selects() -> None:

@@ -77,7 +77,11 @@ def plan(rate: float) -> dict[str, Any]:
     rows = {
         (row["entry"], row["batch_fill"]): row
         for row in cost["rows"]
-        if row["payload_kb"] == 2 and row["fan_out"] == 1 and not row["rate_limit"] and row["tries"] == 1
+        if row["payload_kb"] == 2
+        and row["fan_out"] == 1
+        and not row["rate_limit"]
+        and row["tries"] == 1
+        and row["at_once"] == 100
     }
     row = rows["http", 10]
     writes, reads = row["write_units"] * rate, row["read_units"] * rate

@@ -67,6 +67,21 @@ def test_a_bare_list_is_taken_too(service: Service, user: User, heard: tuple[str
     service.receiver.wait_for(path, 2, PATIENCE_SECONDS)
 
 
+def test_a_platform_s_message_on_the_ingest_queue_is_delivered(
+    service: Service, user: User, heard: tuple[str, Document]
+) -> None:
+    path, webhook = heard
+    events = [event(user_id=user.user_id, data={"n": n}) for n in range(3)]
+    body = json.dumps({"token": events[0]["id"], "events": events})
+    for _ in range(2):  # as after an answer that was lost
+        queue_url = service.stack.outputs["IngestQueueUrl"]
+        service.client("sqs").send_message(QueueUrl=queue_url, MessageBody=body, MessageGroupId="a-tenant")
+    service.receiver.wait_for(path, 3, PATIENCE_SECONDS)
+    for each in events:
+        user.settled(webhook["id"], each["id"])
+    assert sorted(ids_at(service.receiver, path)) == sorted(each["id"] for each in events)
+
+
 def test_more_than_a_hundred_events_are_refused_and_none_is_taken(user: User) -> None:
     events = [event() for _ in range(101)]
     assert_problem(user.post("/events", {"events": events}), 422, "validation", "events")

@@ -119,7 +119,7 @@ class World:
     # ---- what users and the platform do
 
     def publish(self, *events: Mapping[str, Any], token: str | None = None) -> None:
-        """Events by way of the API's queue message."""
+        """Events by way of the ingest queue, as the API and platforms send them."""
         body = json.dumps({"token": token or f"t{self.random.getrandbits(60):x}", "events": events})
         self.sqs.send_message_batch(QueueUrl=self.ingest_queue.url, Entries=[{"Id": "0", "MessageBody": body}])
 

@@ -71,9 +71,13 @@ class Platform:
             for document in documents:
                 self._ledger.published[document["id"]] = (document, self._engine.clock.ms)
                 on_event()
-            if plan.rng.random() < 0.5:
+            door = plan.rng.random()
+            if door < 0.5:
                 key = f"burst-{number}"
                 self._client.ask(lambda api, d=documents, k=key: api.publishing.publish(PLATFORM, d, k))
+            elif door < 0.6:
+                for _ in range(plan.rng.choice((1, 1, 2))):  # whose answer was lost is sent again
+                    self._world.publish(*documents, token=f"burst-{number}")
             else:
                 for start in range(0, size, 10):
                     self._world.put_event(*documents[start : start + 10])

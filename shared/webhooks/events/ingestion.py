@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, cast
 from webhooks.delivery.ports import DeliveryQueue
 from webhooks.errors import Invalid, PoisonMessage, TooLarge, Unavailable
 from webhooks.event_types import OPERATIONAL_EVENT_TYPES
-from webhooks.events.validation import normalise
+from webhooks.events.validation import MAX_EVENTS, normalise
 from webhooks.ids import delivery_id, derived_id
 from webhooks.matching.route_cache import RouteCache, RouteSet, Versions
 from webhooks.messages import DeliveryMessage, Received, group_of
@@ -169,10 +169,10 @@ class Ingestion:
 
     def _read_events(self, document: Mapping[str, Any], message: Received[str], report: IngestReport) -> list[_Pending]:
         token, raws, made_ms = _envelope(document, message)
-        default_id = derived_id("evt", made_ms, token)
         timestamp = datetime.fromtimestamp(made_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         pending: list[_Pending] = []
         for position, raw in enumerate(raws):
+            default_id = derived_id("evt", made_ms, f"{token}.{position}" if position else token)
             try:
                 event = normalise(raw, default_id=default_id, default_timestamp=timestamp)
                 body = serialise(event.payload)
@@ -349,7 +349,8 @@ def _document(body: str) -> Mapping[str, Any]:
 
 
 def _envelope(document: Mapping[str, Any], message: Received[str]) -> tuple[str, list[Any], int]:
-    """(token, raw events, when they were handed over) of an api message or an EventBridge envelope.
+    """(token, raw events, when they were handed over) of an EventBridge envelope, or of a message as the api and a
+    platform that sends to the queue itself make it: {"token": ..., "events": [...]}.
 
     The token survives a redrive, which a message id does not; an envelope's token and time survive EventBridge's own
     retries too, which the message's times do not.
@@ -359,9 +360,14 @@ def _envelope(document: Mapping[str, Any], message: Received[str]) -> tuple[str,
         if isinstance(raw, Mapping) and cast("Mapping[str, Any]", raw).get("type") is None:
             raw = {**cast("Mapping[str, Any]", raw), "type": document["detail-type"]}
         return _token(document.get("id") or message.message_id), [raw], _envelope_ms(document, message.sent_at_ms)
-    if isinstance(document.get("events"), list) and isinstance(document.get("token"), str):
-        return _token(document["token"]), document["events"], message.sent_at_ms
-    raise PoisonMessage("the message is neither an EventBridge event nor one of ours")
+    events, token = document.get("events"), document.get("token")
+    if not isinstance(events, list) or not isinstance(token, str) or not token:
+        raise PoisonMessage('the message is neither an EventBridge event nor {"token": "...", "events": [...]}')
+    if len(cast("list[object]", events)) > MAX_EVENTS:
+        raise PoisonMessage(
+            f"the message has {len(cast('list[object]', events))} events, at most {MAX_EVENTS} are taken"
+        )
+    return _token(token), cast("list[Any]", events), message.sent_at_ms
 
 
 def _token(value: object) -> str:

@@ -6,14 +6,13 @@ from typing import Protocol, cast
 
 from webhooks.access.idempotency_keys import check_key
 from webhooks.errors import FieldError, Invalid, NotAllowed
-from webhooks.events.validation import normalise
+from webhooks.events.validation import MAX_EVENTS, normalise
 from webhooks.ids import derived_id, new_id
 from webhooks.models.caller import Caller
 from webhooks.models.event import Event
 from webhooks.payload import MAX_EVENT_BYTES, serialise
 from webhooks.times import rfc3339
 
-MAX_EVENTS = 100
 MAX_BODY_BYTES = 5 * 1024 * 1024
 MAX_ERRORS = 50  # of one answer
 

@@ -1,4 +1,4 @@
-"""What counts as an event: the one check that both doors, HTTP and EventBridge, use."""
+"""What counts as an event: the one check that all doors (HTTP, EventBridge and the ingest queue) use."""
 
 from collections.abc import Mapping
 from typing import cast
@@ -10,6 +10,7 @@ from webhooks.models.webhook import scope_of
 from webhooks.times import parse_rfc3339
 
 FIELDS = ("id", "type", "resource_id", "workspace_id", "user_id", "timestamp", "data", "metadata")
+MAX_EVENTS = 100  # of one request, and of one message
 MAX_ID_CHARACTERS = 128  # of user, workspace and resource ids
 
 

@@ -63,11 +63,11 @@ def gb_seconds(function: str, invocations: int, items: int, calls: int, waiting_
 def bill_of(
     meter: Meter, *, deliveries: int, events: int, entry: str, bus_events: int = 0, waiting_ms: float = 100
 ) -> Bill:
-    """`entry`: how events came in, "http" or "bus". `waiting_ms`: what receivers take to answer."""
+    """`entry`: how events came in, "http", "bus" or "queue". `waiting_ms`: what receivers take to answer."""
     bill = Bill(deliveries)
     if entry == "http":
         bill.add("API Gateway requests", "api_request", meter.invocations["api"])
-    else:
+    elif entry == "bus":
         bill.add("EventBridge custom events", "eventbridge_event", bus_events)
     for function, name in (("ingest", "event items"), ("sender", "delivery items"), ("rollup", "statistics")):
         bill.add(f"DynamoDB writes: {name}", "dynamodb_write", meter.write_units[function])

@@ -218,6 +218,9 @@ def test_an_event_of_a_user_reaches_the_user_s_webhooks_without_a_workspace_too(
         '{"detail": null, "detail-type": 5}',
         '{"token": "t", "events": [{"type": "record.created"}]}',
         '{"token": "t", "events": [NaN]}',
+        json.dumps({"token": "", "events": [event("e1")]}),
+        json.dumps({"events": [event("e1")]}),
+        json.dumps({"token": "t", "events": [event(f"e{n}") for n in range(101)]}),
         json.dumps({"token": "t" * 500_000, "events": [event("e1")]}),
         json.dumps({"id": "i" * 500_000, "detail-type": "record.created", "detail": event("e1")}),
     ],
@@ -310,6 +313,24 @@ def test_throttling_is_ours_to_retry_and_costs_no_event() -> None:
         world.publish(event(f"e{number}"))
     world.run()
     assert {seen.event_id for seen in world.receivers.log} == {f"e{number}" for number in range(30)}
+
+
+def test_a_platform_s_own_message_is_delivered_once_however_often_it_is_sent() -> None:
+    world = World()
+    world.owners.register("one")
+    for _ in range(3):
+        world.publish(event("e1"), event("e2"), token="order-4711")
+        world.run()
+    assert sorted(seen.event_id for seen in world.receivers.log) == ["e1", "e2"]
+
+
+def test_events_of_one_message_without_ids_are_as_many_events() -> None:
+    world = World()
+    world.owners.register("one")
+    unnamed = {name: value for name, value in event("e1").items() if name != "id"}
+    world.publish(unnamed, unnamed, unnamed, token="order-4711")
+    world.run()
+    assert len({seen.event_id for seen in world.receivers.log}) == 3
 
 
 def test_an_event_of_eventbridge_has_the_type_of_its_envelope_unless_it_names_one() -> None:

@@ -50,6 +50,7 @@ RELEASE: Mapping[str, Unit] = {
     "waiting_deliveries": "Count",
 }
 ROLLUP: Mapping[str, Unit] = {"unreadable": "Count"}
+AUTHORIZER: Mapping[str, Unit] = {"stale_keys": "Count"}
 
 
 class Context(Protocol):

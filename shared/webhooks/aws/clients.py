@@ -21,8 +21,8 @@ _CONFIG = Config(
 )
 # A test delivery takes up to 20 s, and repeating one would send it twice.
 _TEST_DELIVERY = Config(read_timeout=25, retries={"total_max_attempts": 1})
-# Prometheus waits for ten seconds; without CloudWatch it gets the rest soon.
-_QUEUE_AGES = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1})
+# Prometheus waits for ten seconds, and the authorizer may run as long; both go on with what they have.
+_SOON = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1})
 
 
 def client(service: str, changes: Config | None = None) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
@@ -62,7 +62,7 @@ class Clients:
     @cached_property
     def cloudwatch(self) -> Any:  # noqa: ANN401
         """The service that knows the ages of queues."""
-        return client("cloudwatch", _QUEUE_AGES)
+        return client("cloudwatch", _SOON)
 
     @cached_property
     def sender(self) -> Any:  # noqa: ANN401
@@ -72,7 +72,7 @@ class Clients:
     @cached_property
     def secretsmanager(self) -> Any:  # noqa: ANN401
         """The token secret's service."""
-        return client("secretsmanager")
+        return client("secretsmanager", _SOON)
 
 
 def _credentials() -> Any:  # noqa: ANN401

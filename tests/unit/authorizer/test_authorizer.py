@@ -6,23 +6,29 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jwt
 import pytest
+from aws_lambda_powertools import Logger
+from botocore.exceptions import ConnectTimeoutError
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt import algorithms
 
 from tests.conftest import Figure
+from tests.fakes.clock import Clock
 from webhooks.access.callers import from_context
 from webhooks.access.tokens import TokenRules, mint, verify
 from webhooks.errors import Unauthenticated, Unavailable
+from webhooks.runtime import Runtime
+from webhooks.settings import AuthorizerSettings
 
 sys.path.append(str(Path(__file__).parents[3] / "functions" / "authorizer"))
 
 from authorization import Authorization, whole_stage
-from keys import KEPT_SECONDS, PublicKeys, SharedSecret
+from functions.authorizer.composition import build
+from keys import KEPT_SECONDS, RETRY_SECONDS, STALE_SECONDS, PublicKeys, SharedSecret
 
 SECRET = "a-secret-of-more-than-thirty-two-bytes-0123456789"
 RULES = TokenRules(("HS256",), "pyairtable", "pyairtable-webhooks")
@@ -220,20 +226,32 @@ def test_a_stage_is_all_of_its_routes() -> None:
 
 
 class Secrets:
-    def __init__(self, *values: str) -> None:
+    """Secrets Manager, which answers with one value after the other, or fails with it."""
+
+    def __init__(self, *values: str | Exception) -> None:
         self.values = list(values)
         self.calls = 0
 
     def get_secret_value(self, *, SecretId: str) -> dict[str, str]:
         assert SecretId == "arn"
         self.calls += 1
-        return {"SecretString": self.values.pop(0)}
+        value = self.values.pop(0)
+        if isinstance(value, Exception):
+            raise value
+        return {"SecretString": value}
+
+
+DOWN = ConnectTimeoutError(endpoint_url="https://secretsmanager")
+
+
+def fail_if_told(reason: str) -> None:
+    raise AssertionError(reason)
 
 
 def test_the_secret_is_fetched_once_and_anew_after_a_while() -> None:
     clock = [0.0]
     secrets = Secrets("first-" * 8, "second-" * 8)
-    source = SharedSecret(secrets, "arn", clock=lambda: clock[0])
+    source = SharedSecret(secrets, "arn", fail_if_told, clock=lambda: clock[0])
     assert [source.key_for("t") for _ in range(3)] == ["first-" * 8] * 3
     assert secrets.calls == 1
     clock[0] += KEPT_SECONDS + 1
@@ -242,12 +260,40 @@ def test_the_secret_is_fetched_once_and_anew_after_a_while() -> None:
 
 def test_a_short_secret_opens_nothing() -> None:
     with pytest.raises(Unavailable, match="at least 32 bytes"):
-        SharedSecret(Secrets("x" * 31), "arn").key_for("t")
+        SharedSecret(Secrets("x" * 31), "arn", fail_if_told).key_for("t")
+
+
+@pytest.mark.parametrize("trouble", [DOWN, "too short"])
+def test_a_secret_that_cannot_be_fetched_anew_is_used_as_it_was_and_said_to_be_stale(trouble: str | Exception) -> None:
+    clock, told = [0.0], list[str]()
+    secrets = Secrets("first-" * 8, trouble, trouble, "second-" * 8)
+    source = SharedSecret(secrets, "arn", told.append, clock=lambda: clock[0])
+    source.key_for("t")
+    clock[0] += KEPT_SECONDS + 1
+    assert [source.key_for("t") for _ in range(3)] == ["first-" * 8] * 3
+    assert (secrets.calls, len(told)) == (2, 1)  # not every request waits for what does not answer
+    clock[0] += RETRY_SECONDS + 1
+    assert source.key_for("t") == "first-" * 8
+    clock[0] += RETRY_SECONDS + 1
+    assert source.key_for("t") == "second-" * 8
+    assert len(told) == 2
+
+
+def test_a_stale_secret_is_refused_after_a_day_and_one_that_never_was_at_once() -> None:
+    clock = [0.0]
+    source = SharedSecret(Secrets(DOWN, "first-" * 8, DOWN, "second-" * 8), "arn", str, clock=lambda: clock[0])
+    with pytest.raises(Unavailable):
+        source.key_for("t")
+    assert source.key_for("t") == "first-" * 8
+    clock[0] += STALE_SECONDS + 1
+    with pytest.raises(Unavailable):
+        source.key_for("t")
+    assert source.key_for("t") == "second-" * 8
 
 
 def test_the_key_set_is_fetched_over_https_alone() -> None:
     with pytest.raises(ValueError, match="https"):
-        PublicKeys.at("http://example.com/jwks")
+        PublicKeys.at("http://example.com/jwks", fail_if_told)
 
 
 class Published(jwt.PyJWKClient):
@@ -257,9 +303,12 @@ class Published(jwt.PyJWKClient):
         super().__init__("https://example.com/jwks")
         self.keys = keys
         self.fetched = 0
+        self.is_down = False
 
     def fetch_data(self) -> Any:
         self.fetched += 1
+        if self.is_down:
+            raise jwt.exceptions.PyJWKClientConnectionError("no")
         by_key = {
             rsa.RSAPrivateKey: algorithms.RSAAlgorithm,
             ec.EllipticCurvePrivateKey: algorithms.ECAlgorithm,
@@ -276,7 +325,7 @@ class Published(jwt.PyJWKClient):
 
 def test_a_published_key_is_found_by_its_id_and_fetched_once() -> None:
     published = Published(one=RSA_KEY, two=EC_KEY)
-    keys = PublicKeys(published)
+    keys = PublicKeys(published, fail_if_told)
     for _ in range(3):
         assert verify(token(RSA_KEY, "RS256", {"kid": "one"}), keys, PUBLIC_RULES)[0].user_id == 123
         assert verify(token(EC_KEY, "ES256", {"kid": "two"}), keys, PUBLIC_RULES)[0].user_id == 123
@@ -284,11 +333,13 @@ def test_a_published_key_is_found_by_its_id_and_fetched_once() -> None:
 
 
 def test_a_rotated_key_is_found_and_the_one_it_replaces_is_forgotten() -> None:
+    clock = [0.0]
     published = Published(old=RSA_KEY)
-    keys = PublicKeys(published)
+    keys = PublicKeys(published, fail_if_told, clock=lambda: clock[0])
     new_key = rsa.generate_private_key(65537, 2048)
     verify(token(RSA_KEY, "RS256", {"kid": "old"}), keys, PUBLIC_RULES)
     published.keys = {"new": new_key}
+    clock[0] += RETRY_SECONDS + 1
     assert verify(token(new_key, "RS256", {"kid": "new"}), keys, PUBLIC_RULES)[0].user_id == 123
     with pytest.raises(Unauthenticated):
         verify(token(RSA_KEY, "RS256", {"kid": "new"}), keys, PUBLIC_RULES)
@@ -296,21 +347,61 @@ def test_a_rotated_key_is_found_and_the_one_it_replaces_is_forgotten() -> None:
 
 @pytest.mark.parametrize("header", [{}, {"kid": "no-such"}, {"kid": "two"}])
 def test_a_token_without_its_own_key_is_refused(header: dict[str, str]) -> None:
-    keys = PublicKeys(Published(one=RSA_KEY, two=EC_KEY))
+    keys = PublicKeys(Published(one=RSA_KEY, two=EC_KEY), fail_if_told)
     with pytest.raises(Unauthenticated):
         verify(token(RSA_KEY, "RS256", header), keys, PUBLIC_RULES)
 
 
-class Unreachable(jwt.PyJWKClient):
-    """A publisher that does not answer."""
-
-    def fetch_data(self) -> Any:
-        raise jwt.exceptions.PyJWKClientConnectionError("no")
+def test_forged_key_ids_do_not_make_a_request_each() -> None:
+    published = Published(one=RSA_KEY)
+    keys = PublicKeys(published, fail_if_told)
+    for n in range(20):
+        with pytest.raises(Unauthenticated):
+            verify(token(RSA_KEY, "RS256", {"kid": f"forged-{n}"}), keys, PUBLIC_RULES)
+    assert published.fetched == 1
 
 
 def test_an_unreachable_key_set_is_no_refusal() -> None:
+    published = Published()
+    published.is_down = True
     with pytest.raises(Unavailable):
-        verify(token(RSA_KEY, "RS256", {"kid": "one"}), PublicKeys(Unreachable("https://x/")), PUBLIC_RULES)
+        verify(token(RSA_KEY, "RS256", {"kid": "one"}), PublicKeys(published, fail_if_told), PUBLIC_RULES)
+
+
+def test_a_key_set_that_cannot_be_fetched_anew_is_used_as_it_was_and_said_to_be_stale() -> None:
+    clock, told = [0.0], list[str]()
+    published = Published(one=RSA_KEY)
+    keys = PublicKeys(published, told.append, clock=lambda: clock[0])
+    given = token(RSA_KEY, "RS256", {"kid": "one"})
+    verify(given, keys, PUBLIC_RULES)
+    published.is_down = True
+    clock[0] += KEPT_SECONDS + 1
+    for _ in range(3):
+        assert verify(given, keys, PUBLIC_RULES)[0].user_id == 123
+    assert (published.fetched, len(told)) == (2, 1)
+    with pytest.raises(Unauthenticated):
+        verify(token(RSA_KEY, "RS256", {"kid": "two"}), keys, PUBLIC_RULES)
+
+
+def test_stale_keys_are_counted_as_a_metric() -> None:
+    class Stored:
+        secretsmanager = Secrets(SECRET, DOWN)
+
+    class Context:
+        aws_request_id, function_name = "request", "stack-authorizer"
+
+    lines: list[str] = []
+    clock = Clock(1_000_000)
+    settings = AuthorizerSettings(log_level="ERROR", jwt_secret_arn="arn")
+    handler = build(settings, cast("Any", Stored()), Logger(), Runtime(now_ms=clock.now_ms, write=lines.append))
+    event = {"type": "REQUEST", "methodArn": ARN, "headers": {"Authorization": f"Bearer {token()}"}}
+    handler(event, cast("Any", Context()))
+    assert lines == []
+    clock.sleep(KEPT_SECONDS + 1)
+    assert handler(event, cast("Any", Context()))["principalId"] == "123"
+    (line,) = map(json.loads, lines)
+    assert (line["message"], line["stale_keys"], line["function"]) == ("keys are stale", 1, "stack-authorizer")
+    assert line["_aws"]["CloudWatchMetrics"][0]["Metrics"] == [{"Name": "stale_keys", "Unit": "Count"}]
 
 
 @pytest.mark.parametrize("revoked", ["prometheus-1", "token-7"])

@@ -100,7 +100,11 @@ scrape: .venv/.ready ## a real Prometheus counts 5,000 deliveries of a stack of 
 	@PROMETHEUS_DELIVERIES=$(or $(DELIVERIES),5000) $(PY) -m pytest tests/e2e/test_prometheus.py
 
 # The slowest first. Where make can, it prints each check's output in one piece.
-CHECKS := types-tests types-shipped template-sam template-cfn lint imports openapi-check lock-check
+CHECKS := types-tests types-shipped template-sam template-cfn lint imports openapi-check alarm-check lock-check
+
+.PHONY: alarms
+alarms: .venv/.ready ## each alarm goes off by what it is for, and no page by what customers do (Prometheus' too: apt install prometheus)
+	@$(PY) -m pytest -n 0 tests/infrastructure/test_alarms.py $(ARGS)
 
 .PHONY: check
 check: ## all checks, two at a time (make -k check goes on after one that fails)
@@ -133,6 +137,10 @@ template-cfn: .venv/.ready
 template-sam: .venv-sam/.ready
 	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint --template template.yaml
 
+.PHONY: alarm-check
+alarm-check: .venv/.ready # CloudWatch's alarms and Prometheus' rules are what monitoring/alarms.yml says
+	@$(PY) -m scripts.alarm_rules --check
+
 .PHONY: openapi-check
 openapi-check: .venv/.ready # docs/openapi.json is what the api's code says
 	$(PY) -m scripts.openapi --check
@@ -163,6 +171,10 @@ secrets-scan: .venv/.ready ## credentials in files under version control
 fmt: .venv/.ready ## format and fix what can be fixed
 	$(PY) -m ruff check --fix-only --quiet .
 	$(PY) -m ruff format .
+
+.PHONY: alarm-rules
+alarm-rules: .venv/.ready ## write CloudWatch's alarms and Prometheus' rules anew, from monitoring/alarms.yml
+	@$(PY) -m scripts.alarm_rules
 
 .PHONY: openapi
 openapi: .venv/.ready ## write docs/openapi.json anew

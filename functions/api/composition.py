@@ -1,6 +1,6 @@
 """The api put together: the parts of AWS that it stands on, the use cases over them, and the routes over those."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ from probes import queue_check, queue_depth, table_check
 from request_limits import RequestLimiter
 from webhooks.access.request_limits import RequestCounts, RequestLimits
 from webhooks.aws.clients import Clients
-from webhooks.aws.cloudwatch import OldestMessages
+from webhooks.aws.cloudwatch import Figure, Figures, answered, oldest_message
 from webhooks.aws.kms import KmsSecretBox
 from webhooks.aws.lambda_sender import LambdaSender
 from webhooks.aws.sqs import Queue, SqsDeliveries, SqsIngest, SqsJobs
@@ -46,7 +46,8 @@ from webhooks.recovery.replay_source import ReplaySource
 from webhooks.runtime import MACHINE, Runtime
 from webhooks.sealing import SecretBox
 from webhooks.settings import ApiSettings
-from webhooks.statistics.prometheus import CountersStore, QueueDepth, ServiceMetrics
+from webhooks.statistics.prometheus import CountersStore, Gauges, ServiceMetrics
+from webhooks.store.beats import Beats, lags_ms
 from webhooks.store.data_key import DataKeyStore
 from webhooks.store.dead_letters import DeadLetterStore
 from webhooks.store.delivery_context import DeliveryContextStore
@@ -81,7 +82,7 @@ class Statistics(WebhookStatistics, OverviewStatistics, CountersStore, Protocol)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """What the use cases need from outside. `queue_depths`, `queue_ages` and `checks` are asked when needed."""
+    """What the use cases need from outside. `gauges` and `checks` are asked when needed."""
 
     webhooks: Webhooks
     box: SecretBox
@@ -99,8 +100,7 @@ class Ports:
     ingest_queue: IngestQueue
     delivery_queue: DeliveryQueue
     sender: management.TestDeliveries
-    queue_depths: Mapping[str, Callable[[], QueueDepth]]
-    queue_ages: Callable[[], Mapping[str, float]]
+    gauges: Gauges
     checks: Checks
 
 
@@ -115,6 +115,7 @@ def adapters(
     sqs, retention_ms, now_ms, sleep = clients.hot_sqs, settings.retention_ms, runtime.now_ms, runtime.sleep
     table = DynamoTable(clients.dynamodb, settings.table_name, sleep=sleep)
     data_key = DataKeyStore(table)
+    beats = Beats(table)
     urls = {
         "ingest": settings.ingest_queue_url,
         "delivery": settings.delivery_queue_url,
@@ -142,13 +143,41 @@ def adapters(
         ingest_queue=SqsIngest(queue("ingest")),
         delivery_queue=SqsDeliveries(queue("delivery")),
         sender=LambdaSender(clients.sender, settings.sender_function_name),
-        queue_depths={name: queue_depth(sqs, url) for name, url in urls.items()},
-        queue_ages=OldestMessages(lambda: clients.cloudwatch, urls, now_ms),
+        gauges=Gauges(
+            queues={name: queue_depth(sqs, url) for name, url in {**urls, **_failure_queues(settings)}.items()},
+            queue_ages=Figures(
+                lambda: clients.cloudwatch, {name: oldest_message(url) for name, url in urls.items()}, now_ms
+            ),
+            stage_lags=lambda: {**lags_ms(beats.read(), now_ms())},
+            api=Figures(lambda: clients.cloudwatch, _answers(settings), now_ms),
+        ),
         checks={
             "table": table_check(clients.dynamodb, settings.table_name),
             **{f"{name}_queue": queue_check(sqs, url) for name, url in urls.items()},
         },
     )
+
+
+def _failure_queues(settings: ApiSettings) -> dict[str, str]:
+    """The queues that should be empty."""
+    urls = {
+        "ingest_dead_letter": settings.ingest_dead_letter_queue_url,
+        "jobs_dead_letter": settings.jobs_dead_letter_queue_url,
+        "rule_target_dead_letter": settings.rule_target_dead_letter_queue_url,
+        "stream_failures": settings.stream_failures_queue_url,
+    }
+    return {name: url for name, url in urls.items() if url is not None}
+
+
+def _answers(settings: ApiSettings) -> dict[str, Figure]:
+    """The gateway's own figures; none where it has no name."""
+    if settings.api_name is None:
+        return {}
+    return {
+        "webhook_api_requests_per_minute": answered("Count", "Sum", settings.api_name, settings.stage),
+        "webhook_api_errors_per_minute": answered("5XXError", "Sum", settings.api_name, settings.stage),
+        "webhook_api_latency_p95_seconds": answered("Latency", "p95", settings.api_name, settings.stage),
+    }
 
 
 def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -> UseCases:
@@ -213,7 +242,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
         filters=FilterTests(store=store, history=history, events=events, now_ms=now_ms),
         webhook_metrics=metrics,
         overviews=Overviews(webhooks=store, statistics=ports.statistics, metrics=metrics, now_ms=now_ms),
-        service_metrics=ServiceMetrics(ports.statistics, ports.queue_depths, ports.queue_ages),
+        service_metrics=ServiceMetrics(ports.statistics, ports.gauges),
         cursors=Cursors(ports.box),
         checks=ports.checks,
         event_types=settings.event_types,

@@ -13,6 +13,7 @@ from webhooks.errors import Unavailable
 from webhooks.runtime import MACHINE, Runtime
 from webhooks.settings import ReleaseSettings
 from webhooks.statistics.counts import PARKED, by_reason
+from webhooks.store.beats import Beats, lags_ms
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.states import StateStore
 from webhooks.store.statistics import StatisticsReader
@@ -42,6 +43,7 @@ def build(
         each=each,
     )
     statistics = StatisticsReader(table)
+    beats = Beats(table)
     run_log = BatchLog(RELEASE, now_ms=now_ms, write=runtime.write)
 
     def handler(_event: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -52,14 +54,16 @@ def build(
         return asdict(report)
 
     def gauges() -> dict[str, int]:
-        """What stands at this minute, for the alarms; nothing when it cannot be read now."""
+        """What stands at this minute, for the alarms, and a mark of it for rollup; nothing when that fails now."""
         try:
             waiting = by_reason(statistics.service(), PARKED)
             circuits = statistics.circuits(CIRCUITS_COUNTED)
+            lags = lags_ms(beats.read(), now_ms())
+            beats.note("release", now_ms())
         except Unavailable as exc:
             logger.warning("gauges are left out", extra={"cause": str(exc)})
             return {}
         held = sum(max(0, count) for reason, count in waiting.items() if reason not in ("retry", "paused"))
-        return {"open_circuits": len(circuits), "waiting_deliveries": held}
+        return {"open_circuits": len(circuits), "waiting_deliveries": held, "rollup_lag_ms": lags.get("rollup", 0)}
 
     return handler

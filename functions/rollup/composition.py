@@ -8,14 +8,16 @@ from aws_lambda_powertools import Logger
 from webhooks.aws.clients import Clients
 from webhooks.aws.eventbridge import EventBridgeBus
 from webhooks.batch_log import ROLLUP, BatchLog, Context, Handler
+from webhooks.errors import Unavailable
 from webhooks.messages import failures
 from webhooks.runtime import MACHINE, Runtime
 from webhooks.settings import RollupSettings
 from webhooks.statistics.rollup import Rollup
+from webhooks.store.beats import Beats
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.schema import counter_shard
 from webhooks.store.statistics import StatisticsStore
-from webhooks.store.stream import stream_records
+from webhooks.store.stream import newest_beat, stream_records
 
 
 def build(
@@ -38,6 +40,7 @@ def build(
         random=runtime.random,
         now_ms=now_ms,
     )
+    beats = Beats(DynamoTable(clients.dynamodb, settings.table_name, sleep=sleep))
     batch_log = BatchLog(ROLLUP, now_ms=now_ms, write=runtime.write)
 
     def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -46,7 +49,16 @@ def build(
         records, unreadable = stream_records(event["Records"])
         report = rollup.add_up(records)
         received = len(event["Records"])
+        if report.failed_from is None:
+            pass_on(newest_beat(event["Records"]))
         batch_log.line("batch added up", context, received=received, unreadable=unreadable, **asdict(report))
         return failures([] if report.failed_from is None else [report.failed_from])
+
+    def pass_on(beat: int | None) -> None:
+        try:
+            if beat is not None:
+                beats.note("rollup", beat)
+        except Unavailable as exc:  # the next minute brings another
+            logger.warning("a beat is left out", extra={"cause": str(exc)})
 
     return handler

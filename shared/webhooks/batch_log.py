@@ -37,7 +37,13 @@ SENDER: Mapping[str, Unit] = {
     "unreadable": "Count",
     "oldest_ms": "Milliseconds",
 }
-REPLAY: Mapping[str, Unit] = {"received": "Count", "buried": "Count", "unreadable": "Count", "failed": "Count"}
+REPLAY: Mapping[str, Unit] = {
+    "received": "Count",
+    "buried": "Count",
+    "lost": "Count",
+    "unreadable": "Count",
+    "failed": "Count",
+}
 REPLAY_JOBS: Mapping[str, Unit] = {"jobs": "Count", "failed": "Count"}
 RELEASE: Mapping[str, Unit] = {
     "due": "Count",
@@ -48,6 +54,7 @@ RELEASE: Mapping[str, Unit] = {
     "out_of_time": "Count",
     "open_circuits": "Count",
     "waiting_deliveries": "Count",
+    "rollup_lag_ms": "Milliseconds",
 }
 ROLLUP: Mapping[str, Unit] = {"unreadable": "Count"}
 AUTHORIZER: Mapping[str, Unit] = {"stale_keys": "Count"}

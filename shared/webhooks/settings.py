@@ -113,6 +113,11 @@ class ApiSettings(EgressSettings, RetentionSettings):
     delivery_queue_url: str
     dead_letter_queue_url: str
     jobs_queue_url: str
+    ingest_dead_letter_queue_url: str | None = None
+    jobs_dead_letter_queue_url: str | None = None
+    rule_target_dead_letter_queue_url: str | None = None
+    stream_failures_queue_url: str | None = None
+    api_name: str | None = None  # API Gateway's, in CloudWatch
     sender_function_name: str
     data_key_id: str
     event_types: CommaSeparated = DEFAULT_EVENT_TYPES

@@ -91,6 +91,17 @@ def attribute_of(node: Node) -> tuple[str, str]:
     return logical_id, attribute
 
 
+def dimensions_of(metric: list[dict[str, Any]]) -> dict[str, str]:
+    """Dimension -> the logical id or pseudo parameter that its value comes from, or the value itself."""
+    return {each["Name"]: _source(each["Value"]) for each in metric}
+
+
+def _source(value: Node) -> str:
+    if isinstance(value, str):
+        return value
+    return value["Ref"] if "Ref" in value else value["Fn::GetAtt"][0]
+
+
 def transformed(parameters: Mapping[str, str] | None = None, code: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What CloudFormation gets: SAM's transform of the template. `code` says where some packages are."""
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # the transform asks where it is

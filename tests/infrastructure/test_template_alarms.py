@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.infrastructure.template_document import PROJECT, Template
+from tests.infrastructure.template_document import PROJECT, Template, dimensions_of
 from webhooks import batch_log
 
 # The documents: "Available CloudWatch metrics for Amazon SQS", "Types of metrics for Lambda functions", "DynamoDB
@@ -33,6 +33,7 @@ OURS = {
     "ReplayFunction": [batch_log.REPLAY, batch_log.REPLAY_JOBS],
     "ReleaseFunction": [batch_log.RELEASE],
     "RollupFunction": [batch_log.ROLLUP],
+    "AuthorizerFunction": [batch_log.AUTHORIZER],
 }
 RESOURCE_TYPES = {
     "QueueName": "AWS::SQS::Queue",
@@ -45,21 +46,12 @@ Named = tuple[str, str, dict[str, str]]  # namespace, metric, dimensions
 
 def _of_alarm(properties: Mapping[str, Any]) -> Iterator[Named]:
     if "Metrics" not in properties:
-        yield properties["Namespace"], properties["MetricName"], _dimensions(properties["Dimensions"])
+        yield properties["Namespace"], properties["MetricName"], dimensions_of(properties["Dimensions"])
         return
     for each in properties["Metrics"]:
         if "MetricStat" in each:
             metric = each["MetricStat"]["Metric"]
-            yield metric["Namespace"], metric["MetricName"], _dimensions(metric["Dimensions"])
-
-
-def _dimensions(listed: list[dict[str, Any]]) -> dict[str, str]:
-    """Dimension -> the logical id, or pseudo parameter, that its value comes from."""
-    return {each["Name"]: _source(each["Value"]) for each in listed}
-
-
-def _source(value: dict[str, Any]) -> str:
-    return value["Ref"] if "Ref" in value else value["Fn::GetAtt"][0]
+            yield metric["Namespace"], metric["MetricName"], dimensions_of(metric["Dimensions"])
 
 
 def _widgets(template: Template) -> list[dict[str, Any]]:
@@ -82,11 +74,14 @@ def _check(template: Template, where: str, named: Named) -> None:
         assert any(metric in metrics for metrics in OURS[dimensions[batch_log.DIMENSION]]), f"{where}: {metric}"
     else:
         expected, metrics = AWS[namespace]
-        assert set(dimensions) == expected, where
+        assert set(dimensions) - {"GlobalSecondaryIndexName"} == expected, where
         assert metric in metrics, f"{where}: {metric}"
     for name, logical_id in dimensions.items():
         if name in RESOURCE_TYPES:
             assert template.resources[logical_id]["Type"] == RESOURCE_TYPES[name], where
+        elif name == "GlobalSecondaryIndexName":
+            indexes = template.properties("Table")["GlobalSecondaryIndexes"]
+            assert logical_id in {index["IndexName"] for index in indexes}, where
         else:
             assert logical_id in ("AWS::StackName", "Stage"), where
 
@@ -139,6 +134,7 @@ def test_expressions_speak_of_metrics_beside_them(template: Template) -> None:
         ("replay", ["REPLAY", "REPLAY_JOBS"]),
         ("release", ["RELEASE"]),
         ("rollup", ["ROLLUP"]),
+        ("authorizer", ["AUTHORIZER"]),
     ],
 )
 def test_each_function_writes_the_metrics_that_are_its_own(function: str, constants: list[str]) -> None:

@@ -167,9 +167,19 @@ def test_the_outputs_say_where_everything_is(template: Template) -> None:
     assert set(outputs) == queues | functions | rest | tokens
 
 
+TOPICS: dict[str, object] = {
+    "page": {"Ref": "AlarmTopicArn"},
+    "ticket": {"Fn::If": ["HasTicketTopic", {"Ref": "TicketTopicArn"}, {"Ref": "AlarmTopicArn"}]},
+}
+
+
 def test_alarms_exist_only_where_somebody_hears_them(template: Template) -> None:
-    alarms = {name for name, r in template.resources.items() if r["Type"] == "AWS::CloudWatch::Alarm"}
+    kinds = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+    alarms = {name for name, r in template.resources.items() if r["Type"] in kinds}
     assert alarms
     for name in alarms:
         assert template.resources[name]["Condition"] == "HasAlarms"
-        assert template.properties(name)["AlarmActions"] == [{"Ref": "AlarmTopicArn"}]
+        urgency = re.search(r"\((page|ticket);", template.properties(name)["AlarmDescription"])
+        assert urgency
+        if "AlarmActions" in template.properties(name):
+            assert template.properties(name)["AlarmActions"] == [TOPICS[urgency[1]]]

@@ -50,7 +50,9 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.query", "dynamodb.update_item",
         "sqs.send_message_batch",
     ),
-    "rollup": ("dynamodb.batch_get_item", "dynamodb.transact_write_items", "events.put_events"),
+    "rollup": (
+        "dynamodb.batch_get_item", "dynamodb.transact_write_items", "dynamodb.update_item", "events.put_events",
+    ),
 }  # fmt: skip
 REQUEST = "sender: http.send"
 # Calls that are rare, and the hazard or the receiver's answer after which they are made.

@@ -28,6 +28,7 @@ from tests.support.management_fakes import (
 from tests.support.statistics_fakes import MemoryStates, MemoryStatistics
 from webhooks.runtime import Runtime
 from webhooks.settings import ApiSettings
+from webhooks.statistics.prometheus import Gauges
 
 NOW = 1_760_000_000_000
 DAY_MS = 86_400_000
@@ -65,6 +66,8 @@ class ApiClient:
     states: MemoryStates = field(default_factory=MemoryStates)
     queues: dict[str, Any] = field(default_factory=dict)
     ages: Callable[[], Mapping[str, float]] = dict
+    lags: Callable[[], Mapping[str, int]] = dict
+    api_figures: Callable[[], Mapping[str, float]] = dict
     delivery_queue: MemoryDeliveryQueue = field(default_factory=MemoryDeliveryQueue)
 
     def __post_init__(self) -> None:
@@ -100,8 +103,7 @@ class ApiClient:
             ingest_queue=self.ingest,
             delivery_queue=self.delivery_queue,
             sender=self.sender,
-            queue_depths=self.queues,
-            queue_ages=lambda: self.ages(),
+            gauges=Gauges(self.queues, lambda: self.ages(), lambda: self.lags(), lambda: self.api_figures()),
             checks=self.checks,
         )
         use_cases = composition.use_cases(settings, ports, Runtime(now_ms=now_ms))

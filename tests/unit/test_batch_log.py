@@ -59,7 +59,7 @@ def test_what_is_not_known_is_left_out_and_what_did_not_happen_is_no_metric() ->
     [
         (batch_log.SENDER, SendReport, {"oldest_ms"}),
         (batch_log.INGEST, IngestReport, {"oldest_ms"}),
-        (batch_log.RELEASE, ReleaseReport, {"open_circuits", "waiting_deliveries"}),
+        (batch_log.RELEASE, ReleaseReport, {"open_circuits", "waiting_deliveries", "rollup_lag_ms"}),
     ],
 )
 def test_every_metric_is_counted_by_its_use_case(metrics: dict[str, str], report: type, besides: set[str]) -> None:

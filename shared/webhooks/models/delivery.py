@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 DeliveryStatus = Literal["pending", "delivered", "retrying", "failed", "abandoned"]
+NEVER_RECORDED = "received_too_often"  # redriven by SQS itself: the sender crashed on it, again and again
 FINISHED: frozenset[DeliveryStatus] = frozenset({"delivered", "failed", "abandoned"})
 
 

@@ -12,11 +12,9 @@ from webhooks.errors import Unavailable
 from webhooks.event_types import OPERATIONAL_EVENT_TYPES
 from webhooks.ids import derived_id, time_of
 from webhooks.messages import DeliveryMessage, Received, Unreadable
-from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord
+from webhooks.models.delivery import NEVER_RECORDED, Attempt, DeadLetter, DeliveryRecord
 from webhooks.operational_events import EventPublisher, OperationalEvent
 from webhooks.recovery.failure_causes import cause_of, failed_attempt
-
-NEVER_RECORDED = "received_too_often"  # redriven by SQS itself: the sender crashed on it, again and again
 
 logger = logging.getLogger(__name__)
 
@@ -51,9 +49,11 @@ class DeadLetterStore(Protocol):
 
 @dataclass(slots=True)
 class BurialReport:
-    """What a batch came to. `buried` are new dead letters; `unreadable` were kept for an operator as they are."""
+    """What a batch came to. `buried` are new dead letters, `lost` those of them that this service is to blame for;
+    `unreadable` were kept for an operator as they are."""
 
     buried: int = 0
+    lost: int = 0
     unreadable: int = 0
 
 
@@ -82,6 +82,7 @@ class DeadLetterWriter:
             what = {"delivery_id": letter.delivery_id, "event_id": letter.event_id, "webhook_id": letter.webhook_id}
             logger.info("dead letter kept", extra={**what, "reason": letter.failure_reason, "cause": letter.cause})
         report.buried = len(buried)
+        report.lost = sum(letter.failure_reason == NEVER_RECORDED for letter in buried)
         return report
 
     def _read(

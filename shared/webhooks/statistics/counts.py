@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from webhooks.ids import time_of
-from webhooks.models.delivery import Attempt, DeliveryRecord, Waiting
+from webhooks.models.delivery import NEVER_RECORDED, Attempt, DeliveryRecord, Waiting
 from webhooks.models.event import EventRecord
 from webhooks.models.webhook import WebhookStatus
 
@@ -30,6 +30,7 @@ DURATION_MS = "time"
 FAILURE = "failure"  # with #<reason>, as the following have theirs
 DURATION = "time"
 # Of the whole service only:
+LOST = "lost"
 INITIATION_MS = "initiation"
 INITIATION = "initiation"
 PARKED = "parked"
@@ -103,11 +104,13 @@ def delivery_counts(before: DeliveryRecord | None, after: DeliveryRecord, writte
     return hours
 
 
-def dead_letter_counts(generation_before: int | None, generation: int, dead_at_ms: int) -> ByHour:
-    """One for each time that a delivery died; marking a dead letter as replayed adds nothing."""
+def dead_letter_counts(generation_before: int | None, generation: int, dead_at_ms: int, reason: str) -> ByHour:
+    """One for each time that a delivery died; marking a dead letter as replayed adds nothing. It is lost when neither
+    its receiver nor its owner is the reason."""
     if generation_before is not None and generation <= generation_before:
         return {}
-    return {hour_of(dead_at_ms): HourCounts(Counter({DEAD_LETTERS: 1}))}
+    lost = Counter({LOST: 1} if reason == NEVER_RECORDED else {})
+    return {hour_of(dead_at_ms): HourCounts(Counter({DEAD_LETTERS: 1}), lost)}
 
 
 def event_counts(record: EventRecord) -> Counter[str]:

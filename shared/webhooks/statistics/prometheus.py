@@ -33,6 +33,7 @@ from webhooks.statistics.counts import (
     EVENTS,
     FAILURE,
     INITIATION,
+    LOST,
     MISSED,
     PARKED,
     QUEUED,
@@ -50,6 +51,18 @@ from webhooks.statistics.exactly_once import CircuitState
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 CIRCUITS_SHOWN = 1_000
 STATUSES = ("active", "paused", "inactive", "failed")
+# Counters by label are there from zero, or the first increase of each would be none to Prometheus. Reasons that come
+# later are shown as they come.
+FAILURES = (
+    "connect_reset", "connect_timeout", "protocol", "refused_address", "response_too_large", "timeout", "tls",
+    "unreachable", "http_400", "http_401", "http_403", "http_404", "http_410", "http_429", "http_500", "http_502",
+    "http_503", "http_504",
+)  # fmt: skip
+WAITS = ("retry", "paused", "circuit_open", "slowed_down", "rate_limited")
+DISPOSITIONS: Mapping[str, Sequence[str]] = {
+    MISSED: ("inactive", "failed"),
+    SKIPPED: ("filtered", "resource_mismatch", "not_subscribed", "invalid_filter", "speaks_of_itself"),
+}
 CIRCUIT_VALUES: Mapping[CircuitState, int] = {"closed": 0, "half_open": 1, "open": 2}
 
 logger = logging.getLogger(__name__)
@@ -76,19 +89,31 @@ class CountersStore(Protocol):
         ...
 
 
-class ServiceMetrics:
-    """The use case of GET /metrics. `queues` asks each queue for its depth, `ages` for the seconds that the oldest
-    message of each has been there; what is not answered is left out."""
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """What is asked for at each scrape; what is not answered is left out. `queues` asks each queue for its depth,
+    `queue_ages` for the seconds that the oldest message of each has been there, `stage_lags` for the milliseconds that
+    the stages without a queue are behind, `api` for the gateway's figures of a minute, by the names of API_FIGURES."""
 
-    def __init__(
-        self,
-        store: CountersStore,
-        queues: Mapping[str, Callable[[], QueueDepth]],
-        ages: Callable[[], Mapping[str, float]],
-    ) -> None:
+    queues: Mapping[str, Callable[[], QueueDepth]]
+    queue_ages: Callable[[], Mapping[str, float]]
+    stage_lags: Callable[[], Mapping[str, float]]
+    api: Callable[[], Mapping[str, float]]
+
+
+API_FIGURES: Mapping[str, tuple[str, float]] = {  # what each is, and how much of its unit AWS's is
+    "webhook_api_requests_per_minute": ("Requests that API Gateway answered in the last minute known", 1),
+    "webhook_api_errors_per_minute": ("Requests that API Gateway answered with 5xx in the last minute known", 1),
+    "webhook_api_latency_p95_seconds": ("Within which it answered 95 % of them", 0.001),
+}
+
+
+class ServiceMetrics:
+    """The use case of GET /metrics."""
+
+    def __init__(self, store: CountersStore, gauges: Gauges) -> None:
         self._store = store
-        self._queues = queues
-        self._ages = ages
+        self._gauges = gauges
 
     def exposition(self) -> str:
         """The text that Prometheus scrapes. Raises Unavailable when the counters cannot be read."""
@@ -96,7 +121,9 @@ class ServiceMetrics:
             *_counters(self._store.service()),
             *_circuits(self._store.circuits(CIRCUITS_SHOWN)),
             _depths(self._depths()),
-            _oldest(self._known_ages()),
+            _oldest(_known("how old the queues' messages are", self._gauges.queue_ages)),
+            _lags(_known("how far release and rollup are behind", self._gauges.stage_lags)),
+            *_api(_known("what the API answered", self._gauges.api)),
         ]
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Collected(metrics))
@@ -104,19 +131,20 @@ class ServiceMetrics:
 
     def _depths(self) -> dict[str, QueueDepth]:
         depths: dict[str, QueueDepth] = {}
-        for name, ask in self._queues.items():
+        for name, ask in self._gauges.queues.items():
             try:
                 depths[name] = ask()
             except Unavailable as exc:
                 logger.warning("the depth of %s is not known now: %s", name, exc)
         return depths
 
-    def _known_ages(self) -> Mapping[str, float]:
-        try:
-            return self._ages()
-        except Unavailable as exc:
-            logger.warning("how old the queues' messages are is not known now: %s", exc)
-            return {}
+
+def _known(what: str, ask: Callable[[], Mapping[str, float]]) -> Mapping[str, float]:
+    try:
+        return ask()
+    except Unavailable as exc:
+        logger.warning("%s is not known now: %s", what, exc)
+        return {}
 
 
 class _Collected(Collector):
@@ -135,7 +163,7 @@ def _counters(counts: Counts) -> Iterator[Metric]:
         "webhook_delivery_attempts", "HTTP requests whose outcome is known", successes + sum(failures.values())
     )
     yield _counter("webhook_delivery_successes", "Attempts that the receiver took", successes)
-    yield _by_reason("webhook_delivery_failures", "Attempts that failed", failures)
+    yield _by_reason("webhook_delivery_failures", "Attempts that failed", dict.fromkeys(FAILURES, 0) | failures)
     yield _counter(
         "webhook_delivery_unknown",
         "Attempts that were cut off and may have been sent",
@@ -149,8 +177,16 @@ def _counters(counts: Counts) -> Iterator[Metric]:
         INITIATION,
     )
     yield _counter("webhook_dead_letters", "Deliveries given up", counts.get(DEAD_LETTERS, 0))
-    yield _by_reason("webhook_delivery_deferrals", "Times that a delivery began to wait", by_reason(counts, DEFERRED))
-    yield _parked(by_reason(counts, PARKED))
+    yield _counter(
+        "webhook_deliveries_lost",
+        "Dead letters that neither a receiver nor an owner is the reason for, but this service",
+        counts.get(LOST, 0),
+    )
+    waits = dict.fromkeys(WAITS, 0)
+    yield _by_reason(
+        "webhook_delivery_deferrals", "Times that a delivery began to wait", waits | by_reason(counts, DEFERRED)
+    )
+    yield _parked(waits | by_reason(counts, PARKED))
     yield _counter("webhook_events", "Events recorded", counts.get(EVENTS, 0))
     yield _dispositions(counts)
     yield _by_reason(
@@ -211,8 +247,8 @@ def _dispositions(counts: Counts) -> Metric:
         "webhook_event_dispositions", "What was decided for an event and a webhook", labels=("disposition", "reason")
     )
     metric.add_metric(("queued", ""), counts.get(QUEUED, 0))
-    for disposition in (MISSED, SKIPPED):
-        for reason, count in by_reason(counts, disposition).items():
+    for disposition, known in DISPOSITIONS.items():
+        for reason, count in (dict.fromkeys(known, 0) | by_reason(counts, disposition)).items():
             metric.add_metric((disposition, reason), count)
     return metric
 
@@ -237,6 +273,23 @@ def _oldest(ages: Mapping[str, float]) -> Metric:
     for name, age in ages.items():
         metric.add_metric((name,), age)
     return metric
+
+
+def _lags(lags_ms: Mapping[str, float]) -> Metric:
+    metric = GaugeMetricFamily(
+        "webhook_stage_lag_seconds", "How far a stage without a queue of its own is behind", labels=("stage",)
+    )
+    for stage, lag_ms in lags_ms.items():
+        metric.add_metric((stage,), lag_ms / 1000)
+    return metric
+
+
+def _api(figures: Mapping[str, float]) -> Iterator[Metric]:
+    for name, (description, unit) in API_FIGURES.items():
+        metric = GaugeMetricFamily(name, description)
+        if name in figures:
+            metric.add_metric((), figures[name] * unit)
+        yield metric
 
 
 def _counter(name: str, description: str, value: int) -> Metric:

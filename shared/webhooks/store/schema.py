@@ -53,6 +53,7 @@ UNREADABLE_PK = "unreadable"
 STATISTICS_PREFIX = "stat#"
 COUNTER_PREFIX = "count#"
 TROUBLE_PREFIX = "trouble#"
+BEAT_PREFIX = "beat#"
 COUNT_PREFIX = "c#"  # of the attributes that are counts
 COUNTER_SHARDS = 16
 COUNTERS_PK = "count#service"
@@ -204,6 +205,11 @@ def counter_shard(random: float) -> int:
 def counter_sk(shard: int) -> str:
     """Sort key of one shard of the service's counters; a counter is the sum over its shards."""
     return f"{COUNTER_PREFIX}{shard:02d}"
+
+
+def beat_sk(stage: str) -> str:
+    """Sort key, beside the counters, of the mark that a stage leaves."""
+    return f"{BEAT_PREFIX}{stage}"
 
 
 def counted_pk(window: int) -> str:

@@ -63,6 +63,17 @@ def stream_records(records: Iterable[Record]) -> tuple[list[StreamRecord], int]:
     return found, unreadable
 
 
+def newest_beat(records: Iterable[Record]) -> int | None:
+    """The last moment that release left among these records; None without any."""
+    beats = (
+        read_int(image, "beat_ms")
+        for record in records
+        if record["dynamodb"]["Keys"][schema.SK].get("S") == schema.beat_sk("release")
+        and (image := record["dynamodb"].get("NewImage"))
+    )
+    return max(beats, default=None)
+
+
 def _stream_record(record: Record) -> StreamRecord | None:
     change: Record = record["dynamodb"]
     after = _image(change.get("NewImage"))
@@ -88,7 +99,12 @@ def _delivery(change: Record, pk: str, before: Item | None, after: Item) -> Hist
 
 def _dead_letter(change: Record, pk: str, before: Item | None, after: Item) -> HistoryRecord:
     generation_before = read_int(before, "generation") if before else None
-    hours = dead_letter_counts(generation_before, read_int(after, "generation"), read_int(after, "dead_at"))
+    hours = dead_letter_counts(
+        generation_before,
+        read_int(after, "generation"),
+        read_int(after, "dead_at"),
+        read_text(after, "failure_reason") or "",
+    )
     return _history("dead_letter", change, pk, hours)
 
 

@@ -222,7 +222,9 @@ def test_events_waiting_and_queues_can_be_seen(api: ApiClient) -> None:
     api.ages = lambda: {"delivery": 12.5}
     samples = _samples(api)
     assert samples["webhook_events_total", ()] == 5
-    dispositions = {labels: value for (name, labels), value in samples.items() if name.startswith("webhook_event_disp")}
+    dispositions = {
+        labels: value for (name, labels), value in samples.items() if name.startswith("webhook_event_disp") and value
+    }
     assert dispositions == {
         (("disposition", "queued"), ("reason", "")): 6,
         (("disposition", "missed"), ("reason", "inactive")): 2,
@@ -235,6 +237,32 @@ def test_events_waiting_and_queues_can_be_seen(api: ApiClient) -> None:
     assert samples["webhook_queue_messages", (("queue", "delivery"), ("state", "visible"))] == 4
     assert samples["webhook_queue_oldest_message_age_seconds", (("queue", "delivery"),)] == 12.5
     assert not any(("queue", "ingest") in labels for _, labels in samples)
+
+
+def test_counters_by_label_are_there_before_anything_happens(api: ApiClient) -> None:
+    """Prometheus sees no increase in a series that begins with 1."""
+    api.statistics.counters = {}
+    samples = _samples(api)
+    for name, label, value in (
+        ("webhook_delivery_failures_total", "reason", "http_503"),
+        ("webhook_delivery_failures_total", "reason", "unreachable"),
+        ("webhook_delivery_deferrals_total", "reason", "circuit_open"),
+        ("webhook_parked_deliveries", "reason", "rate_limited"),
+    ):
+        assert samples[name, ((label, value),)] == 0
+    assert samples["webhook_event_dispositions_total", (("disposition", "missed"), ("reason", "failed"))] == 0
+    assert samples["webhook_deliveries_lost_total", ()] == 0
+
+
+def test_how_far_stages_are_behind_and_what_the_gateway_answers_can_be_seen(api: ApiClient) -> None:
+    api.lags = lambda: {"release": 12_000, "rollup": 60_000}
+    api.api_figures = lambda: {"webhook_api_requests_per_minute": 70, "webhook_api_latency_p95_seconds": 45}
+    samples = _samples(api)
+    assert samples["webhook_stage_lag_seconds", (("stage", "release"),)] == 12
+    assert samples["webhook_stage_lag_seconds", (("stage", "rollup"),)] == 60
+    assert samples["webhook_api_requests_per_minute", ()] == 70
+    assert samples["webhook_api_latency_p95_seconds", ()] == 0.045
+    assert ("webhook_api_errors_per_minute", ()) not in samples
 
 
 def test_counters_come_without_ages_where_cloudwatch_does_not_answer(api: ApiClient) -> None:

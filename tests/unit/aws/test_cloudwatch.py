@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from webhooks.aws.cloudwatch import OldestMessages
+from webhooks.aws.cloudwatch import Figures, answered, oldest_message
 from webhooks.errors import Unavailable
 
 URLS = {
     "ingest": "https://sqs.eu-west-1.amazonaws.com/1/stack-ingest",
     "jobs": "https://sqs.amazonaws.com/1/stack-jobs",
 }
+FIGURES = {name: oldest_message(url) for name, url in URLS.items()}
 NOW = 1_700_000_000_000
 
 
@@ -44,7 +45,7 @@ class CloudWatch:
 
 def ages(cloudwatch: CloudWatch, now: Sequence[int] = (NOW,)) -> list[Mapping[str, float]]:
     clock = iter(now)
-    ask = OldestMessages(lambda: cloudwatch, URLS, lambda: next(clock))
+    ask = Figures(lambda: cloudwatch, FIGURES, lambda: next(clock))
     return [ask() for _ in now]
 
 
@@ -65,8 +66,18 @@ def test_what_costs_money_is_asked_for_once_a_minute() -> None:
 def test_cloudwatch_that_is_down_is_said_and_asked_again() -> None:
     cloudwatch = CloudWatch(jobs=[3])
     cloudwatch.down = True
-    ask = OldestMessages(lambda: cloudwatch, URLS, lambda: NOW)
+    ask = Figures(lambda: cloudwatch, FIGURES, lambda: NOW)
     with pytest.raises(Unavailable, match="EndpointConnectionError"):
         ask()
     cloudwatch.down = False
     assert ask() == {"jobs": 3}
+
+
+def test_what_the_api_answered_is_a_figure_of_its_stage() -> None:
+    figure = answered("5XXError", "Sum", "stack", "prod")
+    assert figure["Metric"] == {
+        "Namespace": "AWS/ApiGateway",
+        "MetricName": "5XXError",
+        "Dimensions": [{"Name": "ApiName", "Value": "stack"}, {"Name": "Stage", "Value": "prod"}],
+    }
+    assert (figure["Period"], figure["Stat"]) == (60, "Sum")

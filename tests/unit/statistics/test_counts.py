@@ -88,9 +88,17 @@ def test_what_was_held_back_says_nothing_about_how_fast_we_are() -> None:
 
 
 def test_a_dead_letter_counts_each_time_it_dies_and_not_when_it_is_replayed() -> None:
-    assert dead_letter_counts(None, 1, ACCEPTED_MS + 5)[ACCEPTED_MS].counts == {"dead": 1}
-    assert not dead_letter_counts(1, 1, ACCEPTED_MS)
-    assert dead_letter_counts(1, 2, ACCEPTED_MS)
+    assert dead_letter_counts(None, 1, ACCEPTED_MS + 5, "gone")[ACCEPTED_MS].counts == {"dead": 1}
+    assert not dead_letter_counts(1, 1, ACCEPTED_MS, "gone")
+    assert dead_letter_counts(1, 2, ACCEPTED_MS, "gone")
+
+
+@pytest.mark.parametrize(
+    ("reason", "lost"),
+    [("received_too_often", 1), ("webhook_deleted", 0), ("attempts_used_up:http_503", 0), ("gone", 0), ("expired", 0)],
+)
+def test_what_receivers_and_owners_give_up_is_not_lost_by_this_service(reason: str, lost: int) -> None:
+    assert dead_letter_counts(None, 1, ACCEPTED_MS, reason)[ACCEPTED_MS].service["lost"] == lost
 
 
 def test_an_event_counts_what_was_decided_for_each_webhook() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.receiver import answer
@@ -130,3 +131,16 @@ def test_an_event_that_comes_again_is_counted_as_suppressed(service: Service, us
         assert user.post("/events", again).status_code == 202
         eventually(lambda: user.get(f"/events/{again['id']}").status_code == 200)
     eventually(lambda: _scrape(prometheus, service)[counted], lambda found: found > before)
+
+
+@pytest.mark.timeout(300)
+def test_release_and_rollup_say_how_far_they_are_behind(service: Service) -> None:
+    """Release runs each minute, and rollup passes on that it did."""
+    prometheus = service.bearer(scope="metrics:read")
+    name = "webhook_stage_lag_seconds"
+    samples = eventually(
+        lambda: _scrape(prometheus, service), lambda found: (name, (("stage", "rollup"),)) in found, timeout=150
+    )
+    assert samples[name, (("stage", "release"),)] < 120
+    assert samples[name, (("stage", "rollup"),)] <= 120
+    assert ("webhook_queue_messages", (("queue", "stream_failures"), ("state", "visible"))) in samples

@@ -37,6 +37,7 @@ from webhooks.management.test_events import TestEvents
 from webhooks.management.webhook_metrics import StatisticsReader as WebhookStatistics
 from webhooks.management.webhook_metrics import WebhookMetrics
 from webhooks.management.webhooks import WebhookManagement
+from webhooks.matching.filter_budget import FilterUse
 from webhooks.matching.route_cache import RouteCache, RouteSource
 from webhooks.recovery.replay import DeadLetterStore as ReplayedLetters
 from webhooks.recovery.replay import Replayer
@@ -186,6 +187,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
     store, history, letters, events = ports.webhooks, ports.history, ports.letters, ports.events
     jobs, jobs_queue = ports.jobs, ports.jobs_queue
     replayer = Replayer(ports.contexts, letters, ports.delivery_queue, now_ms=now_ms)
+    budget = FilterUse(settings.max_filter_kilobytes_per_scope * 1024, settings.max_filter_searches_per_scope)
     metrics = WebhookMetrics(store=store, statistics=ports.statistics, states=ports.states, now_ms=now_ms)
     return UseCases(
         limiter=RequestLimiter(
@@ -201,9 +203,12 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
             header_prefix=settings.header_prefix,
             retention_ms=settings.retention_ms,
             max_webhooks=settings.max_webhooks_per_tenant,
+            budget=budget,
             now_ms=now_ms,
         ),
-        subscriptions=SubscriptionManagement(store=store, event_types=settings.event_types, now_ms=now_ms),
+        subscriptions=SubscriptionManagement(
+            store=store, event_types=settings.event_types, budget=budget, now_ms=now_ms
+        ),
         publishing=Publishing(queue=ports.ingest_queue, event_types=settings.event_types, now_ms=now_ms),
         test_events=TestEvents(store=store, sender=ports.sender, event_types=settings.event_types, now_ms=now_ms),
         events=EventHistory(

@@ -16,6 +16,8 @@ from tests.support.table_definition import create_table
 from webhooks.errors import Unavailable
 from webhooks.ids import new_id
 from webhooks.management.changes import Change, IdempotencyRecord, ManagementStore, with_subscriptions
+from webhooks.matching.filter_budget import FilterUse, filter_use
+from webhooks.matching.filter_document import filter_bytes
 from webhooks.matching.route_rows import RouteChanges, route_changes, route_rows
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Webhook
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 NOW = 1_760_000_000_000
 REGION = "us-east-1"
+ROOM = FilterUse(10**9, 10**9)
 
 
 @pytest.fixture
@@ -87,7 +90,7 @@ def create(store: ManagementStore, made: Webhook, *subscriptions: Subscription) 
 
 def versions_of(table: "Table", scope: str) -> dict[str, int]:
     item = table.get_item(Key={"pk": schema.versions_pk(scope), "sk": schema.VERSIONS_SK}).get("Item", {})
-    return {name: int(str(value)) for name, value in item.items() if name not in ("pk", "sk")}
+    return {name: int(str(value)) for name, value in item.items() if name not in ("pk", "sk") and name[0] != "#"}
 
 
 def route_of(table: "Table", scope: str, pattern: str, webhook_id: str) -> dict[str, Any] | None:
@@ -170,11 +173,11 @@ def test_a_change_of_an_older_version_writes_nothing(store: DynamoManagementStor
 def test_of_two_subscriptions_added_at_once_one_has_to_look_again(store: DynamoManagementStore, table: "Table") -> None:
     made = create(store, webhook())
     first, second = subscription(made), subscription(made)
-    assert store.commit(with_subscriptions(made, [], [first]), NOW)
-    assert not store.commit(with_subscriptions(made, [], [second]), NOW)
+    assert store.commit(with_subscriptions(made, [], [first], ROOM), NOW)
+    assert not store.commit(with_subscriptions(made, [], [second], ROOM), NOW)
     again = store.webhook(made.webhook_id)
     assert again is not None
-    assert store.commit(with_subscriptions(again, [first], [first, second]), NOW)
+    assert store.commit(with_subscriptions(again, [first], [first, second], ROOM), NOW)
     row = route_of(table, made.scope, "record.created", made.webhook_id)
     assert row is not None
     assert {entry[0] for entry in json.loads(row["subscriptions"])} == {first.subscription_id, second.subscription_id}
@@ -254,6 +257,47 @@ def test_an_owner_has_so_many_webhooks_at_most_and_a_deleted_one_makes_room(eith
     assert add()[1]
 
 
+def test_the_filters_of_a_scope_are_counted_and_bounded_whoever_adds_to_them(either: ManagementStore) -> None:
+    budget = FilterUse(1_000, 2)
+    searching = {"conditions": {"operator": "and", "rules": [{"field": "a", "operator": "contains", "value": "x"}]}}
+    use = filter_use([subscription(webhook(), filters=searching)])
+    assert use == FilterUse(50 + filter_bytes(searching), 1)
+
+    def change(before: Webhook, filters: list[Any], present: list[Subscription]) -> list[Subscription] | None:
+        now = either.webhook(before.webhook_id) or before
+        after = [subscription(before, filters=each) for each in filters]
+        return after if either.commit(with_subscriptions(now, present, after, budget), NOW) else None
+
+    first, second = create(either, webhook(7, 1)), create(either, webhook(8, 1))
+    mine = change(first, [searching], [])
+    assert mine is not None
+    assert change(second, [searching, searching], []) is None, "searches beyond the budget"
+    assert change(second, [{"fields": {"a": "x" * 900}}], []) is None, "bytes beyond the budget"
+    theirs = change(second, [searching], [])
+    assert theirs is not None
+    assert either.filter_use("ws:1") == FilterUse(2 * use.bytes, 2)
+    assert either.filter_use("user:7") == FilterUse()
+    assert change(first, [], mine) == []
+    assert either.filter_use("ws:1") == use
+    now = either.webhook(second.webhook_id)
+    assert now is not None
+    gone = replace(now, status="deleted", version=2, filter_bytes=0, filter_searches=0)
+    routes = route_changes(route_rows(now, theirs), [])
+    assert either.commit(Change(gone, now, routes, delete=(theirs[0].subscription_id,), expires_at_ms=NOW), NOW)
+    assert either.filter_use("ws:1") == FilterUse()
+
+
+def test_filters_from_before_they_were_counted_can_always_become_fewer(either: ManagementStore) -> None:
+    budget = FilterUse(1, 0)
+    old = create(either, webhook(7, 1))
+    present = [subscription(old), subscription(old)]
+    uncounted = with_subscriptions(old, [], present, budget)
+    stored = replace(uncounted.webhook, filter_bytes=0)
+    assert either.commit(replace(uncounted, webhook=stored, budget=None), NOW)
+    assert either.commit(with_subscriptions(stored, present, present[:1], budget), NOW)
+    assert either.filter_use("ws:1") == FilterUse(50, 0)
+
+
 def test_an_idempotency_key_is_used_once_until_it_expires(either: ManagementStore) -> None:
     made, second = webhook(), webhook()
     remember = IdempotencyRecord("7", "key", "trace", made.webhook_id, NOW + 1_000)
@@ -281,11 +325,11 @@ def test_the_largest_change_fits_one_transaction(store: DynamoManagementStore, t
 def test_what_an_older_reader_would_undo_is_refused(either: ManagementStore) -> None:
     made = create(either, webhook())
     first, second = subscription(made), subscription(made, "user.joined")
-    assert either.commit(with_subscriptions(made, [], [first]), NOW)
-    assert not either.commit(with_subscriptions(made, [], [second]), NOW)
+    assert either.commit(with_subscriptions(made, [], [first], ROOM), NOW)
+    assert not either.commit(with_subscriptions(made, [], [second], ROOM), NOW)
     again = either.webhook(made.webhook_id)
     assert again is not None
-    assert either.commit(with_subscriptions(again, [first], [second]), NOW)
+    assert either.commit(with_subscriptions(again, [first], [second], ROOM), NOW)
     assert list(either.subscriptions(made.webhook_id)) == [second]
 
 

@@ -56,6 +56,8 @@ class ApiClient:
     now_ms: int = NOW
     per_second: float = 0
     max_webhooks: int = 1000
+    max_filter_kilobytes: int = 2048
+    max_filter_searches: int = 500
     store: MemoryManagementStore = field(default_factory=MemoryManagementStore)
     ingest: MemoryIngest = field(default_factory=MemoryIngest)
     sender: EchoSender = field(default_factory=EchoSender)
@@ -85,6 +87,8 @@ class ApiClient:
             data_key_id="key",
             tenant_rate_limit=self.per_second,
             max_webhooks_per_tenant=self.max_webhooks,
+            max_filter_kilobytes_per_scope=self.max_filter_kilobytes,
+            max_filter_searches_per_scope=self.max_filter_searches,
         )
         ports = composition.Ports(
             webhooks=self.store,

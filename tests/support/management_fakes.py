@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from webhooks.errors import Unavailable, Undecryptable
 from webhooks.management.changes import Change, IdempotencyRecord
+from webhooks.matching.filter_budget import FilterUse
 from webhooks.matching.route_rows import RouteRow
 from webhooks.models.event import Event
 from webhooks.models.subscription import Subscription
@@ -49,6 +50,10 @@ class MemoryManagementStore:
     def amount(self, owner: str) -> int:
         return sum(each.owner == owner and each.status != "deleted" for each in self.webhooks_by_id.values())
 
+    def filter_use(self, scope: str) -> FilterUse:
+        found = [each for each in self.webhooks_by_id.values() if each.scope == scope]
+        return FilterUse(sum(each.filter_bytes for each in found), sum(each.filter_searches for each in found))
+
     def subscriptions(self, webhook_id: str) -> Sequence[Subscription]:
         return [each for _, each in sorted(self.subscriptions_by_webhook.get(webhook_id, {}).items())]
 
@@ -66,6 +71,12 @@ class MemoryManagementStore:
         room = sys.maxsize if change.at_most is None else change.at_most
         if change.before is None and self.amount(change.webhook.owner) >= room:
             return False
+        if change.budget is not None:
+            used, more = self.filter_use(change.webhook.scope), change.more_filters
+            if more.bytes > 0 and used.bytes + more.bytes > change.budget.bytes:
+                return False
+            if more.searches > 0 and used.searches + more.searches > change.budget.searches:
+                return False
         remember = change.remember
         if remember is not None:
             if self.idempotency_record(remember.caller, remember.key, now_ms) is not None:

@@ -4,12 +4,13 @@ A change is computed from what was read and written under the condition that it 
 faster it is computed anew, unless the caller asked for one certain version (If-Match).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from webhooks.errors import Conflict, NotFound, VersionConflict
 from webhooks.ids import is_id
+from webhooks.matching.filter_budget import FilterUse, check_room, filter_use
 from webhooks.matching.route_rows import RouteChanges, route_changes, route_rows
 from webhooks.models.caller import Caller
 from webhooks.models.subscription import Subscription
@@ -34,8 +35,9 @@ class Change:
     """A webhook as it becomes, with what changes around it, to be written in one transaction.
 
     `before` is the webhook as it was read, None when it is new; the write takes place only if neither it nor its
-    subscriptions have changed since. A new one takes place only if its owner has `at_most` webhooks then.
-    `expires_at_ms` is set on the tombstone of a deleted webhook.
+    subscriptions have changed since. A new one takes place only if its owner has `at_most` webhooks then; one with
+    more or larger filters only if all that its scope's filters take is within `budget` then. `expires_at_ms` is set
+    on the tombstone of a deleted webhook.
     """
 
     webhook: Webhook
@@ -46,6 +48,13 @@ class Change:
     remember: IdempotencyRecord | None = None
     expires_at_ms: int | None = None
     at_most: int | None = None
+    budget: FilterUse | None = None
+
+    @property
+    def more_filters(self) -> FilterUse:
+        """What is added to the filters that count in the webhook's scope."""
+        before = FilterUse() if self.before is None else _counted(self.before)
+        return _counted(self.webhook) - before
 
 
 class ManagementStore(Protocol):
@@ -64,6 +73,10 @@ class ManagementStore(Protocol):
 
     def amount(self, owner: str) -> int:
         """How many webhooks the owner has. Consistent."""
+        ...
+
+    def filter_use(self, scope: str) -> FilterUse:
+        """What the filters of a scope's webhooks take together. Consistent."""
         ...
 
     def subscriptions(self, webhook_id: str) -> Sequence[Subscription]:
@@ -111,19 +124,41 @@ def change(
     for _ in range(ATTEMPTS):
         webhook = find(store, caller, webhook_id)
         decided = decide(webhook, store.subscriptions(webhook_id))
+        check_budget(store, decided)
         if store.commit(decided, now_ms):
             return decided
     raise Conflict("others keep changing this webhook at the same time: repeat the request")
 
 
-def with_subscriptions(webhook: Webhook, before: Sequence[Subscription], after: Sequence[Subscription]) -> Change:
+def check_budget(store: ManagementStore, decided: Change) -> None:
+    """Raises Invalid where the scope's budget has no room for the filters that are added."""
+    if decided.budget is not None:
+        check_room(store.filter_use(decided.webhook.scope), decided.more_filters, decided.budget)
+
+
+def counting(webhook: Webhook, subscriptions: Iterable[Subscription]) -> Webhook:
+    """The webhook with what these subscriptions take of its scope's budget."""
+    use = filter_use(subscriptions)
+    return replace(webhook, filter_bytes=use.bytes, filter_searches=use.searches)
+
+
+def _counted(webhook: Webhook) -> FilterUse:
+    return FilterUse(webhook.filter_bytes, webhook.filter_searches)
+
+
+def with_subscriptions(
+    webhook: Webhook, before: Sequence[Subscription], after: Sequence[Subscription], budget: FilterUse
+) -> Change:
     """The change that replaces a webhook's subscriptions by others."""
+    was, is_now = filter_use(before), filter_use(after)
+    grows = is_now.bytes > was.bytes or is_now.searches > was.searches
     old = {each.subscription_id: each for each in before}
     kept = {each.subscription_id for each in after}
     return Change(
-        webhook=replace(webhook, routes_version=webhook.routes_version + 1),
+        webhook=replace(counting(webhook, after), routes_version=webhook.routes_version + 1),
         before=webhook,
         routes=route_changes(route_rows(webhook, before), route_rows(webhook, after)),
         put=tuple(each for each in after if old.get(each.subscription_id) != each),
         delete=tuple(identifier for identifier in old if identifier not in kept),
+        budget=budget if grows else None,  # what becomes less is never refused
     )

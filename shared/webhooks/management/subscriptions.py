@@ -9,6 +9,7 @@ from webhooks.event_types import pattern_error
 from webhooks.ids import new_id
 from webhooks.management.changes import Change, ManagementStore, Versions, change, find, with_subscriptions
 from webhooks.management.requests import MAX_FILTER_BYTES, MAX_SUBSCRIPTIONS, SubscriptionChange, SubscriptionRequest
+from webhooks.matching.filter_budget import FilterUse
 from webhooks.matching.filters import parse_filters
 from webhooks.models.caller import Caller
 from webhooks.models.subscription import Subscription
@@ -21,6 +22,7 @@ class SubscriptionManagement:
 
     store: ManagementStore
     event_types: Collection[str]
+    budget: FilterUse
     now_ms: Callable[[], int]
 
     def create(self, caller: Caller, webhook_id: str, request: SubscriptionRequest) -> Subscription:
@@ -31,7 +33,7 @@ class SubscriptionManagement:
         def decide(webhook: Webhook, present: Sequence[Subscription]) -> Change:
             after = [*present, new]
             check_amount(after)
-            return with_subscriptions(webhook, present, after)
+            return with_subscriptions(webhook, present, after, self.budget)
 
         change(self.store, caller, webhook_id, decide, now_ms)
         return new
@@ -66,7 +68,7 @@ class SubscriptionManagement:
             new = changed(old, wanted, self.event_types, now_ms)
             after = [new if each is old else each for each in present]
             check_amount(after)
-            return with_subscriptions(webhook, present, after)
+            return with_subscriptions(webhook, present, after, self.budget)
 
         return _pick(change(self.store, caller, webhook_id, decide, now_ms).put, subscription_id)
 
@@ -76,7 +78,8 @@ class SubscriptionManagement:
         def decide(webhook: Webhook, present: Sequence[Subscription]) -> Change:
             old = _pick(present, subscription_id)
             _check(if_match, old)
-            return with_subscriptions(webhook, present, [each for each in present if each is not old])
+            after = [each for each in present if each is not old]
+            return with_subscriptions(webhook, present, after, self.budget)
 
         change(self.store, caller, webhook_id, decide, self.now_ms())
 

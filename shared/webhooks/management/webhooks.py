@@ -9,11 +9,21 @@ from webhooks.access.idempotency_keys import REMEMBERED_MS, check_key, fingerpri
 from webhooks.egress.policy import EgressPolicy, check_url
 from webhooks.errors import Conflict, Invalid, NotAllowed
 from webhooks.ids import new_id
-from webhooks.management.changes import Change, IdempotencyRecord, ManagementStore, Versions, change, find
+from webhooks.management.changes import (
+    Change,
+    IdempotencyRecord,
+    ManagementStore,
+    Versions,
+    change,
+    check_budget,
+    counting,
+    find,
+)
 from webhooks.management.paging import Page, page_of
 from webhooks.management.ports import Waker
 from webhooks.management.requests import WebhookChange, WebhookRequest
 from webhooks.management.subscriptions import check_amount, new_subscription
+from webhooks.matching.filter_budget import FilterUse
 from webhooks.matching.route_rows import RouteChanges, route_changes, route_rows
 from webhooks.models.caller import Caller
 from webhooks.models.subscription import Subscription
@@ -64,6 +74,7 @@ class WebhookManagement:
     header_prefix: str
     retention_ms: int
     max_webhooks: int
+    budget: FilterUse
     now_ms: Callable[[], int]
 
     def create(self, caller: Caller, request: WebhookRequest, idempotency_key: str | None) -> WebhookWithSecret:
@@ -91,7 +102,9 @@ class WebhookManagement:
             put=tuple(subscriptions),
             remember=remember,
             at_most=self.max_webhooks,
+            budget=self.budget if subscriptions else None,
         )
+        check_budget(self.store, new)
         if self.store.commit(new, now_ms):
             return WebhookWithSecret(webhook, subscriptions, secret)
         if key is not None and (earlier := self.store.idempotency_record(caller.owner, key, now_ms)):
@@ -212,7 +225,8 @@ class WebhookManagement:
             created_at_ms=now_ms,
             updated_at_ms=now_ms,
         )
-        return self._sealed(webhook, Sealed(secret, headers=headers)), subscriptions, secret
+        counted = counting(webhook, subscriptions)
+        return self._sealed(counted, Sealed(secret, headers=headers)), subscriptions, secret
 
     def _repeated(self, caller: Caller, earlier: IdempotencyRecord, trace: str) -> WebhookWithSecret:
         if earlier.fingerprint != trace:
@@ -260,6 +274,8 @@ def _tombstone(webhook: Webhook, now_ms: int) -> Webhook:
         status_reason=None,
         version=webhook.version + 1,
         routes_version=webhook.routes_version + 1,
+        filter_bytes=0,
+        filter_searches=0,
         updated_at_ms=now_ms,
     )
 

@@ -162,6 +162,11 @@ def filter_bytes(document: Mapping[str, object] | None) -> int:
     return len(json.dumps(document, separators=(",", ":"))) if document else 0
 
 
+def filter_searches(document: Mapping[str, object] | None) -> int:
+    """Rules of a filter document that may read the whole event."""
+    return _measured(document or {})[2]
+
+
 def _misfit(operation: Operator, value: object, *, given: bool) -> str | None:
     """What the operator takes, when that is not what it got."""
     match operation:
@@ -186,6 +191,18 @@ def _misfit(operation: Operator, value: object, *, given: bool) -> str | None:
 
 def _check_size(document: object, at: str) -> None:
     """Before the models see it, so that no document costs more than its limits."""
+    nodes, depth, searches = _measured(document)
+    for excess, message in (
+        (nodes > MAX_NODES, f"has at most {MAX_NODES} rules, groups and fields"),
+        (depth > MAX_DEPTH, f"nests groups at most {MAX_DEPTH} deep"),
+        (searches > MAX_SEARCHES, f"has at most {MAX_SEARCHES} rules with contains or not_contains"),
+    ):
+        if excess:
+            raise InvalidFilter(f"{at}: {message}", [FieldError(at, message)])
+
+
+def _measured(document: object) -> tuple[int, int, int]:
+    """Nodes, depth and searches; counted no further than until one of them is too many."""
     root = cast("dict[str, object]", document) if isinstance(document, dict) else {}
     fields = root.get("fields")
     nodes = len(cast("dict[str, object]", fields)) if isinstance(fields, dict) else 0
@@ -199,13 +216,7 @@ def _check_size(document: object, at: str) -> None:
         if nodes > MAX_NODES or depth > MAX_DEPTH or searches > MAX_SEARCHES:
             break
         level = [rule for rules in groups for rule in rules]
-    for excess, message in (
-        (nodes > MAX_NODES, f"has at most {MAX_NODES} rules, groups and fields"),
-        (depth > MAX_DEPTH, f"nests groups at most {MAX_DEPTH} deep"),
-        (searches > MAX_SEARCHES, f"has at most {MAX_SEARCHES} rules with contains or not_contains"),
-    ):
-        if excess:
-            raise InvalidFilter(f"{at}: {message}", [FieldError(at, message)])
+    return nodes, depth, searches
 
 
 def _rules_of(node: object) -> list[object] | None:

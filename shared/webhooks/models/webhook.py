@@ -20,6 +20,7 @@ class Webhook:
     is bound into it. A deleted webhook stays as a tombstone without url and sealed until its history has expired.
     `version` counts what its owner can see change (If-Match); `routes_version` counts changes of its subscriptions,
     so that whoever rewrites its route rows can tell that the subscriptions it read are still all of them.
+    `filter_bytes` and `filter_searches` are what its subscriptions take of its scope's budget, as far as it is counted.
     """
 
     webhook_id: str
@@ -41,6 +42,8 @@ class Webhook:
     created_at_ms: int
     updated_at_ms: int
     routes_version: int = 0
+    filter_bytes: int = 0
+    filter_searches: int = 0
     previous_secret_until_ms: int = 0  # the end of a rotation's overlap; repeated from `Sealed` to be shown unopened
 
     @property

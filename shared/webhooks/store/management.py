@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
@@ -15,6 +15,7 @@ from pynamodb.transactions import TransactWrite
 
 from webhooks.errors import Unavailable
 from webhooks.management.changes import Change, IdempotencyRecord
+from webhooks.matching.filter_budget import FilterUse
 from webhooks.matching.route_rows import RouteRow
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Webhook
@@ -31,6 +32,9 @@ from webhooks.store.models import (
     WebhookItem,
 )
 from webhooks.store.webhook_items import webhook_of
+
+if TYPE_CHECKING:
+    from pynamodb.expressions.update import Action
 
 ROUNDS = 5
 _WEBHOOK_FIELDS = tuple(field.name for field in fields(Webhook) if field.name != "webhook_id")
@@ -91,6 +95,13 @@ class DynamoManagementStore:
             found = list(self._models.amount.batch_get([place], consistent_read=True))
         return int(found[0].webhooks) if found else 0
 
+    def filter_use(self, scope: str) -> FilterUse:
+        """What the filters of a scope's webhooks take together. Consistent."""
+        place = (schema.versions_pk(scope), schema.VERSIONS_SK)
+        with _translated():
+            found = list(self._models.versions.batch_get([place], consistent_read=True))
+        return FilterUse(int(found[0].filter_bytes), int(found[0].filter_searches)) if found else FilterUse()
+
     def subscriptions(self, webhook_id: str) -> Sequence[Subscription]:
         """All subscriptions of a webhook, oldest first. Consistent."""
         model = self._models.subscription
@@ -139,13 +150,29 @@ class DynamoManagementStore:
         for row in change.routes.delete:
             transaction.delete(self._models.route(schema.route_pk(row.scope, row.pattern), row.webhook_id))
         if change.routes.patterns:
-            versions: VersionsItem = self._models.versions(schema.versions_pk(webhook.scope), schema.VERSIONS_SK)
-            # a list is one name with dots in it, a string would be a path
-            transaction.update(versions, actions=[Path([pattern]).add(1) for pattern in change.routes.patterns])
+            self._change_routes(transaction, change)
         if change.remember is not None:
             model = self._models.idempotency
             unused = model.pk.does_not_exist() | (model.expires_at_ms <= now_ms)
             transaction.save(_idempotency_item(model, change.remember), condition=unused)
+
+    def _change_routes(self, transaction: TransactWrite, change: Change) -> None:
+        model = self._models.versions
+        versions: VersionsItem = model(schema.versions_pk(change.webhook.scope), schema.VERSIONS_SK)
+        more = change.more_filters
+        counts = (
+            (model.filter_bytes, more.bytes, change.budget and change.budget.bytes),
+            (model.filter_searches, more.searches, change.budget and change.budget.searches),
+        )
+        room = None
+        for count, added, limit in counts:
+            if limit is not None and added > 0:
+                fits = count.does_not_exist() | (count <= limit - added)
+                room = fits if room is None else room & fits
+        # a list is one name with dots in it, a string would be a path
+        actions: list[Action] = [Path([pattern]).add(1) for pattern in change.routes.patterns]
+        actions += [count.add(added) for count, added, _ in counts if added]
+        transaction.update(versions, actions=actions, condition=room)
 
     def _count(self, transaction: TransactWrite, change: Change) -> None:
         model = self._models.amount

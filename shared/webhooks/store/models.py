@@ -122,6 +122,8 @@ class WebhookItem(_Item):
     status_reason = UnicodeAttribute(null=True)
     version = NumberAttribute()
     routes_version = NumberAttribute(default=0)
+    filter_bytes = NumberAttribute(default=0)
+    filter_searches = NumberAttribute(default=0)
     previous_secret_until_ms = NumberAttribute(default=0)
     created_at_ms = NumberAttribute()
     updated_at_ms = NumberAttribute()
@@ -148,7 +150,10 @@ class RouteItem(_Item):
 
 
 class VersionsItem(_Item):
-    """Counts changes of a scope's routes, in one attribute a pattern."""
+    """Counts changes of a scope's routes, in one attribute a pattern, and what their filters take of its budget."""
+
+    filter_bytes = NumberAttribute(default=0, attr_name=schema.FILTER_BYTES)
+    filter_searches = NumberAttribute(default=0, attr_name=schema.FILTER_SEARCHES)
 
 
 class AmountItem(_Item):

@@ -19,7 +19,9 @@ class RouteStore:
         """How often each pattern's routes have changed, by scope. Consistent: a change answered before is counted."""
         items = self._table.get_many([(schema.versions_pk(scope), schema.VERSIONS_SK) for scope in scopes])
         return {
-            scope: {name: read_int(item, name) for name in item if name not in (schema.PK, schema.SK)}
+            scope: {
+                name: read_int(item, name) for name in item if name not in (schema.PK, schema.SK) and name[0] != "#"
+            }
             for scope in scopes
             if (item := items.get((schema.versions_pk(scope), schema.VERSIONS_SK)))
         }

@@ -60,6 +60,7 @@ COUNTERS_PK = "count#service"
 CIRCUITS_PK = "count#circuits"
 COUNTED_SK = "counted"
 AMOUNT_SK = "amount"
+FILTER_BYTES, FILTER_SEARCHES = "#filter_bytes", "#filter_searches"  # beside patterns, none of which begins so
 TAKEN = "taken"
 WEBHOOKS_OVERVIEW = "webhooks"
 REPLAYS_OVERVIEW = "replays"

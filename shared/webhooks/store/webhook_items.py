@@ -38,5 +38,7 @@ def webhook_of(item: Item) -> Webhook:
         created_at_ms=read_int(item, "created_at_ms"),
         updated_at_ms=read_int(item, "updated_at_ms"),
         routes_version=read_int(item, "routes_version"),
+        filter_bytes=read_int(item, "filter_bytes"),
+        filter_searches=read_int(item, "filter_searches"),
         previous_secret_until_ms=read_int(item, "previous_secret_until_ms"),
     )

@@ -1,5 +1,7 @@
 """Who is not let in: our own deliveries, tenants who ask too often, owners who have all they may have."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.api_client import ApiClient
@@ -46,3 +48,39 @@ def test_an_owner_has_so_many_webhooks_at_most() -> None:
     client.register(user_id="another")
     assert client.call("DELETE", f"/webhooks/{first['id']}").status == 204
     client.register()
+
+
+def searching(*words: str) -> dict[str, Any]:
+    rules = [{"field": "name", "operator": "contains", "value": word} for word in words]
+    return {"event_type": "*", "filters": {"conditions": {"operator": "or", "rules": rules}}}
+
+
+def test_the_webhooks_of_a_scope_share_a_budget_of_searches_and_are_told_what_is_left() -> None:
+    client = ApiClient(max_filter_searches=3)
+    made = client.register(subscriptions=[searching("a", "b")])
+    refused = client.call("POST", f"/webhooks/{made['id']}/subscriptions", searching("c", "d"))
+    assert (refused.status, refused.body["errors"][0]["field"]) == (422, "filters")
+    assert "share 3 searches" in refused.body["errors"][0]["message"]
+    assert "2 are used, and this takes 2 more" in refused.body["errors"][0]["message"]
+    new = {"name": "n", "url": "https://example.com/", "subscriptions": [searching("c", "d")]}
+    assert client.call("POST", "/webhooks", new).status == 422
+    assert client.call("POST", "/webhooks", new, user_id="another").status == 201, "a scope of its own"
+    one = client.call("POST", f"/webhooks/{made['id']}/subscriptions", searching("c"))
+    assert one.status == 201
+    path = f"/webhooks/{made['id']}/subscriptions/{one.body['id']}"
+    assert client.call("PUT", path, {"filters": searching("c", "d")["filters"]}).status == 422
+    assert client.call("PUT", path, {"is_active": False}).status == 200
+    assert client.call("POST", f"/webhooks/{made['id']}/subscriptions", searching("e")).status == 201
+    assert client.call("PUT", path, {"is_active": True}).status == 422, "it counts again when it is active again"
+    assert client.call("DELETE", f"/webhooks/{made['id']}").status == 204
+    assert client.call("POST", "/webhooks", new).status == 201, "what is deleted makes room"
+
+
+def test_the_webhooks_of_a_workspace_share_a_budget_of_filter_bytes_whoever_owns_them() -> None:
+    client = ApiClient(max_filter_kilobytes=3)
+    long = {"event_type": "*", "filters": {"fields": {"name": "x" * 1_000, "text": "y" * 900}}}
+    client.register(subscriptions=[long], workspace_id="ws_1", workspaces=["ws_1"])
+    new = {"name": "n", "url": "https://example.com/", "workspace_id": "ws_1", "subscriptions": [long]}
+    refused = client.call("POST", "/webhooks", new, user_id="another", workspaces=["ws_1"])
+    assert (refused.status, refused.body["errors"][0]["field"]) == (422, "filters")
+    assert "share 3,072 bytes of filters" in refused.body["errors"][0]["message"]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from webhooks.errors import FieldError, InvalidHeaders
+from webhooks.request.refused_headers import NAMES, PREFIXES
 
 MAX_HEADERS = 20
 MAX_BYTES = 4 * 1024  # names and values together
@@ -14,35 +15,6 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
 _NOT_ALPHANUMERIC = re.compile(r"[^0-9a-z]")
 _SHOWN = 64  # characters of a wrong name that an error repeats
-
-# The connection and the message's frame are the HTTP client's: these would upgrade or desynchronise them.
-_OF_THE_CONNECTION = (
-    "connection keep-alive te trailer transfer-encoding upgrade expect http2-settings host max-forwards early-data"
-)
-_SET_BY_US = "user-agent accept-encoding date range alt-svc alt-used"
-# Identities that receivers believe when a browser or a proxy in front of them says so.
-_OF_BROWSERS_AND_PROXIES = (
-    "cookie cookie2 set-cookie set-cookie2 forwarded via client-ip true-client-ip cf-connecting-ip fastly-client-ip "
-    "x-real-ip x-client-ip x-cluster-client-ip x-remote-ip x-remote-addr x-originating-ip x-host x-original-host"
-)
-# With these a server sees another method or path than the one that was judged.
-_OVERRIDES = "x-http-method x-http-method-override x-method-override x-original-url x-rewrite-url"
-# What cloud metadata services ask for, as proof that a request was meant for them.
-_OF_METADATA_SERVICES = "metadata metadata-flavor x-metadata-token"
-_REFUSED = frozenset(
-    " ".join((_OF_THE_CONNECTION, _SET_BY_US, _OF_BROWSERS_AND_PROXIES, _OVERRIDES, _OF_METADATA_SERVICES)).split()
-)
-_REFUSED_PREFIXES = (
-    "content-",
-    "if-",
-    "proxy-",
-    "sec-",
-    "webhook-",
-    "x-amz",
-    "x-aws-",
-    "x-forwarded",
-    "x-google-metadata",
-)
 
 
 def check_custom_headers(headers: Mapping[str, str], *, prefix: str) -> dict[str, str]:
@@ -129,7 +101,7 @@ def _faults(headers: Mapping[str, str], prefix: str) -> Iterator[tuple[str, str]
 
 
 def _is_refused(name: str, prefix: str) -> bool:
-    return name in _REFUSED or name.startswith(_REFUSED_PREFIXES) or name == prefix or name.startswith(f"{prefix}-")
+    return name in NAMES or name == prefix or name.startswith((*PREFIXES, f"{prefix}-"))
 
 
 def _canonical(name: str) -> str:

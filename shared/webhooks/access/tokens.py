@@ -61,6 +61,8 @@ def verify(token: str, keys: KeySource, rules: TokenRules) -> tuple[Caller, int]
     """
     if len(token) > MAX_TOKEN_CHARACTERS:
         raise Unauthenticated("the token is too long")
+    if not token.isascii():  # RFC 7515, section 3.1; a lone surrogate could not even be encoded
+        raise Unauthenticated("the token has characters that no token has")
     try:
         if jwt.get_unverified_header(token).get("alg") not in rules.algorithms:
             raise Unauthenticated("the token is signed with another algorithm")
@@ -124,8 +126,15 @@ def _caller(claims: dict[str, object]) -> Caller:
         isinstance(each, str | int) for each in cast("list[object]", workspace_ids)
     ):
         raise Unauthenticated("the claim workspace_ids must be a list of strings or integers")
+    if not all(_is_text(str(each)) for each in (scope, *cast("list[object]", workspace_ids))):
+        raise Unauthenticated("the claims scope and workspace_ids must be text without lone surrogates")
     return Caller(
         platform_id(str(claims["sub"])),
         frozenset(str(each) for each in cast("list[str | int]", workspace_ids)),
         frozenset(scope.split()),
     )
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be encoded: JSON's escapes can also write halves of a character."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)

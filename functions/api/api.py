@@ -37,7 +37,7 @@ from webhooks.management.events import EventHistory
 from webhooks.management.failure_groups import FailureGroups
 from webhooks.management.filter_tests import FilterTests
 from webhooks.management.overview import Overviews
-from webhooks.management.readiness import Checks
+from webhooks.management.readiness import ReadinessProbe
 from webhooks.management.recovery import Recovery
 from webhooks.management.replays import Replays
 from webhooks.management.subscriptions import SubscriptionManagement
@@ -71,7 +71,7 @@ class UseCases:
     overviews: Overviews
     service_metrics: ServiceMetrics
     cursors: Cursors
-    checks: Checks
+    readiness: ReadinessProbe
     event_types: Collection[str]
 
 
@@ -146,7 +146,7 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str], logger: L
     """The API over these use cases."""
     api = Api(use_cases.limiter, cors_allowed_origins, logger)
     document = cache(lambda: openapi_text(api))
-    api.include_router(routes_system.routes(use_cases.checks, document))
+    api.include_router(routes_system.routes(use_cases.readiness, document))
     api.include_router(routes_metrics.service_routes(use_cases.service_metrics))
     for router in (
         routes_webhooks.routes(use_cases.webhooks, use_cases.test_events, use_cases.webhook_metrics, use_cases.cursors),

@@ -29,7 +29,7 @@ from webhooks.management.events import EventHistory
 from webhooks.management.failure_groups import FailureGroups
 from webhooks.management.filter_tests import FilterTests
 from webhooks.management.overview import Overviews, OverviewStatistics, OverviewWebhooks
-from webhooks.management.readiness import Checks
+from webhooks.management.readiness import Checks, ReadinessProbe
 from webhooks.management.recovery import Recovery
 from webhooks.management.replays import Replays
 from webhooks.management.subscriptions import SubscriptionManagement
@@ -249,7 +249,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
         overviews=Overviews(webhooks=store, statistics=ports.statistics, metrics=metrics, now_ms=now_ms),
         service_metrics=ServiceMetrics(ports.statistics, ports.gauges),
         cursors=Cursors(ports.box),
-        checks=ports.checks,
+        readiness=ReadinessProbe(ports.checks, now_ms=now_ms),
         event_types=settings.event_types,
     )
 

@@ -6,12 +6,12 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from answers.common import Health, Readiness
-from webhooks.management.readiness import Checks, failures
+from webhooks.management.readiness import ReadinessProbe
 
 TAGS = ["system"]
 
 
-def routes(checks: Checks, document: Callable[[], str]) -> Router:
+def routes(readiness: ReadinessProbe, document: Callable[[], str]) -> Router:
     """The router of these use cases. `document` is the OpenAPI document's text."""
     router = Router()
 
@@ -26,8 +26,8 @@ def routes(checks: Checks, document: Callable[[], str]) -> Router:
         operation_id="ready",
     )
     def ready() -> Response[Readiness]:
-        failed = failures(checks)
-        report = {name: failed.get(name, "ok") for name in checks}
+        report = readiness.report()
+        failed = any(answer != "ok" for answer in report.values())
         answer = Readiness(status="unavailable" if failed else "ok", checks=report)
         return Response(503 if failed else 200, "application/json", answer, headers={"Cache-Control": "no-store"})
 

@@ -109,10 +109,13 @@ def test_accepted_events_are_in_the_ingest_queue(call: "Call") -> None:
     assert body["token"]
 
 
-def test_readiness_follows_the_parts(call: "Call") -> None:
+def test_readiness_asks_every_part(call: "Call") -> None:
     status, answer = call("GET", "/ready")
     assert (status, answer["status"]) == (200, "ok")
     assert set(answer["checks"]) == {"table", "ingest_queue", "delivery_queue", "dead_letter_queue", "jobs_queue"}
+
+
+def test_a_part_that_is_gone_is_named(call: "Call") -> None:
     sqs = boto3.client("sqs")
     sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName="JOBS")["QueueUrl"])
     status, answer = call("GET", "/ready")

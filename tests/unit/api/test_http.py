@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from tests.support.api_client import ApiClient
 from webhooks.errors import Unavailable, WebhooksError
 from webhooks.event_types import DEFAULT_EVENT_TYPES, OPERATIONAL_EVENT_TYPES, TEST_EVENT_TYPE
+from webhooks.management.readiness import KEPT_MS
 
 
 @pytest.fixture
@@ -186,6 +187,18 @@ def test_readiness_says_which_part_fails() -> None:
     answer = client.call("GET", "//ready", user_id=None)
     assert answer.status == 503
     assert answer.body["checks"] == {"table": "ok", "jobs_queue": "AWS.SimpleQueueService.NonExistentQueue"}
+
+
+def test_whoever_asks_for_readiness_again_costs_no_calls_for_some_seconds() -> None:
+    """Anybody may ask, without a limit for each."""
+    asked: list[int] = []
+    client = ApiClient(checks={"table": lambda: asked.append(client.now_ms)})
+    for _ in range(1_000):
+        assert client.call("GET", "//ready", user_id=None).status == 200
+    assert len(asked) == 1
+    client.now_ms += KEPT_MS
+    client.call("GET", "//ready", user_id=None)
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize(

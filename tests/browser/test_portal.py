@@ -20,6 +20,14 @@ PAGE = """<!doctype html><title>Acme</title>
 </script>"""
 
 
+# As docs/dashboard.md says for where no script can run.
+BARE = '<!doctype html><title>Acme</title><iframe id="webhooks" width="1000" height="700" src="{url}"></iframe>'
+
+
+def _bare(look: Look, token: str, parameters: str = "portal") -> bytes:
+    return BARE.format(url=f"{look.base_url}/dashboard?{parameters}#token={token}").encode()
+
+
 def _page(look: Look, token: str, parameters: str = "portal&name=Acme%20Inc&accent=0b7a5c&theme=light") -> bytes:
     url = f"{look.base_url}/dashboard?{parameters}"
     return PAGE.format(url=url, token=json.dumps(token), target=json.dumps(look.base_url)).encode()
@@ -50,14 +58,18 @@ def test_an_allowed_origin_embeds_it_and_hands_over_the_token(look: Look, servic
     expect(frame.get_by_role("alert").first).to_contain_text("belongs to another user")
 
 
-def test_there_is_no_page_of_the_service_as_a_whole_by_its_address_either(look: Look, service: Service) -> None:
+def test_there_is_no_page_of_the_service_as_a_whole_by_its_address_either(
+    look: Look, service: Service, allowed: Embedding
+) -> None:
     """Even with a token that may read its metrics: the platform may be careless."""
-    token = service.stack.token(service.user().user_id, scope="webhooks metrics:read admin")
-    look.page.goto(f"{look.base_url}/dashboard?portal#token={token}")
-    expect(look.page.get_by_role("navigation", name="Pages")).to_be_visible(timeout=40_000)
-    look.page.evaluate("() => { location.hash = '#/service'; }")
-    expect(look.page.get_by_role("heading", level=1)).to_have_text("No such page")
-    expect(look.page.get_by_text("All tenants")).to_have_count(0)
+    allowed.page = _bare(look, service.stack.token(service.user().user_id, scope="webhooks metrics:read admin"))
+    look.page.goto(f"{allowed.origin}/")
+    frame = look.page.frame_locator("#webhooks")
+    expect(frame.get_by_role("navigation", name="Pages")).to_be_visible(timeout=40_000)
+    tab = next(each for each in look.page.frames if "/dashboard" in each.url)
+    tab.evaluate("() => { location.hash = '#/service'; }")
+    expect(frame.get_by_role("heading", level=1)).to_have_text("No such page")
+    expect(frame.get_by_text("All tenants")).to_have_count(0)
 
 
 def test_any_other_origin_is_refused(look: Look, service: Service, stranger: Embedding) -> None:
@@ -85,16 +97,62 @@ def test_a_token_from_a_page_that_may_not_embed_is_not_taken(look: Look, service
     expect(popup.get_by_role("navigation", name="Pages")).to_have_count(0)
 
 
-def test_a_token_in_the_fragment_is_taken_and_does_not_stay_in_the_address(look: Look, service: Service) -> None:
+def test_a_token_in_the_fragment_is_taken_and_does_not_stay_in_the_address(
+    look: Look, service: Service, allowed: Embedding
+) -> None:
     user = service.user()
     user.register(service.receiver.url(service.path()), name="By fragment")
     token = service.stack.token(user.user_id, scope="webhooks")
-    look.page.goto(f"{look.base_url}/dashboard?portal#token={token}")
-    expect(look.page.get_by_role("navigation", name="Pages")).to_be_visible(timeout=40_000)
+    allowed.page = _bare(look, token)
+    look.page.goto(f"{allowed.origin}/")
+    frame = look.page.frame_locator("#webhooks")
+    expect(frame.get_by_role("navigation", name="Pages")).to_be_visible(timeout=40_000)
+    tab = next(each for each in look.page.frames if "/dashboard" in each.url)
+    assert token not in tab.url
+
+
+def test_portal_mode_by_itself_takes_no_token_and_shows_nothing(look: Look, service: Service) -> None:
+    """A link with an attacker's token, sent to somebody who takes the page for their own."""
+    token = service.stack.token(service.user().user_id, scope="webhooks")
+    look.page.goto(f"{look.base_url}/dashboard?portal&name=Acme#token={token}")
+    expect(look.page.get_by_role("heading", name="Not by itself")).to_be_visible(timeout=40_000)
+    expect(look.page.get_by_role("navigation", name="Pages")).to_have_count(0)
     assert token not in look.page.url
 
 
-def test_the_colour_of_the_platform_stays_readable(look: Look, service: Service) -> None:
+def test_a_link_does_not_sign_anybody_in_as_somebody_else_without_a_word(look: Look, service: Service) -> None:
+    """Whether the page is loaded with it or is open already, signed in or not."""
+    mine, attacker = service.user(), service.user()
+    attacker.register(service.receiver.url(service.path()), name="The attacker's")
+    token = service.stack.token(attacker.user_id, scope="webhooks")
+
+    def who() -> str:
+        return look.page.evaluate("() => sessionStorage.getItem('session') ?? ''")
+
+    look.page.goto(f"{look.base_url}/dashboard#token={token}")
+    expect(look.page.get_by_role("dialog", name=f"Sign in as {attacker.user_id}?")).to_be_visible(timeout=40_000)
+    look.press("Cancel")
+    assert who() == ""
+    look.sign_in(mine)
+    for load in (False, True):
+        if load:
+            look.page.goto("about:blank")
+            look.page.goto(f"{look.base_url}/dashboard#token={token}")
+        else:
+            look.page.evaluate("token => { location.hash = `#token=${token}`; }", token)
+        question = look.page.get_by_role("dialog", name=f"Sign in as {attacker.user_id}?")
+        expect(question).to_contain_text(f"You are signed in as {mine.user_id}")
+        look.press("Cancel")
+        assert token not in look.page.url
+        assert token not in who()
+        expect(look.page.get_by_text("The attacker's")).to_have_count(0)
+    look.page.evaluate("token => { location.hash = `#token=${token}`; }", token)
+    look.press("Sign in")
+    look.open("#/webhooks")
+    expect(look.page.get_by_role("link", name="The attacker's")).to_be_visible()
+
+
+def test_the_colour_of_the_platform_stays_readable(look: Look, service: Service, allowed: Embedding) -> None:
     """Contrast of at least 4.5 for links and the text of buttons, whatever colour is asked for."""
     user = service.user()
     published = event()
@@ -104,16 +162,18 @@ def test_the_colour_of_the_platform_stays_readable(look: Look, service: Service)
     token = service.stack.token(user.user_id, scope="webhooks")
     for accent in ("ffff66", "0b7a5c", "111111", "ff0088"):
         for theme in ("light", "dark"):
+            allowed.page = _bare(look, token, f"portal&accent={accent}&theme={theme}")
             look.page.goto("about:blank")
-            look.page.goto(f"{look.base_url}/dashboard?portal&accent={accent}&theme={theme}#token={token}")
-            expect(look.page.get_by_role("navigation", name="Pages")).to_be_visible(timeout=40_000)
-            look.page.get_by_role("link", name="Webhooks", exact=True).last.click()
-            link = look.page.get_by_role("link", name="Readable", exact=True)
+            look.page.goto(f"{allowed.origin}/")
+            frame = look.page.frame_locator("#webhooks")
+            expect(frame.get_by_role("navigation", name="Pages")).to_be_visible(timeout=40_000)
+            frame.get_by_role("link", name="Webhooks", exact=True).last.click()
+            link = frame.get_by_role("link", name="Readable", exact=True)
             expect(link).to_be_visible()
-            ground = look.page.locator(".scroll.flush").evaluate("one => getComputedStyle(one).backgroundColor")
+            ground = frame.locator(".scroll.flush").evaluate("one => getComputedStyle(one).backgroundColor")
             colour = link.evaluate("one => getComputedStyle(one).color")
             assert _contrast(_rgb(colour), _rgb(ground)) >= 4.5, (accent, theme)
-            primary = look.page.get_by_role("link", name="New webhook")
+            primary = frame.get_by_role("link", name="New webhook")
             text, behind = primary.evaluate(
                 "one => [getComputedStyle(one).color, getComputedStyle(one).backgroundColor]"
             )

@@ -8,6 +8,13 @@ export function address() {
   return { path, query: new URLSearchParams(search) };
 }
 
+/** The token that a link brought behind the #, or null. It does not stay there: `hash` takes its place. */
+export function tokenInAddress(hash = "#/") {
+  const token = new URLSearchParams(location.hash.replace(/^#/, "")).get("token");
+  if (token !== null) history.replaceState(null, "", `${location.pathname}${location.search}${hash}`);
+  return token;
+}
+
 export function go(hash) {
   if (location.hash === hash) dispatchEvent(new HashChangeEvent("hashchange"));
   else location.hash = hash;

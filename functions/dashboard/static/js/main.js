@@ -1,13 +1,14 @@
 // Start: who looks, how it looks, and then the page that the address names.
 
-import { ask, listen, paint, portal } from "./portal.js";
+import { ask, embedded, listen, paint, portal } from "./portal.js";
+import { tokenInAddress } from "./addresses.js";
 import { unauthorized } from "./api.js";
 import { fill, h } from "./dom.js";
 import { listenToKeys } from "./keys.js";
 import { place } from "./router.js";
-import { begin, end, expiresAt, restore, signedIn } from "./session.js";
+import { begin, claims, credentials, end, expiresAt, restore, signedIn, who } from "./session.js";
 import { applyTheme, shell } from "./shell.js";
-import { empty, failure, mayLeave, skeleton, toast, unsaved } from "./ui.js";
+import { confirm, empty, failure, linkButton, mayLeave, skeleton, toast, unsaved } from "./ui.js";
 
 const app = document.getElementById("app");
 let frame = null;
@@ -45,6 +46,11 @@ async function show() {
 async function welcome(reason = "") {
   leaving?.abort();
   frame = null;
+  if (portal && !embedded()) {
+    const text = "This address shows webhooks inside the pages of a product that may do so. Open them there.";
+    fill(app, h("main.lone", h("h1.offscreen", "Webhooks"), empty("Not by itself", text, linkButton("Open the dashboard", location.pathname))));
+    return;
+  }
   if (portal) {
     fill(app, h("main.lone", h("h1.offscreen", "Webhooks"), reason ? empty("The session has ended", "Reload the page that shows these webhooks to go on.") : h("div", skeleton(5), h("p.muted", "Waiting for the page around this one to sign you in …"))));
     return;
@@ -65,7 +71,21 @@ unauthorized.addEventListener("401", () => {
   welcome(`The service does not accept ${expiresAt() ? "this token" : "these credentials"} (any more). Sign in again.`);
 });
 
+/** A link may not sign anybody in as somebody else without a word. */
+async function offer(token) {
+  if (credentials().Authorization === `Bearer ${token}`) return;
+  const user = String(claims(token).sub ?? "somebody unknown").slice(0, 64);
+  const now = signedIn() ? `You are signed in as ${who()}. ` : "";
+  const text = `${now}A link asks to sign you in as ${user}: you would see, and change, what is theirs. Go on only if you expected this.`;
+  if (!(await confirm(`Sign in as ${user}?`, text, "Sign in")) || !(await mayLeave())) return;
+  begin({ token });
+  frame = null;
+  show();
+}
+
 addEventListener("hashchange", async (event) => {
+  const token = portal ? null : tokenInAddress(new URL(event.oldURL || location.href).hash || "#/");
+  if (token) return offer(token);
   if (!event.oldURL || !unsaved()) return show();
   history.pushState(null, "", event.oldURL); // the address is that of the form for as long as it is asked
   if (asked) return;
@@ -86,13 +106,11 @@ applyTheme();
 listenToKeys();
 if (portal) {
   paint();
-  listen(() => (frame ? undefined : show()));
+  listen((changed) => (frame && !changed ? undefined : show()));
+  show();
 } else {
   restore();
-  const fragment = new URLSearchParams(location.hash.replace(/^#/, ""));
-  if (fragment.has("token")) {
-    begin({ token: fragment.get("token") });
-    history.replaceState(null, "", `${location.pathname}#/`);
-  }
+  const token = tokenInAddress();
+  show();
+  if (token) offer(token);
 }
-show();

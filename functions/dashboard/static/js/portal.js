@@ -1,6 +1,7 @@
 // Portal mode: embedded in a platform's own pages, which hand over a token and say how it looks.
 
-import { begin, expiresAt, forgetful, frameAncestors } from "./session.js";
+import { tokenInAddress } from "./addresses.js";
+import { begin, expiresAt, forgetful, frameAncestors, who } from "./session.js";
 
 const WANTED = "webhooks:token-wanted";
 const TOKEN = "webhooks:token";
@@ -8,8 +9,11 @@ const BEFORE_THE_END_MS = 2 * 60_000;
 
 const parameters = new URLSearchParams(location.search);
 export const portal = parameters.has("portal");
-export const brand = { name: parameters.get("name"), logo: parameters.get("logo") };
+export const brand = portal ? { name: parameters.get("name"), logo: parameters.get("logo") } : {};
 let asked = null;
+
+/** Whether another page shows this one, and all around it may: the policy says so too, where a browser keeps it. */
+export const embedded = () => parent !== window && [...(location.ancestorOrigins ?? [])].every((origin) => allowed(origin));
 
 /** Whether an origin is one that may embed these pages; https://*.example.com stands for its subdomains. */
 export function allowed(origin, ancestors = frameAncestors) {
@@ -20,27 +24,26 @@ export function allowed(origin, ancestors = frameAncestors) {
   });
 }
 
-/** Take the token out of the fragment, or ask the embedding page for one; `arrived` is told of each. */
+/** Take the token out of the address, or ask the embedding page for one; `arrived` is told whether the user changed. */
 export function listen(arrived) {
   forgetful();
-  const fragment = new URLSearchParams(location.hash.replace(/^#/, ""));
-  if (fragment.has("token")) {
-    history.replaceState(null, "", `${location.pathname}${location.search}#/`);
-    take(fragment.get("token"), arrived);
-  }
+  const token = tokenInAddress();
+  if (!embedded()) return; // a link or a window of its own could sign anybody in as anybody
+  if (token) take(token, arrived);
   addEventListener("message", (event) => {
-    if (event.source !== parent || parent === window || !allowed(event.origin)) return;
+    if (event.source !== parent || !allowed(event.origin)) return;
     if (event.data?.type === TOKEN && typeof event.data.token === "string") take(event.data.token, arrived);
   });
   ask();
 }
 
 function take(token, arrived) {
+  const before = who();
   begin({ token });
   clearTimeout(asked);
   const end = expiresAt();
   if (end) asked = setTimeout(ask, Math.max(end - Date.now() - BEFORE_THE_END_MS, 10_000));
-  arrived();
+  arrived(who() !== before);
 }
 
 /** The question holds nothing secret, so it may go to whoever embeds: the policy has let it. */

@@ -104,7 +104,9 @@ class Api(APIGatewayRestResolver):
             self._limiter.admit(self.current_event)
         except (WebhooksError, problems.Refused) as exc:
             return cast("ResponseBuilder[Any]", self._call_exception_handler(exc, route))
-        return cast("ResponseBuilder[Any]", super()._call_route(route, route_arguments))
+        answer = cast("ResponseBuilder[Any]", super()._call_route(route, route_arguments))
+        answer.response.headers.setdefault("Cache-Control", "no-store")  # it is one tenant's, or holds a new secret
+        return answer
 
     @property
     def request_id(self) -> str:

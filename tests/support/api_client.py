@@ -58,6 +58,7 @@ class ApiClient:
     max_webhooks: int = 1000
     max_filter_kilobytes: int = 2048
     max_filter_searches: int = 500
+    allow_http: bool = False
     store: MemoryManagementStore = field(default_factory=MemoryManagementStore)
     ingest: MemoryIngest = field(default_factory=MemoryIngest)
     sender: EchoSender = field(default_factory=EchoSender)
@@ -89,6 +90,7 @@ class ApiClient:
             max_webhooks_per_tenant=self.max_webhooks,
             max_filter_kilobytes_per_scope=self.max_filter_kilobytes,
             max_filter_searches_per_scope=self.max_filter_searches,
+            egress_allow_http=self.allow_http,
         )
         ports = composition.Ports(
             webhooks=self.store,

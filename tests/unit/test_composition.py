@@ -14,9 +14,9 @@ PLACES = ("functions", "localstack", "scripts", "tests/fakes", "tests/simulation
 USE_CASES = {
     "Admission", "Authorization", "Conclusion", "Cursors", "DeadLetterManagement", "DeadLetterWriter",
     "DeliveryHistory", "DeliverySearch", "Duplicates", "EndpointHealth", "EventHistory", "FailureGroups",
-    "FilterTests", "Ingestion", "Overviews", "Publishing", "ReadinessProbe", "Recovery", "Release", "ReplayJobs",
-    "Replayer", "Replays", "RequestLimits", "RequestSigner", "Rollup", "Sender", "ServiceMetrics", "SubscriptionManagement",
-    "TestEvents", "TestSender", "WebhookManagement", "WebhookMetrics",
+    "FilterTests", "Ingestion", "Overviews", "Publishing", "ReadinessProbe", "Recovery", "Release",
+    "ReplayJobs", "Replayer", "Replays", "RequestLimits", "RequestSigner", "Rollup", "Sender", "ServiceMetrics",
+    "SubscriptionManagement", "TestEvents", "TestSender", "WebhookManagement", "WebhookMetrics",
 }  # fmt: skip
 SHARED = {"Replayer": 2, "Duplicates": 2}  # functions that have one of their own
 

@@ -129,6 +129,11 @@ class Destination:
     url: str
     is_literal: bool
 
+    @property
+    def server(self) -> tuple[str, str, int]:
+        """Who is talked to: two URLs with the same one differ in path and query alone."""
+        return self.scheme, self.host, self.port
+
 
 def check_url(url: str, policy: EgressPolicy) -> Destination:
     """Judge a URL as written, without looking anything up.

@@ -139,7 +139,10 @@ class WebhookChange(Request):
     max_retries: MaxRetries = Field(default_factory=int)
     timeout_seconds: TimeoutSeconds = Field(default_factory=int)
     rate_limit_rps: RateLimit | None = Field(default_factory=lambda: None)
-    headers: dict[str, str] = Field(default_factory=dict[str, str], description="all of them; ******** keeps a value")
+    headers: dict[str, str] = Field(
+        default_factory=dict[str, str],
+        description="all of them; ******** keeps a value, unless the URL moves to another server",
+    )
     metadata: Metadata = Field(default_factory=dict[str, JsonValue])
 
 

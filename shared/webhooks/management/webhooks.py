@@ -7,7 +7,7 @@ from typing import Any
 
 from webhooks.access.idempotency_keys import REMEMBERED_MS, check_key, fingerprint
 from webhooks.egress.policy import EgressPolicy, check_url
-from webhooks.errors import Conflict, Invalid, NotAllowed
+from webhooks.errors import Conflict, Invalid, NotAllowed, RefusedDestination
 from webhooks.ids import new_id
 from webhooks.management.changes import (
     Change,
@@ -28,7 +28,7 @@ from webhooks.matching.route_rows import RouteChanges, route_changes, route_rows
 from webhooks.models.caller import Caller
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Sealed, Webhook
-from webhooks.request.headers import check_custom_headers, unmask
+from webhooks.request.headers import check_custom_headers, check_given_anew, unmask
 from webhooks.request.signed_request import sealed_text, unsealed
 from webhooks.request.signing import SECRET_BYTES, check_secret, new_secret
 from webhooks.sealing import SecretBox
@@ -239,8 +239,8 @@ class WebhookManagement:
         fields: dict[str, Any] = wanted.model_dump(exclude_unset=True)
         if fields.pop("workspace_id", webhook.workspace_id) != webhook.workspace_id:
             raise Invalid.at("workspace_id", "cannot be changed: register another webhook")
-        if "url" in fields:
-            check_url(wanted.url, self.policy)
+        if "url" in fields and check_url(wanted.url, self.policy).server != self._server(webhook):
+            check_given_anew(fields.get("headers"), webhook.header_names)
         if "rate_limit_rps" in fields:
             fields["rate_limit_rps"] = _plain(wanted.rate_limit_rps)
         if "status" in fields:
@@ -248,6 +248,12 @@ class WebhookManagement:
         headers: dict[str, str] | None = fields.pop("headers", None)
         after = replace(webhook, **fields, version=webhook.version + 1, updated_at_ms=now_ms)
         return after if headers is None else self._with_headers(after, headers)
+
+    def _server(self, webhook: Webhook) -> object:
+        try:
+            return check_url(webhook.url, self.policy).server
+        except RefusedDestination:
+            return None  # what was allowed once
 
     def _with_headers(self, webhook: Webhook, headers: dict[str, str]) -> Webhook:
         sealed = self._unsealed(webhook)

@@ -1,7 +1,7 @@
 """Headers of a delivery: which ones a webhook's owner may add, and how ours are set above them."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from webhooks.errors import FieldError, InvalidHeaders
 from webhooks.request.refused_headers import NAMES, PREFIXES
@@ -14,6 +14,7 @@ MASK = "********"
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
 _NOT_ALPHANUMERIC = re.compile(r"[^0-9a-z]")
+_ANEW = "needs its value anew, since the URL is of another server"
 _SHOWN = 64  # characters of a wrong name that an error repeats
 
 
@@ -80,10 +81,29 @@ def unmask(new: Mapping[str, str], stored: Mapping[str, str]) -> dict[str, str]:
     Raises `InvalidHeaders` for a mask that hides nothing.
     """
     values = {name.lower(): value for name, value in stored.items()}
-    for name, value in new.items():
-        if value == MASK and name.lower() not in values:
+    for name in masks(new):
+        if name.lower() not in values:
             raise _invalid(f"headers.{name[:_SHOWN]}", "is masked, but no value of it is stored")
     return {name: values[name.lower()] if value == MASK else value for name, value in new.items()}
+
+
+def masks(headers: Mapping[str, str]) -> list[str]:
+    """The names that still have the mask."""
+    return [name for name, value in headers.items() if value == MASK]
+
+
+def check_given_anew(new: Mapping[str, str] | None, stored: Collection[str]) -> None:
+    """For a webhook that moves to another server: its owner's secrets were meant for the present one.
+
+    `new` are the headers that come with the change, None without any; `stored` the names that have values now. Raises
+    `InvalidHeaders` where one would go along.
+    """
+    if new is None and stored:
+        names = ", ".join(stored)
+        raise _invalid("headers", f"must be given anew with a URL of another server, or as {{}}; kept are {names}")
+    errors = [FieldError(f"headers.{name[:_SHOWN]}", _ANEW) for name in masks(new or {})]
+    if errors:
+        raise InvalidHeaders(f"{errors[0].field}: {errors[0].message}", errors)
 
 
 def _faults(headers: Mapping[str, str], prefix: str) -> Iterator[tuple[str, str]]:

@@ -199,6 +199,57 @@ def test_the_workspace_may_be_repeated_but_not_changed(client: ApiClient) -> Non
     assert client.call("PUT", path, {"workspace_id": 457}).body["errors"][0]["field"] == "workspace_id"
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com:8443/hook",
+        "https://example.com:8443/hook",
+        "https://evil.example/hook",
+        "https://example.co/",
+    ],
+)
+def test_stored_header_values_do_not_move_to_another_server(url: str) -> None:
+    """Whoever may edit a webhook would read them there, though the API never shows them."""
+    client = ApiClient(allow_http=True)
+    made = client.register(headers={"Authorization": "Bearer canary", "X-Key": "canary"})
+    path = f"/webhooks/{made['id']}"
+    for change, fields in (
+        ({}, ["headers"]),
+        ({"headers": {"Authorization": "Bearer new", "X-Key": MASK}}, ["headers.X-Key"]),
+        ({"headers": {"authorization": MASK, "X-Key": MASK}}, ["headers.authorization", "headers.X-Key"]),
+    ):
+        answer = client.call("PUT", path, {"url": url, **change})
+        assert (answer.status, [each["field"] for each in answer.body["errors"]]) == (422, fields), answer.text
+    assert client.call("GET", path).body["url"] == "https://example.com/hook"
+    assert client.call("PUT", path, {"url": url, "headers": {"X-Key": "new"}}).body["headers"] == {"X-Key": MASK}
+    assert sealed(client, made["id"]).headers == {"X-Key": "new"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://example.com/other?q", "https://EXAMPLE.com/hook", "https://example.com:443/", "HTTPS://example.com"],
+)
+def test_stored_header_values_stay_with_their_server(url: str) -> None:
+    client = ApiClient()
+    made = client.register(headers={"Authorization": "Bearer token"})
+    answer = client.call("PUT", f"/webhooks/{made['id']}", {"url": url})
+    assert answer.body["headers"] == {"Authorization": MASK}, answer.text
+
+
+def test_a_url_without_stored_headers_changes_freely(client: ApiClient) -> None:
+    made = client.register()
+    assert client.call("PUT", f"/webhooks/{made['id']}", {"url": "https://elsewhere.example/"}).status == 200
+
+
+def test_nothing_that_is_a_tenants_is_kept_on_the_way(client: ApiClient) -> None:
+    """RFC 9111, section 5.2.2.5. Least of all the answers that hold a new secret."""
+    answer = client.call("POST", "/webhooks", {"name": "n", "url": "https://example.com/"})
+    path = f"/webhooks/{answer.body['id']}"
+    answers = [answer, client.call("POST", f"{path}/regenerate-secret"), client.call("GET", path)]
+    answers += [client.call("GET", "/webhooks"), client.call("PUT", path, {"name": ""}), client.call("DELETE", path)]
+    assert {each.headers.get("cache-control") for each in answers} == {"no-store"}
+
+
 def test_a_masked_header_keeps_its_value(client: ApiClient) -> None:
     made = client.register(headers={"Authorization": "Bearer token", "X-Old": "old"})
     answer = client.call("PUT", f"/webhooks/{made['id']}", {"headers": {"authorization": MASK, "X-New": "new"}})

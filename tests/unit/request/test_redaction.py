@@ -1,9 +1,19 @@
+import base64
+import html
+import json
+import re
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.receiver import Receiver, answer
 from tests.unit.egress.transport.test_client import PUBLIC, FakeResolver, policy
 from webhooks.egress.transport import HttpTransport
 from webhooks.models.exchange import HttpRequest
+from webhooks.request.headers import MASK
 from webhooks.request.redaction import credentials_in, redacted
 
 TOKEN = "abcdef-0123456789"
@@ -15,6 +25,40 @@ def test_a_value_is_masked_and_so_are_its_words() -> None:
         redacted(f"you sent Bearer {TOKEN}; token={TOKEN}".encode(), credentials)
         == b"you sent ********; token=********"
     )
+
+
+AWKWARD = 'pass"word\\with/odd+characters&<~> and more'
+FORMS: dict[str, Callable[[str], str]] = {
+    "JSON": json.dumps,
+    "JSON of JSON": lambda text: json.dumps(json.dumps(text)),
+    "PHP's JSON": lambda text: json.dumps(text).replace("/", "\\/"),
+    "a path": quote,
+    "a component": lambda text: quote(text, safe=""),
+    "a form": quote_plus,
+    "a component in lower case": lambda text: re.sub("%..", lambda each: each[0].lower(), quote(text, safe="")),
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64 for URLs": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+    "HTML": html.escape,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("value", [AWKWARD, 'Bearer ab/+=cd"efgh', "token-with-nothing-odd", "~" * 9])
+@pytest.mark.parametrize("around", ["", "a", "ab", "abc"])
+def test_a_credential_is_known_in_the_forms_that_servers_write_it_in(form: str, value: str, around: str) -> None:
+    """Whatever stands around it inside of the same encoding. What is left of it would be a few characters."""
+    written = FORMS[form](f"{around}{value}{around}")
+    left = redacted(written.encode(), credentials_in([value])).decode()
+    assert MASK in left
+    plain = FORMS[form](value).strip('"=')
+    parts = {plain[start : start + 6] for start in range(2, len(plain) - 8)} if "base64" in form else {plain}
+    assert not [part for part in parts if part in left], (written, left)
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=12), st.binary(), st.binary())
+def test_any_credential_is_found_in_base64_of_anything_around_it(value: str, before: bytes, after: bytes) -> None:
+    said = base64.b64encode(before + value.encode() + after)
+    assert MASK.encode() in redacted(said, credentials_in([value]))
 
 
 def test_short_values_and_other_texts_stay() -> None:

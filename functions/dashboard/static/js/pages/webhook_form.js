@@ -43,7 +43,7 @@ function create(root, types) {
 
 function edit(root, webhook, etag) {
   const at = controls(webhook);
-  const rows = [field("name", "Name", at.name), field("url", "Endpoint URL", at.url, { hint: "Waiting deliveries go to the new URL." }), details(at)];
+  const rows = [field("name", "Name", at.name), field("url", "Endpoint URL", at.url, { hint: "Waiting deliveries go to the new URL. On another server, give the values of headers anew." }), details(at)];
   const before = read(at);
   const submit = async () => {
     const changed = changes(before, read(at));

@@ -25,7 +25,7 @@ export PORT BIND DEMO
 
 .PHONY: help
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
 setup: .venv/.ready ## install the locked packages into .venv (every other target does it when needed), and quick checks before each commit
@@ -216,6 +216,14 @@ deploy: .venv/.ready .venv-sam/.ready ## build, then deploy with the shell's AWS
 	@$(PY) -m scripts.building sam --stage "$(STAGE)"
 	@$(if $(ENDPOINT),AWS_ENDPOINT_URL="$(ENDPOINT)" AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1) \
 		$(PY) -m scripts.deploying --stage "$(STAGE)" --parameters $(PARAMETERS) -- $(ARGS)
+
+.PHONY: doctor
+doctor: .venv/.ready ## reads a deployment and says what to mend: STAGE=dev (STAGE=local, the running local stack, by default)
+	@$(PY) -m scripts.doctor --stage "$(STAGE)"
+
+.PHONY: put-back
+put-back: .venv/.ready ## messages that no version could read: what is there, or with PUT_BACK=1 back to their queue (STAGE=dev)
+	@$(PY) -m scripts.put_back --stage "$(STAGE)" $(if $(PUT_BACK),--send)
 
 # sam build comes back to this file for each function and layer of the template, below its logical id.
 build-%: .venv/.ready

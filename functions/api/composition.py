@@ -209,7 +209,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
         subscriptions=SubscriptionManagement(
             store=store, event_types=settings.event_types, budget=budget, now_ms=now_ms
         ),
-        publishing=Publishing(queue=ports.ingest_queue, event_types=settings.event_types, now_ms=now_ms),
+        publishing=Publishing(queue=ports.ingest_queue, box=ports.box, event_types=settings.event_types, now_ms=now_ms),
         test_events=TestEvents(store=store, sender=ports.sender, event_types=settings.event_types, now_ms=now_ms),
         events=EventHistory(
             store=store, events=events, history=history, routes=RouteCache(ports.routes), now_ms=now_ms

@@ -5,6 +5,7 @@ or, for a delivery, derived. The alphabet is in ASCII order, so plain string ord
 """
 
 import hashlib
+import hmac
 import re
 import secrets
 
@@ -12,6 +13,7 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 TIME_CHARACTERS = 8
 TAIL_CHARACTERS = 18
 EVENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # no dots: they would make signatures ambiguous
+TAKEN = "own"  # prefix of an event whose given id another publisher has: nobody may give one with it
 HISTORY_SHARDS = 4  # partition keys a webhook's history is spread over: 1,000 write units a second each
 
 
@@ -24,6 +26,12 @@ def derived_id(prefix: str, time_ms: int, *parts: str) -> str:
     """The same id for the same time and parts, so that doing something twice makes one thing."""
     digest = hashlib.sha256("\0".join(parts).encode()).digest()
     return f"{prefix}_{_base62(time_ms, TIME_CHARACTERS)}{_base62(int.from_bytes(digest[:15]), TAIL_CHARACTERS)}"
+
+
+def keyed_id(prefix: str, key: bytes, *parts: str) -> str:
+    """The same id for the same parts, which nobody without the key can tell beforehand."""
+    digest = hmac.digest(key, "\0".join(parts).encode(), "sha256")
+    return f"{prefix}_{_base62(0, TIME_CHARACTERS)}{_base62(int.from_bytes(digest[:15]), TAIL_CHARACTERS)}"
 
 
 def delivery_id(accepted_ms: int, scope: str, event_id: str, webhook_id: str) -> str:

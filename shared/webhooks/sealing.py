@@ -17,3 +17,7 @@ class SecretBox(SecretOpener, Protocol):
     def seal(self, plaintext: str, *, context: str) -> bytes:
         """Encrypt, bound to `context`. Sealing the same text twice gives different bytes."""
         ...
+
+    def key_for(self, purpose: str) -> bytes:
+        """A key that only this deployment knows, the same each time. Raises Unavailable."""
+        ...

@@ -118,9 +118,9 @@ class World:
 
     # ---- what users and the platform do
 
-    def publish(self, *events: Mapping[str, Any], token: str | None = None) -> None:
-        """Events by way of the ingest queue, as the API and platforms send them."""
-        body = json.dumps({"token": token or f"t{self.random.getrandbits(60):x}", "events": events})
+    def publish(self, *events: Mapping[str, Any], token: str | None = None, **more: object) -> None:
+        """Events by way of the ingest queue, as the API and platforms send them, with `more` in the message."""
+        body = json.dumps({"token": token or f"t{self.random.getrandbits(60):x}", "events": events, **more})
         self.sqs.send_message_batch(QueueUrl=self.ingest_queue.url, Entries=[{"Id": "0", "MessageBody": body}])
 
     def put_event(self, *events: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ in the table, and kept in memory once opened. Whoever only opens needs kms:Decry
 moved to another row does not open there.
 """
 
+import hmac
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
@@ -59,12 +60,18 @@ class KmsSecretBox:
         self._store_wrapped_key = store_wrapped_key
         self._key_id = key_id
         self._cipher: AESGCM | None = None
+        self._key = b""
 
     def seal(self, plaintext: str, *, context: str) -> bytes:
         """Encrypt, bound to `context`. The first call of a new deployment makes the data key."""
         cipher = self._opened_cipher() or self._new_cipher()
         nonce = os.urandom(_NONCE_BYTES)
         return _VERSION + nonce + cipher.encrypt(nonce, plaintext.encode(), context.encode())
+
+    def key_for(self, purpose: str) -> bytes:
+        """A key derived from the data key, which is made by the first call of a new deployment."""
+        _ = self._opened_cipher() or self._new_cipher()
+        return hmac.digest(self._key, purpose.encode(), "sha256")
 
     def open(self, sealed: bytes, *, context: str) -> str:
         """Decrypt. Raises Undecryptable for bytes that are damaged or of another context."""
@@ -96,7 +103,7 @@ class KmsSecretBox:
         ours = bytes(made["CiphertextBlob"])
         stored = self._store_wrapped_key(ours)
         # Two processes may make the first key at once; the one that the table kept is everybody's.
-        self._cipher = AESGCM(made["Plaintext"]) if stored == ours else self._unwrap(stored)
+        self._cipher = self._use(made["Plaintext"]) if stored == ours else self._unwrap(stored)
         return self._cipher
 
     def _unwrap(self, wrapped: bytes) -> AESGCM:
@@ -104,4 +111,8 @@ class KmsSecretBox:
             opened = self._kms.decrypt(CiphertextBlob=wrapped, KeyId=self._key_id, EncryptionContext=ENCRYPTION_CONTEXT)
         except (BotoCoreError, ClientError) as exc:
             raise Unavailable("the data key could not be opened now") from exc
-        return AESGCM(opened["Plaintext"])
+        return self._use(opened["Plaintext"])
+
+    def _use(self, key: bytes) -> AESGCM:
+        self._key = bytes(key)
+        return AESGCM(self._key)

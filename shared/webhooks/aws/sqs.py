@@ -137,11 +137,14 @@ class SqsIngest:
         """
         outgoing: list[Outgoing] = []
         for position, chunk in _by_size(events):
-            body = json.dumps(
-                {"token": f"{token}-{position}", "events": [event.payload for event in chunk]},
-                ensure_ascii=True,
-                separators=(",", ":"),
-            )
+            document: dict[str, object] = {
+                "token": f"{token}-{position}",
+                "publisher": chunk[0].publisher,
+                "events": [event.payload for event in chunk],
+            }
+            if any(event.former_id for event in chunk):
+                document["former_ids"] = [event.former_id for event in chunk]
+            body = json.dumps(document, ensure_ascii=True, separators=(",", ":"))
             outgoing.append(Outgoing(body, group_of(chunk[0].scope)))
         self._queue.send(outgoing)
 

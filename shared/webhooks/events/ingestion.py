@@ -9,16 +9,16 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast, get_args
 
 from webhooks.delivery.ports import DeliveryQueue
 from webhooks.errors import Invalid, PoisonMessage, TooLarge, Unavailable
 from webhooks.event_types import OPERATIONAL_EVENT_TYPES
-from webhooks.events.validation import MAX_EVENTS, normalise
-from webhooks.ids import delivery_id, derived_id
+from webhooks.events.validation import MAX_EVENTS, check_id, normalise
+from webhooks.ids import EVENT_ID, TAKEN, delivery_id, derived_id
 from webhooks.matching.route_cache import RouteCache, RouteSet, Versions
 from webhooks.messages import DeliveryMessage, Received, group_of
-from webhooks.models.event import Event, EventRecord
+from webhooks.models.event import Event, EventRecord, Publisher
 from webhooks.payload import MAX_EVENT_BYTES, parse_json, serialise
 from webhooks.times import parse_rfc3339
 
@@ -97,6 +97,11 @@ class _Pending:
     page: int = 0
     after: str = ""
 
+    @property
+    def former_key(self) -> tuple[str, str, int] | None:
+        former_id = self.event.former_id
+        return None if former_id is None else (former_id, self.event.scope, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
@@ -169,17 +174,21 @@ class Ingestion:
 
     def _read_events(self, document: Mapping[str, Any], message: Received[str], report: IngestReport) -> list[_Pending]:
         token, raws, made_ms = _envelope(document, message)
+        publisher = _publisher(document)
+        former_ids = _former_ids(document, len(raws))
         timestamp = datetime.fromtimestamp(made_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         pending: list[_Pending] = []
-        for position, raw in enumerate(raws):
+        for position, (raw, former_id) in enumerate(zip(raws, former_ids, strict=True)):
             default_id = derived_id("evt", made_ms, f"{token}.{position}" if position else token)
             try:
                 event = normalise(raw, default_id=default_id, default_timestamp=timestamp)
+                check_id(event)
+                event = replace(event, publisher=publisher, former_id=former_id)
                 body = serialise(event.payload)
                 if len(body) > MAX_EVENT_BYTES:
                     raise TooLarge(f"the event is {len(body)} bytes, at most {MAX_EVENT_BYTES} are taken")
             except (Invalid, TooLarge) as exc:
-                self._refuse(json.dumps({"token": f"{token}.{position}", "events": [raw]}), exc, report)
+                self._refuse(_alone(f"{token}.{position}", publisher, raw), exc, report)
                 continue
             pending.append(_Pending(event, body, f"{token}.{position}", message.sent_at_ms, message.message_id))
         return pending
@@ -216,7 +225,7 @@ class Ingestion:
             return self._decide_within(ALONE_SECONDS, each, versions, report)
         except _OverTime:
             cause = f"matching the event with the filters of its scope takes more than {ALONE_SECONDS:g} s"
-            body = json.dumps({"token": each.token, "events": [each.event.payload]})
+            body = _alone(each.token, each.event.publisher, each.event.payload)
             try:
                 self._refuse(body, TooLarge(cause), report)
             except Unavailable as exc:
@@ -249,11 +258,23 @@ class Ingestion:
         if not decided:
             return
         try:
+            decided = self._not_known_by_former_ids(decided, report)
             settled = self._settle([each.record for each in decided], report)
             kept = [replace(d, record=record) for d, record in zip(decided, settled, strict=True) if record is not None]
             self._fan_out(kept, report)
         except Unavailable as exc:
             _hand_back([each.pending for each in decided], exc, report)
+
+    def _not_known_by_former_ids(self, decided: Sequence[_Decided], report: IngestReport) -> Sequence[_Decided]:
+        """Without the repeats of requests that an older version took: it derived other ids, and noted no publisher."""
+        keys = {key for each in decided if (key := each.pending.former_key) is not None}
+        if not keys:
+            return decided
+        found = self._events.get(list(keys), self._now_ms())
+        known = {key for key, record in found.items() if record.publisher is None}
+        left = [each for each in decided if each.pending.former_key not in known]
+        report.duplicates += len(decided) - len(left)
+        return left
 
     def _decide(self, each: _Pending, route_set: RouteSet, check: Callable[[], None]) -> EventRecord:
         event = each.event
@@ -267,6 +288,7 @@ class Ingestion:
             workspace_id=_foreign_id(event.payload["workspace_id"]),
             accepted_at_ms=each.accepted_at_ms,
             body=b"" if each.page else each.body,
+            publisher=None if each.page else event.publisher,
         )
         if event.event_type not in self._event_types:
             return replace(record, skipped_counts={"unknown_event_type": 1})
@@ -287,7 +309,11 @@ class Ingestion:
         )
 
     def _settle(self, records: Sequence[EventRecord], report: IngestReport) -> list[EventRecord | None]:
-        """Insert; where an event was there before, its record decides (same token) or it is a duplicate (None)."""
+        """Insert; where an event was there before, its record decides (same token) or it is a duplicate (None).
+
+        Another publisher's event of the same id makes no duplicate, or whoever guesses an id could have its event
+        dropped. The later one goes on under an id of its own, since receivers tell repeats by the id.
+        """
         settled: list[EventRecord | None] = list(records)
         results = list(self._events.insert(records))
         taken = [i for i, result in enumerate(results) if result == "exists"]
@@ -296,7 +322,11 @@ class Ingestion:
             if expired := [i for i in taken if _key(records[i]) not in existing]:
                 existing |= self._take_over([records[i] for i in expired])
                 taken = [i for i in taken if i not in expired or _key(records[i]) in existing]
-            for i in taken:
+            others = [i for i in taken if _is_others(existing[_key(records[i])], records[i])]
+            renamed = self._settle([_renamed(records[i]) for i in others], report) if others else []
+            for i, record in zip(others, renamed, strict=True):
+                settled[i] = record
+            for i in (i for i in taken if i not in others):
                 stored = existing[_key(records[i])]
                 settled[i] = stored if stored.token == records[i].token else None
                 report.resumed += stored.token == records[i].token
@@ -405,9 +435,49 @@ def _message(decided: _Decided, webhook_id: str) -> DeliveryMessage:
         event_type=record.event_type,
         scope=record.scope,
         group=decided.groups.get(webhook_id) or group_of(webhook_id),
-        body=decided.pending.body.decode(),
+        body=(record.body or decided.pending.body).decode(),  # a renamed event's has its new id
         cycle_started_at_ms=record.accepted_at_ms,
     )
+
+
+def _publisher(document: Mapping[str, Any]) -> Publisher | None:
+    """Who published a message's events: messages of the api say so; the bus and the queue itself are the platform's.
+
+    None for messages of an api that did not say so yet.
+    """
+    if document.get("publisher") in get_args(Publisher):
+        return document["publisher"]
+    return None if str(document.get("token")).startswith("pub_") else "platform"
+
+
+def _former_ids(document: Mapping[str, Any], amount: int) -> list[str | None]:
+    """What an older version would have called a message's events; nothing where they had, or have, ids of their own."""
+    given = document.get("former_ids")
+    named = cast("list[object]", given) if isinstance(given, list) and "detail" not in document else []
+    found = [each if isinstance(each, str) and EVENT_ID.fullmatch(each) else None for each in named]
+    return found if len(found) == amount else [None] * amount
+
+
+def _alone(token: str, publisher: Publisher | None, raw: object) -> str:
+    """An api message with this event alone."""
+    return json.dumps({"token": token, "publisher": publisher, "events": [raw]})
+
+
+def _is_others(stored: EventRecord, record: EventRecord) -> bool:
+    if stored.publisher is None or record.publisher is None:
+        return False
+    return _identity(stored) != _identity(record)
+
+
+def _identity(record: EventRecord) -> str:
+    return f"user:{record.user_id}" if record.publisher == "user" else "platform"
+
+
+def _renamed(record: EventRecord) -> EventRecord:
+    """The event under an id that no publisher can give, the same each time."""
+    event_id = derived_id(TAKEN, 0, record.event_id, _identity(record))
+    body = serialise({**json.loads(record.body), "id": event_id})
+    return replace(record, event_id=event_id, body=body)
 
 
 def _key(record: EventRecord) -> tuple[str, str, int]:

@@ -1,16 +1,17 @@
 """Publishing events over HTTP: all of a request's events are accepted, or none."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 from webhooks.access.idempotency_keys import check_key
 from webhooks.errors import FieldError, Invalid, NotAllowed
-from webhooks.events.validation import MAX_EVENTS, normalise
-from webhooks.ids import derived_id, new_id
+from webhooks.events.validation import MAX_EVENTS, check_id, normalise
+from webhooks.ids import derived_id, keyed_id, new_id
 from webhooks.models.caller import Caller
 from webhooks.models.event import Event
 from webhooks.payload import MAX_EVENT_BYTES, serialise
+from webhooks.sealing import SecretBox
 from webhooks.times import rfc3339
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
@@ -30,6 +31,7 @@ class Publishing:
     """The use case. `event_types` are those that this deployment knows."""
 
     queue: IngestQueue
+    box: SecretBox
     event_types: Collection[str]
     now_ms: Callable[[], int]
 
@@ -37,6 +39,7 @@ class Publishing:
         """Accept an event, a list of events, or an object with a list of `events`; the answer keeps their order.
 
         With an idempotency key, an event without an id gets the same id each time, by which ingestion knows a repeat.
+        It is derived with a key of ours: who guesses the idempotency key cannot publish under the id beforehand.
         Raises Invalid with paths like `events.3.type`, NotAllowed, Unavailable.
         """
         key = check_key(idempotency_key)
@@ -47,11 +50,13 @@ class Publishing:
         faults: list[FieldError] = []
         for position, each in enumerate(given):
             at = f"events.{position}" if is_list else ""
-            default_id = (
-                new_id("evt", now_ms) if key is None else derived_id("evt", 0, caller.owner, key, str(position))
-            )
+            parts = None if key is None else (caller.owner, key, str(position))
+            default_id = new_id("evt", now_ms) if parts is None else keyed_id("evt", self._id_key(), *parts)
             try:
-                events.append(self._accept(caller, each, default_id, rfc3339(now_ms)))
+                accepted = self._accept(caller, each, default_id, rfc3339(now_ms))
+                if parts is not None and accepted.event_id == default_id:
+                    accepted = replace(accepted, former_id=derived_id("evt", 0, *parts))
+                events.append(accepted)
             except Invalid as exc:
                 faults += [FieldError(_join(at, fault.field), fault.message) for fault in exc.field_errors]
         faults += _repeated_ids(events)
@@ -60,11 +65,15 @@ class Publishing:
         self.queue.publish(events, new_id("pub", now_ms))
         return events
 
+    def _id_key(self) -> bytes:
+        return self.box.key_for("event ids")
+
     def _accept(self, caller: Caller, raw: object, default_id: str, default_timestamp: str) -> Event:
         own = not caller.may("events:write:any")
         if own:
             raw = _with_user(raw, caller.user_id)
         event = normalise(raw, default_id=default_id, default_timestamp=default_timestamp)
+        check_id(event)
         if event.event_type not in self.event_types:
             known = ", ".join(sorted(self.event_types))
             raise Invalid.at("type", f"is not an event type; known are {known}")
@@ -76,7 +85,7 @@ class Publishing:
             raise Invalid.at("", f"an event has at most {MAX_EVENT_BYTES // 1024} KB")
         if own:
             _check_own(caller, event.payload)
-        return event
+        return replace(event, publisher="user" if own else "platform")
 
 
 def _events_of(document: object) -> tuple[list[object], bool]:

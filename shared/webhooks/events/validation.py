@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from webhooks.errors import FieldError, Invalid
-from webhooks.ids import EVENT_ID
+from webhooks.ids import EVENT_ID, TAKEN
 from webhooks.models.event import Event
 from webhooks.models.webhook import scope_of
 from webhooks.times import parse_rfc3339
@@ -50,6 +50,12 @@ def normalise(raw: object, *, default_id: str, default_timestamp: str) -> Event:
         user_scope=None if user_id is None else scope_of(user_id, None),
         payload=payload,
     )
+
+
+def check_id(event: Event) -> None:
+    """Raises Invalid for an id that no publisher may give: one with our own prefix for ids that were taken."""
+    if event.event_id.startswith(f"{TAKEN}_"):
+        raise Invalid.at("id", f"must not begin with {TAKEN}_")
 
 
 def _faults(payload: Mapping[str, object]) -> list[tuple[str, str]]:

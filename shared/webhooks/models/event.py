@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
+
+# Who published an event: the user that it names, or the platform (a caller who may publish for all, and the bus).
+Publisher = Literal["user", "platform"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +17,8 @@ class Event:
     scope: str  # its workspace, else its user
     user_scope: str | None  # webhooks without a workspace hear their owner's events too
     payload: Mapping[str, object]
+    publisher: Publisher | None = None  # None: not known, as before it was noted
+    former_id: str | None = None  # the id that an older version derived for the same request
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +26,9 @@ class EventRecord:
     """An accepted event with the decisions taken for every webhook, written once and never changed.
 
     `token` tells the ingest message that wrote it: the same token again is a crash to be finished, another one a
-    duplicate. `page` > 0 continues the fan-out of an event that reaches more webhooks than one page holds;
-    `body` is then empty. `missed` are webhooks that would have been queued if they had been active.
+    duplicate. `page` > 0 continues the fan-out of an event that reaches more webhooks than one page holds; `body` is
+    then empty. `publisher` is None on such pages, and on records older than it. `missed` are webhooks that would have
+    been queued if they had been active.
     """
 
     event_id: str
@@ -33,6 +40,7 @@ class EventRecord:
     workspace_id: str | int | None
     accepted_at_ms: int
     body: bytes
+    publisher: Publisher | None = None
     queued: tuple[str, ...] = ()  # webhook ids
     missed: tuple[tuple[str, str], ...] = ()  # (webhook id, reason)
     skipped_counts: Mapping[str, int] = field(default_factory=dict[str, int])

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from webhooks.compression import pack_body, unpack
 from webhooks.ids import HISTORY_SHARDS
-from webhooks.models.event import EventRecord
+from webhooks.models.event import EventRecord, Publisher
 from webhooks.models.webhook import scope_of
 from webhooks.store import schema
 from webhooks.store.attributes import (
@@ -21,6 +21,9 @@ from webhooks.store.attributes import (
 )
 from webhooks.store.dynamo import DynamoTable, Item, Key, Statement
 
+_PUBLISHERS: dict[str, Publisher] = {
+    each[0]: each for each in get_args(Publisher)
+}  # one letter: items are billed by size
 _ID_CHARACTERS = 26  # of a webhook id without its prefix: the queued ids are stored as one string
 
 
@@ -97,6 +100,8 @@ def _item(record: EventRecord, expires_at: int) -> Item:
         item["user_id"] = foreign_id(record.user_id)
     if record.workspace_id is not None:
         item["workspace_id"] = foreign_id(record.workspace_id)
+    if record.publisher is not None:
+        item["by"] = text(record.publisher[0])
     if record.queued:
         item["queued"] = text("".join(webhook_id.partition("_")[2] for webhook_id in record.queued))
     if record.skipped_counts:
@@ -129,6 +134,7 @@ def event_of(item: Item) -> EventRecord:
         workspace_id=read_foreign_id(item, "workspace_id"),
         accepted_at_ms=read_int(item, "accepted_at"),
         body=unpack(read_bytes(item, "body") or b""),
+        publisher=_PUBLISHERS.get(read_text(item, "by") or ""),
         queued=tuple(f"wh_{queued[i : i + _ID_CHARACTERS]}" for i in range(0, len(queued), _ID_CHARACTERS)),
         missed=_pairs(json.loads(read_text(item, "missed") or "[]")),
         skipped_counts=counts,

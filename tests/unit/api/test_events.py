@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.api_client import ApiClient
 from webhooks.event_types import DEFAULT_EVENT_TYPES
+from webhooks.ids import derived_id
 
 CLIENTS_EXAMPLE = {
     "id": "evt_1234567890",
@@ -97,6 +98,28 @@ def test_an_unknown_type_is_answered_with_the_known_ones(client: ApiClient) -> N
 def test_every_wrong_event_of_a_batch_is_named(client: ApiClient) -> None:
     body = client.call("POST", "/events", [{"type": "x"}, {"type": "record.created"}, {"id": "."}]).body
     assert {"events[0].type", "events[2].type", "events[2].id"} <= {error["field"] for error in body["errors"]}
+
+
+def test_who_guesses_an_idempotency_key_does_not_know_the_id_that_comes_of_it(client: ApiClient) -> None:
+    """A co-member would publish under it first. What an older version derived is told to ingestion alone."""
+    answer = client.call("POST", "/events", {"type": "record.created"}, headers={"Idempotency-Key": "order-1"})
+    (event,) = client.ingest.published[0][0]
+    guessed = derived_id("evt", 0, "123", "order-1", "0")
+    assert event.event_id != guessed
+    assert event.former_id == guessed
+    assert guessed not in answer.text
+    assert event.publisher == "user"
+
+
+def test_an_event_says_who_published_it(client: ApiClient) -> None:
+    client.call("POST", "/events", {"type": "record.created", "user_id": 7}, user_id="platform", scopes=ANY)
+    (event,) = client.ingest.published[0][0]
+    assert (event.publisher, event.former_id) == ("platform", None)
+
+
+def test_an_id_for_what_was_taken_is_refused(client: ApiClient) -> None:
+    answer = client.call("POST", "/events", {"type": "record.created", "id": "own_1"})
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, "id")
 
 
 @pytest.mark.parametrize(

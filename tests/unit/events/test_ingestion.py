@@ -85,6 +85,77 @@ def test_the_same_event_id_in_another_scope_is_another_event() -> None:
     assert len(world.event_records()) == 2
 
 
+def test_nobody_s_event_is_dropped_because_somebody_else_took_its_id_first() -> None:
+    """A co-member guesses an id and publishes under it beforehand. Receivers must not take the two for one either."""
+    world = World()
+    world.owners.register("one", workspace_id=1)
+    claimed = event("order-1", workspace_id=1, user_id=66, data={"n": "claimed"})
+    world.publish(claimed, publisher="user")
+    world.work()
+    for real, publisher in (
+        (event("order-1", workspace_id=1, user_id=7, data={"n": "user"}), "user"),
+        (event("order-1", workspace_id=1, user_id=66, data={"n": "platform"}), "platform"),
+    ):
+        world.publish(real, publisher=publisher)
+        world.publish(real, publisher=publisher)  # a repeat is a repeat all the same
+    world.put_event(event("order-1", workspace_id=1, data={"n": "platform, again, on the bus"}))
+    world.run()
+    bodies = [json.loads(seen.body) for seen in world.receivers.log]
+    assert sorted(each["data"]["n"] for each in bodies) == ["claimed", "platform", "user"]
+    ids = [each["id"] for each in bodies]
+    assert ids == [seen.headers["webhook-id"] for seen in world.receivers.log]
+    assert len(set(ids)) == 3
+    assert [each for each in ids if not each.startswith("own_")] == ["order-1"]
+
+
+def test_an_id_for_what_was_taken_cannot_be_taken_itself() -> None:
+    world = World()
+    world.owners.register("one")
+    world.publish(event("own_" + "0" * 26), publisher="user")
+    world.run()
+    assert world.event_records() == []
+    assert "must not begin with own_" in str(world.messages(world.ingest_dead_letter_queue))
+
+
+def test_a_crash_after_an_event_got_an_id_of_its_own_is_finished() -> None:
+    world = World(plan=Once("sqs.send_message_batch", "crash_before", nth=2))
+    world.owners.register("one", workspace_id=1)
+    world.publish(event("e1", workspace_id=1, user_id=66), publisher="user")
+    world.work("ingest")
+    world.publish(event("e1", workspace_id=1, user_id=7), publisher="user")
+    with pytest.raises(Crash):
+        world.poll("ingest")
+    world.functions.restart("ingest")
+    world.run()
+    assert len({seen.headers["webhook-id"] for seen in world.receivers.log}) == 2
+    assert len(world.event_records()) == 2
+
+
+def test_what_an_older_version_took_is_known_by_its_former_id() -> None:
+    """A request that is repeated across the upgrade. What somebody else has put under that id since does not count."""
+    world = World()
+    world.owners.register("one", workspace_id=1)
+    world.publish(event("former", workspace_id=1, user_id=7), token="pub_of-an-older-version")
+    world.work()
+    world.publish(event("now", workspace_id=1, user_id=7), publisher="user", former_ids=["former"])
+    world.run()
+    assert [seen.headers["webhook-id"] for seen in world.receivers.log] == ["former"]
+    world.publish(event("guessed", workspace_id=1, user_id=66), publisher="user")
+    world.work()
+    world.publish(event("other", workspace_id=1, user_id=7), publisher="user", former_ids=["guessed"])
+    world.run()
+    assert [seen.headers["webhook-id"] for seen in world.receivers.log] == ["former", "guessed", "other"]
+
+
+@pytest.mark.parametrize("former_ids", ["former", [1], [], ["a", "b"], ["a.b"], {"a": 1}])
+def test_former_ids_that_make_no_sense_count_for_nothing(former_ids: object) -> None:
+    world = World()
+    world.owners.register("one")
+    world.publish(event("e1"), former_ids=former_ids, publisher=former_ids)
+    world.run()
+    assert [seen.headers["webhook-id"] for seen in world.receivers.log] == ["e1"]
+
+
 def test_an_expired_namesake_does_not_stand_in_an_event_s_way() -> None:
     world = World()
     world.owners.register("one")
@@ -95,7 +166,7 @@ def test_an_expired_namesake_does_not_stand_in_an_event_s_way() -> None:
     assert world.poll("ingest") == 1
     assert not world.messages(world.ingest_queue)  # at once, and not when the batch becomes visible again
     world.run()
-    assert [seen.event_id for seen in world.receivers.log] == ["e1", "e1", "neighbour"]
+    assert [seen.headers["webhook-id"] for seen in world.receivers.log] == ["e1", "e1", "neighbour"]
 
 
 @pytest.mark.parametrize("fault", ["crash_before", "crash_after", "lost_answer", "throttled", "repeated"])
@@ -110,7 +181,7 @@ def test_an_expired_namesake_is_replaced_once_whatever_fails(fault: str, nth: in
     once.fault, once.left = fault, nth
     world.publish(event("e1"))
     world.run()
-    assert [seen.event_id for seen in world.receivers.log].count("e1") >= 2
+    assert [seen.headers["webhook-id"] for seen in world.receivers.log].count("e1") >= 2
     assert len(world.event_records()) == 1
 
 
@@ -128,7 +199,7 @@ def test_an_envelope_s_time_is_no_fault_of_its_event_or_of_the_others(time: str 
     assert world.poll("ingest") == 3
     assert not world.messages(world.ingest_queue)
     world.run()
-    assert sorted(seen.event_id for seen in world.receivers.log) == ["after", "before", "e1"]
+    assert sorted(seen.headers["webhook-id"] for seen in world.receivers.log) == ["after", "before", "e1"]
     assert {record.accepted_at_ms // 86_400_000 for record in world.event_records()} == {world.clock.ms // 86_400_000}
 
 
@@ -150,7 +221,7 @@ def test_an_event_without_an_id_gets_the_same_one_each_time_its_message_comes() 
     with pytest.raises(Crash):
         world.poll("ingest")
     world.run()
-    assert len({seen.event_id for seen in world.receivers.log}) == 1
+    assert len({seen.headers["webhook-id"] for seen in world.receivers.log}) == 1
     assert len(world.event_records()) == 1
 
 
@@ -236,7 +307,7 @@ def test_a_poison_message_is_put_aside_with_a_reason_and_costs_its_neighbours_no
     (put_aside,) = world.messages(world.ingest_dead_letter_queue)
     assert put_aside.attributes["reason"]["StringValue"]
     world.run()
-    assert {seen.event_id for seen in world.receivers.log} == {"before", "after"}
+    assert {seen.headers["webhook-id"] for seen in world.receivers.log} == {"before", "after"}
 
 
 def test_one_bad_event_of_a_message_costs_the_others_nothing() -> None:
@@ -244,7 +315,7 @@ def test_one_bad_event_of_a_message_costs_the_others_nothing() -> None:
     world.owners.register("one")
     world.publish(event("good"), {"type": "record.created", "nonsense": True}, event("fine"))
     world.run()
-    assert {seen.event_id for seen in world.receivers.log} == {"good", "fine"}
+    assert {seen.headers["webhook-id"] for seen in world.receivers.log} == {"good", "fine"}
     (put_aside,) = world.messages(world.ingest_dead_letter_queue)
     assert "nonsense" in put_aside.body
 
@@ -257,7 +328,7 @@ def test_a_subscription_that_was_answered_sees_the_next_event() -> None:
     world.owners.subscribe(webhook, "record.*")
     world.publish(event("e2"))
     world.run()
-    assert [seen.event_id for seen in world.receivers.log] == ["e2"]
+    assert [seen.headers["webhook-id"] for seen in world.receivers.log] == ["e2"]
 
 
 def test_an_event_for_more_than_five_hundred_webhooks_goes_on_in_further_messages() -> None:
@@ -312,7 +383,7 @@ def test_throttling_is_ours_to_retry_and_costs_no_event() -> None:
     for number in range(30):
         world.publish(event(f"e{number}"))
     world.run()
-    assert {seen.event_id for seen in world.receivers.log} == {f"e{number}" for number in range(30)}
+    assert {seen.headers["webhook-id"] for seen in world.receivers.log} == {f"e{number}" for number in range(30)}
 
 
 def test_a_platform_s_own_message_is_delivered_once_however_often_it_is_sent() -> None:
@@ -321,7 +392,7 @@ def test_a_platform_s_own_message_is_delivered_once_however_often_it_is_sent() -
     for _ in range(3):
         world.publish(event("e1"), event("e2"), token="order-4711")
         world.run()
-    assert sorted(seen.event_id for seen in world.receivers.log) == ["e1", "e2"]
+    assert sorted(seen.headers["webhook-id"] for seen in world.receivers.log) == ["e1", "e2"]
 
 
 def test_events_of_one_message_without_ids_are_as_many_events() -> None:
@@ -330,7 +401,7 @@ def test_events_of_one_message_without_ids_are_as_many_events() -> None:
     unnamed = {name: value for name, value in event("e1").items() if name != "id"}
     world.publish(unnamed, unnamed, unnamed, token="order-4711")
     world.run()
-    assert len({seen.event_id for seen in world.receivers.log}) == 3
+    assert len({seen.headers["webhook-id"] for seen in world.receivers.log}) == 3
 
 
 def test_an_event_of_eventbridge_has_the_type_of_its_envelope_unless_it_names_one() -> None:
@@ -352,7 +423,7 @@ def test_an_event_that_is_too_large_is_put_aside_and_costs_its_neighbours_nothin
     world.owners.register("one")
     world.publish(event("large", data={"text": "x" * MAX_EVENT_BYTES}), event("fine"))
     world.run()
-    assert {seen.event_id for seen in world.receivers.log} == {"fine"}
+    assert {seen.headers["webhook-id"] for seen in world.receivers.log} == {"fine"}
     (put_aside,) = world.messages(world.ingest_dead_letter_queue)
     assert f"at most {MAX_EVENT_BYTES}" in put_aside.attributes["reason"]["StringValue"]
 
@@ -394,7 +465,7 @@ def test_a_fault_of_ours_that_one_event_brings_out_costs_its_neighbours_nothing(
     world.work("ingest")
     assert [json.loads(each.body)["events"][0]["id"] for each in world.messages(world.ingest_queue)] == ["bad"]
     world.work()
-    assert {seen.event_id for seen in world.receivers.log} == {"fine", "good"}
+    assert {seen.headers["webhook-id"] for seen in world.receivers.log} == {"fine", "good"}
 
 
 class Cpu:

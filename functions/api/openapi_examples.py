@@ -113,6 +113,7 @@ ANSWERS: dict[str, tuple[str, Any]] = {
                     "status": "delivered",
                     "reason": None,
                     "explanation": None,
+                    "remark": None,
                     "evaluated_now": False,
                     "delivery_id": "dlv_0U06zZUusVNiX7wBTzmnrUBdEJ",
                     "attempt_count": 1,

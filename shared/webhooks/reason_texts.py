@@ -7,7 +7,7 @@ _DELIVERY = {
     "connect_reset": "The receiver closed the connection before its answer was over.",
     "connect_timeout": "No connection could be made in time.",
     "tls": "The TLS handshake with the host failed.",
-    "timeout": "The receiver did not answer completely in time.",
+    "timeout": "The receiver did not answer in time.",
     "protocol": "The receiver's answer is not valid HTTP.",
     "response_too_large": "The head of the receiver's answer is too large.",
     "expired": "It waited longer than deliveries may.",
@@ -36,6 +36,11 @@ _NOT_QUEUED = {
     "not_decided_yet": "The event reaches so many webhooks that distributing it is not over yet.",
     "other_scope": "The webhook gets events of another workspace, or of another user.",
 }
+_HANDSHAKES = {
+    "handshake": _DELIVERY["tls"],
+    "client_certificate": "The host asks for a client certificate, and this service has none.",
+    "old_version": "The host speaks no TLS of version 1.2 or newer.",
+}
 _PHASES = {
     "connect": _DELIVERY["connect_timeout"],
     "answer": "The receiver took the request and did not begin to answer in time.",
@@ -59,8 +64,8 @@ def delivery_sentence(reason: str | None) -> str | None:
 def cause_sentence(cause: str) -> str | None:
     """A cause (`failure_causes.cause_of`) in a sentence: its reason, and which fault or phase it was."""
     reason, _, more = cause.partition(":")
-    if reason == "tls" and more not in ("", "handshake"):
-        return f"The host's TLS certificate cannot be trusted: {more.replace('_', ' ')}."
+    if reason == "tls" and more:
+        return _HANDSHAKES.get(more) or f"The host's TLS certificate cannot be trusted: {more.replace('_', ' ')}."
     if reason == "timeout":
         return _PHASES.get(more) or delivery_sentence(reason)
     return delivery_sentence(reason)

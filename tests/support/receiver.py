@@ -16,7 +16,7 @@ import ssl
 import struct
 import threading
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http.client import responses
@@ -56,6 +56,7 @@ class Behaviour:
     body: bytes = b"ok"
     delay_seconds: float = 0.0
     raw: bytes | None = None  # sent instead of status, headers and body
+    split_at: int = 0  # the first so many bytes of it are sent alone
     drip: Literal["no", "head", "body"] = "no"
     drip_seconds: float = 0.0  # between two bytes
     for_ever: bytes = b""  # sent again and again after the rest
@@ -162,6 +163,7 @@ class Receiver:
         self.port = port
         self.connections = 0
         self.bytes_sent = 0
+        self.answered = Counter[str]()  # answers written in full, by path
         self._tls = tls
         self._on_request = on_request
         self._scripts: dict[str, deque[Behaviour]] = {}
@@ -265,7 +267,9 @@ class Receiver:
         behaviour = self._next_behaviour(target.partition("?")[0])
         body = b"" if behaviour.before_body else await reader.readexactly(length)
         self._record(ReceivedRequest(method, target, headers, body, arrived, arrived_at, number))
-        return await self._behave(behaviour, reader, writer)
+        is_kept = await self._behave(behaviour, reader, writer)
+        self.answered[target.partition("?")[0]] += 1
+        return is_kept
 
     def _next_behaviour(self, path: str) -> Behaviour:
         with self._changed:
@@ -284,6 +288,10 @@ class Receiver:
     async def _behave(self, what: Behaviour, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         await asyncio.sleep(what.delay_seconds)
         head, body = what.wire()
+        if what.split_at:
+            await self._write(writer, head[: what.split_at], 0)
+            await asyncio.sleep(0.02)
+            head = head[what.split_at :]
         await self._write(writer, head, what.drip_seconds if what.drip == "head" else 0)
         await self._write(writer, body, what.drip_seconds if what.drip == "body" else 0)
         while what.for_ever:

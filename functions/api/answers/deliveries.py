@@ -128,6 +128,10 @@ class AttemptAnswer(Answer):
     status_code: int | None
     error_code: Annotated[str | None, Field(examples=["unreachable", "tls", "timeout"])]
     explanation: Explanation
+    remark: Annotated[
+        str | None,
+        Field(description="what was wrong with the answer's body or framing; it changes nothing of the outcome"),
+    ]
     timings: TimingsAnswer
     request: AttemptRequest | None
     response: AttemptResponse | None
@@ -146,6 +150,7 @@ class AttemptAnswer(Answer):
             status_code=attempt.status_code,
             error_code=attempt.error_code,
             explanation=_explanation(attempt, detail.get("m")),
+            remark=detail.get("r"),
             timings=TimingsAnswer.model_validate(dict(zip(names, phases, strict=False))),
             request=None if shown.request_headers is None else AttemptRequest(headers=dict(shown.request_headers)),
             response=None if attempt.status_code is None else _response(detail),

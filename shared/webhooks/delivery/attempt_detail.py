@@ -1,4 +1,4 @@
-"""What is kept of an exchange beyond its line in the delivery: headers, the body's start, timings, the error."""
+"""What is kept of an exchange beyond its line in the delivery: headers, the body's start, timings, error, remark."""
 
 import json
 from collections.abc import Mapping
@@ -36,7 +36,8 @@ def pack_detail(exchange: Exchange, *, fitting: int | None = None) -> bytes | No
 
 
 def unpack_detail(packed: bytes) -> Mapping[str, Any]:
-    """headers (list of pairs), body (text, one character a byte), cut (whether more was received), timings, error."""
+    """h: headers (pairs), b: the body's start (one character a byte), n: bytes received of it, t: timings in ms,
+    m: the error's sentence, r: the remark."""
     return json.loads(unpack(packed))
 
 
@@ -49,6 +50,8 @@ def _packed(exchange: Exchange, body_bytes: int, *, with_headers: bool) -> bytes
         document["n"] = len(exchange.response_body)
     if exchange.error_message:
         document["m"] = exchange.error_message
+    if exchange.remark:
+        document["r"] = exchange.remark
     return pack(json.dumps(document, separators=(",", ":")).encode())
 
 

@@ -172,6 +172,6 @@ def _log_failure(job: Job, number: int, exchange: Exchange, classification: Clas
             "status_code": exchange.status_code,
             "duration_ms": exchange.duration_ms,
             "retry_in_ms": delay_ms if classification.kind == "retry" else None,
-            "detail": exchange.internal_detail,
+            "detail": exchange.internal_detail or exchange.remark,
         },
     )

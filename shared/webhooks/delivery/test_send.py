@@ -62,6 +62,7 @@ class TestSender:
             status_code=exchange.status_code,
             error_code=exchange.error_code,
             error_message=exchange.error_message,
+            remark=exchange.remark,
             duration_ms=exchange.duration_ms,
             event_id=event_id,
             request=SentRequest(headers=shown, body=message.body),

@@ -32,6 +32,8 @@ class Timings:
 class Exchange:
     """The result of one request. Exactly one of `status_code` and `error_code` is set.
 
+    Once the answer's head is there its status decides, and `remark` says what was wrong with the rest of it.
+
     error_code is stable: refused_address (the URL as written), unreachable, connect_reset, connect_timeout, tls,
     timeout, protocol, response_too_large. `error_message` is one plain sentence for the webhook's owner;
     `internal_detail` is exact, for our own logs only. `repeated`: a kept connection ended without an answer, and the
@@ -46,6 +48,7 @@ class Exchange:
     error_code: str | None = None
     error_message: str | None = None
     internal_detail: str | None = None
+    remark: str | None = None
     timings: Timings = field(default_factory=Timings)
     repeated: bool = False
     retry_after: str | None = None  # the header, wherever among all headers it stood

@@ -32,6 +32,7 @@ class TestResult(BaseModel):
     status_code: int | None = None
     error_code: Annotated[str | None, Field(description="unreachable, refused_address, timeout, tls, ...")] = None
     error_message: str | None = None
+    remark: Annotated[str | None, Field(description="what was wrong with the answer beyond its status")] = None
     duration_ms: int
     event_id: str
     request: SentRequest

@@ -18,6 +18,7 @@ FINGERPRINT_CHARACTERS = 8
 _VARYING = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\b(?=[A-Za-z]*\d)[0-9A-Za-z_]{12,}\b|\d+")
 _SPACE = re.compile(rb"\s+")
 _CERTIFICATE = "certificate cannot be trusted: "
+_HANDSHAKES = {"asks for a client certificate": "client_certificate", "no TLS of version 1.2": "old_version"}
 _PHASES = {"connect_timeout": "timeout:connect", "timeout": "timeout:answer"}
 
 
@@ -56,7 +57,7 @@ def reason_of(cause: str) -> str:
 def _certificate_fault(message: str) -> str:
     _, found, fault = message.partition(_CERTIFICATE)
     if not found:
-        return "handshake"
+        return next((key for words, key in _HANDSHAKES.items() if words in message), "handshake")
     # A name mismatch goes on with the name, which is no cause of its own.
     return re.sub(r"[^a-z0-9]+", "_", fault.partition(",")[0].lower()).strip("_")[:48] or "handshake"
 

@@ -86,7 +86,7 @@ def test_deliveries_are_listed_newest_first_in_one_shape(client: ApiClient, mine
         "event_type": "record.created",
         "status": "retrying",
         "reason": "timeout",
-        "explanation": "The receiver did not answer completely in time.",
+        "explanation": "The receiver did not answer in time.",
         "attempt_count": 1,
         "last_attempt_at": "2025-10-09T08:53:20.000Z",
         "last_status_code": None,
@@ -175,7 +175,13 @@ def test_a_delivery_shows_every_attempt(client: ApiClient) -> None:
         Attempt(4, NOW + 8_000, 10, "failure", 302),
     )
     answered = Exchange(
-        NOW, 31, 503, (("content-type", "text/plain"),), "zu spät".encode(), timings=Timings(1, 2, 3, 4)
+        NOW,
+        31,
+        503,
+        (("content-type", "text/plain"),),
+        "zu spät".encode(),
+        remark="The body was cut off.",
+        timings=Timings(1, 2, 3, 4),
     )
     refused = Exchange(NOW + 6_000, 44, error_code="tls", error_message="The certificate cannot be trusted: expired.")
     thanked = Exchange(NOW + 7_000, 20, 200, (), bytes(range(33, 127)) * 9, timings=Timings(wait_ms=9))
@@ -198,6 +204,7 @@ def test_a_delivery_shows_every_attempt(client: ApiClient) -> None:
         "status_code": 503,
         "error_code": None,
         "explanation": "The receiver answered 503.",
+        "remark": "The body was cut off.",
         "timings": {"dns_ms": 1, "connect_ms": 2, "tls_ms": 3, "wait_ms": 4},
         "request": {
             "headers": {

@@ -29,6 +29,11 @@ def test_what_has_to_fit_is_cut_until_it_fits_and_says_how_much_there_was() -> N
     assert unpack_detail(packed)["n"] == 4_096
 
 
+def test_what_was_wrong_with_an_answer_is_kept_even_where_the_rest_is_cut() -> None:
+    packed = pack_detail(exchange(bytes(range(256)) * 16, remark="The body was cut off."), fitting=FIRST_TRY_BYTES)
+    assert unpack_detail(packed or b"")["r"] == "The body was cut off."
+
+
 def test_what_cannot_fit_is_left_out() -> None:
     assert pack_detail(exchange(), fitting=3) is None
 

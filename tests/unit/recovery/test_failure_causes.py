@@ -8,6 +8,7 @@ import pytest
 from tests.fakes.owners import url_of
 from tests.fakes.world import World, events
 from tests.unit.recovery.test_replay import jobs_of, start_job
+from webhooks.egress.transport.failures import NO_CERTIFICATE_OF_OURS, OLD_TLS
 from webhooks.models.delivery import Attempt
 from webhooks.reason_texts import cause_sentence
 from webhooks.recovery.failure_causes import cause_of, fingerprint
@@ -27,6 +28,8 @@ FAILED = Attempt(1, 1_000, 50, "failure")
         ("attempts_used_up:timeout", {"error_code": "timeout"}, {"t": [1, 2, None, None]}, "timeout:answer"),
         ("attempts_used_up:timeout", {"error_code": "timeout"}, {"t": [1, 2, None, 30]}, "timeout:body"),
         ("tls", {"error_code": "tls"}, {"m": "The TLS handshake with the host failed."}, "tls:handshake"),
+        ("tls", {"error_code": "tls"}, {"m": NO_CERTIFICATE_OF_OURS}, "tls:client_certificate"),
+        ("tls", {"error_code": "tls"}, {"m": OLD_TLS}, "tls:old_version"),
         (
             "attempts_used_up:tls",
             {"error_code": "tls"},
@@ -67,6 +70,8 @@ def test_a_cause_or_a_reason_finds_its_dead_letters(wanted: str | None) -> None:
 
 
 def test_every_cause_has_a_sentence() -> None:
+    assert cause_sentence("tls:client_certificate") == NO_CERTIFICATE_OF_OURS
+    assert cause_sentence("tls:old_version") == OLD_TLS
     assert cause_sentence("tls:certificate_has_expired") == (
         "The host's TLS certificate cannot be trusted: certificate has expired."
     )

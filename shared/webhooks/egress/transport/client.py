@@ -4,7 +4,7 @@ import asyncio
 import functools
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import aiohttp
@@ -12,9 +12,10 @@ import certifi
 import httpx
 
 from webhooks.egress.policy import Destination, EgressPolicy, check_addresses, check_url
+from webhooks.egress.transport.answer_head import CUT_OFF, MAX_BODY_SECONDS, SLOW
 from webhooks.egress.transport.failures import ENDPOINT_ERRORS, UNREACHABLE, Failure, classify, deadline_passed
-from webhooks.egress.transport.pinned import CURRENT_PIN, Pin, PinnedConnector, PinnedRequest
-from webhooks.egress.transport.pool import PooledTransport
+from webhooks.egress.transport.pinned import CURRENT_PIN, MAX_WIRE_BYTES, Pin, PinnedConnector, PinnedRequest
+from webhooks.egress.transport.pool import Body, PooledTransport
 from webhooks.egress.transport.resolver import Resolver, SystemResolver
 from webhooks.errors import RefusedDestination
 from webhooks.models.exchange import Exchange, HttpRequest, Timings
@@ -33,10 +34,13 @@ class _Progress:
     """How far an attempt came, for its timings and for the words of a deadline. `perf_counter` seconds."""
 
     started: float
+    deadline: asyncio.Timeout
     resolved: float | None = None
     answered: float | None = None
     pin: Pin | None = None
     repeated: bool = False
+    head: httpx.Response | None = None  # once it is there, its status decides, whatever becomes of the body
+    body: bytearray = field(default_factory=bytearray)
 
     @property
     def phase(self) -> str:
@@ -62,6 +66,7 @@ class _Answer:
     headers: tuple[tuple[str, str], ...]
     body: bytes
     retry_after: str | None
+    remark: str | None
 
 
 class HttpTransport:
@@ -85,12 +90,13 @@ class HttpTransport:
     async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
         """POST the body. Whatever the receiver does is a result, never an exception. Ends by the request's deadline."""
         started_at_ms = time.time_ns() // 1_000_000
-        progress = _Progress(time.perf_counter())
+        deadline = asyncio.timeout(request.timeout_seconds)
+        progress = _Progress(time.perf_counter(), deadline)
         try:
-            async with asyncio.timeout(request.timeout_seconds):
+            async with deadline:
                 outcome = await self._attempt(request, pool, progress)
         except TimeoutError:
-            outcome = deadline_passed(request.timeout_seconds, phase=progress.phase)
+            outcome = _answer(progress, SLOW) or deadline_passed(request.timeout_seconds, phase=progress.phase)
         duration_ms = round((time.perf_counter() - progress.started) * 1000)
         if isinstance(outcome, Failure):
             return Exchange(
@@ -109,6 +115,7 @@ class HttpTransport:
             status_code=outcome.status_code,
             response_headers=tuple((name, _shown(value, request.credentials)) for name, value in outcome.headers),
             response_body=redacted(outcome.body, request.credentials, is_cut=len(outcome.body) == MAX_KEPT_BODY_BYTES),
+            remark=outcome.remark,
             timings=progress.timings(),
             repeated=progress.repeated,
             retry_after=outcome.retry_after,
@@ -135,15 +142,15 @@ class HttpTransport:
             try:
                 return await self._exchange(transport, pin, request.body, progress)
             except ENDPOINT_ERRORS as error:
-                if not _went_stale(pin, error):
+                if progress.head is not None or not _went_stale(pin, error):
                     raise
             # The receiver had closed the kept connection before our bytes came: not its failure. Once more, on a new
             # one, within the same deadline; the ids are the same, should it have read them after all.
-            progress.repeated = True
+            progress.repeated = pin.written_at is not None
             pin = Pin(destination, addresses, pool, pin.headers, fresh_only=True)
             return await self._exchange(transport, pin, request.body, progress)
         except ENDPOINT_ERRORS as error:
-            return classify(error)
+            return _answer(progress, CUT_OFF) or classify(error)
 
     async def _judged_addresses(self, destination: Destination, owner: str) -> tuple[str, ...]:
         if destination.is_literal:
@@ -159,20 +166,19 @@ class HttpTransport:
         finally:
             CURRENT_PIN.reset(token)
         progress.answered = time.perf_counter()
-        kept = bytearray()
-        body_stream = cast("httpx.AsyncByteStream", response.stream)
+        progress.head = response
+        kept = progress.body
+        body_stream = cast("Body", response.stream)
+        if not body_stream.is_complete:
+            latest = asyncio.get_running_loop().time() + MAX_BODY_SECONDS
+            progress.deadline.reschedule(min(latest, progress.deadline.when() or latest))
         try:
             async for chunk in body_stream:
                 if len(kept) < MAX_KEPT_BODY_BYTES:
                     kept += chunk[: MAX_KEPT_BODY_BYTES - len(kept)]
         finally:
             await body_stream.aclose()
-        return _Answer(
-            response.status_code,
-            _kept_headers(response.headers.raw),
-            bytes(kept),
-            response.headers.get("retry-after"),
-        )
+        return cast("_Answer", _answer(progress, None))
 
     def _opened(self) -> PooledTransport:
         if self._transport is None:
@@ -183,9 +189,27 @@ class HttpTransport:
                 trust_env=False,
                 auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=None),
+                # A head may be as large as it likes within the bytes of an answer.
+                max_line_size=MAX_WIRE_BYTES,
+                max_field_size=MAX_WIRE_BYTES,
+                max_headers=MAX_WIRE_BYTES,
             )
             self._transport = PooledTransport(session, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         return self._transport
+
+
+def _answer(progress: _Progress, body_fault: str | None) -> _Answer | None:
+    """What came of it so far, or None before its head was over."""
+    head, pin = progress.head, progress.pin
+    if head is None or pin is None or pin.handler is None:
+        return None
+    return _Answer(
+        head.status_code,
+        _kept_headers(head.headers.raw),
+        bytes(progress.body),
+        head.headers.get("retry-after"),
+        pin.handler.remark or body_fault,
+    )
 
 
 class _Request(httpx.Request):
@@ -214,8 +238,10 @@ def _default_tls() -> ssl.SSLContext:
 
 def _went_stale(pin: Pin, error: BaseException) -> bool:
     handler = pin.handler
-    if handler is None or handler.requests < 2 or handler.received > 0:
+    if handler is None or handler.requests < 2:
         return False
+    if handler.received > 0:
+        return handler.is_leftover
     cause = error.__cause__ or error
     return isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | ConnectionError)
 

@@ -32,6 +32,23 @@ _OWN_TROUBLE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOME
 
 _CLOSED = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 _NO_HANDSHAKE = "The TLS handshake with the host failed (TLS 1.2 or newer is needed)."
+NO_CERTIFICATE_OF_OURS = "The host asks for a client certificate, and this service has none."
+OLD_TLS = "The host speaks no TLS of version 1.2 or newer."
+_NO_TLS = "The host does not speak TLS on this port."
+# TLS 1.2 has one alert for both, and Go and Java send bad_certificate where none came.
+_REFUSED_HANDSHAKE = (
+    "The host refused the TLS handshake: it may ask for a client certificate, which this service does not have, "
+    "or accept none of its ciphers."
+)
+_HANDSHAKES = {
+    "CERTIFICATE_REQUIRED": NO_CERTIFICATE_OF_OURS,
+    "ALERT_BAD_CERTIFICATE": NO_CERTIFICATE_OF_OURS,
+    "ALERT_NO_CERTIFICATE": NO_CERTIFICATE_OF_OURS,
+    "ALERT_PROTOCOL_VERSION": OLD_TLS,
+    "UNSUPPORTED_PROTOCOL": OLD_TLS,
+    "WRONG_VERSION_NUMBER": _NO_TLS,
+    "ALERT_HANDSHAKE_FAILURE": _REFUSED_HANDSHAKE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +65,7 @@ def deadline_passed(timeout_seconds: float, *, phase: str) -> Failure:
     seconds = f"{timeout_seconds:g} second{'' if timeout_seconds == 1 else 's'}"
     detail = f"deadline of {seconds} passed in phase {phase}"
     if phase == "answer":
-        return Failure("timeout", f"The receiver did not answer completely within {seconds}.", detail)
+        return Failure("timeout", f"The receiver did not answer within {seconds}.", detail)
     return Failure("connect_timeout", f"No connection could be made within {seconds}.", detail)
 
 
@@ -79,6 +96,13 @@ def _causes(error: BaseException) -> list[BaseException]:
     return chain[::-1]
 
 
+def _handshake_sentence(error: ssl.SSLError) -> str:
+    reason = str(
+        getattr(error, "reason", None) or ""
+    )  # SSLV3_ALERT_HANDSHAKE_FAILURE: what precedes "ALERT" is no version in use
+    return next((sentence for end, sentence in _HANDSHAKES.items() if reason.endswith(end)), _NO_HANDSHAKE)
+
+
 def _shown(error: BaseException) -> str:
     text = error.detail if isinstance(error, RefusedDestination) else str(error)
     return f"{type(error).__name__}: {text}"[:300]
@@ -94,7 +118,7 @@ def _from_cause(cause: BaseException, detail: str) -> Failure | None:
             reason = cause.verify_message.rstrip(".")
             return Failure("tls", f"The host's TLS certificate cannot be trusted: {reason}.", detail)
         case ssl.SSLError():
-            return Failure("tls", _NO_HANDSHAKE, detail)
+            return Failure("tls", _handshake_sentence(cause), detail)
         case socket.gaierror() | UnicodeError():
             return Failure(UNREACHABLE, NO_CONNECTION, f"unresolvable: {detail}")
         case aiohttp.ClientPayloadError():

@@ -7,6 +7,8 @@ was compared with the judged ones.
 
 import asyncio
 import functools
+import re
+import select
 import socket
 import ssl
 from collections.abc import Mapping
@@ -16,16 +18,28 @@ from ipaddress import ip_address
 from time import perf_counter
 from typing import Any, cast
 
-from aiohttp import ClientRequest, ClientResponse, ServerDisconnectedError, TCPConnector
+from aiohttp import (
+    ClientRequest,
+    ClientResponse,
+    HttpVersion10,
+    HttpVersion11,
+    ServerDisconnectedError,
+    StreamReader,
+    TCPConnector,
+)
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
-from multidict import CIMultiDict
+from aiohttp.helpers import _EXC_SENTINEL  # pyright: ignore[reportPrivateUsage]  # the default of what is overridden
+from aiohttp.http import RawResponseMessage
+from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from webhooks.egress.networks import unwrap
 from webhooks.egress.policy import Destination
+from webhooks.egress.transport.answer_head import BODY_AFTER_204, LONG, MALFORMED, AnswerHead, read_leniently
 from webhooks.errors import RefusedDestination
 
 # Shorter than the 5 s after which Node's server closes an idle connection, the shortest of the common ones.
@@ -35,6 +49,11 @@ MAX_KEPT_CONNECTIONS = 256
 MAX_WIRE_BYTES = 64 * 1024
 # What the kernel takes in on top while we don't read. Linux doubles it.
 _RECEIVE_BUFFER_BYTES = 16 * 1024
+_BODILESS = (204, 304)
+_INTERIM = re.compile(rb"HTTP/1\.\d +1(?!01)\d\d[ \r\n]")
+_PROTOCOL = b"HTTP/"
+_AMBIGUOUS = (b"\n ", b"\n\t", b" :", b"\t:")
+_END_OF_HEAD = b"\r\n\r\n"  # and of the last chunk
 
 
 class TooManyBytes(Exception):
@@ -64,7 +83,8 @@ CURRENT_PIN: ContextVar[Pin] = ContextVar("CURRENT_PIN")
 class BoundedHandler(ResponseHandler):
     """One connection. Counts what each response takes off the wire, and cuts it where the budget ends.
 
-    A body that is cut ends there, and the connection with it; a head that is cut is an error.
+    A body that is cut ends there, and the connection with it; a head that is cut is an error. Once a head is there its
+    status is handed out, whatever else came with it: `remark` then says what was wrong, and the connection is closed.
     """
 
     def __init__(self, open_handlers: "set[BoundedHandler]", **kwargs: Any) -> None:  # noqa: ANN401
@@ -73,6 +93,12 @@ class BoundedHandler(ResponseHandler):
         self.requests = 0
         self.received = 0
         self.peer = ""
+        self.remark: str | None = None
+        self.is_leftover = False  # what came is no answer: probably the late end of the one before
+        self._head: bytearray | None = None  # what came of the answer's head, until it was handed out
+        self._is_chunked = False
+        self._ends_at: int | None = None  # how many bytes the whole answer has, where its head says so
+        self._unread: select.poll | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -87,6 +113,8 @@ class BoundedHandler(ResponseHandler):
     def set_response_params(self, **kwargs: Any) -> None:  # noqa: ANN401
         self.requests += 1
         self.received = 0
+        self.remark = None
+        self._head, self._is_chunked, self._ends_at = bytearray(), False, None
         if len(self._open_handlers) > MAX_KEPT_CONNECTIONS:
             self.force_close()
         super().set_response_params(**kwargs)
@@ -94,19 +122,128 @@ class BoundedHandler(ResponseHandler):
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
         over = self.received - MAX_WIRE_BYTES
-        if over <= 0:
+        if over > 0:
+            data = data[: max(0, len(data) - over)]
+        if self._head is not None:
+            data = self._with_whole_head(self._head, data)
+        if data or self._head is None:
             super().data_received(data)
-            return
-        super().data_received(data[: max(0, len(data) - over)])
+        if over > 0:
+            self._cut()
+        elif self._ends_at is not None:
+            if self.received > self._ends_at:
+                self._end_with(MALFORMED)
+        elif self._is_chunked and data and not data.endswith(_END_OF_HEAD) and not self._is_body_due():
+            self._end_with(None)
+
+    def _with_whole_head(self, received: bytearray, data: bytes) -> bytes:
+        """All that came, once the final answer's head is whole; until then nothing, or aiohttp's parser would refuse
+        an odd one before its end."""
+        searched = max(0, len(received) - 2)
+        received += data
+        while (end := _end_of_head(received, searched)) > 0:
+            if not _INTERIM.match(received):
+                return bytes(received)
+            self.force_close()
+            del received[:end]
+            searched = 0
+        return b"" if received.startswith(_PROTOCOL[: len(received)]) else bytes(received)
+
+    def _is_body_due(self) -> bool:
+        return self._payload is None or not self._payload.is_eof()
+
+    def _cut(self) -> None:
         payload, self._payload = self._payload, None  # or losing the connection would spoil what was read of it
         transport = self.transport
         if payload is None or payload.is_eof():
             self.set_exception(TooManyBytes(f"more than {MAX_WIRE_BYTES} bytes before the response's head was over"))
         else:
+            self.remark = self.remark or LONG
             payload.feed_eof()
         self.force_close()
         if isinstance(transport, asyncio.WriteTransport):
             transport.abort()
+
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        message = data[0]
+        if self._head is None:
+            self._end_with(MALFORMED)  # a second answer to one request
+        else:
+            self._note_end(message, self._head)
+            self._head = None
+        super().feed_data(data, size)
+
+    def _note_end(self, message: RawResponseMessage, received: bytearray) -> None:
+        length = message.headers.get("Content-Length")
+        if message.code in _BODILESS and (message.chunked or length not in (None, "0")):
+            self._end_with(BODY_AFTER_204)
+        end = received.find(_END_OF_HEAD)
+        if end < 0 or _is_ambiguous(bytes(received[:end])) or (message.chunked and message.version < HttpVersion11):
+            self.force_close()
+        if self._should_close:
+            return
+        self._is_chunked = message.chunked
+        if length is not None or message.code in _BODILESS:
+            self._ends_at = end + len(_END_OF_HEAD) + int(length or 0)
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException = _EXC_SENTINEL) -> None:
+        if isinstance(exc, HttpProcessingError):
+            received, self._head = self._head, None
+            self._end_with(MALFORMED)
+            # The parser drops a head it has read when it stumbles over what follows in the same buffer.
+            if received is not None:
+                self.is_leftover = not received.startswith(_PROTOCOL[: len(received)])
+                head = read_leniently(bytes(received))
+                if head is not None:
+                    super().feed_data(_as_message(head, self))
+                    return
+        super().set_exception(exc, exc_cause)
+
+    def _end_with(self, remark: str | None) -> None:
+        """What the next bytes would be is uncertain: none are read from here any more."""
+        self.remark = self.remark or remark
+        self.force_close()
+        if self.transport is not None:
+            self.transport.close()
+
+    def has_spoken(self) -> bool:
+        """Whether bytes wait here that were read for no request, or have not been read yet."""
+        if self._unread is None:
+            self._unread = select.poll()
+            self._unread.register(cast("asyncio.Transport", self.transport).get_extra_info("socket"), select.POLLIN)
+        return len(self) > 0 or bool(self._unread.poll(0))
+
+
+def _end_of_head(received: bytearray, start: int) -> int:
+    end = received.find(b"\n\r\n", start)
+    return end + 3 if end >= 0 else received.find(b"\n\n", start) + 2 if b"\n\n" in received else 0
+
+
+def _is_ambiguous(head: bytes) -> bool:
+    """Whether others may read it as another head: bare LFs, folded lines, space before a colon."""
+    return head.count(b"\n") != head.count(b"\r\n") or any(mark in head for mark in _AMBIGUOUS)
+
+
+def _as_message(head: AnswerHead, handler: BoundedHandler) -> tuple[RawResponseMessage, StreamReader]:
+    body = StreamReader(handler, MAX_WIRE_BYTES, loop=asyncio.get_running_loop())
+    body.feed_data(head.rest)
+    body.feed_eof()
+    headers = CIMultiDict(
+        (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
+        for name, value in head.headers
+    )
+    message = RawResponseMessage(
+        version=HttpVersion10,
+        code=head.status_code,
+        reason="",
+        headers=CIMultiDictProxy(headers),
+        raw_headers=head.headers,
+        should_close=True,
+        compression=None,
+        upgrade=False,
+        chunked=False,
+    )
+    return message, body
 
 
 class PinnedRequest(ClientRequest):
@@ -141,8 +278,8 @@ class PinnedRequest(ClientRequest):
         if handler.peer not in pin.addresses:
             raise UnjudgedPeer(f"{handler.peer!r} is not one of {pin.addresses}")
         pin.handler = handler
-        if len(handler):
-            # It spoke while idle ("408, closing"): that is no answer to this request. Counts as a stale connection.
+        if handler.requests > 1 and handler.has_spoken():
+            # Closed by its peer, or it spoke while idle ("408, closing"): that is no answer to this request.
             raise ServerDisconnectedError("an answer was waiting before the request was sent")
         pin.written_at = perf_counter()
         return await super().send(conn)

@@ -21,12 +21,19 @@ class PooledTransport(AiohttpTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raises aiohttp's exceptions and OSError. The response's stream must be closed."""
         response = await self._session.post(str(request.url), data=request.content or None, allow_redirects=False)
-        return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response), request=request)
+        return httpx.Response(response.status, headers=response.raw_headers, stream=Body(response), request=request)
 
 
-class _Body(httpx.AsyncByteStream):
+class Body(httpx.AsyncByteStream):
+    """An answer's body as it comes off the wire."""
+
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing of it is still to come."""
+        return self._response.content.is_eof()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._response.content.iter_any():

@@ -48,6 +48,7 @@ function inside(attempt) {
   const timings = Object.entries(attempt.timings).filter(([, value]) => value !== null && value !== undefined);
   return h("div.stack",
     attempt.explanation && h("p", attempt.explanation),
+    attempt.remark && h("p.muted", attempt.remark),
     h("p.muted.small", "Started ", time(attempt.started_at, { long: true }), timings.map(([name, value]) => ` · ${name.replace("_ms", "")} ${milliseconds(value)}`)),
     h("div.columns.two",
       h("section", h("h3", "Request"), attempt.request ? headersTable(attempt.request.headers, "Headers as sent") : h("p.muted", "Headers are stored for failed attempts only.")),

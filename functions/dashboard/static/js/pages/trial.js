@@ -40,6 +40,7 @@ function shown(trial) {
   const outcome = trial.succeeded ? "success" : "failure";
   return h("div.stack",
     h("p.inline", badge(outcome, trial.succeeded ? "Delivered" : "Failed"), trial.status_code !== null && h("strong", `HTTP ${trial.status_code}`), h("span.muted", milliseconds(trial.duration_ms)), trial.error_message && h("span", trial.error_message)),
+    trial.remark && h("p.muted", trial.remark),
     h("div.columns.two",
       h("section", h("h3", "Request"), headersTable(trial.request.headers, "Request headers"), code(pretty(trial.request.body), { label: "Request body" })),
       h("section", h("h3", "Response"), trial.response ? [headersTable(trial.response.headers, "Response headers"), code(pretty(trial.response.body), { label: "Response body" })] : h("p.muted", "No response."))));

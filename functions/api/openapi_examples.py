@@ -26,6 +26,7 @@ _WEBHOOK: dict[str, Any] = {
 _HEALTH: dict[str, Any] = {
     "health": "degraded",
     "reason": "some_attempts_fail",
+    "cause": None,
     "explanation": "More than 5 % of the attempts of the last two hours failed.",
     "cause": "http_503",
     "attempts": 120,
@@ -113,7 +114,6 @@ ANSWERS: dict[str, tuple[str, Any]] = {
                     "status": "delivered",
                     "reason": None,
                     "explanation": None,
-                    "remark": None,
                     "evaluated_now": False,
                     "delivery_id": "dlv_0U06zZUusVNiX7wBTzmnrUBdEJ",
                     "attempt_count": 1,

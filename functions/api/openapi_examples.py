@@ -26,7 +26,6 @@ _WEBHOOK: dict[str, Any] = {
 _HEALTH: dict[str, Any] = {
     "health": "degraded",
     "reason": "some_attempts_fail",
-    "cause": None,
     "explanation": "More than 5 % of the attempts of the last two hours failed.",
     "cause": "http_503",
     "attempts": 120,

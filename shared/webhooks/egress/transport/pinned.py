@@ -50,9 +50,10 @@ MAX_WIRE_BYTES = 64 * 1024
 # What the kernel takes in on top while we don't read. Linux doubles it.
 _RECEIVE_BUFFER_BYTES = 16 * 1024
 _BODILESS = (204, 304)
+_BARE_END = re.compile(rb"\n\r?\n")
 _INTERIM = re.compile(rb"HTTP/1\.\d +1(?!01)\d\d[ \r\n]")
 _PROTOCOL = b"HTTP/"
-_AMBIGUOUS = (b"\n ", b"\n\t", b" :", b"\t:")
+_STATUS_AT = len(b"HTTP/1.1 ")
 _END_OF_HEAD = b"\r\n\r\n"  # and of the last chunk
 
 
@@ -95,7 +96,7 @@ class BoundedHandler(ResponseHandler):
         self.peer = ""
         self.remark: str | None = None
         self.is_leftover = False  # what came is no answer: probably the late end of the one before
-        self._head: bytearray | None = None  # what came of the answer's head, until it was handed out
+        self._head: bytes | None = None  # what came of the answer's head, until it was handed out
         self._is_chunked = False
         self._ends_at: int | None = None  # how many bytes the whole answer has, where its head says so
         self._unread: select.poll | None = None
@@ -114,7 +115,7 @@ class BoundedHandler(ResponseHandler):
         self.requests += 1
         self.received = 0
         self.remark = None
-        self._head, self._is_chunked, self._ends_at = bytearray(), False, None
+        self._head, self._is_chunked, self._ends_at = b"", False, None
         if len(self._open_handlers) > MAX_KEPT_CONNECTIONS:
             self.force_close()
         super().set_response_params(**kwargs)
@@ -125,7 +126,7 @@ class BoundedHandler(ResponseHandler):
         if over > 0:
             data = data[: max(0, len(data) - over)]
         if self._head is not None:
-            data = self._with_whole_head(self._head, data)
+            data = self._with_whole_head(self._head + data)
         if data or self._head is None:
             super().data_received(data)
         if over > 0:
@@ -136,18 +137,17 @@ class BoundedHandler(ResponseHandler):
         elif self._is_chunked and data and not data.endswith(_END_OF_HEAD) and not self._is_body_due():
             self._end_with(None)
 
-    def _with_whole_head(self, received: bytearray, data: bytes) -> bytes:
+    def _with_whole_head(self, received: bytes) -> bytes:
         """All that came, once the final answer's head is whole; until then nothing, or aiohttp's parser would refuse
         an odd one before its end."""
-        searched = max(0, len(received) - 2)
-        received += data
-        while (end := _end_of_head(received, searched)) > 0:
-            if not _INTERIM.match(received):
-                return bytes(received)
+        while (end := _end_of_head(received)) > 0:
+            if not received.startswith(b"1", _STATUS_AT) or not _INTERIM.match(received):
+                self._head = received
+                return received
             self.force_close()
-            del received[:end]
-            searched = 0
-        return b"" if received.startswith(_PROTOCOL[: len(received)]) else bytes(received)
+            received = received[end:]
+        self._head = received
+        return b"" if received.startswith(_PROTOCOL[: len(received)]) else received
 
     def _is_body_due(self) -> bool:
         return self._payload is None or not self._payload.is_eof()
@@ -173,12 +173,14 @@ class BoundedHandler(ResponseHandler):
             self._head = None
         super().feed_data(data, size)
 
-    def _note_end(self, message: RawResponseMessage, received: bytearray) -> None:
+    def _note_end(self, message: RawResponseMessage, received: bytes) -> None:
         length = message.headers.get("Content-Length")
         if message.code in _BODILESS and (message.chunked or length not in (None, "0")):
             self._end_with(BODY_AFTER_204)
         end = received.find(_END_OF_HEAD)
-        if end < 0 or _is_ambiguous(bytes(received[:end])) or (message.chunked and message.version < HttpVersion11):
+        # Bare LFs and folded lines are read by some as one thing and by others as another.
+        is_plain = received.count(b"\r\n", 0, max(end, 0)) == len(message.raw_headers)
+        if not is_plain or (message.chunked and message.version < HttpVersion11):
             self.force_close()
         if self._should_close:
             return
@@ -193,7 +195,7 @@ class BoundedHandler(ResponseHandler):
             # The parser drops a head it has read when it stumbles over what follows in the same buffer.
             if received is not None:
                 self.is_leftover = not received.startswith(_PROTOCOL[: len(received)])
-                head = read_leniently(bytes(received))
+                head = read_leniently(received)
                 if head is not None:
                     super().feed_data(_as_message(head, self))
                     return
@@ -214,14 +216,12 @@ class BoundedHandler(ResponseHandler):
         return len(self) > 0 or bool(self._unread.poll(0))
 
 
-def _end_of_head(received: bytearray, start: int) -> int:
-    end = received.find(b"\n\r\n", start)
-    return end + 3 if end >= 0 else received.find(b"\n\n", start) + 2 if b"\n\n" in received else 0
-
-
-def _is_ambiguous(head: bytes) -> bool:
-    """Whether others may read it as another head: bare LFs, folded lines, space before a colon."""
-    return head.count(b"\n") != head.count(b"\r\n") or any(mark in head for mark in _AMBIGUOUS)
+def _end_of_head(received: bytes) -> int:
+    end = received.find(_END_OF_HEAD)
+    if end >= 0:
+        return end + len(_END_OF_HEAD)
+    found = _BARE_END.search(received)
+    return found.end() if found else 0
 
 
 def _as_message(head: AnswerHead, handler: BoundedHandler) -> tuple[RawResponseMessage, StreamReader]:

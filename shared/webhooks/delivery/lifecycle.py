@@ -117,7 +117,7 @@ def attempted(
     """After an attempt whose message may act. A retry within 60 s stays with SQS, a later one waits outside."""
     record = record.changed(attempts=(*record.attempts, attempt), next_attempt_at_ms=None, waiting=None, body=None)
     if classification.kind == "delivered":
-        return record.changed(status="delivered", reason=None, seen=())
+        return record.changed(status="delivered", reason=None)
     if record.status == "delivered":
         return record  # sent once more on request; a failure does not undo the success
     if classification.kind == "give_up":
@@ -136,7 +136,7 @@ def attempted_late(record: DeliveryRecord, attempt: Attempt) -> DeliveryRecord:
     record = record.changed(attempts=(*record.attempts, attempt))
     if attempt.outcome != "success" or record.status == "delivered":
         return record
-    return record.changed(status="delivered", next_attempt_at_ms=None, waiting=None, body=None, reason=None, seen=())
+    return record.changed(status="delivered", next_attempt_at_ms=None, waiting=None, body=None, reason=None)
 
 
 def parked(record: DeliveryRecord, waiting: Waiting, body: bytes) -> DeliveryRecord:
@@ -148,7 +148,6 @@ def parked(record: DeliveryRecord, waiting: Waiting, body: bytes) -> DeliveryRec
         next_attempt_at_ms=waiting.at_ms if waiting.kind == "due" else None,
         waiting=waiting,
         body=body,
-        seen=(),
     )
 
 
@@ -177,7 +176,6 @@ def restarted(record: DeliveryRecord, now_ms: int) -> DeliveryRecord:
         waiting=None,
         body=None,
         reason=None,
-        seen=(),
     )
 
 

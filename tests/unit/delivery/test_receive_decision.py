@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from webhooks.delivery.attempt_detail import FIRST_TRY_BYTES
 from webhooks.delivery.classification import classify
 from webhooks.delivery.lifecycle import AttemptPolicy, begin
 from webhooks.delivery.receive_decision import Attempted, GiveUp, Leave, Park, Postpone, advance
@@ -40,7 +41,7 @@ def test_a_success_is_written_with_its_detail_and_its_message_deleted() -> None:
     assert done.record is not None
     assert (done.record.status, done.record.revision, done.detail) == ("delivered", 1, None)
     assert done.record.response is not None
-    assert len(done.record.response) <= 550
+    assert len(done.record.response) <= FIRST_TRY_BYTES
 
 
 def test_a_failure_keeps_its_detail_in_an_item_of_its_own_and_comes_again() -> None:

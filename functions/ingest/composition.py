@@ -1,6 +1,5 @@
 """Ingest put together: what it is made of, and what a batch goes through."""
 
-from dataclasses import asdict
 from logging import INFO
 from typing import Any
 
@@ -39,6 +38,7 @@ def build(
         event_types=settings.event_types,
         now_ms=now_ms,
         cpu_seconds=runtime.cpu_seconds,
+        random=runtime.random,
     )
     duplicates = Duplicates(table, counter_shard(runtime.random()))
     batch_log = BatchLog(INGEST, now_ms=now_ms, detailed=logger.log_level <= INFO, write=runtime.write)
@@ -46,11 +46,13 @@ def build(
     def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
         """SQS batch in, ids of the messages to receive again out."""
         logger.append_keys(function_request_id=context.aws_request_id)
-        report = ingestion.ingest([received_text(record) for record in event["Records"]])
+        deadline_ms = now_ms() + context.get_remaining_time_in_millis()
+        report = ingestion.ingest([received_text(record) for record in event["Records"]], deadline_ms)
         batch_log.line(
             "batch ingested",
             context,
-            **{**asdict(report), "failed": len(report.failed)},
+            **report.counts(),
+            steps=report.steps,
             oldest_ms=oldest_ms(event["Records"], now_ms()),
         )
         duplicates.note("event", report.duplicates)

@@ -10,7 +10,6 @@ from webhooks.aws.clients import Clients
 from webhooks.aws.eventbridge import EventBridgeBus
 from webhooks.aws.sqs import Queue, SqsDeliveries, SqsJobs
 from webhooks.batch_log import REPLAY, REPLAY_JOBS, BatchLog, Context, Handler
-from webhooks.errors import Unavailable
 from webhooks.messages import failures, received_deliveries
 from webhooks.recovery.dead_letter_writer import DeadLetterWriter
 from webhooks.recovery.replay import Replayer
@@ -66,7 +65,7 @@ def build(
         for record in records:
             try:
                 job = jobs.run(json.loads(record["body"])["job_id"], deadline_ms)
-            except (Unavailable, ValueError, KeyError, TypeError):
+            except Exception:  # whatever one job brings out must not cost the others anything
                 logger.exception("job message stays in the queue", extra={"message_id": record["messageId"]})
                 failed.append(record["messageId"])
                 continue
@@ -78,13 +77,9 @@ def build(
 
     def bury(records: list[dict[str, Any]], context: Context) -> list[str]:
         batch, unreadable = received_deliveries(records)
-        try:
-            report = dead_letter_writer.bury(batch, unreadable)
-        except Unavailable:
-            logger.exception("batch returned to the queue")
-            burial_log.line("dead letters kept", context, received=len(records), failed=len(records))
-            return [record["messageId"] for record in records]
-        burial_log.line("dead letters kept", context, received=len(records), **asdict(report), failed=0)
-        return []
+        report = dead_letter_writer.bury(batch, unreadable)
+        counts = {**asdict(report), "again": len(report.again), "failed": len(report.again)}
+        burial_log.line("dead letters kept", context, received=len(records), **counts)
+        return list(report.again)
 
     return handler

@@ -43,11 +43,15 @@ def pack_body(raw: bytes) -> bytes:
 
 
 def unpack(packed: bytes) -> bytes:
-    """What was packed, byte for byte."""
+    """What was packed, byte for byte. Raises ValueError for what a newer version has packed in another way."""
     marker, content = packed[:1], packed[1:]
     if marker == _DEFLATED_WITH_DICTIONARY:
         return zlib.decompressobj(-zlib.MAX_WBITS, zdict=_DICTIONARY).decompress(content)
-    return zlib.decompress(content) if marker == _DEFLATED else content
+    if marker == _DEFLATED:
+        return zlib.decompress(content)
+    if marker not in (_PLAIN, b""):
+        raise ValueError(f"nobody here knows what was packed with the marker {marker!r}")
+    return content
 
 
 def _smaller(raw: bytes, deflated: bytes | None) -> bytes:

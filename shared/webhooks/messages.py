@@ -16,6 +16,7 @@ from webhooks.ids import is_id
 from webhooks.models.delivery import DeliveryRecord
 
 META_ATTRIBUTE = "meta"
+HANDED_BACK_ATTRIBUTE = "handed_back"
 MAX_TEXT = 1_000  # all of them become parts of keys, which have at most 2 KB, or of an item
 M = TypeVar("M")
 
@@ -100,13 +101,15 @@ class DeliveryMessage:
 
 @dataclass(frozen=True, slots=True)
 class Received(Generic[M]):
-    """A message as SQS handed it over."""
+    """A message as SQS handed it over. `handed_back`: as a delivery message has it, where the message cannot say it."""
 
     message: M
     message_id: str
     receipt_handle: str
     receive_count: int
     sent_at_ms: int
+    group: str | None = None
+    handed_back: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,8 @@ def received_text(record: Mapping[str, Any]) -> Received[str]:
         receipt_handle=record["receiptHandle"],
         receive_count=int(attributes["ApproximateReceiveCount"]),
         sent_at_ms=int(attributes["SentTimestamp"]),
+        group=attributes.get("MessageGroupId"),
+        handed_back=int(_attribute(record, HANDED_BACK_ATTRIBUTE) or 0),
     )
 
 
@@ -184,7 +189,11 @@ def group_of(owner: str) -> str:
 
 
 def _meta(record: Mapping[str, Any]) -> str | None:
-    attribute = record.get("messageAttributes", {}).get(META_ATTRIBUTE)
+    return _attribute(record, META_ATTRIBUTE)
+
+
+def _attribute(record: Mapping[str, Any], name: str) -> str | None:
+    attribute = record.get("messageAttributes", {}).get(name)
     return None if attribute is None else attribute.get("stringValue")
 
 

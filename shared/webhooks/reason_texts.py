@@ -29,6 +29,7 @@ _NOT_QUEUED = {
     "resource_mismatch": "The webhook's subscriptions to this event type are bound to other resources.",
     "not_subscribed": "The webhook had no active subscription to this event type.",
     "invalid_filter": "A filter of the webhook's subscriptions cannot be read.",
+    "unreadable": "This service could not read the webhook's subscriptions when the event came. It can be recovered.",
     "unknown_event_type": "The service does not know this event type, so the event went to nobody.",
     "speaks_of_itself": "The event speaks of this very webhook; such events go to other webhooks only.",
     "created_later": "The webhook was created after the event came.",

@@ -25,6 +25,7 @@ Fault = Literal[
     "hot_partition",
     "transaction_conflict",
     "cut_off",
+    "statement_refused",
     "visibility_refused",
 ]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
@@ -43,6 +44,7 @@ SOURCES: dict[Fault, str] = {
     "hot_partition": "Amazon DynamoDB Developer Guide: 1,000 write and 3,000 read units a second for a partition key",
     "transaction_conflict": "Amazon DynamoDB Developer Guide, transaction conflict handling",
     "cut_off": "BatchExecuteStatement, SendMessageBatch, PutEvents are not atomic: half is done, the answer is lost",
+    "statement_refused": "Amazon DynamoDB API Reference, BatchStatementError: ValidationError for some of a batch",
     "visibility_refused": "Amazon SQS Developer Guide: at most 12 hours from the receive, and only in flight",
 }
 PARTIAL = (
@@ -58,6 +60,7 @@ _WHERE: dict[str, tuple[str, ...]] = {
     "hot_partition": (*_READS, *_WRITES),
     "transaction_conflict": _WRITES,
     "cut_off": PARTIAL[1:],
+    "statement_refused": ("batch_execute_statement",),
     "visibility_refused": ("change_message_visibility_batch",),
 }
 _CODES: dict[tuple[str, str], str] = {
@@ -121,6 +124,8 @@ def _strike(fault: str, service: str, operation: str, call: Callable[..., Any], 
             return call(**request)
         case "partial" | "visibility_refused":
             return _partial(operation, call, request, "ThrottlingError", sender_fault=fault != "partial")
+        case "statement_refused":
+            return _partial(operation, call, request, "ValidationError", sender_fault=True)
         case "cut_off":
             _partial(operation, call, request, "", sender_fault=False)
             raise lost_answer()

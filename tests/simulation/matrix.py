@@ -32,7 +32,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     ),
     "ingest": (
         "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.query",
-        "dynamodb.transact_write_items", "sqs.send_message_batch",
+        "dynamodb.transact_write_items", "sqs.change_message_visibility_batch", "sqs.send_message_batch",
     ),
     "sender": (
         "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.query",

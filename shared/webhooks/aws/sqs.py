@@ -5,6 +5,7 @@ Limits: 10 entries and 1 MiB a batch, DelaySeconds at most 900, visibility at mo
 """
 
 import json
+import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,14 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from webhooks.errors import Unavailable
-from webhooks.messages import META_ATTRIBUTE, DeliveryMessage, Unreadable, group_of
+from webhooks.messages import (
+    HANDED_BACK_ATTRIBUTE,
+    META_ATTRIBUTE,
+    DeliveryMessage,
+    Received,
+    Unreadable,
+    group_of,
+)
 from webhooks.models.event import Event
 
 BATCH_ENTRIES = 10
@@ -70,7 +78,7 @@ class Queue:
             pending = {str(i): message for i, message in enumerate(batch)}
             for turn in range(ROUNDS):
                 if turn:
-                    self._sleep(0.05 * 2**turn)
+                    self._sleep(random.uniform(0.5, 1) * 0.05 * 2**turn)  # noqa: S311 - spreads load, guards nothing
                 entries = [message.entry(entry_id) for entry_id, message in pending.items()]
                 answer = _call(self._client.send_message_batch, QueueUrl=self._url, Entries=entries)
                 failed: list[dict[str, Any]] = answer.get("Failed", [])
@@ -151,6 +159,19 @@ class SqsIngest:
     def continue_fan_out(self, continuations: Sequence[Mapping[str, object]], group: str) -> None:
         """Ask ingestion to go on with the next page of an event's webhooks."""
         self._queue.send([Outgoing(json.dumps({"continue": dict(each)}), group) for each in continuations])
+
+    def hand_back(self, messages: Sequence[tuple[Received[str], int]]) -> None:
+        """Have copies take the place of messages, each after a delay in seconds. Raises Unavailable."""
+        self._queue.send(
+            [
+                Outgoing(each.message, each.group, {HANDED_BACK_ATTRIBUTE: str(each.handed_back + 1)}, delay)
+                for each, delay in messages
+            ]
+        )
+
+    def postpone(self, delays: Sequence[tuple[str, int]]) -> None:
+        """Make messages visible again after seconds: (receipt handle, seconds). Best effort."""
+        self._queue.postpone(delays)
 
     def refuse(self, body: str, reason: str) -> None:
         """Put a message that cannot be read on this queue with the reason beside it."""

@@ -31,8 +31,11 @@ class DeliveryRecords(Protocol):
 
     def save(
         self, changes: Sequence[tuple[DeliveryRecord, DeliveryRecord]], details: Sequence[AttemptDetail] = ()
-    ) -> Sequence[bool]:
-        """Conditional writes; False: the stored revision is another. Raises Unavailable."""
+    ) -> Sequence[bool | None]:
+        """Conditional writes; False: the stored revision is another. None: AWS did not take this one.
+
+        Raises Unavailable where it takes none.
+        """
         ...
 
 
@@ -66,12 +69,8 @@ class Conclusion:
 
     def conclude(self, jobs: Sequence[Job], states: Mapping[str, EndpointState], report: SendReport) -> None:
         """Record outcomes and act on them. Never raises when AWS fails: the messages concerned stay in the queue."""
-        try:
-            advances = self._record(jobs, report)
-        except Unavailable as exc:
-            report.give_back([job.received for job in jobs], exc)
-            return
-        self._note_health(jobs, states)
+        advances = self._record(jobs, report)
+        self._note_health([job for job, _ in advances], states)
         self._bury([(job, done) for job, done in advances if done.then == "dead_letter"], report)
         again = [(job, done) for job, done in advances if done.then == "again"]
         report.again.update(job.received.message_id for job, _ in again)
@@ -85,11 +84,10 @@ class Conclusion:
         writer = secrets.token_hex(3)
         for _ in range(RACES):
             advances = [(job, done) for job in jobs if (done := self._advance(job, writer, report)) is not None]
-            lost = self._save(advances)
-            settled += [(job, done) for job, done in advances if not any(job is each for each in lost)]
-            if not lost:
+            saved, jobs = self._save(advances, report)
+            settled += saved
+            if not jobs:
                 return settled
-            jobs = lost
         report.give_back([job.received for job in jobs], Unavailable("their records kept changing"))
         return settled
 
@@ -101,22 +99,38 @@ class Conclusion:
             report.give_back([job.received], exc)
             return None
 
-    def _save(self, advances: Sequence[tuple[Job, Advance]]) -> list[Job]:
-        """Returns the jobs whose record somebody else has changed, with that record."""
+    def _save(
+        self, advances: Sequence[tuple[Job, Advance]], report: SendReport
+    ) -> tuple[list[tuple[Job, Advance]], list[Job]]:
+        """What is written, and the jobs whose record somebody else has changed, with that record."""
+        settled = [(job, done) for job, done in advances if done.record is None]
         writes = [(job, done, done.record) for job, done in advances if done.record is not None]
-        saved = self._records.save(
-            [(job.base, record) for job, _, record in writes],
-            [done.detail for _, done, _ in writes if done.detail is not None],
-        )
-        doubtful = [(job, record) for (job, _, record), ok in zip(writes, saved, strict=True) if not ok]
-        fresh = self._records.get([(job.message.webhook_id, job.message.delivery_id) for job, _ in doubtful])
+        try:
+            saved = self._records.save(
+                [(job.base, record) for job, _, record in writes],
+                [done.detail for _, done, _ in writes if done.detail is not None],
+            )
+        except Unavailable as exc:
+            report.give_back([job.received for job, _, _ in writes], exc)
+            return settled, []
+        settled += [(job, done) for (job, done, _), ok in zip(writes, saved, strict=True) if ok]
+        undone = [job.received for (job, _, _), ok in zip(writes, saved, strict=True) if ok is None]
+        report.give_back(undone, Unavailable("their outcome was not taken"))
+        doubtful = [each for each, ok in zip(writes, saved, strict=True) if ok is False]
+        try:
+            fresh = self._records.get([(job.message.webhook_id, job.message.delivery_id) for job, _, _ in doubtful])
+        except Unavailable as exc:
+            report.give_back([job.received for job, _, _ in doubtful], exc)
+            return settled, []
         lost: list[Job] = []
-        for job, record in doubtful:
+        for job, done, record in doubtful:
             stored = fresh.get(job.message.delivery_id)
-            if stored != record:  # else it is this very write, whose answer was lost
+            if stored == record:  # it is this very write, whose answer was lost
+                settled.append((job, done))
+            else:
                 job.base = stored or begin(job.message)
                 lost.append(job)
-        return lost
+        return settled, lost
 
     def _note_health(self, jobs: Sequence[Job], states: Mapping[str, EndpointState]) -> None:
         attempts: dict[str, list[tuple[Job, Attempted]]] = {}

@@ -14,7 +14,7 @@ from webhooks.delivery.admission import Admission, SenderPolicy
 from webhooks.delivery.classification import Classification, classify
 from webhooks.delivery.conclusion import Conclusion
 from webhooks.delivery.endpoint_state import DeliveryContext, EndpointState
-from webhooks.delivery.hand_back import Queue, hand_back
+from webhooks.delivery.hand_back import MOST_COPIES, Queue, hand_back
 from webhooks.delivery.job import Job, SendReport
 from webhooks.delivery.lifecycle import attempts_used, begin
 from webhooks.delivery.ports import Transport
@@ -100,10 +100,14 @@ class Sender:
         by_webhook: dict[str, list[Job]] = {}
         admitted: list[Job] = []
         met: set[tuple[str, int]] = set()
+        busy: list[Received[DeliveryMessage]] = []
         for received in batch:
             message = received.message
             if not context.readable(message.webhook_id, message.delivery_id):
                 report.set_aside(received)
+                continue
+            if not context.was_read(message.webhook_id, message.delivery_id):
+                busy.append(received)
                 continue
             base = context.records.get(message.delivery_id) or begin(message)
             job = Job(received, base, context.webhooks.get(message.webhook_id))
@@ -113,6 +117,7 @@ class Sender:
                 continue
             met.add((message.delivery_id, message.generation))
             by_webhook.setdefault(message.webhook_id, []).append(job)
+        report.give_back(busy, Unavailable("their partition of the table is too busy"), untouched=True)
         for webhook_id, group in by_webhook.items():
             try:
                 self._admission.admit(group, context.states.get(webhook_id, EndpointState()))
@@ -121,7 +126,8 @@ class Sender:
                 report.give_back([job.received for job in group], exc, untouched=True)
             except Exception as exc:  # what one webhook brings out must not cost the others anything
                 logger.exception("webhook %s could not be judged", webhook_id)
-                report.give_back([job.received for job in group], exc, untouched=True)
+                for job in group:
+                    report.give_back([job.received], exc, untouched=job.message.handed_back < MOST_COPIES)
         return admitted
 
     async def _send(self, job: Job, webhook: Webhook, report: SendReport) -> None:

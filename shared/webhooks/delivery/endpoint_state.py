@@ -37,14 +37,19 @@ class DeliveryContext:
     """What one read found for a batch of deliveries: by webhook id, and by delivery id.
 
     `unreadable`: webhooks and deliveries whose items this version cannot read. Nothing is known of them, so nothing may
-    be done with them; they are no others' concern.
+    be done with them; they are no others' concern. `unread`: those whose items were too busy to be read now.
     """
 
     webhooks: Mapping[str, Webhook]
     states: Mapping[str, EndpointState]
     records: Mapping[str, DeliveryRecord]
     unreadable: frozenset[str] = frozenset()
+    unread: frozenset[str] = frozenset()
 
     def readable(self, webhook_id: str, delivery_id: str | None = None) -> bool:
         """Whether all that stands in the table of this webhook and delivery could be read."""
         return self.unreadable.isdisjoint((webhook_id, delivery_id or webhook_id))
+
+    def was_read(self, webhook_id: str, delivery_id: str) -> bool:
+        """Whether all of it was there to be read."""
+        return self.unread.isdisjoint((webhook_id, delivery_id))

@@ -17,6 +17,7 @@ SOONEST_SECONDS = 5
 SPREAD_SECONDS = 15  # what an outage has gathered must not come all at once
 GROWTH = 1.3  # an outage of a minute costs no more than another one, one of hours a try every few minutes
 LONGEST_SECONDS = 370  # the queue's own visibility timeout
+MOST_COPIES = 100  # for a fault of ours, some nine hours: then receives count, and the dead-letter queue ends it
 
 logger = logging.getLogger(__name__)
 
@@ -38,19 +39,21 @@ def hand_back(queue: Queue, report: SendReport, random: Callable[[], float]) -> 
 
     What SQS does not take is left to the visibility timeout.
     """
-    first = [received for received in report.untouched if received.receive_count == 1]
-    later = [received for received in report.untouched if received.receive_count > 1] + report.doubtful
+    first = [each for each in report.untouched if each.receive_count == 1]
+    copied = {each.message_id for each in first}
+    later = [each for each in [*report.untouched, *report.doubtful] if each.message_id not in copied]
     try:
         if first:
             copies = [replace(each.message, handed_back=each.message.handed_back + 1) for each in first]
-            queue.send([(copy, _seconds(copy.handed_back, random())) for copy in copies])
-            report.again.difference_update(received.message_id for received in first)
+            queue.send([(copy, delay_seconds(copy.handed_back, random())) for copy in copies])
+            report.again -= copied
         if later:
-            queue.postpone([(each.receipt_handle, _seconds(each.receive_count, random())) for each in later])
+            queue.postpone([(each.receipt_handle, delay_seconds(each.receive_count, random())) for each in later])
     except Unavailable as exc:
         logger.warning("%d messages are left to their visibility timeout: %s", len(report.again), exc)
 
 
-def _seconds(times: int, random: float) -> int:
+def delay_seconds(times: int, random: float) -> int:
+    """When a message comes again that has come so many times; `random` is from 0 to 1."""
     spread = (SOONEST_SECONDS + SPREAD_SECONDS * random) * GROWTH ** min(times - 1, 20)
     return int(min(spread, LONGEST_SECONDS))

@@ -49,8 +49,8 @@ class DeliveryContexts(Protocol):
         self,
         changes: Sequence[tuple[DeliveryRecord | None, DeliveryRecord]],
         details: Sequence[AttemptDetail] = (),
-    ) -> Sequence[bool]:
-        """Write each record where it still is as it was read (before, after): False where it was not."""
+    ) -> Sequence[bool | None]:
+        """Write each record where it still is as it was read (before, after): True where that was done."""
         ...
 
 

@@ -16,7 +16,7 @@ from webhooks.delivery.lifecycle import released
 from webhooks.delivery.ports import DeliveryContexts, DeliveryQueue, EndpointStates
 from webhooks.delivery.send_gate import GENTLE_PER_MINUTE, gate_of
 from webhooks.errors import Unavailable
-from webhooks.messages import group_of, message_of
+from webhooks.messages import DeliveryMessage, group_of, message_of
 from webhooks.models.delivery import DeliveryRecord
 from webhooks.models.webhook import Webhook
 
@@ -144,7 +144,8 @@ class Release:
                 context = self._store.around(deliveries)
                 waiting = [r for r in context.records.values() if _is_due(r) and context.readable(r.webhook_id)]
                 report.unreadable += sum(not context.readable(w, d) for w, d in deliveries)
-                report.due += self._send(waiting, context, [_delay(r, self._now_ms()) for r in waiting])
+                delays = [_delay(record, self._now_ms()) for record in waiting]
+                report.due += self._send(waiting, context, delays, report)
         return to_wake
 
     def _drain(self, webhook_id: str, deadline_ms: int) -> tuple[bool, ReleaseReport]:
@@ -196,11 +197,11 @@ class Release:
         report.unreadable += sum(not context.readable(w, d) for w, d in ids)
         granted = len(waiting)
         if rate is None:
-            report.from_rooms += self._send(waiting, context, [0] * len(waiting))
+            report.from_rooms += self._send(waiting, context, [0] * len(waiting), report)
         else:
             granted, first_in_seconds = self._reserve(webhook_id, state, len(waiting), rate)
             delays = [int(first_in_seconds + position / rate) for position in range(granted)]
-            report.from_rooms += self._send(waiting[:granted], context, delays, reserved=True)
+            report.from_rooms += self._send(waiting[:granted], context, delays, report, reserved=True)
         if waiting and limit == CHUNK and len(ids) == CHUNK and granted == len(waiting):
             return True
         self._states.reschedule(webhook_id, state, now_ms + PERIOD_MS)
@@ -234,20 +235,28 @@ class Release:
         records: Sequence[DeliveryRecord],
         context: DeliveryContext,
         delays: Sequence[int],
+        report: ReleaseReport,
         *,
         reserved: bool = False,
     ) -> int:
         now_ms = self._now_ms()
-        marks = [(record, released(record, now_ms).changed(revision=record.revision + 1)) for record in records]
-        messages = [
-            (message_of(back, _group(record, context), (record.body or b"").decode(), reserved=reserved), delay)
-            for (record, back), delay in zip(marks, delays, strict=True)
-        ]
+        marks: list[tuple[DeliveryRecord, DeliveryRecord]] = []
+        messages: list[tuple[DeliveryMessage, int]] = []
+        for record, delay in zip(records, delays, strict=True):
+            back = released(record, now_ms).changed(revision=record.revision + 1)
+            try:
+                message = message_of(back, _group(record, context), (record.body or b"").decode(), reserved=reserved)
+            except ValueError:  # its body is no text: the others go out
+                report.unreadable += 1
+                logger.exception("delivery %s cannot be sent", record.delivery_id)
+                continue
+            marks.append((record, back))
+            messages.append((message, delay))
         self._queue.send(messages)
         if messages:
-            logger.info("released", extra={"delivery_ids": [record.delivery_id for record in records]})
-        self._store.save(marks)  # one that does not hold was acted on meanwhile
-        return len(records)
+            logger.info("released", extra={"delivery_ids": [record.delivery_id for record, _ in marks]})
+        self._store.save(marks)  # one that does not hold was acted on meanwhile; one not taken goes out once more
+        return len(messages)
 
 
 def _is_due(record: DeliveryRecord) -> bool:

@@ -7,10 +7,11 @@ crash in between is finished by the same message's next receive, from the record
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol, cast, get_args
 
+from webhooks.delivery.hand_back import delay_seconds
 from webhooks.delivery.ports import DeliveryQueue
 from webhooks.errors import Invalid, PoisonMessage, TooLarge, Unavailable
 from webhooks.event_types import OPERATIONAL_EVENT_TYPES
@@ -25,6 +26,8 @@ from webhooks.times import parse_rfc3339
 PAGE = 500  # webhooks a page of one event's fan-out
 MAX_MESSAGE_BYTES = 1024 * 1024  # SQS takes no more
 MAX_TOKEN = 256  # ours have 40 characters, EventBridge's ids 36
+CALL_MS = 10_000  # a call to AWS ends by then
+RECORDING_MS = 15_000  # what recording and sending what is decided takes at worst
 DAY_MS = 86_400_000
 MAX_MESSAGE_DEPTH = 36  # an event's own 32 and the envelope around it
 # CPU of matching one event. What takes longer at first is matched again alone, when those beside it are on their way.
@@ -38,12 +41,15 @@ logger = logging.getLogger(__name__)
 class EventStore(Protocol):
     """Where events and their decisions are recorded."""
 
-    def insert(self, records: Sequence[EventRecord]) -> Sequence[Literal["inserted", "exists"]]:
-        """Conditional inserts. Raises Unavailable."""
+    def insert(self, records: Sequence[EventRecord]) -> Sequence[Literal["inserted", "exists", "undone", "refused"]]:
+        """Conditional inserts. "undone": it may be there; "refused": no repeat will be taken. Raises Unavailable."""
         ...
 
     def get(self, keys: Sequence[tuple[str, str, int]], now_ms: int) -> Mapping[tuple[str, str, int], EventRecord]:
-        """Consistent reads by (event id, scope, page), without what has expired. Raises Unavailable."""
+        """Consistent reads by (event id, scope, page), without what has expired or cannot be read.
+
+        Raises Unavailable.
+        """
         ...
 
     def remove_expired(self, records: Sequence[EventRecord], now_ms: int) -> None:
@@ -58,6 +64,14 @@ class IngestQueue(Protocol):
         """Ask for the next page of an event's webhooks. Raises Unavailable."""
         ...
 
+    def hand_back(self, messages: Sequence[tuple[Received[str], int]]) -> None:
+        """Have copies take the place of messages, each after a delay in seconds. Raises Unavailable."""
+        ...
+
+    def postpone(self, delays: Sequence[tuple[str, int]]) -> None:
+        """Show messages again after seconds. Raises Unavailable."""
+        ...
+
 
 class RefusedQueue(Protocol):
     """Takes ingest messages that no retry would make readable."""
@@ -69,9 +83,16 @@ class RefusedQueue(Protocol):
 
 @dataclass(slots=True)
 class IngestReport:
-    """The result of one batch. `failed` holds the ids of messages to receive again."""
+    """The result of one batch, as ids of messages: `failed` are to be received again.
+
+    `waiting` lacked AWS, or time, and `touched` are those of which something may be recorded; `faulty` brought out a
+    fault of ours.
+    """
 
     failed: set[str] = field(default_factory=set[str])
+    waiting: set[str] = field(default_factory=set[str])
+    touched: set[str] = field(default_factory=set[str])
+    faulty: set[str] = field(default_factory=set[str])
     events: int = 0
     duplicates: int = 0
     resumed: int = 0
@@ -81,6 +102,23 @@ class IngestReport:
     missed: int = 0
     skipped: int = 0
     steps: list[str] = field(default_factory=list[str])  # "evt_... N queued", for whoever follows an event
+
+    def counts(self) -> dict[str, int]:
+        """The numbers of it, by name."""
+        numbers = {each.name: getattr(self, each.name) for each in fields(self) if each.type is int}
+        return {"failed": len(self.failed), **numbers}
+
+    def put_off(self, message_ids: Iterable[str], cause: Exception) -> None:
+        """These come again, through no fault of their own."""
+        for message_id in message_ids:
+            logger.warning("message %s returned to the queue: %s", message_id, cause)
+            self.failed.add(message_id)
+            self.waiting.add(message_id)
+
+    def note_fault(self, message_id: str) -> None:
+        """This comes again, and ends in the dead-letter queue if it always does this."""
+        self.failed.add(message_id)
+        self.faulty.add(message_id)
 
 
 class _OverTime(Exception):
@@ -109,6 +147,10 @@ class _Decided:
     record: EventRecord
     groups: Mapping[str, str]  # by webhook id
 
+    @property
+    def key(self) -> tuple[str, str, int]:
+        return self.record.event_id, self.record.scope, self.record.page
+
 
 class Ingestion:
     """The use case of functions/ingest."""
@@ -124,6 +166,7 @@ class Ingestion:
         event_types: Iterable[str],
         now_ms: Callable[[], int],
         cpu_seconds: Callable[[], float],
+        random: Callable[[], float],
     ) -> None:
         self._routes = routes
         self._events = events
@@ -133,29 +176,57 @@ class Ingestion:
         self._event_types = frozenset(event_types) | frozenset(OPERATIONAL_EVENT_TYPES)
         self._now_ms = now_ms
         self._cpu_seconds = cpu_seconds
+        self._random = random
 
-    def ingest(self, messages: Sequence[Received[str]]) -> IngestReport:
-        """Record and fan out a batch. A message that fails is reported, and does not affect the others."""
+    def ingest(self, messages: Sequence[Received[str]], deadline_ms: int) -> IngestReport:
+        """Record and fan out a batch. A message that fails is reported, and does not affect the others.
+
+        What cannot be recorded before the deadline is not begun.
+        """
         report = IngestReport()
         began_ms = self._now_ms()
         read = (each for message in messages for each in self._read(message, report))
         pending = list({(each.token, each.event.event_id, each.page): each for each in read}.values())  # copies go
-        if not pending:
-            return report
         pending.sort(key=lambda each: each.event.scope)  # so that no scope's routes are loaded twice for want of room
+        versions: Versions = {}
         try:
-            versions = self._routes.versions(each.event for each in pending)
+            if pending:
+                versions = self._routes.versions(each.event for each in pending)
         except Unavailable as exc:
-            _hand_back(pending, exc, report)
-            return report
+            report.put_off([each.message_id for each in pending], exc)
+            pending = []
         slow: list[_Pending] = []
-        self._keep([d for each in pending if (d := self._decide_first(each, versions, slow, report))], report)
+        decided = (self._decide_first(each, versions, slow, deadline_ms, report) for each in pending)
+        self._keep([each for each in decided if each is not None], deadline_ms, report)
         for each in slow:
             if self._now_ms() - began_ms > LATE_MS:
-                report.failed.add(each.message_id)
-            elif decided := self._decide_alone(each, versions, report):
-                self._keep([decided], report)
+                report.put_off([each.message_id], Unavailable("the time for slow events is over"))
+            elif one := self._decide_alone(each, versions, report):
+                self._keep([one], deadline_ms, report)
+        self._hand_back(messages, report)
         return report
+
+    def _hand_back(self, messages: Sequence[Received[str]], report: IngestReport) -> None:
+        """Have what waits come again soon, spread, and later each time. What SQS does not take is left to the
+        visibility timeout, and so is what brought out a fault."""
+        waiting = [each for each in messages if each.message_id in report.waiting - report.faulty]
+        copied = [each for each in waiting if each.receive_count == 1 and each.message_id not in report.touched]
+        gone = {each.message_id for each in copied}
+        delays = [
+            (each.receipt_handle, delay_seconds(each.receive_count, self._random()))
+            for each in waiting
+            if each.message_id not in gone
+        ]
+        try:
+            if copied:
+                self._ingest_queue.hand_back(
+                    [(each, delay_seconds(each.handed_back + 1, self._random())) for each in copied]
+                )
+                report.failed -= gone
+            if delays:
+                self._ingest_queue.postpone(delays)
+        except Unavailable as exc:
+            logger.warning("%d messages are left to their visibility timeout: %s", len(waiting), exc)
 
     def _read(self, message: Received[str], report: IngestReport) -> list[_Pending]:
         try:
@@ -166,11 +237,12 @@ class Ingestion:
                 return self._read_events(document, message, report)
             except (Invalid, TooLarge, PoisonMessage) as exc:
                 self._refuse(message.message, exc, report)
-                return []
         except Unavailable as exc:
-            logger.warning("message %s returned to the queue: %s", message.message_id, exc)
-            report.failed.add(message.message_id)
-            return []
+            report.put_off([message.message_id], exc)
+        except Exception:  # nor must one message
+            logger.exception("message %s could not be read", message.message_id)
+            report.note_fault(message.message_id)
+        return []
 
     def _read_events(self, document: Mapping[str, Any], message: Received[str], report: IngestReport) -> list[_Pending]:
         token, raws, made_ms = _envelope(document, message)
@@ -210,9 +282,12 @@ class Ingestion:
         report.refused += 1
 
     def _decide_first(
-        self, each: _Pending, versions: Versions, slow: list[_Pending], report: IngestReport
+        self, each: _Pending, versions: Versions, slow: list[_Pending], deadline_ms: int, report: IngestReport
     ) -> _Decided | None:
         """None for what is `slow`, and for what must come again."""
+        if self._now_ms() > deadline_ms - RECORDING_MS:
+            report.put_off([each.message_id], Unavailable("the invocation's time is nearly over"))
+            return None
         try:
             return self._decide_within(FIRST_SECONDS, each, versions, report)
         except _OverTime:
@@ -225,11 +300,7 @@ class Ingestion:
             return self._decide_within(ALONE_SECONDS, each, versions, report)
         except _OverTime:
             cause = f"matching the event with the filters of its scope takes more than {ALONE_SECONDS:g} s"
-            body = _alone(each.token, each.event.publisher, each.event.payload)
-            try:
-                self._refuse(body, TooLarge(cause), report)
-            except Unavailable as exc:
-                _hand_back([each], exc, report)
+            self._put_aside(each, cause, report)
             return None
 
     def _decide_within(
@@ -247,23 +318,20 @@ class Ingestion:
         except _OverTime:
             raise
         except Unavailable as exc:
-            _hand_back([each], exc, report)
+            report.put_off([each.message_id], exc)
         except Exception:  # a fault of ours that one event brings out must not cost its neighbours anything
             logger.exception("event %s could not be matched", each.event.event_id)
-            report.failed.add(each.message_id)
+            report.note_fault(each.message_id)
         return None
 
-    def _keep(self, decided: Sequence[_Decided], report: IngestReport) -> None:
+    def _keep(self, decided: Sequence[_Decided], deadline_ms: int, report: IngestReport) -> None:
         """Record the decisions and send the deliveries."""
-        if not decided:
-            return
         try:
             decided = self._not_known_by_former_ids(decided, report)
-            settled = self._settle([each.record for each in decided], report)
-            kept = [replace(d, record=record) for d, record in zip(decided, settled, strict=True) if record is not None]
-            self._fan_out(kept, report)
         except Unavailable as exc:
-            _hand_back([each.pending for each in decided], exc, report)
+            report.put_off([each.pending.message_id for each in decided], exc)
+            return
+        self._fan_out(self._settle(decided, report), deadline_ms - CALL_MS, report)
 
     def _not_known_by_former_ids(self, decided: Sequence[_Decided], report: IngestReport) -> Sequence[_Decided]:
         """Without the repeats of requests that an older version took: it derived other ids, and noted no publisher."""
@@ -308,67 +376,115 @@ class Ingestion:
             continues_after=last,
         )
 
-    def _settle(self, records: Sequence[EventRecord], report: IngestReport) -> list[EventRecord | None]:
-        """Insert; where an event was there before, its record decides (same token) or it is a duplicate (None).
+    def _settle(self, decided: Sequence[_Decided], report: IngestReport) -> list[_Decided]:
+        """Insert; where an event was there before, its record decides (same token) or it is a duplicate.
 
         Another publisher's event of the same id makes no duplicate, or whoever guesses an id could have its event
         dropped. The later one goes on under an id of its own, since receivers tell repeats by the id.
         """
-        settled: list[EventRecord | None] = list(records)
-        results = list(self._events.insert(records))
-        taken = [i for i, result in enumerate(results) if result == "exists"]
-        if taken:
-            existing = dict(self._events.get([_key(records[i]) for i in taken], self._now_ms()))
-            if expired := [i for i in taken if _key(records[i]) not in existing]:
-                existing |= self._take_over([records[i] for i in expired])
-                taken = [i for i in taken if i not in expired or _key(records[i]) in existing]
-            others = [i for i in taken if _is_others(existing[_key(records[i])], records[i])]
-            renamed = self._settle([_renamed(records[i]) for i in others], report) if others else []
-            for i, record in zip(others, renamed, strict=True):
-                settled[i] = record
-            for i in (i for i in taken if i not in others):
-                stored = existing[_key(records[i])]
-                settled[i] = stored if stored.token == records[i].token else None
-                report.resumed += stored.token == records[i].token
-                report.duplicates += stored.token != records[i].token
-        report.events += len(results) - len(taken)
-        return settled
+        report.touched.update(each.pending.message_id for each in decided)
+        taken: list[_Decided] = []
+        settled = self._insert(decided, taken, report)
+        try:
+            stored = self._stored(taken)
+            expired = [each for each in taken if each.key not in stored]  # and not collected by TTL yet
+            if expired:
+                self._events.remove_expired([each.record for each in expired], self._now_ms())
+                taken = [each for each in taken if each.key in stored]
+                settled += self._insert(expired, taken, report)
+                stored |= self._stored([each for each in taken if each.key not in stored])
+        except Unavailable as exc:
+            report.put_off([each.pending.message_id for each in taken], exc)
+            return settled
+        others: list[_Decided] = []
+        for each in taken:
+            record = stored.get(each.key)
+            if record is not None and _is_others(record, each.record):
+                others.append(replace(each, record=_renamed(each.record)))
+            elif record is None:
+                report.put_off([each.pending.message_id], Unavailable("its event's item changes, or cannot be read"))
+            elif record.token == each.record.token:
+                report.resumed += 1
+                settled.append(replace(each, record=record))
+            else:
+                report.duplicates += 1
+        if others:
+            settled += self._settle(others, report)
+        order = {id(each.pending): position for position, each in enumerate(decided)}
+        return sorted(settled, key=lambda each: order[id(each.pending)])
 
-    def _take_over(self, records: Sequence[EventRecord]) -> Mapping[tuple[str, str, int], EventRecord]:
-        """Insert where expired events, not collected by TTL yet, are in the way. Returns what others inserted first."""
-        self._events.remove_expired(records, self._now_ms())
-        results = self._events.insert(records)
-        late = [_key(record) for record, result in zip(records, results, strict=True) if result == "exists"]
-        if not late:
-            return {}
-        found = self._events.get(late, self._now_ms())
-        if len(found) < len(late):
-            raise Unavailable("an event of the same id keeps changing")
-        return found
+    def _insert(self, decided: Sequence[_Decided], taken: list[_Decided], report: IngestReport) -> list[_Decided]:
+        """What is inserted; what was there before is added to `taken`."""
+        inserted: list[_Decided] = []
+        try:
+            results = self._events.insert([each.record for each in decided]) if decided else ()
+        except Unavailable as exc:
+            report.put_off([each.pending.message_id for each in decided], exc)
+            return inserted
+        for each, result in zip(decided, results, strict=True):
+            if result == "inserted":
+                report.events += 1
+                inserted.append(each)
+            elif result == "exists":
+                taken.append(each)
+            elif result == "undone":
+                report.put_off([each.pending.message_id], Unavailable("its event was not taken"))
+            else:
+                self._put_aside(each.pending, "the table refused the event's item", report)
+        return inserted
 
-    def _fan_out(self, settled: Sequence[_Decided], report: IngestReport) -> None:
-        outgoing: list[tuple[DeliveryMessage, int]] = []
-        for each in settled:
-            record = each.record
-            outgoing += [(_message(each, webhook_id), 0) for webhook_id in record.queued]
-            report.queued += len(record.queued)
-            report.steps.append(f"{record.event_id} {len(record.queued)} queued")
-            report.missed += len(record.missed)
-            report.skipped += sum(record.skipped_counts.values())
-            report.unknown_type += record.skipped_counts.get("unknown_event_type", 0)
-        self._deliveries.send(outgoing)
-        for record in (each.record for each in settled):
-            if record.continues_after is not None:
-                following = {"event_id": record.event_id, "scope": record.scope, "page": record.page + 1}
-                self._ingest_queue.continue_fan_out(
-                    [{**following, "after": record.continues_after}], group_of(record.scope)
-                )
+    def _put_aside(self, each: _Pending, cause: str, report: IngestReport) -> None:
+        body = _alone(each.token, each.event.publisher, each.event.payload)
+        try:
+            self._refuse(body, TooLarge(cause), report)
+        except Unavailable as exc:
+            report.put_off([each.message_id], exc)
 
+    def _stored(self, taken: Sequence[_Decided]) -> dict[tuple[str, str, int], EventRecord]:
+        return dict(self._events.get([each.key for each in taken], self._now_ms())) if taken else {}
 
-def _hand_back(pending: Iterable[_Pending], cause: Unavailable, report: IngestReport) -> None:
-    """Their messages come again."""
-    logger.warning("returned to the queue: %s", cause)
-    report.failed.update(each.message_id for each in pending)
+    def _fan_out(self, settled: Sequence[_Decided], until_ms: int, report: IngestReport) -> None:
+        outgoing = [_outgoing(each) for each in settled]
+        try:
+            self._deliveries.send([message for messages in outgoing for message in messages])
+            sent = [True] * len(settled)
+        except Unavailable as exc:
+            logger.warning("events are distributed one by one: %s", exc)
+            sent = [self._send_alone(each, own, until_ms, report) for each, own in zip(settled, outgoing, strict=True)]
+        for each, is_sent in zip(settled, sent, strict=True):
+            if is_sent and self._continue(each, report):
+                record = each.record
+                report.queued += len(record.queued)
+                report.steps.append(f"{record.event_id} {len(record.queued)} queued")
+                report.missed += len(record.missed)
+                report.skipped += sum(record.skipped_counts.values())
+                report.unknown_type += record.skipped_counts.get("unknown_event_type", 0)
+
+    def _send_alone(
+        self, each: _Decided, messages: Sequence[tuple[DeliveryMessage, int]], until_ms: int, report: IngestReport
+    ) -> bool:
+        try:
+            if self._now_ms() > until_ms:
+                raise Unavailable("the invocation's time is nearly over")
+            self._deliveries.send(messages)
+        except Unavailable as exc:
+            report.put_off([each.pending.message_id], exc)
+            return False
+        return True
+
+    def _continue(self, each: _Decided, report: IngestReport) -> bool:
+        record = each.record
+        if record.continues_after is None:
+            return True
+        following = {"event_id": record.event_id, "scope": record.scope, "page": record.page + 1}
+        try:
+            self._ingest_queue.continue_fan_out(
+                [{**following, "after": record.continues_after}], group_of(record.scope)
+            )
+        except Unavailable as exc:
+            report.put_off([each.pending.message_id], exc)
+            return False
+        return True
 
 
 def _document(body: str) -> Mapping[str, Any]:
@@ -426,18 +542,25 @@ def _continuation(document: object) -> tuple[str, str, int, str]:
     return str(event_id), str(scope), page, str(after)
 
 
-def _message(decided: _Decided, webhook_id: str) -> DeliveryMessage:
-    record = decided.record
-    return DeliveryMessage(
-        delivery_id=delivery_id(record.accepted_at_ms, record.scope, record.event_id, webhook_id),
-        webhook_id=webhook_id,
-        event_id=record.event_id,
-        event_type=record.event_type,
-        scope=record.scope,
-        group=decided.groups.get(webhook_id) or group_of(webhook_id),
-        body=(record.body or decided.pending.body).decode(),  # a renamed event's has its new id
-        cycle_started_at_ms=record.accepted_at_ms,
-    )
+def _outgoing(each: _Decided) -> list[tuple[DeliveryMessage, int]]:
+    record = each.record
+    body = (record.body or each.pending.body).decode()  # a renamed event's has its new id
+    return [
+        (
+            DeliveryMessage(
+                delivery_id=delivery_id(record.accepted_at_ms, record.scope, record.event_id, webhook_id),
+                webhook_id=webhook_id,
+                event_id=record.event_id,
+                event_type=record.event_type,
+                scope=record.scope,
+                group=each.groups.get(webhook_id) or group_of(webhook_id),
+                body=body,
+                cycle_started_at_ms=record.accepted_at_ms,
+            ),
+            0,
+        )
+        for webhook_id in record.queued
+    ]
 
 
 def _publisher(document: Mapping[str, Any]) -> Publisher | None:
@@ -478,10 +601,6 @@ def _renamed(record: EventRecord) -> EventRecord:
     event_id = derived_id(TAKEN, 0, record.event_id, _identity(record))
     body = serialise({**json.loads(record.body), "id": event_id})
     return replace(record, event_id=event_id, body=body)
-
-
-def _key(record: EventRecord) -> tuple[str, str, int]:
-    return record.event_id, record.scope, record.page
 
 
 def _foreign_id(value: object) -> str | int | None:

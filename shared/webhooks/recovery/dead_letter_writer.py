@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from webhooks.delivery.attempt_detail import unpack_detail
@@ -16,6 +16,8 @@ from webhooks.models.delivery import NEVER_RECORDED, Attempt, DeadLetter, Delive
 from webhooks.operational_events import EventPublisher, OperationalEvent
 from webhooks.recovery.failure_causes import cause_of, failed_attempt
 
+MOST_RECEIVES = 200  # some 20 hours; redriven by SQS, a message may come with 100 already
+
 logger = logging.getLogger(__name__)
 
 
@@ -26,8 +28,8 @@ class DeliveryStore(Protocol):
         """Webhooks, states and records, consistently. Raises Unavailable."""
         ...
 
-    def save(self, changes: Sequence[tuple[DeliveryRecord | None, DeliveryRecord]]) -> Sequence[bool]:
-        """Conditional writes. Raises Unavailable."""
+    def save(self, changes: Sequence[tuple[DeliveryRecord | None, DeliveryRecord]]) -> Sequence[bool | None]:
+        """Conditional writes; True where one was made. Raises Unavailable."""
         ...
 
     def details(self, attempts: Sequence[tuple[str, str, int]]) -> Mapping[str, bytes]:
@@ -39,7 +41,7 @@ class DeadLetterStore(Protocol):
     """Where dead letters are kept."""
 
     def bury(self, letter: DeadLetter) -> bool:
-        """False when this generation of it is kept already."""
+        """False when this generation of it is kept already. Raises Unavailable."""
         ...
 
     def keep_unreadable(self, message_id: str, body: str, meta: str | None, reason: str) -> None:
@@ -50,11 +52,12 @@ class DeadLetterStore(Protocol):
 @dataclass(slots=True)
 class BurialReport:
     """What a batch came to. `buried` are new dead letters, `lost` those of them that this service is to blame for;
-    `unreadable` were kept for an operator as they are."""
+    `unreadable` were kept for an operator as they are. `again`: ids of messages that stay in the queue."""
 
     buried: int = 0
     lost: int = 0
     unreadable: int = 0
+    again: set[str] = field(default_factory=set[str])
 
 
 class DeadLetterWriter:
@@ -69,20 +72,24 @@ class DeadLetterWriter:
         self._now_ms = now_ms
 
     def bury(self, batch: Sequence[Received[DeliveryMessage]], unreadable: Sequence[Unreadable] = ()) -> BurialReport:
-        """Keep what is really dead, and what nobody can read. Raises Unavailable: repeat the batch."""
+        """Keep what is really dead, and what nobody can read. What one message comes to costs no other anything."""
         report = BurialReport()
         for each in unreadable:
             self._keep_unreadable(each.message_id, each.record["body"], each.meta, each.reason, report)
-        context = self._store.around([(each.message.webhook_id, each.message.delivery_id) for each in batch])
-        details = self._details(context.records.values())
-        letters = [letter for each in batch if (letter := self._read(each, context, details, report)) is not None]
-        self._publish(letters, context)  # before they are kept: the repeat of a batch cut off here would find them kept
-        buried = [letter for letter in letters if self._letters.bury(letter)]
-        for letter in buried:
-            what = {"delivery_id": letter.delivery_id, "event_id": letter.event_id, "webhook_id": letter.webhook_id}
-            logger.info("dead letter kept", extra={**what, "reason": letter.failure_reason, "cause": letter.cause})
-        report.buried = len(buried)
-        report.lost = sum(letter.failure_reason == NEVER_RECORDED for letter in buried)
+        try:
+            context = self._store.around([(each.message.webhook_id, each.message.delivery_id) for each in batch])
+            details = self._details(context.records.values())
+        except Unavailable as exc:
+            self._put_off(batch, exc, report)
+            return report
+        dead = [(each, letter) for each in batch if (letter := self._read(each, context, details, report)) is not None]
+        try:  # before they are kept: the repeat of a batch cut off here would find them kept
+            self._publish([letter for _, letter in dead], context)
+        except Unavailable as exc:
+            self._put_off([received for received, _ in dead], exc, report)
+            return report
+        for received, letter in dead:
+            self._keep(received, letter, report)
         return report
 
     def _read(
@@ -94,22 +101,51 @@ class DeadLetterWriter:
     ) -> DeadLetter | None:
         """The letter; None for what is not dead, and for what cannot become a letter, which is kept as it is."""
         message = received.message
-        reason = "what is stored of its webhook or delivery cannot be read by this version"
         try:
             if context.readable(message.webhook_id, message.delivery_id):
                 return self._letter(message, context, details)
-        except Unavailable:
-            raise
+            reason = "what is stored of its webhook or delivery cannot be read by this version"
+        except Unavailable as exc:
+            self._put_off([received], exc, report)
+            return None
         except Exception as exc:  # whatever one letter brings out must not keep the others from being kept
             logger.exception("delivery %s cannot be kept as a dead letter", message.delivery_id)
             reason = repr(exc)
         self._keep_unreadable(received.message_id, message.body, message.meta(), reason, report)
         return None
 
+    def _keep(self, received: Received[DeliveryMessage], letter: DeadLetter, report: BurialReport) -> None:
+        try:
+            if not self._letters.bury(letter):
+                return
+        except Unavailable as exc:
+            self._put_off([received], exc, report)
+            return
+        report.buried += 1
+        report.lost += letter.failure_reason == NEVER_RECORDED
+        what = {"delivery_id": letter.delivery_id, "event_id": letter.event_id, "webhook_id": letter.webhook_id}
+        logger.info("dead letter kept", extra={**what, "reason": letter.failure_reason, "cause": letter.cause})
+
+    def _put_off(self, batch: Sequence[Received[DeliveryMessage]], cause: Exception, report: BurialReport) -> None:
+        """They come again; those that have come for long, though others could be kept meanwhile, are put aside."""
+        for each in batch:
+            if each.receive_count < MOST_RECEIVES:
+                logger.warning("message %s returned to the queue: %s", each.message_id, cause)
+                report.again.add(each.message_id)
+            else:
+                self._keep_unreadable(
+                    each.message_id, each.message.body, each.message.meta(), f"could not be kept: {cause}", report
+                )
+
     def _keep_unreadable(self, message_id: str, body: str, meta: str | None, reason: str, report: BurialReport) -> None:
         logger.error("unreadable message", extra={"message_id": message_id, "reason": reason})
-        self._letters.keep_unreadable(message_id, body, meta, reason)
-        report.unreadable += 1
+        try:
+            self._letters.keep_unreadable(message_id, body, meta, reason)
+        except Unavailable as exc:
+            logger.warning("message %s returned to the queue: %s", message_id, exc)
+            report.again.add(message_id)
+        else:
+            report.unreadable += 1
 
     def _publish(self, letters: Sequence[DeadLetter], context: DeliveryContext) -> None:
         operational_events = [

@@ -8,8 +8,11 @@ from webhooks.models.delivery import DeliveryRecord
 from webhooks.store import schema
 from webhooks.store.attributes import binary, number, text
 from webhooks.store.delivery_items import delivery_item, delivery_key, delivery_of
-from webhooks.store.dynamo import DynamoTable, Item, Key, Statement
+from webhooks.store.dynamo import DynamoTable, Item, Key, Statement, StatementResult
 
+_WRITTEN: Mapping[StatementResult, bool | None] = {
+    "done": True, "exists": False, "conflict": False, "undone": None, "refused": None,
+}  # fmt: skip
 Change = tuple[DeliveryRecord | None, DeliveryRecord]  # (as read or None, as it shall be)
 
 
@@ -26,15 +29,16 @@ class DeliveryStore:
         found = self._table.get_many([delivery_key(*each) for each in ids])
         return {record.delivery_id: record for record in map(delivery_of, found.values())}
 
-    def save(self, changes: Sequence[Change], details: Sequence[AttemptDetail] = ()) -> list[bool]:
+    def save(self, changes: Sequence[Change], details: Sequence[AttemptDetail] = ()) -> list[bool | None]:
         """Write all; False where the stored revision is another than the one the change was made from.
 
-        That may also be this very change, written before an answer got lost: re-read and compare. Raises Unavailable.
+        That may also be this very change, written before an answer got lost: re-read and compare. None where AWS did
+        not take this one. Raises Unavailable where it takes none.
         """
         statements = [self._statement(before, after) for before, after in changes]
         statements += [self._detail(detail) for detail in details]
         results = self._table.execute(statements)
-        return [result == "done" for result in results[: len(changes)]]
+        return [_WRITTEN[result] for result in results[: len(changes)]]
 
     def _statement(self, before: DeliveryRecord | None, after: DeliveryRecord) -> Statement:
         key = delivery_key(after.webhook_id, after.delivery_id)

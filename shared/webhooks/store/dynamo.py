@@ -4,8 +4,10 @@ boto3's client without parameter validation; pynamodb would cost three times the
 own JSON; `schema` names their attributes.
 """
 
+import logging
+import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -17,7 +19,7 @@ from webhooks.store.schema import EXPIRES_AT, PK, SK
 T = TypeVar("T")
 Item = dict[str, Any]
 Key = tuple[str, str]
-StatementResult = Literal["done", "exists", "conflict"]
+StatementResult = Literal["done", "exists", "conflict", "undone", "refused"]
 
 BATCH_GET_KEYS = 100  # AWS limits: DynamoDB API Reference, BatchGetItem and BatchExecuteStatement
 BATCH_STATEMENTS = 25
@@ -32,6 +34,11 @@ RETRYABLE = frozenset(
         "TransactionConflict",
     }
 )
+REFUSED = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded"})
+# Of a call as a whole (DynamoDB Developer Guide, "Error handling with DynamoDB"): nothing of it was carried out
+THROTTLED = frozenset({"ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded"})
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +51,18 @@ class Statement:
 
 
 class DynamoTable:
-    """One table through a boto3 client. Raises Unavailable when AWS still fails after a few rounds."""
+    """One table through a boto3 client. Raises Unavailable when AWS fails, or still throttles after a few rounds."""
 
     def __init__(self, client: Any, name: str, *, sleep: Callable[[float], None] = time.sleep) -> None:  # noqa: ANN401
         self._client = client
         self.name = name
         self._sleep = sleep
 
-    def get_many(self, keys: Sequence[Key], attributes: Sequence[str] = ()) -> dict[Key, Item]:
+    def get_many(
+        self, keys: Sequence[Key], attributes: Sequence[str] = (), *, unread: set[Key] | None = None
+    ) -> dict[Key, Item]:
         """Consistent reads; missing items are absent from the answer. With `attributes` (the key among them), these
-        alone."""
+        alone. Keys that stay throttled, as those of a busy partition may, are added to `unread`, if it is given."""
         asked: dict[str, Any] = {"ConsistentRead": True}
         if attributes:
             asked["ProjectionExpression"] = ", ".join(f"#{name}" for name in attributes)
@@ -61,32 +70,47 @@ class DynamoTable:
         found: dict[Key, Item] = {}
         for chunk in chunks(list(dict.fromkeys(keys)), BATCH_GET_KEYS):
             pending: list[Item] = [key_of(key) for key in chunk]
-            for _ in self._rounds("BatchGetItem"):
-                answer = self._call(self._client.batch_get_item, RequestItems={self.name: {"Keys": pending, **asked}})
+            for _ in self._rounds():
+                try:
+                    answer = self._call(
+                        self._client.batch_get_item, RequestItems={self.name: {"Keys": pending, **asked}}
+                    )
+                except _Throttled:
+                    continue
                 for item in answer["Responses"].get(self.name, ()):
                     found[(item[PK]["S"], item[SK]["S"])] = item
                 pending = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
                 if not pending:
                     break
+            else:
+                if unread is None:
+                    raise Unavailable(f"DynamoDB left {len(pending)} keys of a BatchGetItem unread {ROUNDS} times")
+                unread.update((key[PK]["S"], key[SK]["S"]) for key in pending)
         return found
 
     def execute(self, statements: Sequence[Statement]) -> list[StatementResult]:
         """Carry out writes that do not depend on each other; the answers stand in the same order.
 
         "exists": an INSERT found its key taken. "conflict": the condition of an UPDATE or DELETE did not hold, which
-        may be because this very write was done before and its answer was lost: re-read and compare.
+        may be because this very write was done before and its answer was lost: re-read and compare. "refused": no
+        repeat will be taken either. "undone": AWS failed at it, and may have done it. Raises Unavailable where that is
+        so of all.
         """
-        results: list[StatementResult | None] = [None] * len(statements)
+        results: list[StatementResult] = ["undone"] * len(statements)
+        cause = Unavailable(f"DynamoDB left parts of a BatchExecuteStatement undone {ROUNDS} times")
         pending = list(range(len(statements)))
-        for _ in self._rounds("BatchExecuteStatement"):
+        for _ in self._rounds():
             left: list[int] = []
             for chunk in _distinct_chunks(pending, statements):
-                answer = self._call(
-                    self._client.batch_execute_statement,
-                    Statements=[
-                        {"Statement": statements[i].text, "Parameters": statements[i].parameters} for i in chunk
-                    ],
-                )
+                request = [{"Statement": statements[i].text, "Parameters": statements[i].parameters} for i in chunk]
+                try:
+                    answer = self._call(self._client.batch_execute_statement, Statements=request)
+                except _Throttled:
+                    left += chunk
+                    continue
+                except Unavailable as exc:
+                    cause = exc
+                    continue
                 for index, response in zip(chunk, answer["Responses"], strict=True):
                     result = _result(response.get("Error"))
                     if result is None:
@@ -96,7 +120,9 @@ class DynamoTable:
             pending = left
             if not pending:
                 break
-        return [result for result in results if result is not None]
+        if statements and set(results) == {"undone"}:
+            raise cause
+        return results
 
     def query(self, *, limit: int | None = None, forward: bool = True, **request: Any) -> Iterator[Item]:  # noqa: ANN401
         """All items of a query, page by page as they are consumed; at most `limit`."""
@@ -177,16 +203,19 @@ class DynamoTable:
                 raise _ConditionFailed from exc
             if code == "TransactionCanceledException" and _only_conditions(exc):
                 raise _Cancelled from exc
-            raise Unavailable(f"DynamoDB: {code}") from exc
+            raise (_Throttled if code in THROTTLED else Unavailable)(f"DynamoDB: {code}") from exc
         except BotoCoreError as exc:
             raise Unavailable(f"DynamoDB: {type(exc).__name__}") from exc
 
-    def _rounds(self, operation: str) -> Iterator[int]:
+    def _rounds(self) -> Iterator[int]:
         for turn in range(ROUNDS):
             if turn:
-                self._sleep(0.05 * 2**turn)
+                self._sleep(random.uniform(0.5, 1) * 0.05 * 2**turn)  # noqa: S311 - spreads load, guards nothing
             yield turn
-        raise Unavailable(f"DynamoDB left parts of a {operation} undone {ROUNDS} times")
+
+
+class _Throttled(Unavailable):
+    pass
 
 
 class _ConditionFailed(Exception):
@@ -195,6 +224,15 @@ class _ConditionFailed(Exception):
 
 class _Cancelled(Exception):
     pass
+
+
+def read_all(items: Iterable[Item], decode: Callable[[Item], T]) -> Iterator[T]:
+    """What items hold. One that this version cannot read is left out and told: it is no other's concern."""
+    for item in items:
+        try:
+            yield decode(item)
+        except Exception:
+            logger.exception("item %s cannot be read", (item[PK], item[SK]))
 
 
 def key_of(key: Key) -> Item:
@@ -231,7 +269,8 @@ def _result(error: Mapping[str, str] | None) -> StatementResult | None:
         return "conflict"
     if code in RETRYABLE:
         return None
-    raise Unavailable(f"DynamoDB refused a statement: {code} {error.get('Message', '')}")
+    logger.error("DynamoDB refused a statement: %s %s", code, error.get("Message", ""))
+    return "refused" if code in REFUSED else "undone"
 
 
 def _only_conditions(exc: ClientError) -> bool:

@@ -1,7 +1,7 @@
 """Event items: one conditional insert an event, never changed afterwards."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from webhooks.compression import pack_body, unpack
@@ -19,11 +19,15 @@ from webhooks.store.attributes import (
     read_text,
     text,
 )
-from webhooks.store.dynamo import DynamoTable, Item, Key, Statement
+from webhooks.store.dynamo import DynamoTable, Item, Key, Statement, StatementResult, read_all
 
 _PUBLISHERS: dict[str, Publisher] = {
     each[0]: each for each in get_args(Publisher)
 }  # one letter: items are billed by size
+Inserted = Literal["inserted", "exists", "undone", "refused"]
+_INSERTED: Mapping[StatementResult, Inserted] = {
+    "done": "inserted", "exists": "exists", "conflict": "exists", "undone": "undone", "refused": "refused",
+}  # fmt: skip
 _ID_CHARACTERS = 26  # of a webhook id without its prefix: the queued ids are stored as one string
 
 
@@ -34,26 +38,28 @@ class EventStore:
         self._table = table
         self._retention_ms = retention_ms
 
-    def insert(self, records: Sequence[EventRecord]) -> list[Literal["inserted", "exists"]]:
-        """Insert all; "exists" where the event (of this page) was there before. Raises Unavailable."""
+    def insert(self, records: Sequence[EventRecord]) -> list[Inserted]:
+        """Insert all; "exists" where the event (of this page) was there before. "undone": AWS failed at it, and may
+        have done it; "refused": no repeat will be taken either. Raises Unavailable where it fails at all."""
         results = self._table.execute([self._insertion(record) for record in records])
-        return ["inserted" if result == "done" else "exists" for result in results]
+        return [_INSERTED[result] for result in results]
 
     def get(self, keys: Sequence[tuple[str, str, int]], now_ms: int) -> dict[tuple[str, str, int], EventRecord]:
-        """Events by (event id, scope, page); expired ones are absent. Raises Unavailable."""
-        found = self._table.get_many([_key(*key) for key in keys])
-        return {
-            key: event_of(item)
-            for key in keys
-            if (item := found.get(_key(*key))) and read_int(item, schema.EXPIRES_AT) * 1000 > now_ms
-        }
+        """Events by (event id, scope, page); those that have expired or cannot be read are absent.
+
+        Raises Unavailable.
+        """
+        found = self._table.get_many([_key(*key) for key in keys]).values()
+        kept = (item for item in found if read_int(item, schema.EXPIRES_AT) * 1000 > now_ms)
+        return {(each.event_id, each.scope, each.page): each for each in read_all(kept, event_of)}
 
     def named(self, event_id: str, now_ms: int) -> list[EventRecord]:
         """Every page of every event of this id, in whatever scope; the caller filters by what it may see."""
         items = self._table.query(
             KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": text(schema.event_pk(event_id))}
         )
-        return [event_of(item) for item in items if read_int(item, schema.EXPIRES_AT) * 1000 > now_ms]
+        kept = (item for item in items if read_int(item, schema.EXPIRES_AT) * 1000 > now_ms)
+        return list(read_all(kept, event_of))
 
     def remove_expired(self, records: Sequence[EventRecord], now_ms: int) -> None:
         """Remove namesakes whose retention is over and that TTL has not collected yet."""

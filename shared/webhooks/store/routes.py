@@ -1,12 +1,17 @@
 """Route rows: which webhooks of a scope listen to a pattern of event types."""
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 
 from webhooks.matching.compiled_routes import Route, RouteSubscription
 from webhooks.store import schema
 from webhooks.store.attributes import read_int, text
 from webhooks.store.dynamo import DynamoTable, Item
+
+UNREADABLE = "unreadable"  # as a status, and so why an event was missed
+
+logger = logging.getLogger(__name__)
 
 
 class RouteStore:
@@ -33,16 +38,19 @@ class RouteStore:
             ExpressionAttributeValues={":pk": text(schema.route_pk(scope, pattern))},
             ConsistentRead=True,
         )
-        return ((_route(item, pattern), item["owner"]["S"]) for item in items)  # one by one: they grow when read
+        return (_route(item, pattern) for item in items)  # one by one: they grow when read
 
 
-def _route(item: Item, pattern: str) -> Route:
-    subscriptions = json.loads(item["subscriptions"]["S"])
-    return Route(
-        webhook_id=item[schema.SK]["S"],
-        status=item["status"]["S"],
-        subscriptions=tuple(
+def _route(item: Item, pattern: str) -> tuple[Route, str]:
+    """A row with the webhook's owner. The webhook of one that this version cannot read misses what may be for it, and
+    can recover it."""
+    webhook_id = item[schema.SK]["S"]
+    try:
+        subscriptions = tuple(
             RouteSubscription(subscription_id, pattern, resource_id, filters)
-            for subscription_id, resource_id, filters in subscriptions
-        ),
-    )
+            for subscription_id, resource_id, filters, *_ in json.loads(item["subscriptions"]["S"])
+        )
+        return Route(webhook_id, item["status"]["S"], subscriptions), item["owner"]["S"]
+    except (KeyError, ValueError, TypeError):
+        logger.exception("the routes of %s for %s cannot be read", webhook_id, pattern)
+        return Route(webhook_id, UNREADABLE, (RouteSubscription("", pattern),)), webhook_id

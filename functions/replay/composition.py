@@ -1,7 +1,6 @@
 """Replay put together: what it is made of, and what messages of its two queues go through."""
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -78,8 +77,8 @@ def build(
     def bury(records: list[dict[str, Any]], context: Context) -> list[str]:
         batch, unreadable = received_deliveries(records)
         report = dead_letter_writer.bury(batch, unreadable)
-        counts = {**asdict(report), "again": len(report.again), "failed": len(report.again)}
-        burial_log.line("dead letters kept", context, received=len(records), **counts)
+        counts = {"buried": report.buried, "lost": report.lost, "unreadable": report.unreadable}
+        burial_log.line("dead letters kept", context, received=len(records), **counts, failed=len(report.again))
         return list(report.again)
 
     return handler

@@ -22,6 +22,7 @@ from tests.fakes.receivers import FakeReceivers
 from tests.fakes.sqs import FakeQueue, FakeSQS, Message
 from tests.fakes.stream_source import lambda_records
 from webhooks.delivery.endpoint_state import EndpointState
+from webhooks.events.validation import MAX_EVENTS
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
 from webhooks.models.event import EventRecord
 from webhooks.models.replay import ReplayJob, ReplaySelection
@@ -120,8 +121,11 @@ class World:
 
     def publish(self, *events: Mapping[str, Any], token: str | None = None, **more: object) -> None:
         """Events by way of the ingest queue, as the API and platforms send them, with `more` in the message."""
-        body = json.dumps({"token": token or f"t{self.random.getrandbits(60):x}", "events": events, **more})
-        self.sqs.send_message_batch(QueueUrl=self.ingest_queue.url, Entries=[{"Id": "0", "MessageBody": body}])
+        for start in range(0, len(events), MAX_EVENTS):
+            name = token or f"t{self.random.getrandbits(60):x}"
+            document = {"token": f"{name}{start or ''}", "events": events[start : start + MAX_EVENTS], **more}
+            entry = {"Id": "0", "MessageBody": json.dumps(document)}
+            self.sqs.send_message_batch(QueueUrl=self.ingest_queue.url, Entries=[entry])
 
     def put_event(self, *events: Mapping[str, Any]) -> None:
         """Events by way of EventBridge, at most 10."""

@@ -25,7 +25,7 @@ import routes_subscriptions
 import routes_system
 import routes_webhooks
 from openapi import openapi_text
-from reading import StrictRequests
+from reading import StrictRequests, below_base_path
 from request_limits import RequestLimiter
 from webhooks.errors import WebhooksError
 from webhooks.events.publishing import Publishing
@@ -97,6 +97,10 @@ class Api(APIGatewayRestResolver):
         self.exception_handler(RequestValidationError)(self._invalid)
         self.exception_handler(Exception)(self._unexpected)
         self.not_found(self._unknown_route)
+
+    def resolve(self, event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401
+        """A proxy request in, its response out."""
+        return super().resolve(below_base_path(event), context)
 
     def _call_route(self, route: Route, route_arguments: dict[str, str]) -> ResponseBuilder[Any]:
         """Before validation, and all else that costs anything."""

@@ -1,6 +1,7 @@
 """What routes read from a request beyond its model."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
 from aws_lambda_powertools.event_handler import Response
@@ -93,6 +94,16 @@ def read_body(event: APIGatewayProxyEvent) -> str | bytes:
         return event.decoded_body or ""
     except ValueError as exc:
         raise Refused(BAD_REQUEST, "The body is not valid UTF-8") from exc
+
+
+def below_base_path(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The request with its path as the template has it: a custom domain may map the API below a base path, which is in
+    `path` and not in `resource` (API Gateway Developer Guide, "Input format of a Lambda function for proxy
+    integration")."""
+    proxy = cast("dict[str, str]", event.get("pathParameters") or {}).get("proxy")
+    own = f"/{proxy}" if proxy else str(event.get("resource", ""))
+    path = str(event.get("path", ""))
+    return {**event, "path": own} if own and "{" not in own and path.endswith(own) else dict(event)
 
 
 def read_json(event: APIGatewayProxyEvent, max_bytes: int) -> object:

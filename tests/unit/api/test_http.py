@@ -3,7 +3,7 @@
 import base64
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from tests.support.api_client import ApiClient
 from webhooks.errors import Unavailable, WebhooksError
 from webhooks.event_types import DEFAULT_EVENT_TYPES, OPERATIONAL_EVENT_TYPES, TEST_EVENT_TYPE
+from webhooks.events.publishing import MAX_BODY_BYTES
 from webhooks.management.readiness import KEPT_MS
 
 
@@ -273,3 +274,28 @@ def test_an_error_that_has_no_answer_of_its_own_is_hidden(client: ApiClient, mon
     answer = client.call("GET", "/webhooks/wh_" + "0" * 26)
     assert (answer.status, answer.body["type"]) == (500, "/problems/internal-error")
     assert "secret detail" not in answer.text
+
+
+@pytest.mark.parametrize("base", ["", "/webhooks", "/a/b"])
+def test_a_custom_domain_may_map_the_api_below_a_base_path(client: ApiClient, base: str) -> None:
+    """What API Gateway hands over then: the base path is in `path`, and in nothing else."""
+    event = {
+        "httpMethod": "GET",
+        "path": f"{base}/api/v1/event-types",
+        "resource": "/{proxy+}",
+        "pathParameters": {"proxy": "api/v1/event-types"},
+        "headers": {},
+        "requestContext": {
+            "requestId": "r",
+            "authorizer": {"user_id": "1", "scopes": "webhooks", "workspace_ids": "[]"},
+        },
+    }
+    assert client.api.resolve(event, cast("Any", None))["statusCode"] == 200
+    health = {**event, "path": f"{base}/health", "resource": "/health", "pathParameters": None}
+    assert client.api.resolve(health, cast("Any", None))["statusCode"] == 200
+
+
+def test_as_many_events_as_lambda_takes_even_if_a_quarter_of_them_is_escaped() -> None:
+    """Lambda Developer Guide, "Lambda quotas": 6 MB for a synchronous invocation's payload."""
+    body = '"' * (MAX_BODY_BYTES // 4) + "x" * (MAX_BODY_BYTES - MAX_BODY_BYTES // 4)
+    assert len(json.dumps(body)) < 6 * 1024 * 1024

@@ -199,6 +199,10 @@ bench-scale: .venv/.ready ## what 10,000 deliveries a second take, from `make be
 bench-latency: .venv/.ready ## from publishing to the receiver on the local stack, beside a chain of no-op functions (RATE=20, SECONDS=20)
 	@$(PY) -m tests.benchmarks.latency $(if $(RATE),--rate $(RATE)) $(if $(SECONDS),--seconds $(SECONDS))
 
+.PHONY: bench-limits
+bench-limits: .venv/.ready ## ingest with every documented limit of filters and events used up at once: peak memory, slowest event
+	@$(PY) -m tests.benchmarks.limits
+
 .PHONY: bench-start
 bench-start: .venv/.ready ## cold start: CPU of each function's init, with and without .pyc, and the libraries it imports
 	@$(PY) -m tests.benchmarks.cold_start

@@ -127,7 +127,7 @@ class ApiSettings(EgressSettings, RetentionSettings):
     cors_allowed_origins: CommaSeparated = ("*",)
     tenant_rate_limit: float = Field(default=100, ge=0)
     max_webhooks_per_tenant: int = Field(default=1000, ge=1)
-    max_filter_kilobytes_per_scope: int = Field(default=2048, ge=1)
+    max_filter_kilobytes_per_scope: int = Field(default=1024, ge=1)
     max_filter_searches_per_scope: int = Field(default=500, ge=0)
 
 

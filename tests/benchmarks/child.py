@@ -22,7 +22,7 @@ def main() -> None:
 
 
 def _workload(name: str) -> "Callable[..., object]":
-    from tests.benchmarks import contenders, functions_under_test, initiation, shapes
+    from tests.benchmarks import contenders, functions_under_test, initiation, limits, shapes
 
     return {
         "ours": contenders.ours,
@@ -32,6 +32,7 @@ def _workload(name: str) -> "Callable[..., object]":
         "api": functions_under_test.api,
         "matching": lambda _stub, **parameters: shapes.matching(**parameters),
         "release": functions_under_test.release,
+        "limits": limits.limits,
         "initiation": initiation.initiation,
     }[name]
 

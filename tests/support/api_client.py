@@ -56,7 +56,7 @@ class ApiClient:
     now_ms: int = NOW
     per_second: float = 0
     max_webhooks: int = 1000
-    max_filter_kilobytes: int = 2048
+    max_filter_kilobytes: int = 1024
     max_filter_searches: int = 500
     allow_http: bool = False
     store: MemoryManagementStore = field(default_factory=MemoryManagementStore)

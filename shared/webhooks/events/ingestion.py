@@ -32,7 +32,7 @@ DAY_MS = 86_400_000
 MAX_MESSAGE_DEPTH = 36  # an event's own 32 and the envelope around it
 # CPU of matching one event. What takes longer at first is matched again alone, when those beside it are on their way.
 FIRST_SECONDS = 0.1
-ALONE_SECONDS = 1.0
+ALONE_SECONDS = 0.6
 LATE_MS = 20_000  # after so much of an invocation no event is matched alone: its message comes again
 
 logger = logging.getLogger(__name__)

@@ -39,11 +39,12 @@ def parse_time(value: object) -> datetime | None:
 
 
 def _is_scalar(value: object) -> bool:
-    if isinstance(value, str):
-        return len(value) <= MAX_STRING
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return value is None or isinstance(value, (bool, int))
+    kind = type(value)  # exact, and the most frequent first: lists have a thousand
+    if kind is str:
+        return len(cast("str", value)) <= MAX_STRING
+    if kind is int or kind is bool or value is None:
+        return True
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _scalar(value: object) -> object:

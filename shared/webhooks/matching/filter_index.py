@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from webhooks.matching.filters import USER, Subject, key_of
@@ -19,6 +20,7 @@ T = TypeVar("T")
 
 _NEGATIVE = 4  # the kind of a part that holds for most events
 _MANY_KEYS = 16  # an entry under each of a longer list of values would outgrow the filters
+_CONSIDERED = 16  # rules that must all hold: any one of them will do, and looking at each of a hundred takes long
 _LOWER = frozenset(("greater_than", "greater_than_or_equal"))
 _UPPER = frozenset(("less_than", "less_than_or_equal"))
 _NEGATED = {"not_equals": "equals", "not_in": "in", "not_contains": "contains", "not_exists": "exists"}
@@ -210,7 +212,7 @@ def _kind(cover: _Cover) -> int:
 def _covers(document: Mapping[str, object]) -> Iterator[_Cover]:
     fields, conditions, users = document.get("fields"), document.get("conditions"), document.get("user_id")
     if isinstance(fields, dict):
-        for name, value in cast("dict[str, object]", fields).items():
+        for name, value in islice(cast("dict[str, object]", fields).items(), _CONSIDERED):
             yield [_Part(name, (key_of(value),))]
     yield from _covers_of(conditions)
     if isinstance(users, list) and len(cast("list[object]", users)) <= _MANY_KEYS:
@@ -227,7 +229,7 @@ def _covers_of(node: object) -> Iterator[_Cover]:
         if part is not None:
             yield [part]
     elif isinstance(rules, list) and node.get("operator") == "and":
-        covers = [cover for rule in cast("list[object]", rules) for cover in _covers_of(rule)]
+        covers = [cover for rule in cast("list[object]", rules)[:_CONSIDERED] for cover in _covers_of(rule)]
         yield from covers
         yield from _between(covers)
     elif isinstance(rules, list) and node.get("operator") == "or":
@@ -235,7 +237,7 @@ def _covers_of(node: object) -> Iterator[_Cover]:
         if branches and all(branches):
             yield [part for branch in branches for part in min(branch, key=_kind)]
     elif isinstance(rules, list) and node.get("operator") == "not":
-        for rule in cast("list[object]", rules):
+        for rule in cast("list[object]", rules)[:_CONSIDERED]:
             yield from _covers_of(_opposite(rule))
 
 

@@ -41,6 +41,7 @@ USER = ""  # under this name a Subject has its user; no field has an empty name
 _TOP_LEVEL = frozenset(("id", "type", "resource_id", "workspace_id", "user_id", "timestamp", "data", "metadata"))
 _MISSING = object()
 _NUMBER, _STRING = frozenset((int, float)), frozenset((str,))  # exact types: bool is no number
+_SCALARS = _NUMBER | _STRING
 _LONG = 4_096  # characters of a text, elements of a list: what reads more of them asks whether there is time
 _SHOWN = 80  # characters of a rule's value in an explanation
 
@@ -148,13 +149,11 @@ def key_of(value: object) -> Hashable:
 
     Python takes True for 1, filters do not.
     """
-    match value:
-        case bool() | None:
-            return ("constant", value)
-        case str() | int() | float():
-            return value
-        case _:
-            return None
+    if type(value) in _SCALARS:  # by far the most, and long lists of them
+        return cast("Hashable", value)
+    if value is None or isinstance(value, bool):
+        return ("constant", value)
+    return value if isinstance(value, (str, int, float)) else None
 
 
 def _parts(filters: Filters) -> Iterator[Predicate]:

@@ -41,6 +41,7 @@ from webhooks.management.readiness import ReadinessProbe
 from webhooks.management.recovery import Recovery
 from webhooks.management.replays import Replays
 from webhooks.management.subscriptions import SubscriptionManagement
+from webhooks.management.tenants import TenantOverviews
 from webhooks.management.test_events import TestEvents
 from webhooks.management.webhook_metrics import WebhookMetrics
 from webhooks.management.webhooks import WebhookManagement
@@ -69,6 +70,7 @@ class UseCases:
     filters: FilterTests
     webhook_metrics: WebhookMetrics
     overviews: Overviews
+    tenants: TenantOverviews
     service_metrics: ServiceMetrics
     cursors: Cursors
     readiness: ReadinessProbe
@@ -165,7 +167,7 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str], logger: L
         routes_recovery.routes(use_cases.failures, use_cases.recovery, use_cases.cursors),
         routes_replays.routes(use_cases.replays, use_cases.cursors),
         routes_filters.routes(use_cases.filters),
-        routes_metrics.routes(use_cases.webhook_metrics, use_cases.overviews),
+        routes_metrics.routes(use_cases.webhook_metrics, use_cases.overviews, use_cases.tenants),
     ):
         api.include_router(router, prefix=PREFIX)
     return api

@@ -33,6 +33,7 @@ from webhooks.management.readiness import Checks, ReadinessProbe
 from webhooks.management.recovery import Recovery
 from webhooks.management.replays import Replays
 from webhooks.management.subscriptions import SubscriptionManagement
+from webhooks.management.tenants import TenantOverviews
 from webhooks.management.test_events import TestEvents
 from webhooks.management.webhook_metrics import StatisticsReader as WebhookStatistics
 from webhooks.management.webhook_metrics import WebhookMetrics
@@ -243,10 +244,11 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
             queue=jobs_queue,
             now_ms=now_ms,
         ),
-        replays=Replays(jobs),
+        replays=Replays(jobs, history),
         filters=FilterTests(store=store, history=history, events=events, now_ms=now_ms),
         webhook_metrics=metrics,
         overviews=Overviews(webhooks=store, statistics=ports.statistics, metrics=metrics, now_ms=now_ms),
+        tenants=TenantOverviews(webhooks=store, statistics=ports.statistics, metrics=metrics, now_ms=now_ms),
         service_metrics=ServiceMetrics(ports.statistics, ports.gauges),
         cursors=Cursors(ports.box),
         readiness=ReadinessProbe(ports.checks, now_ms=now_ms),

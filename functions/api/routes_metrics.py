@@ -8,9 +8,12 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from answers.metrics import HealthAnswer, MetricsAnswer
 from answers.overview import OverviewAnswer
+from answers.tenants import TenantsAnswer
 from reading import caller_of
 from time_range import time_range
 from webhooks.management.overview import Overviews
+from webhooks.management.paging import EXAMINED
+from webhooks.management.tenants import MOST_OWNERS, TenantOverviews
 from webhooks.management.webhook_metrics import Interval, WebhookMetrics
 from webhooks.statistics.prometheus import CONTENT_TYPE, ServiceMetrics
 
@@ -19,7 +22,7 @@ From = Annotated[str | None, Query(alias="from", max_length=64, description="RFC
 To = Annotated[str | None, Query(alias="to", max_length=64, description="RFC 3339; the present if absent")]
 
 
-def routes(metrics: WebhookMetrics, overviews: Overviews) -> Router:
+def routes(metrics: WebhookMetrics, overviews: Overviews, tenants: TenantOverviews) -> Router:
     """The router of webhooks' figures."""
     router = Router()
 
@@ -33,6 +36,21 @@ def routes(metrics: WebhookMetrics, overviews: Overviews) -> Router:
         caller = caller_of(router, "webhooks")
         asked = time_range(from_, to, None)
         return OverviewAnswer.of_overview(overviews.look(caller, user_id, asked.from_ms, asked.to_ms, interval))
+
+    @router.get(
+        "/tenants",
+        summary="See who is in trouble and who causes it; for admins",
+        description=(
+            "Owners with the most failures first, and everybody's webhooks that do not do well. Of the owners of the "
+            f"newest {EXAMINED:,} webhooks at most {MOST_OWNERS}: two queries each."
+        ),
+        tags=TAGS,
+        operation_id="getTenants",
+    )
+    def get_tenants(from_: From = None, to: To = None) -> TenantsAnswer:
+        caller = caller_of(router, "webhooks")
+        asked = time_range(from_, to, None)
+        return TenantsAnswer.of_view(tenants.look(caller, asked.from_ms, asked.to_ms))
 
     @router.get(
         "/webhooks/<webhook_id>/metrics",

@@ -5,7 +5,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from answers.dead_letters import ReplayAnswer, ReplayPage
+from answers.dead_letters import ListedReplay, ReplayAnswer, ReplayPage
 from paging import DEFAULT_LIMIT, Cursor, Limit, Pages
 from reading import caller_of
 from webhooks.management.cursors import Cursors
@@ -36,9 +36,9 @@ def routes(replays: Replays, cursors: Cursors) -> Router:
         pages = Pages(cursors, caller, f"replays|{caller.is_admin}|{user_id}|{webhook_id}|{status}")
         selection = Selection(webhook_id, status)
         found = replays.page(caller, user_id, selection, pages.position(cursor), limit)
-        return ReplayPage(
-            items=[ReplayAnswer.of(each) for each in found.items], next_cursor=pages.cursor(found.position)
-        )
+        names = replays.names(found.items)
+        items = [ListedReplay.listed(each, names.get(each.webhook_id)) for each in found.items]
+        return ReplayPage(items=items, next_cursor=pages.cursor(found.position))
 
     @router.get("/replays/<replay_id>", summary="How far a bulk replay has come", tags=TAGS, operation_id="getReplay")
     def get_replay(replay_id: str) -> ReplayAnswer:

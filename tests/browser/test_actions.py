@@ -189,7 +189,7 @@ def test_replaying_one_some_and_all_of_a_cause(look: Look, service: Service) -> 
     look.press("Replay 2 selected dead letters …")
     expect(look.front.get_by_text("2 dead letters, in about")).to_be_visible()
     look.press("Replay")
-    expect(look.page.locator(".job")).to_contain_text("2 of 2 sent again", timeout=40_000)
+    expect(look.page.locator(".job")).to_contain_text("2 of 2 replayed", timeout=40_000)
 
     look.open("#/dead-letters")
     row = look.page.get_by_role("listitem").filter(has_text="Broken")
@@ -197,7 +197,7 @@ def test_replaying_one_some_and_all_of_a_cause(look: Look, service: Service) -> 
     row.get_by_role("button", name="Replay all").click()
     expect(look.front.get_by_text(re.compile("^3 deliveries, in about"))).to_be_visible(timeout=30_000)
     look.press("Replay")
-    expect(look.page.locator(".job")).to_contain_text("3 of 3 sent again", timeout=40_000)
+    expect(look.page.locator(".job")).to_contain_text("3 of 3 replayed", timeout=40_000)
     expect(look.page.get_by_text("No dead letters")).to_be_visible(timeout=40_000)
 
     def arrived() -> int:
@@ -261,5 +261,5 @@ def test_recovering_what_an_inactive_webhook_missed(look: Look, service: Service
     look.press("Recover …")
     expect(look.front.get_by_text(re.compile("^3 deliveries, in about"))).to_be_visible(timeout=30_000)
     look.press("Recover")
-    expect(look.page.locator(".job")).to_contain_text("3 of 3 sent again", timeout=40_000)
+    expect(look.page.locator(".job")).to_contain_text("3 of 3 replayed", timeout=40_000)
     assert len(service.receiver.wait_for(path, 3, timeout=30)) == 3

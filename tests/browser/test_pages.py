@@ -32,6 +32,8 @@ def addresses(owned: Estate) -> dict[str, str]:
         "deliveries": f"#/webhooks/{crm}?tab=deliveries",
         "settings": f"#/webhooks/{orders}?tab=settings",
         "delivery": f"#/webhooks/{crm}/deliveries/{owned.failed['id']}",
+        "all deliveries": "#/deliveries",
+        "replays": "#/replays",
         "events": "#/events",
         "event": f"#/events/{owned.event_id}",
         "dead letters": "#/dead-letters",

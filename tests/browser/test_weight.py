@@ -12,7 +12,7 @@ from tests.browser.look import LOADING, Look
 from tests.conftest import Figure
 from tests.support.service import Service, User, event, eventually
 
-MAX_FIRST_LOAD = 150_000
+MAX_FIRST_LOAD = 120_000
 MAX_LOAD = 1.5
 MAX_SECONDS, MAX_TASK_MS = 1.0, 200
 WEBHOOKS, DELIVERIES = int(os.environ.get("WEBHOOKS", "1000")), int(os.environ.get("DELIVERIES", "10000"))

@@ -16,7 +16,8 @@ USE_CASES = {
     "DeliveryHistory", "DeliverySearch", "Duplicates", "EndpointHealth", "EventHistory", "FailureGroups",
     "FilterTests", "Ingestion", "Overviews", "Publishing", "ReadinessProbe", "Recovery", "Release",
     "ReplayJobs", "Replayer", "Replays", "RequestLimits", "RequestSigner", "Rollup", "Sender", "ServiceMetrics",
-    "SubscriptionManagement", "TestEvents", "TestSender", "WebhookManagement", "WebhookMetrics",
+    "SubscriptionManagement", "TenantOverviews", "TestEvents", "TestSender", "WebhookManagement",
+    "WebhookMetrics",
 }  # fmt: skip
 SHARED = {"Replayer": 2, "Duplicates": 2}  # functions that have one of their own
 

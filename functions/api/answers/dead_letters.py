@@ -155,8 +155,19 @@ class ReplayAnswer(Answer):
         )
 
 
+class ListedReplay(ReplayAnswer):
+    """A replay in a list."""
+
+    webhook_name: Annotated[str | None, Field(description="null when the webhook is gone for good")]
+
+    @classmethod
+    def listed(cls, job: ReplayJob, webhook_name: str | None) -> Self:
+        """The answer for this job of a webhook with that name."""
+        return cls(**dict(ReplayAnswer.of(job)), webhook_name=webhook_name)
+
+
 class ReplayPage(Answer):
     """Replays, newest first. A page may hold fewer than `limit` even if there are more."""
 
-    items: list[ReplayAnswer]
+    items: list[ListedReplay]
     next_cursor: NextCursor

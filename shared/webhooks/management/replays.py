@@ -1,11 +1,12 @@
 """Replay jobs: listing them, how far one has come, and stopping it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from webhooks.errors import Conflict, NotAllowed, NotFound, Unavailable
 from webhooks.ids import is_id
 from webhooks.management.paging import Page, page_of
-from webhooks.management.ports import JobStore
+from webhooks.management.ports import History, JobStore
 from webhooks.models.caller import Caller
 from webhooks.models.replay import ENDED, JobStatus, ReplayJob
 
@@ -29,6 +30,7 @@ class Replays:
     """The use cases. Each raises NotFound for a job that the caller does not see, and Unavailable."""
 
     jobs: JobStore
+    history: History
 
     def page(
         self, caller: Caller, owner: str | None, selection: Selection, behind: str | None, limit: int
@@ -38,6 +40,11 @@ class Replays:
             raise NotAllowed("only admins see the replays of others")
         whose = owner if caller.is_admin else caller.owner
         return page_of(self.jobs.newest(whose, behind), selection.admits, lambda job: job.job_id, limit=limit)
+
+    def names(self, jobs: Sequence[ReplayJob]) -> Mapping[str, str]:
+        """Names of the jobs' webhooks by their ids; those that are gone for good are absent."""
+        found = self.history.webhooks(list({job.webhook_id for job in jobs}))
+        return {webhook_id: webhook.name for webhook_id, webhook in found.items()}
 
     def get(self, caller: Caller, job_id: str) -> ReplayJob:
         """How far a replay has come."""

@@ -22,6 +22,7 @@ from webhooks.recovery.replay import Replayer
 from webhooks.store.dead_letters import DeadLetterStore
 from webhooks.store.delivery_context import DeliveryContextStore
 from webhooks.store.dynamo import DynamoTable
+from webhooks.store.history import HistoryStore
 from webhooks.store.replay_jobs import ReplayJobStore
 
 RETENTION_MS = 30 * 86_400_000
@@ -55,6 +56,10 @@ def with_dead_letters(count: int, plan: Plan | None = None) -> tuple[World, Webh
 
 def jobs_of(world: World) -> ReplayJobStore:
     return ReplayJobStore(DynamoTable(world.dynamodb, TABLE), RETENTION_MS, world.clock.now_ms)
+
+
+def history_of(world: World) -> HistoryStore:
+    return HistoryStore(DynamoTable(world.dynamodb, TABLE), world.clock.now_ms)
 
 
 def start_job(world: World, webhook: Webhook, rate: float = 1_000, **selection: Any) -> str:
@@ -173,7 +178,9 @@ def test_a_cancelled_job_sends_nothing_more() -> None:
     world, webhook = with_dead_letters(300)
     job_id = start_job(world, webhook, rate=1)
     world.poll("jobs")
-    cancelled = Replays(jobs_of(world)).cancel(Caller(webhook.owner, frozenset(), frozenset()), job_id)
+    cancelled = Replays(jobs_of(world), history_of(world)).cancel(
+        Caller(webhook.owner, frozenset(), frozenset()), job_id
+    )
     assert cancelled.status == "cancelled"
     sent = cancelled.replayed
     world.run()

@@ -15,6 +15,12 @@ export function tokenInAddress(hash = "#/") {
   return token;
 }
 
+/** An address with what was chosen in it, empty values left out. */
+export function withQuery(path, values) {
+  const query = new URLSearchParams(Object.entries(values).filter(([, value]) => value));
+  return `#${path}${query.size ? `?${query}` : ""}`;
+}
+
 export function go(hash) {
   if (location.hash === hash) dispatchEvent(new HashChangeEvent("hashchange"));
   else location.hash = hash;
@@ -28,5 +34,5 @@ export function remember(values) {
     else query.delete(name);
   }
   const search = query.toString();
-  history.replaceState(null, "", `#${path}${search ? `?${search}` : ""}`);
+  history.replaceState(history.state, "", `#${path}${search ? `?${search}` : ""}`);
 }

@@ -21,8 +21,15 @@ export class Problem extends Error {
   }
 }
 
-/** Told of every 401. */
-export const unauthorized = new EventTarget();
+let renewing = null;
+let renew = async () => false;
+
+/** What is asked when the service takes the credentials no longer: true when there are new ones. It is told whether
+ *  something was to be changed, which somebody waits for. */
+export const renewBy = (work) => (renew = work);
+
+/** Once for however many calls were refused. */
+const renewed = (changes) => (renewing ??= renew(changes).finally(() => (renewing = null)));
 
 /** One call; {body, etag, location}. Raises Problem. `signingIn`: a 401 is the caller's own to tell. */
 export async function call(method, path, { body, query, headers, signal, root = false, signingIn = false } = {}) {
@@ -47,10 +54,12 @@ export async function call(method, path, { body, query, headers, signal, root = 
     await pause(Math.min(Number(answer.headers.get("Retry-After")) || 1, MOST_WAIT_SECONDS), signal);
     answer = await send(url, request);
   }
+  if (answer.status === 401 && !signingIn && (await renewed(method !== "GET"))) {
+    answer = await send(url, { ...request, headers: { ...request.headers, ...credentials() } });
+  }
   const text = await answer.text();
   const document = /json/.test(answer.headers.get("Content-Type") ?? "") ? parsed(text) : text;
   if (answer.ok) return { body: document, etag: answer.headers.get("ETag"), location: answer.headers.get("Location") };
-  if (answer.status === 401 && !signingIn) unauthorized.dispatchEvent(new Event("401"));
   throw new Problem(answer.status, typeof document === "object" && document ? document : { title: `HTTP ${answer.status}` });
 }
 

@@ -68,6 +68,7 @@ export function fill(element, ...children) {
 const ICONS = {
   overview: "M4 19V11M10 19V5M16 19v-6M21 19H3",
   webhooks: "M12 7 8.4 13.6M12 7l4 7M8 17h8M12 7m-2.4 0a2.4 2.4 0 1 0 4.8 0a2.4 2.4 0 1 0-4.8 0M7 17m-2.4 0a2.4 2.4 0 1 0 4.8 0a2.4 2.4 0 1 0-4.8 0M17 17m-2.4 0a2.4 2.4 0 1 0 4.8 0a2.4 2.4 0 1 0-4.8 0",
+  deliveries: "M3 12h13M11 6l6 6-6 6M21 4v16",
   events: "M13 3 5 13.5h6L10 21l8.500-10.500h-6z",
   dead: "M4 7h16M6 7l1 13h10l1-13M9 7V4h6v3M10 11v5M14 11v5",
   service: "M4 5h16v5H4zM4 14h16v5H4zM7.500 7.500h.01M7.500 16.500h.01",

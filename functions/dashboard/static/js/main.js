@@ -2,23 +2,33 @@
 
 import { ask, embedded, listen, paint, portal } from "./portal.js";
 import { tokenInAddress } from "./addresses.js";
-import { unauthorized } from "./api.js";
+import { renewBy } from "./api.js";
 import { fill, h } from "./dom.js";
 import { listenToKeys } from "./keys.js";
 import { place } from "./router.js";
-import { begin, claims, credentials, end, expiresAt, restore, signedIn, who } from "./session.js";
+import { begin, claims, credentials, end, inherit, restore, signedIn, who } from "./session.js";
 import { applyTheme, shell } from "./shell.js";
 import { confirm, empty, failure, linkButton, mayLeave, skeleton, toast, unsaved } from "./ui.js";
 
+const TOKEN_MS = 5_000;
+const DECLINED_MS = 60_000; // for which nobody is asked again only because something would be refreshed
+let declined = 0;
 const app = document.getElementById("app");
 let frame = null;
 let leaving = null;
+let here = null; // the entry of the history that is shown
+const scrolled = new Map(); // how far down each was when it was left
+let arrived = () => null; // a token, in portal mode
 let asked = null; // whether a form may be left, while the question is open
 
 async function show() {
   if (!signedIn()) return welcome();
   frame ??= shell(app);
   leaving?.abort();
+  scrolled.set(here, scrollY);
+  const back = scrolled.get(history.state?.entry) ?? 0;
+  here = history.state?.entry ?? crypto.randomUUID();
+  history.replaceState({ entry: here }, "");
   document.querySelectorAll("dialog[open]").forEach((one) => one.close());
   leaving = new AbortController();
   const { signal } = leaving;
@@ -29,6 +39,7 @@ async function show() {
   // the page takes the place of what stands for it with the first thing that it has to show
   const first = new MutationObserver(() => signal.aborted || root.isConnected || fill(frame.main, root));
   first.observe(root, { childList: true });
+  comeBack(root, back, signal);
   try {
     const page = await load();
     if (signal.aborted) return;
@@ -42,6 +53,26 @@ async function show() {
     if (error.name !== "AbortError" && !signal.aborted) fill(root, h("h1.offscreen", { tabindex: "-1" }, "Error"), failure(error, show));
   }
 }
+
+/** To where the page was left, as soon as there is so much of it again; a new page begins at its top. */
+function comeBack(root, to, signal) {
+  scrollTo(0, to);
+  if (!to) return;
+  const watch = new MutationObserver(() => {
+    if (document.documentElement.scrollHeight - innerHeight < to) return;
+    scrollTo(0, to);
+    watch.disconnect();
+  });
+  watch.observe(root, { childList: true, subtree: true });
+  for (const own of ["wheel", "keydown", "pointerdown"]) addEventListener(own, () => watch.disconnect(), { once: true, signal });
+  signal.addEventListener("abort", () => watch.disconnect());
+}
+
+/** Whether the platform hands over another token in time. */
+const came = (within) => new Promise((resolve) => {
+  arrived = () => resolve(true);
+  setTimeout(() => resolve(false), within);
+});
 
 async function welcome(reason = "") {
   leaving?.abort();
@@ -59,16 +90,27 @@ async function welcome(reason = "") {
   signIn(app, { reason, done: (session) => (begin(session), show()) });
 }
 
-unauthorized.addEventListener("401", () => {
-  if (!signedIn()) return;
+// in the middle of something: whoever looks signs in again in place, and what was asked for goes on
+renewBy(async (changes) => {
+  if (!signedIn() || (!changes && Date.now() - declined < DECLINED_MS)) return false;
   if (portal) {
-    end();
     ask();
+    if (await came(TOKEN_MS)) return true;
+    end();
     welcome("ended");
-    return;
+    return false;
   }
+  const { signInAgain } = await import("./pages/sign_in.js");
+  const before = who();
+  if (await signInAgain()) {
+    if (who() !== before) location.reload(); // what is on the page is somebody else's
+    return true;
+  }
+  declined = Date.now();
+  if (unsaved()) return false; // it stays, and saving asks once more
   end();
-  welcome(`The service does not accept ${expiresAt() ? "this token" : "these credentials"} (any more). Sign in again.`);
+  welcome("Your session has ended. Sign in again.");
+  return false;
 });
 
 /** A link may not sign anybody in as somebody else without a word. */
@@ -102,15 +144,17 @@ addEventListener("unhandledrejection", (event) => {
   else toast(event.reason?.message ?? "Something went wrong.", "bad");
 });
 
+history.scrollRestoration = "manual";
 applyTheme();
 listenToKeys();
 if (portal) {
   paint();
-  listen((changed) => (frame && !changed ? undefined : show()));
+  listen((changed) => (arrived(), frame && !changed ? undefined : show()));
   show();
 } else {
   restore();
   const token = tokenInAddress();
+  await inherit(() => location.reload());
   show();
   if (token) offer(token);
 }

@@ -1,11 +1,13 @@
 // Sending many again: how many and how long, before; how far it has come, after.
 
+import { alive } from "./alive.js";
 import { get, post, webhookPath } from "./api.js";
 import { fill, h } from "./dom.js";
 import { plural, stretch } from "./format.js";
-import { badge, button, dialog, report } from "./ui.js";
+import { cancelJob, progressOf, underWay } from "./jobs.js";
+import { actionButton, badge, button, dialog } from "./ui.js";
 
-const LOOK_MS = 1_000;
+const LOOK_SECONDS = 1;
 
 /** Preview, confirm, start, and follow in `jobs`. `selection`: {ids} or {reason, ...}; `done` when it has ended. */
 export async function replay({ webhookId, name, selection, jobs, signal, done }) {
@@ -68,18 +70,30 @@ export async function followJob({ job, name, jobs, signal }) {
   const said = h("span");
   const line = h("div.card.job", { role: "status" }, h("span.inline", badge(job.status), h("strong", name)), bar, said);
   jobs.prepend(line);
-  let now = job;
-  while (!signal.aborted) {
-    const through = now.replayed + now.skipped;
-    if (now.total !== null) Object.assign(bar, { max: Math.max(now.total, 1), value: now.total ? through : 1 });
-    fill(said, now.total === null ? "Counting …" : `${now.replayed} of ${now.total} sent again${now.skipped ? `, ${now.skipped} skipped` : ""}${now.error ? `: ${now.error}` : ""}`);
+  const following = new AbortController();
+  signal.addEventListener("abort", () => following.abort(), { once: true });
+  const cancel = actionButton("Cancel", async () => (await cancelJob(job)) && draw(await read()), { kind: "quiet", "aria-label": `Cancel the replay to ${name}` });
+  line.append(cancel);
+  const read = () => get(`/replays/${encodeURIComponent(job.id)}`, {}, signal);
+  const ended = new Promise((resolve) => following.signal.addEventListener("abort", resolve, { once: true }));
+  const draw = (now) => {
+    if (now.total !== null) Object.assign(bar, { max: Math.max(now.total, 1), value: now.total ? now.replayed + now.skipped : 1 });
+    fill(said, progressOf(now));
     line.querySelector(".badge").replaceWith(badge(now.status));
-    if (["completed", "failed"].includes(now.status)) return;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-    try {
-      now = await get(`/replays/${encodeURIComponent(job.id)}`, {}, signal);
-    } catch (error) {
-      report(error);
-    }
-  }
+    if (underWay(now)) return;
+    cancel.remove();
+    following.abort();
+  };
+  draw(job);
+  if (!following.signal.aborted) alive(async () => draw(await read()), { every: LOOK_SECONDS, signal: following.signal });
+  return ended;
+}
+
+/** What is still under way when a page is opened. */
+export async function followAll({ jobs, signal, done, webhookId = null }) {
+  const found = await Promise.all(["pending", "running"].map((status) => get("/replays", { status, webhook_id: webhookId, limit: 10 }, signal)));
+  await Promise.all(found.flatMap((page) => page.items).map(async (job) => {
+    await followJob({ job, name: job.webhook_name ?? job.webhook_id, jobs, signal });
+    if (!signal.aborted) done?.();
+  }));
 }

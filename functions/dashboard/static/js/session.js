@@ -24,6 +24,30 @@ export function restore() {
   }
 }
 
+const channel = "BroadcastChannel" in window ? new BroadcastChannel(`webhooks ${new URL(".", location.href).pathname}`) : null;
+const ANSWER_MS = 200;
+
+/** Ask the other tabs who looks: a link opened in a new tab is signed in. Told of a sign-out in one, all end. */
+export async function inherit(ended) {
+  if (!channel || !keeps) return;
+  let arrived = () => null;
+  channel.addEventListener("message", ({ data }) => {
+    if (data.asked && current) channel.postMessage({ session: current });
+    if (data.session && !current) (begin(data.session), arrived());
+    if (data.ended && current) (end(), ended());
+  });
+  if (current) return;
+  const answered = new Promise((resolve) => (arrived = resolve));
+  channel.postMessage({ asked: true });
+  await Promise.race([answered, new Promise((resolve) => setTimeout(resolve, ANSWER_MS))]);
+}
+
+/** Here and in the other tabs. */
+export function signOut() {
+  end();
+  channel?.postMessage({ ended: true });
+}
+
 /** {token} or {userId, workspaceId} */
 export function begin(session) {
   current = session;
@@ -44,6 +68,7 @@ export function end() {
   }
 }
 
+export const remembered = () => current;
 export const signedIn = () => current !== null;
 
 export function credentials() {

@@ -1,16 +1,20 @@
 // What stays around the pages: name, navigation, theme, who is signed in.
 
+import { go, link, withQuery } from "./addresses.js";
+import { get, webhookPath } from "./api.js";
 import { fill, h, icon } from "./dom.js";
 import { brand, portal } from "./portal.js";
-import { end, may, who } from "./session.js";
+import { may, signOut, who } from "./session.js";
+import { report } from "./ui.js";
 
 const THEMES = ["auto", "light", "dark"];
 
 const LINKS = [
   ["#/", "Overview", "overview", /^\/$/],
   ["#/webhooks", "Webhooks", "webhooks", /^\/webhooks/],
+  ["#/deliveries", "Deliveries", "deliveries", /^\/deliveries/],
   ["#/events", "Events", "events", /^\/events/],
-  ["#/dead-letters", "Dead letters", "dead", /^\/dead-letters/],
+  ["#/dead-letters", "Dead letters", "dead", /^\/(dead-letters|replays)/],
 ];
 const SERVICE = ["#/service", "Service", "service", /^\/service/];
 
@@ -54,15 +58,44 @@ function mark() {
   return h("a.brand", { href: "#/" }, logo, h("span", portal && brand.name ? brand.name : "Webhooks"));
 }
 
+/** One field for whatever was pasted: an id leads to what it names, words to webhooks. */
+function searchAll() {
+  const field = h("input", { type: "search", placeholder: "Search", "aria-label": "Search by id or name", spellcheck: "false", autocomplete: "off" });
+  const find = async (event) => {
+    event.preventDefault();
+    const words = field.value.trim();
+    if (!words) return;
+    const at = await addressOf(words).catch((error) => (report(error), null));
+    if (!at) return;
+    field.value = "";
+    go(at);
+  };
+  return h("form.search", { role: "search", onsubmit: find }, icon("search"), field);
+}
+
+/** Where the page of an id is; else that of webhooks with these words. */
+async function addressOf(words) {
+  const there = (path) => get(path).then(() => true, (error) => [404, 422].includes(error.status) ? false : Promise.reject(error));
+  if (/^dlv_\w+$/.test(words)) {
+    const [one] = (await get("/deliveries", { id: words })).items;
+    if (!one) throw new Error(`No delivery ${words} was found.`);
+    return link("webhooks", one.webhook_id, "deliveries", one.id);
+  }
+  if (/^wh_\w+$/.test(words) && (await there(webhookPath(words)))) return link("webhooks", words);
+  if (/^rpl_\w+$/.test(words)) return link("replays");
+  if (/^evt_\w+$/.test(words) || (/^[\w-]{1,64}$/.test(words) && (await there(`/events/${encodeURIComponent(words)}`)))) return link("events", words);
+  return withQuery("/webhooks", { q: words });
+}
+
 /** The frame around the pages; {main, at(path)}. */
 export function shell(app) {
   const links = [...LINKS, ...(!portal && may("metrics:read") ? [SERVICE] : [])];
   const anchors = links.map(([href, text, glyph]) => h("a", { href }, icon(glyph), h("span", text)));
   const main = h("main", { id: "main" });
-  const session = portal ? null : h("div.session", h("span.user", { title: "Signed in as" }, who()), h("button.bare", { type: "button", onclick: () => (end(), location.reload()) }, icon("out"), h("span", "Sign out")));
+  const session = portal ? null : h("div.session", h("span.user", { title: "Signed in as" }, who()), h("button.bare", { type: "button", onclick: () => (signOut(), location.reload()) }, icon("out"), h("span", "Sign out")));
   fill(app,
     h("button.skip", { type: "button", onclick: () => main.querySelector("h1")?.focus() }, "Skip to content"),
-    h("div.frame", h("header.side", mark(), h("nav", { "aria-label": "Pages" }, anchors), h("div.side-foot", themeButton(), session)), main));
+    h("div.frame", h("header.side", mark(), searchAll(), h("nav", { "aria-label": "Pages" }, anchors), h("div.side-foot", themeButton(), session)), main));
   const at = (path) => links.forEach(([, , , pattern], index) => {
     if (pattern.test(path)) anchors[index].setAttribute("aria-current", "page");
     else anchors[index].removeAttribute("aria-current");

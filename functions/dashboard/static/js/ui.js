@@ -19,7 +19,7 @@ export const causeOf = ({ health, cause }) => ["disabled", "failing", "degraded"
 /** A time in the reader's zone; UTC on hover. */
 export function time(iso, { long = false } = {}) {
   if (!iso) return h("span.muted", "–");
-  return h("time", { datetime: iso, title: long ? utc(iso) : `${local(iso)} · ${utc(iso)}` }, long ? local(iso) : ago(iso));
+  return h("time", { datetime: iso, title: long ? utc(iso) : `${local(iso)} · ${utc(iso)}`, "data-ago": !long }, long ? local(iso) : ago(iso));
 }
 
 /** A URL on one line, whole on hover. */

@@ -1,11 +1,12 @@
 // What was given up: by cause or one by one, and sending it again.
 
-import { deliveryPath, each, get, pages, post, webhookPath } from "../api.js";
+import { alive, held } from "../alive.js";
+import { each, get, pages, post, webhookPath } from "../api.js";
 import { fill, h, put } from "../dom.js";
 import { plural } from "../format.js";
 import { link, remember } from "../addresses.js";
-import { actionButton, badge, empty, failure, growing, head, segmented, skeleton, time, toast } from "../ui.js";
-import { replay } from "../replaying.js";
+import { actionButton, badge, empty, failure, growing, head, linkButton, report, segmented, skeleton, time, toast } from "../ui.js";
+import { followAll, replay } from "../replaying.js";
 
 export async function show({ root, query, signal }) {
   const names = new Map();
@@ -17,9 +18,15 @@ export async function show({ root, query, signal }) {
     remember({ view: chosen === "groups" ? "" : chosen });
     draw();
   });
-  put(root, head("Dead letters", { below: h("p.muted", "Deliveries that were given up after the last attempt, or because a retry could not succeed."), actions: [choose] }), jobs, body);
+  put(root, head("Dead letters", { below: h("p.muted", "Deliveries that were given up after the last attempt, or because a retry could not succeed."), actions: [linkButton("Replays", "#/replays"), choose] }), jobs, body);
   const draw = () => (view === "groups" ? groups({ body, names, jobs, signal, draw }) : letters({ body, names, query, jobs, signal, draw }));
   draw();
+  alive(async () => {
+    if (view !== "groups" || held()) return;
+    const now = await causes({ names, jobs, signal, draw });
+    if (view === "groups" && !held()) fill(body, now);
+  }, { every: 15, signal });
+  followAll({ jobs, signal, done: draw }).catch(report);
 }
 
 /** Names of webhooks, read when they are first spoken of. */
@@ -32,21 +39,25 @@ async function named(names, ids, signal) {
 async function groups({ body, names, jobs, signal, draw }) {
   fill(body, skeleton(5));
   try {
-    const merged = new Map();
-    for await (const items of pages("/dead-letters/groups", { limit: null }, signal)) {
-      for (const one of items) {
-        const key = `${one.webhook_id} ${one.cause}`;
-        const had = merged.get(key);
-        merged.set(key, had ? { ...had, dead_letters: had.dead_letters + one.dead_letters, first_seen: had.first_seen < one.first_seen ? had.first_seen : one.first_seen } : one);
-      }
-      if (merged.size >= 200) break;
-    }
-    const all = [...merged.values()].filter((one) => one.dead_letters).sort((a, b) => b.dead_letters - a.dead_letters);
-    await named(names, all.map((one) => one.webhook_id), signal);
-    fill(body, all.length ? h("ul.rows.card", all.map((one) => group(one, names.get(one.webhook_id), { jobs, signal, draw }))) : none());
+    fill(body, await causes({ names, jobs, signal, draw }));
   } catch (error) {
     if (error.name !== "AbortError") fill(body, failure(error, draw));
   }
+}
+
+async function causes({ names, jobs, signal, draw }) {
+  const merged = new Map();
+  for await (const items of pages("/dead-letters/groups", { limit: null }, signal)) {
+    for (const one of items) {
+      const key = `${one.webhook_id} ${one.cause}`;
+      const had = merged.get(key);
+      merged.set(key, had ? { ...had, dead_letters: had.dead_letters + one.dead_letters, first_seen: had.first_seen < one.first_seen ? had.first_seen : one.first_seen } : one);
+    }
+    if (merged.size >= 200) break;
+  }
+  const all = [...merged.values()].filter((one) => one.dead_letters).sort((a, b) => b.dead_letters - a.dead_letters);
+  await named(names, all.map((one) => one.webhook_id), signal);
+  return all.length ? h("ul.rows.card", all.map((one) => group(one, names.get(one.webhook_id), { jobs, signal, draw }))) : none();
 }
 
 function group(one, name, { jobs, signal, draw }) {

@@ -1,45 +1,40 @@
-// A webhook's deliveries, newest first, by status, type and answer.
+// A webhook's deliveries, newest first, by status, type and response.
 
 import { deliveryPath, get, post, webhookPath } from "../api.js";
-import { fill, h } from "../dom.js";
+import { h } from "../dom.js";
 import { recover } from "../replaying.js";
-import { link, remember } from "../addresses.js";
-import { actionButton, badge, empty, growing, time, toast } from "../ui.js";
+import { link } from "../addresses.js";
+import { select, text } from "../forms.js";
+import { filtered, listing } from "../list.js";
+import { actionButton, badge, empty, time, toast } from "../ui.js";
 
-const STATUSES = [["", "All statuses"], ["delivered", "Delivered"], ["retrying", "Retrying"], ["pending", "Pending"], ["failed", "Failed"], ["abandoned", "Abandoned"]];
-const TIMES = [["", "Any time"], ["1", "Last hour"], ["24", "Last 24 hours"], ["168", "Last 7 days"]];
+export const STATUSES = [["", "All statuses"], ["delivered", "Delivered"], ["retrying", "Retrying"], ["pending", "Pending"], ["failed", "Failed"], ["abandoned", "Abandoned"]];
+export const TIMES = [["", "Any time"], ["1", "Last hour"], ["24", "Last 24 hours"], ["168", "Last 7 days"]];
 
-export function deliveries(webhook, query, signal) {
-  const list = h("div");
+/** A number of hours as the API's `from`. */
+export const fromOf = (hours) => (hours ? new Date(Date.now() - Number(hours) * 3_600_000).toISOString() : "");
+
+export function deliveries(webhook, signal) {
   const jobs = h("div.stack");
-  const of = (name) => query.get(name) ?? "";
-  const choice = (name, label, options) => {
-    const control = h("select", { name, "aria-label": label, onchange: () => draw() }, options.map(([value, text]) => h("option", { value }, text)));
-    control.value = of(name);
-    return control;
+  const controls = {
+    status: select(STATUSES, "", { "aria-label": "Status" }),
+    since: select(TIMES, "", { "aria-label": "Time" }),
+    type: text("", { placeholder: "Event type", "aria-label": "Event type" }),
+    code: h("input", { type: "number", min: "100", max: "999", placeholder: "HTTP status", "aria-label": "HTTP status of an attempt" }),
   };
-  const status = choice("status", "Status", STATUSES);
-  const since = choice("since", "Time", TIMES);
-  const type = h("input", { type: "text", value: of("type"), placeholder: "Event type", "aria-label": "Event type", onchange: () => draw() });
-  const code = h("input", { type: "number", min: "100", max: "999", value: of("code"), placeholder: "HTTP status", "aria-label": "HTTP status of an attempt", onchange: () => draw() });
-
-  const draw = () => {
-    remember({ status: status.value, since: since.value, type: type.value.trim(), code: code.value });
-    const from = since.value ? new Date(Date.now() - Number(since.value) * 3_600_000).toISOString() : "";
-    const filters = { status: status.value, event_type: type.value.trim(), status_code: code.value, from };
-    const any = Object.values(filters).some(Boolean);
-    fill(list, growing(
-      (cursor) => get(`${webhookPath(webhook.id)}/deliveries`, { ...filters, cursor, limit: 30 }, signal),
-      (items) => table(webhook, items),
-      () => (any ? empty("No matching deliveries", "No delivery has this status, type, response and time.") : empty("No deliveries yet", "They appear here as soon as an event of a subscribed type is published."))));
-  };
-  draw();
-  return h("div.stack", h("form.bar-of-tools", { onsubmit: (event) => (event.preventDefault(), draw()) }, status, since, type, code, h("button.button", { type: "submit" }, "Refresh"), actionButton("Recover …", () => recover({ webhook, jobs, signal, done: draw }), { title: "Send what this webhook missed in a time range" })), jobs, list);
-}
-
-function table(webhook, items) {
-  return h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Delivery", "Status", "Attempts", "Last response", "When", ""].map((text) => (text ? h("th", { scope: "col" }, text) : h("td"))))),
-    h("tbody", items.map((one) => row(webhook, one)))));
+  const list = filtered({
+    controls,
+    signal,
+    build: (now, inner) => listing({
+      heads: ["Delivery", "Status", "Attempts", "Last response", "When", ""],
+      signal: inner,
+      load: (cursor) => get(`${webhookPath(webhook.id)}/deliveries`, { status: now.status, event_type: now.type, status_code: now.code, from: fromOf(now.since), cursor, limit: 30 }, inner),
+      row: (one) => row(webhook, one),
+      none: () => (Object.values(now).some(Boolean) ? empty("No matching deliveries", "No delivery has this status, type, response and time.") : empty("No deliveries yet", "They appear here as soon as an event of a subscribed type is published.")),
+    }),
+  });
+  const missed = actionButton("Recover …", () => recover({ webhook, jobs, signal, done: list.draw }), { title: "Send what this webhook missed in a time range" });
+  return h("div.stack", h("form.bar-of-tools", { onsubmit: (event) => event.preventDefault() }, Object.values(controls), missed), jobs, list.element);
 }
 
 function row(webhook, one) {

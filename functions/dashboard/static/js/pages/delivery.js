@@ -1,41 +1,61 @@
 // One delivery: each attempt with what went out and came back, as text.
 
+import { alive, held } from "../alive.js";
 import { deliveryPath, get, post, webhookPath } from "../api.js";
-import { h, put } from "../dom.js";
+import { fill, h, put } from "../dom.js";
 import { write } from "../exact.js";
 import { json, milliseconds, pretty } from "../format.js";
-import { go, link } from "../addresses.js";
-import { actionButton, badge, button, code, copy, facts, head, headersTable, idChip, time, toast } from "../ui.js";
+import { link } from "../addresses.js";
+import { actionButton, badge, button, code, copy, facts, head, headersTable, idChip, time, toast, unsaved } from "../ui.js";
 import { asCurl } from "../curl.js";
 import { signatureCheck } from "./signature_check.js";
 
+const EVERY_SECONDS = 3; // while something is still to come
+const SETTLED = ["delivered", "failed", "abandoned"];
+
 export async function show({ root, params, signal }) {
   const path = deliveryPath(params.webhook, params.delivery);
-  const [one, webhook] = await Promise.all([get(path, {}, signal), get(webhookPath(params.webhook), {}, signal)]);
+  const [found, webhook] = await Promise.all([get(path, {}, signal), get(webhookPath(params.webhook), {}, signal)]);
+  let shown = found;
+  let asked = false; // for another attempt, which the record does not tell of at once
+  const again = async () => {
+    if (held() || (SETTLED.includes(shown.status) && !asked)) return;
+    const now = await get(path, {}, signal);
+    if (write(now) === write(shown) || held() || unsaved(root)) return;
+    asked &&= now.attempts.length === shown.attempts.length;
+    shown = now;
+    draw(root, now, webhook, retried);
+  };
+  const retried = async () => {
+    await post(`${path}/retry`);
+    asked = true;
+    toast("Retry queued");
+  };
+  draw(root, found, webhook, retried);
+  alive(again, { every: EVERY_SECONDS, signal });
+}
+
+function draw(root, one, webhook, retried) {
   const body = one.payload === null ? null : write(one.payload);
   const last = one.attempts.findLast((attempt) => attempt.request);
-  put(root,
+  fill(root,
     head(one.event_type, {
       above: [h("a", { href: "#/webhooks" }, "Webhooks"), " / ", h("a", { href: `${link("webhooks", webhook.id)}?tab=deliveries` }, webhook.name)],
       below: [h("div.inline", badge(one.status), idChip(one.id)), one.explanation && h("p", one.explanation), one.waiting && h("p.muted", one.waiting.explanation, " Next try ", time(one.waiting.until), ".")],
       actions: [
-        actionButton(one.status === "delivered" ? "Send again" : "Retry now", async () => {
-          await post(`${path}/retry`);
-          toast("Retry queued");
-          setTimeout(() => !signal.aborted && go(location.hash), 1_200);
-        }, { kind: "primary" }),
+        actionButton(one.status === "delivered" ? "Send again" : "Retry now", retried, { kind: "primary" }),
         last && body && button("Copy as curl", () => copy(asCurl(webhook.url, last.request.headers, body), "Command copied"), { glyph: "copy" }),
       ].filter(Boolean),
     }),
     h("section.card", facts(
       ["Event", h("a", { href: link("events", one.event_id) }, h("code", one.event_id))], ["To", h("code.address", webhook.url)],
       ["Accepted", time(one.created_at, { long: true })], ["Attempts", one.attempt_count], one.next_attempt_at && ["Next attempt", time(one.next_attempt_at, { long: true })])),
-    h("section", { "aria-labelledby": "attempts" }, h("h2", { id: "attempts" }, "Attempts"), one.attempts.length ? h("ol.timeline", one.attempts.toReversed().map((attempt, index) => shown(attempt, index === 0))) : h("p.muted", "None yet.")),
+    h("section", { "aria-labelledby": "attempts" }, h("h2", { id: "attempts" }, "Attempts"), one.attempts.length ? h("ol.timeline", one.attempts.toReversed().map((attempt, index) => timed(attempt, index === 0))) : h("p.muted", "None yet.")),
     h("section", h("h2", "Body"), body === null ? h("p.muted", "No longer stored: bodies are deleted with their events after the retention time.") : code(json(one.payload), { label: "Body as sent, laid out" })),
     h("details.card", h("summary", h("strong", "Check a signature")), signatureCheck(last?.request.headers ?? {}, body)));
 }
 
-function shown(attempt, open) {
+function timed(attempt, open) {
   const outcome = { success: "delivered", failure: "failed", unknown: "cut off" }[attempt.outcome];
   const details = h("details", { open }, h("summary", h("span.inline", badge(attempt.outcome, outcome), h("strong", attempt.status_code !== null ? `HTTP ${attempt.status_code}` : (attempt.error_code ?? "")), h("span.muted", milliseconds(attempt.duration_ms)), time(attempt.started_at))));
   const draw = () => !details.dataset.drawn && ((details.dataset.drawn = "1"), put(details, inside(attempt)));

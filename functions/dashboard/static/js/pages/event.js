@@ -1,5 +1,6 @@
 // What became of an event, webhook by webhook, and why.
 
+import { alive, held } from "../alive.js";
 import { get } from "../api.js";
 import { fill, h, put } from "../dom.js";
 import { json, plural, words } from "../format.js";
@@ -7,6 +8,7 @@ import { link } from "../addresses.js";
 import { badge, code, empty, facts, growing, head, idChip, linkButton, skeleton, time } from "../ui.js";
 
 const FRESH_TRIES = 12;
+const EVERY_SECONDS = 2;
 const BY_OUTCOME = ["failed", "abandoned", "retrying", "pending", "delivered"];
 const SETTLED = new Set(["delivered", "failed", "abandoned", "not_queued"]);
 
@@ -76,14 +78,13 @@ function table(items) {
 
 /** While something is under way, look again. */
 function follow(root, event, path, chosen, signal) {
-  if (event.webhooks.every((one) => SETTLED.has(one.status))) return;
-  const timer = setTimeout(async () => {
-    if (signal.aborted) return;
-    const now = document.hidden ? event : await get(path, { ...chosen, limit: 50 }, signal).catch(() => event);
-    if (signal.aborted) return;
-    const said = (one) => one.webhooks.map((each) => each.status + each.attempt_count).join();
-    if (said(now) !== said(event)) draw(root, now, path, chosen, signal);
-    follow(root, now, path, chosen, signal);
-  }, 2_000);
-  signal.addEventListener("abort", () => clearTimeout(timer));
+  let now = event;
+  const said = (one) => one.webhooks.map((each) => each.status + each.attempt_count).join();
+  alive(async () => {
+    if (held() || now.webhooks.every((one) => SETTLED.has(one.status))) return;
+    const next = await get(path, { ...chosen, limit: 50 }, signal);
+    if (said(next) === said(now) || held()) return;
+    now = next;
+    draw(root, now, path, chosen, signal);
+  }, { every: EVERY_SECONDS, signal });
 }

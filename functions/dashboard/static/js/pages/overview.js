@@ -1,5 +1,6 @@
 // How everything does: figures over a time, and what needs somebody's attention first.
 
+import { alive, held } from "../alive.js";
 import { get } from "../api.js";
 import { chart, meter } from "../chart.js";
 import { fill, h, put } from "../dom.js";
@@ -10,9 +11,11 @@ import { may } from "../session.js";
 import { badge, causeOf, failure, head, linkButton, segmented, skeleton } from "../ui.js";
 
 const RANGES = { day: ["24 hours", 24, "hour"], week: ["7 days", 168, "hour"], month: ["30 days", 720, "day"] };
-const LIVE_MS = 15_000;
+const EVERY_SECONDS = 15;
 
-export async function show({ root, query, signal }) {
+export async function show(page) {
+  if (may("admin") && !portal) return (await import("./everybody.js")).show(page);
+  const { root, query, signal } = page;
   const state = { range: RANGES[query.get("range")] ? query.get("range") : "day", live: true };
   const updated = h("span.muted", { role: "status" });
   const live = h("label.switch", h("input", { type: "checkbox", checked: true, onchange: (event) => (state.live = event.target.checked) }), h("span", "Live"));
@@ -22,17 +25,18 @@ export async function show({ root, query, signal }) {
     remember({ range: range === "day" ? "" : range });
     refresh();
   });
-  const all = may("admin") && !portal ? "Of your own webhooks; the list has everybody's. " : "";
-  const page = () => put(root, head("Overview", { below: [all, updated], actions: [live, ranges] }), body);
 
-  const refresh = async () => {
+  const read = async () => {
     const range = state.range;
+    const letters = deadLetters(signal);
+    const overview = await figures(range, signal);
+    if (range !== state.range) return; // another time was chosen meanwhile, and is on its way
+    fill(body, ...drawn(overview, letters));
+    fill(updated, `Updated ${clockTime(new Date())}`);
+  };
+  const refresh = async () => {
     try {
-      const letters = deadLetters(signal);
-      const overview = await figures(range, signal);
-      if (range !== state.range) return; // another time was chosen meanwhile, and is on its way
-      fill(body, ...drawn(overview, letters));
-      fill(updated, `Updated ${clockTime(new Date())}`);
+      await read();
     } catch (error) {
       if (error.name !== "AbortError") fill(body, failure(error, refresh));
     }
@@ -40,12 +44,11 @@ export async function show({ root, query, signal }) {
 
   const letters = deadLetters(signal);
   const first = await figures(state.range, signal);
-  if (!first.webhooks) return put(root, head("Overview", { below: all }), guide());
-  page();
+  if (!first.webhooks) return put(root, head("Overview"), guide());
+  put(root, head("Overview", { below: updated, actions: [live, ranges] }), body);
   fill(body, ...drawn(first, letters));
   fill(updated, `Updated ${clockTime(new Date())}`);
-  const timer = setInterval(() => state.live && !document.hidden && refresh(), LIVE_MS);
-  signal.addEventListener("abort", () => clearInterval(timer));
+  alive(async () => state.live && !held() && read(), { every: EVERY_SECONDS, signal });
 }
 
 function figures(range, signal) {

@@ -1,55 +1,46 @@
 // The service as a whole, for whoever may read its metrics: what Prometheus scrapes, in words.
 
+import { alive } from "../alive.js";
 import { call } from "../api.js";
 import { fill, h, put } from "../dom.js";
+import { depths, parse, rateOf, sumOf } from "../metrics.js";
 import { count, milliseconds, stretch, words } from "../format.js";
 import { link } from "../addresses.js";
 import { badge, failure, head, idChip, skeleton } from "../ui.js";
 
-const LIVE_MS = 10_000;
+const EVERY_SECONDS = 10;
 
 export async function show({ root, signal }) {
   const body = h("div.stack.large", skeleton(8));
   put(root, head("Service", { below: h("p.muted", "All tenants together, since the service began; queues and circuits as of now.") }), body);
+  const read = async () => {
+    const [metrics, ready] = await Promise.all([call("GET", "/metrics", { root: true, signal }), call("GET", "/ready", { root: true, signal }).then((answer) => answer.body, () => ({ checks: {}, status: "unavailable" }))]);
+    fill(body, ...drawn(parse(metrics.body), ready));
+  };
   const load = async () => {
     try {
-      const [metrics, ready] = await Promise.all([call("GET", "/metrics", { root: true, signal }), call("GET", "/ready", { root: true, signal }).then((answer) => answer.body, () => ({ checks: {}, status: "unavailable" }))]);
-      fill(body, ...drawn(parse(metrics.body), ready));
+      await read();
     } catch (error) {
       if (error.name !== "AbortError") fill(body, failure(error, load));
     }
   };
   load();
-  const timer = setInterval(() => !document.hidden && load(), LIVE_MS);
-  signal.addEventListener("abort", () => clearInterval(timer));
-}
-
-/** Prometheus' text: [{name, labels, value}] */
-export function parse(text) {
-  const found = [];
-  for (const line of text.split("\n")) {
-    const [, name, inside = "", value] = /^([a-z_:][\w:]*)(?:\{(.*)\})? (\S+)$/i.exec(line) ?? [];
-    if (name) found.push({ name, labels: Object.fromEntries([...inside.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, key, label]) => [key, label])), value: Number(value) });
-  }
-  return found;
+  alive(read, { every: EVERY_SECONDS, signal });
 }
 
 function drawn(samples, ready) {
   const all = (name) => samples.filter((one) => one.name === name);
-  const sum = (name) => all(name).reduce((total, one) => total + one.value, 0);
+  const sum = sumOf(samples);
   const tile = (name, value, more = null) => h("div.tile", h("span.tile-name", name), h("strong.tile-value", value), more && h("span.tile-more", more));
-  const rate = sum("webhook_delivery_attempts_total") ? sum("webhook_delivery_successes_total") / sum("webhook_delivery_attempts_total") : null;
+  const rate = rateOf(samples);
   const circuits = all("webhook_circuit_breaker_state").filter((one) => one.value > 0);
-  const queues = [...new Set(all("webhook_queue_messages").map((one) => one.labels.queue))];
-  const depth = (queue, state) => all("webhook_queue_messages").find((one) => one.labels.queue === queue && one.labels.state === state)?.value ?? 0;
-  const age = (queue) => all("webhook_queue_oldest_message_age_seconds").find((one) => one.labels.queue === queue)?.value;
   return [
     h("div.tiles", tile("Events", count(sum("webhook_events_total"))), tile("Deliveries", count(sum("webhook_deliveries_total"))),
       tile("Attempts", count(sum("webhook_delivery_attempts_total")), rate === null ? null : `${(rate * 100).toFixed(1)} % succeeded`), tile("Latency, p99", quantile(all, 0.99), `p50 ${quantile(all, 0.5)}`),
       tile("Dead letters", count(sum("webhook_dead_letters_total"))), tile("Waiting", count(sum("webhook_parked_deliveries")))),
     h("div.columns.two",
-      h("section.card", h("h2", "Queues"), h("div.scroll", h("table.list", h("thead", h("tr", ["Queue", "Visible", "In flight", "Delayed", "Oldest"].map((name, at) => h(`th${at ? ".number" : ""}`, { scope: "col" }, name)))), h("tbody", queues.map((queue) => h("tr", h("td", words(queue)),
-        ["visible", "in_flight", "delayed"].map((state) => h("td.number", count(depth(queue, state)))), h("td.number", age(queue) ? stretch(age(queue)) : "–"))))))),
+      h("section.card", h("h2", "Queues"), h("div.scroll", h("table.list", h("thead", h("tr", ["Queue", "Visible", "In flight", "Delayed", "Oldest"].map((name, at) => h(`th${at ? ".number" : ""}`, { scope: "col" }, name)))), h("tbody", depths(samples).map((queue) => h("tr", h("td", words(queue.name)),
+        ["visible", "in_flight", "delayed"].map((state) => h("td.number", count(queue[state]))), h("td.number", queue.age ? stretch(queue.age) : "–"))))))),
       h("section.card", h("h2", "Dependencies"), h("ul.plain", Object.entries(ready.checks).map(([name, said]) => h("li.inline", badge(said === "ok" ? "ok" : "failed", said), words(name)))), h("h2", "Webhooks"), h("ul.plain", all("webhook_registered").map((one) => h("li.inline", badge(one.labels.status), count(one.value)))))),
     h("div.columns.two", reasons("Why attempts failed", all("webhook_delivery_failures_total")), reasons("Why deliveries waited", all("webhook_delivery_deferrals_total"))),
     circuits.length > 0 && h("section.card", h("h2", "Open circuits"), h("ul.plain", circuits.slice(0, 50).map((one) => h("li.inline", badge(one.value === 2 ? "open" : "half_open"), h("a", { href: link("webhooks", one.labels.webhook_id) }, "Show webhook"), idChip(one.labels.webhook_id))))),

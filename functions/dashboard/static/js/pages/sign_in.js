@@ -3,12 +3,24 @@
 import { call } from "../api.js";
 import { fill, h, icon } from "../dom.js";
 import { local } from "../format.js";
-import { begin, claims, end, trustsUserId } from "../session.js";
+import { begin, claims, end, remembered, trustsUserId, who } from "../session.js";
+import { dialog } from "../ui.js";
 
-/** The form; `done` is told the session that the API accepted. */
+/** The page; `done` is told the session that the API accepted. */
 export function signIn(app, { reason, done }) {
+  const { elements, first } = forms({ reason, done });
+  fill(app, h("main.lone", h("div.sign-in", h("span.mark.large", icon("webhooks")), h("h1", { tabindex: "-1" }, "Webhooks"), h("p.muted", "Sign in to see your webhooks and their deliveries."), elements)));
+  document.title = "Sign in · Webhooks";
+  first.focus();
+}
+
+/** Over the page that is there, which stays as it is; true when the API accepted somebody. Esc and x give up. */
+export const signInAgain = () => dialog("Your session has ended", (close) => h("div.sign-in.plain", h("p", "Sign in again to go on. Nothing on this page is lost."), forms({ reason: "", user: who(), done: () => close(true) }).elements));
+
+function forms({ reason, user: name = "123", done }) {
+  const before = remembered();
   const message = h("p.form-error", { role: "alert" }, reason);
-  const user = h("input", { type: "text", name: "user", value: "123", autocomplete: "username", required: true });
+  const user = h("input", { type: "text", name: "user", value: name, autocomplete: "username", required: true });
   const workspace = h("input", { type: "text", name: "workspace", autocomplete: "off" });
   const token = h("textarea.mono", { name: "token", rows: "4", autocomplete: "off", spellcheck: "false", required: true, placeholder: "eyJ…" });
 
@@ -26,7 +38,7 @@ export function signIn(app, { reason, done }) {
       await call("GET", "/webhooks", { query: { limit: 1 }, signingIn: true });
       done(wanted);
     } catch (error) {
-      end();
+      before ? begin(before) : end();
       message.textContent = error.status === 401 ? "Not accepted. Check that the token is complete, belongs to this deployment, and has not expired." : error.message;
     }
   };
@@ -40,9 +52,5 @@ export function signIn(app, { reason, done }) {
     h("button.button.block", { type: "submit", class: trustsUserId ? "" : "primary" }, "Sign in"),
     h("p.hint", "A JWT with the scope ", h("code", "webhooks"), ": from your platform, or by ", h("code", "make token STAGE=… USER_ID=…"), ". It stays in this tab."));
 
-  const page = h("main.lone", h("div.sign-in", h("span.mark.large", icon("webhooks")), h("h1", { tabindex: "-1" }, "Webhooks"), h("p.muted", "Sign in to see your webhooks and their deliveries."), message,
-    trustsUserId ? [byUser, h("details", h("summary", "Use a token instead"), byToken)] : byToken));
-  fill(app, page);
-  document.title = "Sign in · Webhooks";
-  (trustsUserId ? user : token).focus();
+  return { elements: [message, trustsUserId ? [byUser, h("details", h("summary", "Use a token instead"), byToken)] : byToken], first: trustsUserId ? user : token };
 }

@@ -1,5 +1,6 @@
 // One webhook: its health, subscriptions and deliveries, and everything that can be done with it.
 
+import { alive, held } from "../alive.js";
 import { call, del, get, post, put as change, webhookPath } from "../api.js";
 import { chart } from "../chart.js";
 import { fill, h, put } from "../dom.js";
@@ -20,10 +21,10 @@ export async function show({ root, params, query, signal }) {
   const { body: webhook, etag } = await call("GET", path, { signal });
   const again = () => go(location.hash);
   const health = h("span.inline", badge(webhook.status));
+  const draw = (found) => fill(health, badge(found.health), causeOf(found), found.explanation && h("span.muted.small", found.explanation));
   const showHealth = async () => {
     try {
-      const found = await looked;
-      fill(health, badge(found.health), causeOf(found), found.explanation && h("span.muted.small", found.explanation));
+      draw(await looked);
     } catch (error) {
       if (error.name === "AbortError") return; // its status stays
     }
@@ -38,10 +39,11 @@ export async function show({ root, params, query, signal }) {
     tabs("Parts of this webhook", [
       ["activity", "Activity", () => activity(path, looked, query, signal)],
       ["subscriptions", "Subscriptions", () => subscriptions(webhook, signal)],
-      ["deliveries", "Deliveries", () => deliveries(webhook, query, signal)],
+      ["deliveries", "Deliveries", () => deliveries(webhook, signal)],
       ["settings", "Settings", () => settings(webhook)],
-    ], query.get("tab") ?? "activity", (tab) => remember({ tab: tab === "activity" ? "" : tab })));
+    ], query.get("tab") ?? "activity", (tab) => remember({ tab: tab === "activity" ? "" : tab, ...(tab === "deliveries" ? {} : { cursor: "", status: "", since: "", type: "", code: "" }) })));
   showHealth();
+  alive(async () => draw(await get(`${path}/health`, {}, signal)), { every: 15, signal });
 }
 
 function actions(webhook, path, etag, again) {
@@ -87,12 +89,16 @@ function activity(path, looked, query, signal) {
   const body = h("div.stack.large", skeleton(8));
   const holder = h("div.stack.large");
   let range = RANGES[query.get("range")] ? query.get("range") : "day";
-  const load = async (known = null) => {
-    const [, hours, interval] = RANGES[range];
+  const read = async (known = null) => {
+    const asked = range;
+    const [, hours, interval] = RANGES[asked];
     const from = new Date(Date.now() - hours * 3_600_000).toISOString();
+    const [metrics, health] = await Promise.all([get(`${path}/metrics`, { from, interval }, signal), known ?? get(`${path}/health`, {}, signal)]);
+    if (asked === range) fill(body, ...drawn(metrics, health, interval));
+  };
+  const load = async (known = null) => {
     try {
-      const [metrics, health] = await Promise.all([get(`${path}/metrics`, { from, interval }, signal), known ?? get(`${path}/health`, {}, signal)]);
-      fill(body, ...drawn(metrics, health, interval));
+      await read(known);
     } catch (error) {
       if (error.name !== "AbortError") fill(body, failure(error, () => load()));
     }
@@ -103,8 +109,7 @@ function activity(path, looked, query, signal) {
     load();
   });
   load(looked);
-  const timer = setInterval(() => !document.hidden && holder.isConnected && load(), 15_000);
-  signal.addEventListener("abort", () => clearInterval(timer));
+  alive(async () => holder.isConnected && !held() && read(), { every: 15, signal });
   return put(holder, h("div.bar-of-tools.end", choose), body);
 }
 

@@ -1,0 +1,20 @@
+// What replay jobs say of themselves, and stopping one.
+
+import { post } from "./api.js";
+import { count } from "./format.js";
+import { confirm } from "./ui.js";
+
+export const underWay = (job) => ["pending", "running"].includes(job.status);
+
+/** "40 of 120 replayed, 3 skipped" */
+export function progressOf(job) {
+  if (job.total === null) return "Counting …";
+  return `${count(job.replayed)} of ${count(job.total)} replayed${job.skipped ? `, ${count(job.skipped)} skipped` : ""}${job.error ? `: ${job.error}` : ""}`;
+}
+
+/** Stop a job, after a question; true when it was. */
+export async function cancelJob(job) {
+  if (!(await confirm("Cancel this replay?", "No further deliveries are sent. Those already sent stay sent.", "Cancel replay"))) return false;
+  await post(`/replays/${encodeURIComponent(job.id)}/cancel`);
+  return true;
+}

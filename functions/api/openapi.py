@@ -3,12 +3,14 @@
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer, Server
+from aws_lambda_powertools.event_handler.openapi.models import Contact, HTTPBearer, License, Server, Tag
 
 from answers.common import AcceptedEvents, Problem
-from openapi_details import describe_bodies, describe_estimate, describe_links, describe_text
+from openapi_details import TAGS, describe_bodies, describe_estimate, describe_headers, describe_links, describe_text
 from openapi_errors import describe_errors
 from openapi_examples import describe_examples
+from openapi_shapes import let_inputs_be_left_out, name_enums, name_plainly, spell_out
+from openapi_webhooks import DELIVERED_EVENT, described_webhooks
 from webhooks.matching.filter_document import Filters
 
 if TYPE_CHECKING:
@@ -21,23 +23,28 @@ DESCRIPTION = (
 )
 _PUBLIC = ("/health", "/ready")
 _REF = "#/components/schemas/"
+_NULL = {"type": "null"}
+_FOREIGN_ID = [{"type": "string"}, {"type": "integer"}, _NULL]
+_OPEN_OBJECT = [{"type": "object", "additionalProperties": True}, _NULL]
 _EVENT: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "required": ["type"],
     "properties": {
         "id": {
-            "type": ["string", "null"],
-            "pattern": "^[A-Za-z0-9_-]{1,64}$",
+            "anyOf": [{"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}, _NULL],
             "description": "unique within its scope; made if absent",
         },
-        "type": {"type": "string", "maxLength": 128},
-        "resource_id": {"type": ["string", "integer", "null"]},
-        "workspace_id": {"type": ["string", "integer", "null"]},
-        "user_id": {"type": ["string", "integer", "null"]},
-        "timestamp": {"type": ["string", "null"], "format": "date-time", "description": "the present if absent"},
-        "data": {"type": ["object", "null"]},
-        "metadata": {"type": ["object", "null"]},
+        "type": {"type": "string", "maxLength": 128, "description": "such as record.created"},
+        "resource_id": {"anyOf": _FOREIGN_ID, "description": "what it is about"},
+        "workspace_id": {"anyOf": _FOREIGN_ID, "description": "its webhooks get the event; or give user_id, or both"},
+        "user_id": {"anyOf": _FOREIGN_ID, "description": "webhooks of this user without a workspace get the event"},
+        "timestamp": {
+            "anyOf": [{"type": "string", "format": "date-time"}, _NULL],
+            "description": "RFC 3339; the present if absent",
+        },
+        "data": {"anyOf": _OPEN_OBJECT, "description": "what filters look into; {} if absent"},
+        "metadata": {"anyOf": _OPEN_OBJECT, "description": "passed on as it is; {} if absent"},
     },
     "examples": [
         {
@@ -72,6 +79,9 @@ def openapi_document(api: "APIGatewayRestResolver") -> dict[str, Any]:
         title="PyAirtable Webhooks",
         version=VERSION,
         description=DESCRIPTION,
+        contact=Contact(name="PyAirtable"),
+        license_info=License(name="Proprietary", identifier="LicenseRef-PyAirtable"),
+        tags=[Tag(name=name, description=told) for name, told in TAGS.items()],
         servers=[Server(url="/", description="relative to this document")],
         security_schemes={"bearer": HTTPBearer(bearerFormat="JWT")},
         security=[{"bearer": []}],
@@ -98,8 +108,14 @@ def openapi_document(api: "APIGatewayRestResolver") -> dict[str, Any]:
     describe_examples(by_id)
     describe_text(by_id["scrapeMetrics"])
     describe_estimate(by_id["recoverWebhook"])
+    describe_headers(document, by_id)
+    schemas["DeliveredEvent"] = DELIVERED_EVENT
+    document["webhooks"] = described_webhooks()
+    name_enums(document)
+    let_inputs_be_left_out(document)
+    spell_out(document)
     document["components"]["schemas"] = dict(sorted(schemas.items()))
-    return document
+    return name_plainly(document)
 
 
 def _drop_powertools_errors(operation: dict[str, Any]) -> None:

@@ -4,6 +4,30 @@ from typing import Any
 
 Operations = dict[str, dict[str, Any]]
 
+TAGS = {
+    "webhooks": "Endpoints of your own, with their signing secrets",
+    "subscriptions": "Which events a webhook gets, by type, resource and filters",
+    "events": "Publishing events, and what became of them",
+    "deliveries": "One event on its way to one webhook, with every attempt",
+    "dead-letters": "Deliveries that were given up, and sending them again",
+    "metrics": "Figures and health",
+    "system": "Whether the service works",
+}
+_STRING = {"schema": {"type": "string"}}
+_HEADERS = {
+    "ETag": {"description": "the version, for If-Match", **_STRING},
+    "Location": {"description": "where it is, or where to follow it", **_STRING},
+    "RetryAfter": {"description": "seconds after which to ask again", "schema": {"type": "integer"}},
+}
+_VERSIONED = {
+    "createWebhook", "getWebhook", "updateWebhook", "regenerateSecret",
+    "createSubscription", "getSubscription", "updateSubscription",
+}  # fmt: skip
+_LOCATED = {
+    "createWebhook", "createSubscription",
+    "retryDelivery", "replayDeadLetter", "bulkReplayDeadLetters", "recoverWebhook",
+}  # fmt: skip
+
 # Where an id comes from: the operation that answers with it, the parameter that takes it, and where it stands.
 _SOURCES = (
     ("createWebhook", "201", {"webhook_id": "$response.body#/id"}),
@@ -36,6 +60,21 @@ def describe_bodies(operations: Operations) -> None:
             kept = [each for each in content["schema"].get("anyOf", ()) if each != {"type": "null"}]
             if len(kept) == 1:
                 content["schema"] = kept[0]
+
+
+def describe_headers(document: dict[str, Any], operations: Operations) -> None:
+    """Headers of answers that a caller needs."""
+    document["components"]["headers"] = _HEADERS
+    for name in _VERSIONED | _LOCATED:
+        status = max(each for each in operations[name]["responses"] if each.startswith("2"))
+        operations[name]["responses"][status]["headers"] = {
+            header: {"$ref": f"#/components/headers/{header}"}
+            for header, named in (("ETag", _VERSIONED), ("Location", _LOCATED))
+            if name in named
+        }
+    for name in ("TooManyRequests", "Unavailable"):
+        retry_after = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
+        document["components"]["responses"][name]["headers"] = retry_after
 
 
 def describe_text(operation: dict[str, Any]) -> None:

@@ -54,7 +54,7 @@ def _possible(operation_id: str, operation: dict[str, Any], method: str) -> list
     possible = {
         "Unauthorized": not public,
         "Forbidden": not public,
-        "TooManyRequests": not public,
+        "TooManyRequests": True,
         "Unavailable": not public,
         "NotFound": "path" in places,
         "ValidationFailed": bool(places) or has_body,

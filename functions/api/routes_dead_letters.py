@@ -14,7 +14,7 @@ from webhooks.management.cursors import Cursors
 from webhooks.management.dead_letters import DeadLetterManagement, Selection
 from webhooks.models.caller import Caller
 
-TAGS = ["dead letters"]
+TAGS = ["dead-letters"]
 JSON = "application/json"
 Processed = Annotated[bool | None, Query(description="whether it was sent again")]
 Reason = Annotated[str | None, Query(max_length=128, description="the `failure_reason` or the `cause`")]
@@ -42,6 +42,7 @@ def routes(management: DeadLetterManagement, cursors: Cursors) -> Router:
         "/dead-letters",
         summary="List the dead letters of all your webhooks; of everybody's for admins",
         tags=TAGS,
+        description="Newest first, with the webhook of each.",
         operation_id="listAllDeadLetters",
     )
     def list_all_dead_letters(
@@ -60,6 +61,7 @@ def routes(management: DeadLetterManagement, cursors: Cursors) -> Router:
         "/webhooks/<webhook_id>/dead-letters",
         summary="List a webhook's dead letters",
         tags=TAGS,
+        description="Deliveries that were given up, newest first.",
         operation_id="listDeadLetters",
     )
     def list_dead_letters(

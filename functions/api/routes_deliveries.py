@@ -26,6 +26,7 @@ def routes(history: DeliveryHistory, cursors: Cursors) -> Router:
         "/webhooks/<webhook_id>/deliveries",
         summary="List a webhook's deliveries, newest first",
         tags=TAGS,
+        description="From the history, which is kept for the deployment's retention.",
         operation_id="listDeliveries",
     )
     def list_deliveries(
@@ -49,6 +50,7 @@ def routes(history: DeliveryHistory, cursors: Cursors) -> Router:
         "/webhooks/<webhook_id>/deliveries/<delivery_id>",
         summary="Get a delivery with every attempt",
         tags=TAGS,
+        description="With the requests as they were sent, credentials masked, and the answers' beginnings.",
         operation_id="getDelivery",
     )
     def get_delivery(webhook_id: str, delivery_id: str) -> DeliveryWithAttempts:

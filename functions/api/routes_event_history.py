@@ -5,7 +5,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from answers.events import EventAnswer
+from answers.events import PublishedEventAnswer
 from paging import MAX_LIMIT, Cursor, Limit, Pages
 from reading import caller_of
 from webhooks.management.cursors import Cursors
@@ -37,7 +37,7 @@ def routes(history: EventHistory, cursors: Cursors) -> Router:
         webhook_id: Annotated[str | None, Query(max_length=64, description="only this webhook")] = None,
         limit: Limit = MAX_LIMIT,
         cursor: Cursor = None,
-    ) -> EventAnswer:
+    ) -> PublishedEventAnswer:
         caller = caller_of(router, "webhooks")
         pages = Pages(cursors, caller, f"event|{event_id}|{workspace_id}|{user_id}")
         shown = history.get(
@@ -49,6 +49,6 @@ def routes(history: EventHistory, cursors: Cursors) -> Router:
             behind=pages.position(cursor),
             limit=limit,
         )
-        return EventAnswer.of(shown, pages.cursor(shown.position))
+        return PublishedEventAnswer.of(shown, pages.cursor(shown.position))
 
     return router

@@ -29,6 +29,7 @@ def routes(publishing: Publishing, event_types: Collection[str]) -> Router:
         status_code=202,
         tags=TAGS,
         enable_validation=False,
+        description="202: all of them are stored durably. After anything else, repeat with the same `Idempotency-Key`.",
         operation_id="publishEvents",
     )
     def publish_events() -> Response[str]:
@@ -40,7 +41,13 @@ def routes(publishing: Publishing, event_types: Collection[str]) -> Router:
         body = {"accepted": len(accepted), "events": [{"id": each.event_id} for each in accepted]}
         return Response(202, "application/json", json.dumps(body, separators=(",", ":")))
 
-    @router.get("/event-types", summary="List event types", tags=TAGS, operation_id="listEventTypes")
+    @router.get(
+        "/event-types",
+        summary="List event types",
+        tags=TAGS,
+        description="Those that the platform publishes, and the service's own.",
+        operation_id="listEventTypes",
+    )
     def list_event_types() -> EventTypes:
         caller_of(router, "webhooks")
         return EventTypes(

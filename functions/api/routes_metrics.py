@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from answers.metrics import HealthAnswer, MetricsAnswer
+from answers.metrics import MetricsAnswer, WebhookHealthAnswer
 from answers.overview import OverviewAnswer
 from answers.tenants import TenantsAnswer
 from reading import caller_of
@@ -26,7 +26,13 @@ def routes(metrics: WebhookMetrics, overviews: Overviews, tenants: TenantOvervie
     """The router of webhooks' figures."""
     router = Router()
 
-    @router.get("/overview", summary="See how all webhooks do, at one look", tags=TAGS, operation_id="getOverview")
+    @router.get(
+        "/overview",
+        summary="See how all webhooks do, at one look",
+        tags=TAGS,
+        description="Sums of all your webhooks, and those that need attention first.",
+        operation_id="getOverview",
+    )
     def get_overview(
         from_: From = None,
         to: To = None,
@@ -56,6 +62,7 @@ def routes(metrics: WebhookMetrics, overviews: Overviews, tenants: TenantOvervie
         "/webhooks/<webhook_id>/metrics",
         summary="Get a webhook's figures over a time",
         tags=TAGS,
+        description="Deliveries, attempts, latency and error codes by hour or day.",
         operation_id="getWebhookMetrics",
     )
     def get_metrics(
@@ -70,10 +77,11 @@ def routes(metrics: WebhookMetrics, overviews: Overviews, tenants: TenantOvervie
         "/webhooks/<webhook_id>/health",
         summary="Get a webhook's health and the reason",
         tags=TAGS,
+        description="Judged by the attempts of the last two hours, the circuit and what waits.",
         operation_id="getWebhookHealth",
     )
-    def get_health(webhook_id: str) -> HealthAnswer:
-        return HealthAnswer.of(metrics.health(caller_of(router, "webhooks"), webhook_id))
+    def get_health(webhook_id: str) -> WebhookHealthAnswer:
+        return WebhookHealthAnswer.of(metrics.health(caller_of(router, "webhooks"), webhook_id))
 
     return router
 
@@ -86,6 +94,7 @@ def service_routes(metrics: ServiceMetrics) -> Router:
         "/metrics",
         summary="The whole service's counters in Prometheus' format; takes the scope metrics:read",
         tags=TAGS,
+        description="Sums of all tenants, the ages of the queues, and the circuits that are open.",
         operation_id="scrapeMetrics",
         enable_validation=False,
     )

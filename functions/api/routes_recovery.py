@@ -18,7 +18,7 @@ from webhooks.management.recovery import Recovery
 from webhooks.reason_texts import cause_sentence
 from webhooks.times import rfc3339
 
-TAGS = ["dead letters"]
+TAGS = ["dead-letters"]
 JSON = "application/json"
 
 

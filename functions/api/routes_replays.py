@@ -12,7 +12,7 @@ from webhooks.management.cursors import Cursors
 from webhooks.management.replays import Replays, Selection
 from webhooks.models.replay import JobStatus
 
-TAGS = ["dead letters"]
+TAGS = ["dead-letters"]
 
 
 def routes(replays: Replays, cursors: Cursors) -> Router:
@@ -23,6 +23,7 @@ def routes(replays: Replays, cursors: Cursors) -> Router:
         "/replays",
         summary="List replays and recoveries, newest first; everybody's for admins",
         tags=TAGS,
+        description="With how far each has come.",
         operation_id="listReplays",
     )
     def list_replays(
@@ -40,7 +41,13 @@ def routes(replays: Replays, cursors: Cursors) -> Router:
         items = [ListedReplay.listed(each, names.get(each.webhook_id)) for each in found.items]
         return ReplayPage(items=items, next_cursor=pages.cursor(found.position))
 
-    @router.get("/replays/<replay_id>", summary="How far a bulk replay has come", tags=TAGS, operation_id="getReplay")
+    @router.get(
+        "/replays/<replay_id>",
+        summary="How far a bulk replay has come",
+        tags=TAGS,
+        description="Its counts, and the error that stopped it.",
+        operation_id="getReplay",
+    )
     def get_replay(replay_id: str) -> ReplayAnswer:
         return ReplayAnswer.of(replays.get(caller_of(router, "webhooks"), replay_id))
 

@@ -26,6 +26,7 @@ def routes(management: SubscriptionManagement, cursors: Cursors) -> Router:
         summary="Subscribe a webhook",
         status_code=201,
         tags=TAGS,
+        description="To one event type, a family such as `record.*`, or `*`; with filters if not all are wanted.",
         operation_id="createSubscription",
     )
     def create_subscription(
@@ -39,6 +40,7 @@ def routes(management: SubscriptionManagement, cursors: Cursors) -> Router:
         "/webhooks/<webhook_id>/subscriptions",
         summary="List a webhook's subscriptions",
         tags=TAGS,
+        description="In the order of their ids.",
         operation_id="listSubscriptions",
     )
     def list_subscriptions(webhook_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> SubscriptionPage:
@@ -51,6 +53,7 @@ def routes(management: SubscriptionManagement, cursors: Cursors) -> Router:
         "/webhooks/<webhook_id>/subscriptions/<subscription_id>",
         summary="Get a subscription",
         tags=TAGS,
+        description="With its filters as they were given.",
         operation_id="getSubscription",
     )
     def get_subscription(webhook_id: str, subscription_id: str) -> Response[SubscriptionAnswer]:
@@ -61,7 +64,8 @@ def routes(management: SubscriptionManagement, cursors: Cursors) -> Router:
         "/webhooks/<webhook_id>/subscriptions/<subscription_id>",
         summary="Change the given fields of a subscription",
         tags=TAGS,
-        operation_id="changeSubscription",
+        description="What is not named stays as it is. It holds from the next event on.",
+        operation_id="updateSubscription",
     )
     def change_subscription(
         webhook_id: str,
@@ -78,6 +82,7 @@ def routes(management: SubscriptionManagement, cursors: Cursors) -> Router:
         summary="Delete a subscription",
         status_code=204,
         tags=TAGS,
+        description="From the next event on.",
         operation_id="deleteSubscription",
     )
     def delete_subscription(webhook_id: str, subscription_id: str, if_match: IfMatch = None) -> Response[None]:

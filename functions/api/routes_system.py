@@ -15,7 +15,13 @@ def routes(readiness: ReadinessProbe, document: Callable[[], str]) -> Router:
     """The router of these use cases. `document` is the OpenAPI document's text."""
     router = Router()
 
-    @router.get("/health", summary="Whether the API answers", tags=TAGS, operation_id="health")
+    @router.get(
+        "/health",
+        summary="Whether the API answers",
+        tags=TAGS,
+        description="Answered without asking anything else.",
+        operation_id="health",
+    )
     def health() -> Health:
         return Health()
 
@@ -23,6 +29,7 @@ def routes(readiness: ReadinessProbe, document: Callable[[], str]) -> Router:
         "/ready",
         summary="Whether everything that the service stands on answers",
         tags=TAGS,
+        description="Asks the table, the queues and the data key.",
         operation_id="ready",
     )
     def ready() -> Response[Readiness]:

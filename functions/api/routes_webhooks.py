@@ -32,7 +32,14 @@ def routes(management: WebhookManagement, test_events: TestEvents, metrics: Webh
     """The router of these use cases."""
     router = Router()
 
-    @router.post("/webhooks", summary="Register a webhook", status_code=201, tags=TAGS, operation_id="createWebhook")
+    @router.post(
+        "/webhooks",
+        summary="Register a webhook",
+        status_code=201,
+        tags=TAGS,
+        description="The answer shows the signing secret, only this once. Subscriptions may be given with it.",
+        operation_id="createWebhook",
+    )
     def create_webhook(
         request: Annotated[WebhookRequest, Body()], idempotency_key: IdempotencyKey = None
     ) -> Response[RegisteredWebhook]:
@@ -47,7 +54,13 @@ def routes(management: WebhookManagement, test_events: TestEvents, metrics: Webh
         location = {"Location": f"/api/v1/webhooks/{done.webhook.webhook_id}"}
         return Response(201, JSON, answer, headers={**etag(done.webhook.version), **location})
 
-    @router.get("/webhooks", summary="List webhooks", tags=TAGS, operation_id="listWebhooks")
+    @router.get(
+        "/webhooks",
+        summary="List webhooks",
+        tags=TAGS,
+        description="Your own, or with `user_id` one owner's for admins.",
+        operation_id="listWebhooks",
+    )
     def list_webhooks(
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
@@ -67,7 +80,13 @@ def routes(management: WebhookManagement, test_events: TestEvents, metrics: Webh
         items = [ListedWebhook.of(each, now_ms, health=glance) for each, glance in zip(found, glances, strict=True)]
         return WebhookPage(items=items, next_cursor=pages.cursor(page.position))
 
-    @router.get("/webhooks/<webhook_id>", summary="Get a webhook", tags=TAGS, operation_id="getWebhook")
+    @router.get(
+        "/webhooks/<webhook_id>",
+        summary="Get a webhook",
+        tags=TAGS,
+        description="With its status and version, and with header values masked. The secret is not shown.",
+        operation_id="getWebhook",
+    )
     def get_webhook(webhook_id: str) -> Response[WebhookAnswer]:
         found = management.get(caller_of(router, "webhooks"), webhook_id)
         return Response(200, JSON, WebhookAnswer.of(found, management.now_ms()), headers=etag(found.version))
@@ -76,7 +95,8 @@ def routes(management: WebhookManagement, test_events: TestEvents, metrics: Webh
         "/webhooks/<webhook_id>",
         summary="Change the given fields of a webhook",
         tags=TAGS,
-        operation_id="changeWebhook",
+        description="What is not named stays as it is. Deliveries that wait go to a new URL.",
+        operation_id="updateWebhook",
     )
     def change_webhook(
         webhook_id: str, request: Annotated[WebhookChange, Body()], if_match: IfMatch = None
@@ -86,7 +106,12 @@ def routes(management: WebhookManagement, test_events: TestEvents, metrics: Webh
         return Response(200, JSON, WebhookAnswer.of(done, management.now_ms()), headers=etag(done.version))
 
     @router.delete(
-        "/webhooks/<webhook_id>", summary="Delete a webhook", status_code=204, tags=TAGS, operation_id="deleteWebhook"
+        "/webhooks/<webhook_id>",
+        summary="Delete a webhook",
+        status_code=204,
+        tags=TAGS,
+        description="Deliveries that wait are abandoned. The history can be read until its retention ends.",
+        operation_id="deleteWebhook",
     )
     def delete_webhook(webhook_id: str, if_match: IfMatch = None) -> Response[None]:
         management.delete(caller_of(router, "webhooks"), webhook_id, versions(if_match))
@@ -96,6 +121,7 @@ def routes(management: WebhookManagement, test_events: TestEvents, metrics: Webh
         "/webhooks/<webhook_id>/regenerate-secret",
         summary="Give a webhook a new secret",
         tags=TAGS,
+        description="The answer shows it, only this once. For `overlap_hours` the old one signs as well.",
         operation_id="regenerateSecret",
     )
     def regenerate_secret(
@@ -111,6 +137,7 @@ def routes(management: WebhookManagement, test_events: TestEvents, metrics: Webh
         "/webhooks/<webhook_id>/test",
         summary="Send a test delivery and wait for its result",
         tags=TAGS,
+        description="Made at once, without retries, and answered with what the receiver said.",
         operation_id="testWebhook",
     )
     def test_webhook(webhook_id: str, request: Annotated[SendTest | None, Body()] = None) -> TestResult:

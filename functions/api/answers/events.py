@@ -61,7 +61,7 @@ class EventResultAnswer(Answer):
         )
 
 
-class EventAnswer(Answer):
+class PublishedEventAnswer(Answer):
     """An event, and what happened to it for each webhook that the caller sees."""
 
     id: str

@@ -122,7 +122,7 @@ class BacklogAnswer(Answer):
     more: Annotated[bool, Field(description=f"there are more: counting stops at {BACKLOG_COUNTED}")]
 
 
-class HealthAnswer(Answer):
+class WebhookHealthAnswer(Answer):
     """How a webhook is doing, and why. Figures are of the present hour and the one before, and some seconds behind."""
 
     webhook_id: str

@@ -8,7 +8,7 @@ from webhooks.delivery.ports import Transport
 from webhooks.ids import delivery_id
 from webhooks.messages import DeliveryMessage, group_of
 from webhooks.models.exchange import Exchange
-from webhooks.models.test_result import SeenResponse, SentRequest, TestResult
+from webhooks.models.test_result import SentRequest, TestResponse, TestResult
 from webhooks.models.webhook import Webhook
 from webhooks.payload import serialise
 from webhooks.request.headers import masked
@@ -70,5 +70,5 @@ class TestSender:
         )
 
 
-def _seen(exchange: Exchange) -> SeenResponse:
-    return SeenResponse(headers=list(exchange.response_headers), body=exchange.response_body.decode("utf-8", "replace"))
+def _seen(exchange: Exchange) -> TestResponse:
+    return TestResponse(headers=list(exchange.response_headers), body=exchange.response_body.decode("utf-8", "replace"))

@@ -14,7 +14,7 @@ class SentRequest(BaseModel):
     body: str
 
 
-class SeenResponse(BaseModel):
+class TestResponse(BaseModel):
     """What came back: the start of the body as far as it is text."""
 
     model_config = ConfigDict(frozen=True)
@@ -36,4 +36,4 @@ class TestResult(BaseModel):
     duration_ms: int
     event_id: str
     request: SentRequest
-    response: SeenResponse | None = None
+    response: TestResponse | None = None

@@ -8,6 +8,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from webhooks.event_types import DEFAULT_EVENT_TYPES
+from webhooks.events.catalogue import catalogue
+from webhooks.request.headers import delivery_headers
+from webhooks.request.signing import SigningSecrets, signature_headers
+
 DOCUMENT: dict[str, Any] = json.loads((Path(__file__).parents[3] / "docs" / "openapi.json").read_text())
 OPERATIONS = {each["operationId"]: each for path in DOCUMENT["paths"].values() for each in path.values()}
 
@@ -49,3 +54,68 @@ def test_every_operation_says_who_may_call_it_and_what_may_go_wrong() -> None:
         assert operation["summary"], name
         assert operation["tags"], name
     assert {name for name, each in OPERATIONS.items() if each.get("security") == []} == {"health", "ready"}
+
+
+# -- what generators of clients trip over
+
+
+def places(node: Any = DOCUMENT, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object of the document by where it stands."""
+    if isinstance(node, dict):
+        yield path, node
+        for name, child in node.items():
+            yield from places(child, f"{path}/{name}")
+    elif isinstance(node, list):
+        for number, child in enumerate(node):
+            yield from places(child, f"{path}/{number}")
+
+
+def test_a_union_is_any_of_and_a_pair_says_what_its_items_are() -> None:
+    assert [path for path, each in places() if isinstance(each.get("type"), list)] == []
+    assert [path for path, each in places() if "prefixItems" in each and "items" not in each] == []
+
+
+def test_an_enumeration_that_stands_twice_has_a_name() -> None:
+    found = [(path, tuple(each["enum"])) for path, each in places() if isinstance(each.get("enum"), list)]
+    twice = {values for _, values in found if sum(values == other for _, other in found) > 1}
+    assert [path for path, values in found if values in twice] == []
+
+
+def test_a_request_may_leave_out_what_has_a_default() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    asked = [
+        each
+        for name in ("WebhookRequest", "SubscriptionRequest", "Filters", "SendTest")
+        for each in places(schemas[name])
+    ]
+    assert [path for path, each in asked if "default" in each] == []
+    assert schemas["WebhookRequest"]["properties"]["max_retries"]["description"].endswith("if absent")
+
+
+def test_names_are_plain_and_operations_and_tags_are_described() -> None:
+    assert [name for name in DOCUMENT["components"]["schemas"] if name.endswith(("Answer", "Response"))] == [
+        "AttemptResponse",
+        "TestResponse",
+    ]
+    tags = {each["name"]: each["description"] for each in DOCUMENT["tags"]}
+    for name, operation in OPERATIONS.items():
+        assert operation["description"], name
+        assert set(operation["tags"]) <= tags.keys(), name
+        assert not any(" " in tag for tag in operation["tags"]), name
+
+
+def test_what_receivers_get_is_described_by_event_type() -> None:
+    assert set(DOCUMENT["webhooks"]) == {each.name for each in catalogue(DEFAULT_EVENT_TYPES)}
+    headers = {each["name"] for each in DOCUMENT["webhooks"]["record.created"]["post"]["parameters"]}
+    sent = delivery_headers(
+        {},
+        signature_headers(SigningSecrets("s" * 30), prefix="X-PyAirtable", event_id="e", timestamp=1, body=b"{}"),
+        prefix="X-PyAirtable",
+        user_agent="u",
+        event_id="e",
+        event_type="t",
+        webhook_id="w",
+        delivery_id="d",
+        attempt=1,
+    )
+    assert headers == sent.keys() - {"User-Agent", "Content-Type"}

@@ -1,0 +1,92 @@
+"""What generators of clients need of the OpenAPI document: plain names, one schema for each enumeration, and inputs
+that may be left out."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, cast
+
+Json = dict[str, Any]
+
+_REF = "#/components/schemas/"
+_OF_ANSWERS = "Answer"  # ends the names of classes whose plain name the domain's own have
+# Those that stand in several places, or under a name that others have too.
+_ENUMS = {
+    ("pending", "delivered", "retrying", "failed", "abandoned"): "DeliveryStatus",
+    ("pending", "delivered", "retrying", "failed", "abandoned", "not_queued"): "EventResultStatus",
+    ("pending", "running", "completed", "failed", "cancelled"): "ReplayStatus",
+    ("active", "paused", "inactive", "failed", "deleted"): "WebhookStatus",
+    ("active", "paused", "inactive", "failed"): "PresentWebhookStatus",
+    ("active", "paused", "inactive"): "ChosenWebhookStatus",
+    ("healthy", "degraded", "failing", "disabled", "paused", "inactive"): "HealthLevel",
+    ("hour", "day"): "Interval",
+}
+
+
+def name_plainly(document: Json) -> Json:
+    """The document with `Answer` taken off the names of its schemas."""
+    text = json.dumps(document)
+    for name in document["components"]["schemas"]:
+        if name.endswith(_OF_ANSWERS):
+            plain = name.removesuffix(_OF_ANSWERS)
+            text = text.replace(f'"{_REF}{name}"', f'"{_REF}{plain}"').replace(f'"{name}": {{', f'"{plain}": {{')
+            text = text.replace(f'"title": "{name}"', f'"title": "{plain}"')
+    return json.loads(text)
+
+
+def name_enums(document: Json) -> None:
+    """Each enumeration of `_ENUMS` becomes a schema of that name, which all places refer to."""
+    schemas: Json = {}
+    for place in _schemas(document):
+        values = place.get("enum", ())
+        if name := _ENUMS.get(tuple(values)):
+            schemas[name] = {"type": "string", "enum": values}
+            del place["enum"], place["type"]
+            place["$ref"] = f"{_REF}{name}"
+    document["components"]["schemas"] |= schemas
+
+
+def let_inputs_be_left_out(document: Json) -> None:
+    """A default of a field in a request is told in its description.
+
+    With `default`, several generators take the field for one that must be given.
+    """
+    operations = (operation for path in document["paths"].values() for operation in path.values())
+    for name in _reached([operation.get("requestBody", {}) for operation in operations], document):
+        for field in document["components"]["schemas"][name].get("properties", {}).values():
+            default = field.pop("default", None)
+            if default is not None:
+                told = f"{json.dumps(default)} if absent"
+                field["description"] = f"{field['description']}; {told}" if "description" in field else told
+
+
+def spell_out(document: Json) -> None:
+    """One of several types is told as `anyOf`, and what a pair holds also for who does not know `prefixItems`."""
+    for place in _schemas(document):
+        if isinstance(place.get("type"), list):
+            place["anyOf"] = [{"type": each} for each in place.pop("type")]
+        if "prefixItems" in place:
+            first, *others = place["prefixItems"]
+            place["items"] = first if all(each == first for each in others) else {}
+
+
+def _schemas(node: object) -> Iterator[Json]:
+    """Every object in the document, from the outside in."""
+    if isinstance(node, dict):
+        place = cast("Json", node)
+        yield place
+        for child in list(place.values()):
+            yield from _schemas(child)
+    elif isinstance(node, list):
+        for child in cast("list[object]", node):
+            yield from _schemas(child)
+
+
+def _reached(nodes: list[Json], document: Json) -> set[str]:
+    """Names of the schemas that these nodes refer to, at whatever distance."""
+    found: set[str] = set()
+    while nodes:
+        references = {each["$ref"].removeprefix(_REF) for each in _schemas(nodes.pop()) if "$ref" in each}
+        fresh = (references & document["components"]["schemas"].keys()) - found
+        found |= fresh
+        nodes += [document["components"]["schemas"][name] for name in fresh]
+    return found

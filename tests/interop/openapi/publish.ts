@@ -1,0 +1,9 @@
+// What a platform writes first: published events, a webhook without what has a default, and names of enumerations.
+import type { components, paths } from "./types";
+
+type Published = paths["/api/v1/events"]["post"]["requestBody"]["content"]["application/json"];
+
+export const one: Published = { type: "record.created", workspace_id: 456, data: { fields: { amount: 1500 } } };
+export const many: Published = { events: [{ type: "record.created", user_id: "u1", data: { id: "rec1" } }] };
+export const webhook: components["schemas"]["WebhookRequest"] = { name: "My webhook", url: "https://example.com/hook" };
+export const status: components["schemas"]["DeliveryStatus"] = "delivered";

@@ -18,16 +18,19 @@ _ENUMS = {
     ("active", "paused", "inactive", "failed"): "PresentWebhookStatus",
     ("active", "paused", "inactive"): "ChosenWebhookStatus",
     ("healthy", "degraded", "failing", "disabled", "paused", "inactive"): "HealthLevel",
-    ("hour", "day"): "Interval",
+    ("hour", "day"): "IntervalLength",
 }
 
 
 def name_plainly(document: Json) -> Json:
-    """The document with `Answer` taken off the names of its schemas."""
+    """The document with `Answer` taken off the names of its schemas. Raises ValueError for a name that is taken."""
     text = json.dumps(document)
-    for name in document["components"]["schemas"]:
+    names = document["components"]["schemas"].keys()
+    for name in names:
         if name.endswith(_OF_ANSWERS):
             plain = name.removesuffix(_OF_ANSWERS)
+            if plain in names:
+                raise ValueError(f"{name} would be called {plain}, which another schema is")
             text = text.replace(f'"{_REF}{name}"', f'"{_REF}{plain}"').replace(f'"{name}": {{', f'"{plain}": {{')
             text = text.replace(f'"title": "{name}"', f'"title": "{plain}"')
     return json.loads(text)

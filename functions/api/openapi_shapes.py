@@ -18,6 +18,7 @@ _ENUMS = {
     ("active", "paused", "inactive", "failed"): "PresentWebhookStatus",
     ("active", "paused", "inactive"): "ChosenWebhookStatus",
     ("healthy", "degraded", "failing", "disabled", "paused", "inactive"): "HealthLevel",
+    ("replay", "recovery"): "ReplayKind",
     ("hour", "day"): "IntervalLength",
 }
 

@@ -10,6 +10,7 @@ from api import UseCases, create
 from probes import queue_check, queue_depth, table_check
 from request_limits import RequestLimiter
 from webhooks.access.request_limits import RequestCounts, RequestLimits
+from webhooks.access.slots import SlotStore as SlotHolders
 from webhooks.aws.clients import Clients
 from webhooks.aws.cloudwatch import Figure, Figures, answered, oldest_message
 from webhooks.aws.kms import KmsSecretBox
@@ -31,10 +32,10 @@ from webhooks.management.filter_tests import FilterTests
 from webhooks.management.overview import Overviews, OverviewStatistics, OverviewWebhooks
 from webhooks.management.readiness import Checks, ReadinessProbe
 from webhooks.management.recovery import Recovery
-from webhooks.management.replays import Replays
+from webhooks.management.replays import JobStarter, Replays
 from webhooks.management.subscriptions import SubscriptionManagement
 from webhooks.management.tenants import TenantOverviews
-from webhooks.management.test_events import TestEvents
+from webhooks.management.test_events import TestEvents, TestsUnderWay
 from webhooks.management.webhook_metrics import StatisticsReader as WebhookStatistics
 from webhooks.management.webhook_metrics import WebhookMetrics
 from webhooks.management.webhooks import WebhookManagement
@@ -62,6 +63,7 @@ from webhooks.store.models import Models, bind
 from webhooks.store.replay_jobs import ReplayJobStore
 from webhooks.store.request_counts import RequestCountStore
 from webhooks.store.routes import RouteStore
+from webhooks.store.slots import SlotStore
 from webhooks.store.states import StateStore
 from webhooks.store.statistics import StatisticsReader
 
@@ -97,6 +99,7 @@ class Ports:
     missed: MissedPages
     statistics: Statistics
     request_counts: RequestCounts
+    slots: SlotHolders
     jobs: management.JobStore
     jobs_queue: management.JobQueue
     ingest_queue: IngestQueue
@@ -140,6 +143,7 @@ def adapters(
         missed=MissedStore(table, now_ms),
         statistics=StatisticsReader(table),
         request_counts=RequestCountStore(table),
+        slots=SlotStore(table, retention_ms, now_ms),
         jobs=ReplayJobStore(table, retention_ms, now_ms),
         jobs_queue=SqsJobs(queue("jobs")),
         ingest_queue=SqsIngest(queue("ingest")),
@@ -186,7 +190,12 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
     """Everything that the routes call."""
     now_ms = runtime.now_ms
     store, history, letters, events = ports.webhooks, ports.history, ports.letters, ports.events
-    jobs, jobs_queue = ports.jobs, ports.jobs_queue
+    starter = JobStarter(
+        ports.jobs, ports.jobs_queue, ports.slots, at_most=settings.max_replays_per_tenant, now_ms=now_ms
+    )
+    under_way = TestsUnderWay(
+        ports.slots, per_owner=settings.max_tests_per_tenant, in_all=settings.max_tests, now_ms=now_ms
+    )
     replayer = Replayer(ports.contexts, letters, ports.delivery_queue, now_ms=now_ms)
     budget = FilterUse(settings.max_filter_kilobytes_per_scope * 1024, settings.max_filter_searches_per_scope)
     metrics = WebhookMetrics(store=store, statistics=ports.statistics, states=ports.states, now_ms=now_ms)
@@ -211,7 +220,9 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
             store=store, event_types=settings.event_types, budget=budget, now_ms=now_ms
         ),
         publishing=Publishing(queue=ports.ingest_queue, box=ports.box, event_types=settings.event_types, now_ms=now_ms),
-        test_events=TestEvents(store=store, sender=ports.sender, event_types=settings.event_types, now_ms=now_ms),
+        test_events=TestEvents(
+            store=store, sender=ports.sender, under_way=under_way, event_types=settings.event_types, now_ms=now_ms
+        ),
         events=EventHistory(
             store=store, events=events, history=history, routes=RouteCache(ports.routes), now_ms=now_ms
         ),
@@ -231,8 +242,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
             history=history,
             letters=letters,
             replayer=replayer,
-            jobs=jobs,
-            queue=jobs_queue,
+            starter=starter,
             now_ms=now_ms,
         ),
         failures=FailureGroups(store=store, history=history),
@@ -240,11 +250,10 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
             store=store,
             source=ReplaySource(letters, ports.missed),
             replayer=replayer,
-            jobs=jobs,
-            queue=jobs_queue,
+            starter=starter,
             now_ms=now_ms,
         ),
-        replays=Replays(jobs, history),
+        replays=Replays(ports.jobs, history),
         filters=FilterTests(store=store, history=history, events=events, now_ms=now_ms),
         webhook_metrics=metrics,
         overviews=Overviews(webhooks=store, statistics=ports.statistics, metrics=metrics, now_ms=now_ms),

@@ -23,6 +23,7 @@ from tests.support.management_fakes import (
     MemoryIngest,
     MemoryManagementStore,
     MemoryRequestCounts,
+    MemorySlots,
     PlainBox,
 )
 from tests.support.statistics_fakes import MemoryStates, MemoryStatistics
@@ -56,6 +57,8 @@ class ApiClient:
     now_ms: int = NOW
     per_second: float = 0
     max_webhooks: int = 1000
+    max_tests: tuple[int, int] = (5, 50)  # of one owner, in all
+    max_replays: int = 20
     max_filter_kilobytes: int = 1024
     max_filter_searches: int = 500
     allow_http: bool = False
@@ -64,6 +67,7 @@ class ApiClient:
     sender: EchoSender = field(default_factory=EchoSender)
     checks: dict[str, Any] = field(default_factory=dict)
     events: MemoryEvents = field(default_factory=MemoryEvents)
+    slots: MemorySlots = field(default_factory=MemorySlots)
     jobs: MemoryJobs = field(default_factory=MemoryJobs)
     statistics: MemoryStatistics = field(default_factory=MemoryStatistics)
     states: MemoryStates = field(default_factory=MemoryStates)
@@ -88,6 +92,9 @@ class ApiClient:
             data_key_id="key",
             tenant_rate_limit=self.per_second,
             max_webhooks_per_tenant=self.max_webhooks,
+            max_tests_per_tenant=self.max_tests[0],
+            max_tests=self.max_tests[1],
+            max_replays_per_tenant=self.max_replays,
             max_filter_kilobytes_per_scope=self.max_filter_kilobytes,
             max_filter_searches_per_scope=self.max_filter_searches,
             egress_allow_http=self.allow_http,
@@ -104,6 +111,7 @@ class ApiClient:
             missed=MemoryMissed(self.events),
             statistics=self.statistics,
             request_counts=MemoryRequestCounts(),
+            slots=self.slots,
             jobs=self.jobs,
             jobs_queue=self.jobs,
             ingest_queue=self.ingest,

@@ -1,7 +1,7 @@
 """In-memory stand-ins for what the API reads of the past, and for the queues it sends to."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -189,6 +189,9 @@ class MemoryJobs:
     def get(self, job_id: str) -> ReplayJob | None:
         return self.jobs.get(job_id)
 
+    def some(self, job_ids: Collection[str]) -> Mapping[str, ReplayJob]:
+        return {each: self.jobs[each] for each in job_ids if each in self.jobs}
+
     def newest(self, owner: str | None, behind: str | None) -> Iterator[ReplayJob]:
         chosen = (each for each in self.jobs.values() if owner in (None, each.owner))
         ordered = sorted(chosen, key=lambda each: each.job_id, reverse=True)
@@ -200,9 +203,9 @@ class MemoryJobs:
         self.jobs[before.job_id] = replace(after, step=before.step + 1)
         return self.jobs[before.job_id]
 
-    def go_on(self, job_id: str, delay_seconds: int = 0) -> None:
-        assert job_id in self.jobs, "the job's message came before the job"
-        self.started.append(job_id)
+    def go_on(self, job: ReplayJob, delay_seconds: int = 0) -> None:
+        assert job.job_id in self.jobs, "the job's message came before the job"
+        self.started.append(job.job_id)
 
 
 def newest(things: Iterable[T], time_range: TimeRange) -> list[T]:

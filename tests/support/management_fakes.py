@@ -114,6 +114,28 @@ class MemoryRequestCounts:
         return self.taken[owner, window]
 
 
+@dataclass
+class MemorySlots:
+    """Slots by kind and owner."""
+
+    taken: dict[tuple[str, str | None], dict[int, str]] = field(default_factory=dict)
+
+    def holders(self, kind: str, owner: str | None) -> Mapping[int, str]:
+        return dict(self.taken.get((kind, owner), {}))
+
+    def take(self, kind: str, owner: str | None, slot: int, before: str | None, holder: str) -> bool:
+        slots = self.taken.setdefault((kind, owner), {})
+        if slots.get(slot) != before:
+            return False
+        slots[slot] = holder
+        return True
+
+    def free(self, kind: str, owner: str | None, slot: int, holder: str) -> None:
+        slots = self.taken.get((kind, owner), {})
+        if slots.get(slot) == holder:
+            del slots[slot]
+
+
 class PlainBox:
     """Seals without encrypting, bound to the context all the same."""
 

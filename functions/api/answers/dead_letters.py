@@ -127,7 +127,10 @@ class ReplayAnswer(Answer):
     ]
     reason: Annotated[str | None, Field(description="the cause that it is limited to")]
     status: JobStatus
-    total: Annotated[int | None, Field(description="deliveries to send; null until they are counted")]
+    total: Annotated[
+        int | None,
+        Field(description="to send; null until counted, and of over 20,000 those found so far"),
+    ]
     replayed: int
     skipped: Annotated[int, Field(description="delivered, or sent again, in another way meanwhile")]
     error: str | None

@@ -23,6 +23,7 @@ from webhooks.messages import (
     group_of,
 )
 from webhooks.models.event import Event
+from webhooks.models.replay import ReplayJob
 
 BATCH_ENTRIES = 10
 BATCH_BYTES = 1024 * 1024
@@ -184,9 +185,12 @@ class SqsJobs:
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
 
-    def go_on(self, job_id: str, delay_seconds: int = 0) -> None:
-        """Start or continue a job. Raises Unavailable."""
-        self._queue.send([Outgoing(json.dumps({"job_id": job_id}), None, None, delay_seconds)])
+    def go_on(self, job: ReplayJob, delay_seconds: int = 0) -> None:
+        """Start or continue a job. Raises Unavailable.
+
+        By its owner's group: while one owner's jobs take up the workers, SQS hands out others' first.
+        """
+        self._queue.send([Outgoing(json.dumps({"job_id": job.job_id}), group_of(job.owner), None, delay_seconds)])
 
 
 def _by_size(events: Sequence[Event]) -> Iterator[tuple[int, list[Event]]]:

@@ -7,7 +7,8 @@ from webhooks.errors import Conflict, NotFound
 from webhooks.ids import is_id, new_id
 from webhooks.management.changes import ManagementStore, find
 from webhooks.management.paging import Page, TimeRange, page_of
-from webhooks.management.ports import History, JobQueue, JobStore, Letters
+from webhooks.management.ports import History, Letters
+from webhooks.management.replays import JobStarter
 from webhooks.models.caller import Caller
 from webhooks.models.delivery import DeadLetter
 from webhooks.models.replay import ReplayJob, ReplaySelection
@@ -42,8 +43,7 @@ class DeadLetterManagement:
     history: History
     letters: Letters
     replayer: Replayer
-    jobs: JobStore
-    queue: JobQueue
+    starter: JobStarter
     now_ms: Callable[[], int]
 
     def page(
@@ -93,9 +93,7 @@ class DeadLetterManagement:
             created_at_ms=now_ms,
             updated_at_ms=now_ms,
         )
-        self.jobs.create(job)
-        self.queue.go_on(job.job_id)
-        return job
+        return self.starter.start(job)
 
     def _letter(self, webhook_id: str, dead_letter_id: str) -> DeadLetter:
         ids = [(webhook_id, dead_letter_id)] if is_id("dlv", dead_letter_id) else []

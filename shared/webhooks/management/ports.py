@@ -1,6 +1,6 @@
 """What the use cases of management need from outside: the table, the queues, and the sender."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from webhooks.delivery.endpoint_state import EndpointState
@@ -85,6 +85,10 @@ class JobStore(Protocol):
         """The job. Consistent."""
         ...
 
+    def some(self, job_ids: Collection[str]) -> Mapping[str, ReplayJob]:
+        """Those of these jobs that there are, by id. Consistent."""
+        ...
+
     def newest(self, owner: str | None, behind: str | None) -> Iterator[ReplayJob]:
         """Jobs of an owner's webhooks, or of everybody's (None), newest first, from an index that may lag."""
         ...
@@ -97,7 +101,7 @@ class JobStore(Protocol):
 class JobQueue(Protocol):
     """Starts jobs."""
 
-    def go_on(self, job_id: str, delay_seconds: int = 0) -> None:
+    def go_on(self, job: ReplayJob, delay_seconds: int = 0) -> None:
         """Have replay work on the job. Raises Unavailable."""
         ...
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from webhooks.errors import Invalid
 from webhooks.ids import new_id
 from webhooks.management.changes import ManagementStore, find
-from webhooks.management.ports import JobQueue, JobStore
+from webhooks.management.replays import JobStarter
 from webhooks.models.caller import Caller
 from webhooks.models.replay import ReplayJob, ReplaySelection
 from webhooks.models.webhook import Webhook
@@ -36,8 +36,7 @@ class Recovery:
     store: ManagementStore
     source: ReplaySource
     replayer: Replayer
-    jobs: JobStore
-    queue: JobQueue
+    starter: JobStarter
     now_ms: Callable[[], int]
 
     def estimate(self, caller: Caller, webhook_id: str, selection: ReplaySelection, rate_per_second: float) -> Estimate:
@@ -51,9 +50,7 @@ class Recovery:
     def start(self, caller: Caller, webhook_id: str, selection: ReplaySelection, rate_per_second: float) -> ReplayJob:
         """Begin to send it all, in the background. Raises Conflict for a webhook that is inactive or failed."""
         job = self._job(sendable(find(self.store, caller, webhook_id)), selection, rate_per_second)
-        self.jobs.create(job)
-        self.queue.go_on(job.job_id)
-        return job
+        return self.starter.start(job)
 
     def _job(self, webhook: Webhook, selection: ReplaySelection, rate_per_second: float) -> ReplayJob:
         if selection.from_ms is None and selection.reason is None:

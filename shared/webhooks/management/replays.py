@@ -1,15 +1,19 @@
-"""Replay jobs: listing them, how far one has come, and stopping it."""
+"""Replay jobs: starting and listing them, how far one has come, and stopping it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from webhooks.errors import Conflict, NotAllowed, NotFound, Unavailable
-from webhooks.ids import is_id
+from webhooks.access.slots import Slots, SlotStore
+from webhooks.errors import Conflict, NotAllowed, NotFound, TooManyRequests, Unavailable
+from webhooks.ids import is_id, time_of
 from webhooks.management.paging import Page, page_of
-from webhooks.management.ports import History, JobStore
+from webhooks.management.ports import History, JobQueue, JobStore
 from webhooks.models.caller import Caller
 from webhooks.models.replay import ENDED, JobStatus, ReplayJob
 
+MAKING_MS = 60_000  # a slot is taken before its job is kept
+UNTOUCHED_MS = 3_600_000  # a job that works writes a checkpoint each minute; this one lost its message
+RETRY_AFTER_SECONDS = 30
 ROUNDS = 5  # a run of the job writes its checkpoints meanwhile
 
 
@@ -23,6 +27,37 @@ class Selection:
     def admits(self, job: ReplayJob) -> bool:
         """Whether the job is meant."""
         return self.webhook_id in (None, job.webhook_id) and self.status in (None, job.status)
+
+
+class JobStarter:
+    """Starts jobs, as many of one owner at once as there are slots for."""
+
+    def __init__(
+        self, jobs: JobStore, queue: JobQueue, slots: SlotStore, *, at_most: int, now_ms: Callable[[], int]
+    ) -> None:
+        self._jobs = jobs
+        self._queue = queue
+        self._now_ms = now_ms
+        self.slots = Slots(store=slots, kind="replays", most=at_most, ended=self._ended)
+
+    def start(self, job: ReplayJob) -> ReplayJob:
+        """Have the job done in the background. Raises TooManyRequests and Unavailable."""
+        if self.slots.take(job.owner, job.job_id) is None:
+            raise TooManyRequests(
+                f"{self.slots.most} replays and recoveries of this owner are under way, which is the most there may "
+                "be: wait for one to end, or cancel one",
+                retry_after_seconds=RETRY_AFTER_SECONDS,
+            )
+        self._jobs.create(job)
+        self._queue.go_on(job)
+        return job
+
+    def _ended(self, job_ids: Collection[str]) -> Collection[str]:
+        now_ms, jobs = self._now_ms(), self._jobs.some(job_ids)
+        gone = {each for each in job_ids if each not in jobs and now_ms - time_of(each) > MAKING_MS}
+        return gone | {
+            job.job_id for job in jobs.values() if job.status in ENDED or now_ms - job.updated_at_ms > UNTOUCHED_MS
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """Test deliveries, made at once by the sender: it alone can open secrets and reach receivers."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from webhooks.errors import Invalid
+from webhooks.access.slots import EVERYBODY, Slots, SlotStore
+from webhooks.errors import Invalid, TooManyRequests, Unavailable
 from webhooks.event_types import TEST_EVENT_TYPE
 from webhooks.ids import new_id
 from webhooks.management.changes import ManagementStore, find
@@ -13,6 +15,52 @@ from webhooks.models.caller import Caller
 from webhooks.models.test_result import TestResult
 from webhooks.times import rfc3339
 
+LEASE_MS = 30_000  # API Gateway, and the api's own timeout, end a request at 29 s
+RETRY_AFTER_SECONDS = 5
+
+
+class TestsUnderWay:
+    """How many test deliveries may be under way at once: of one owner, and of all together.
+
+    Each keeps a process of the api and one of the sender busy for as long as its receiver likes, up to 20 s. Whoever is
+    let in holds a lease, which ends by itself should the process die.
+    """
+
+    def __init__(self, store: SlotStore, *, per_owner: int, in_all: int, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self.own = Slots(store=store, kind="tests", most=per_owner, ended=self._ended)
+        self.everybodys = Slots(store=store, kind="tests", most=in_all, ended=self._ended)
+
+    @contextmanager
+    def lease(self, owner: str) -> Generator[None]:
+        """For one test delivery. Raises TooManyRequests and Unavailable."""
+        holder = f"{self._now_ms() + LEASE_MS}:{new_id('evt', self._now_ms())}"
+        with (
+            _slot(self.own, owner, holder, "of this owner"),
+            _slot(self.everybodys, EVERYBODY, holder, "of all owners together"),
+        ):
+            yield
+
+    def _ended(self, holders: Collection[str]) -> Collection[str]:
+        now_ms = self._now_ms()
+        return [each for each in holders if int(each.partition(":")[0]) <= now_ms]
+
+
+@contextmanager
+def _slot(slots: Slots, owner: str | None, holder: str, whose: str) -> Generator[None]:
+    slot = slots.take(owner, holder)
+    if slot is None:
+        raise TooManyRequests(
+            f"{slots.most} test deliveries {whose} are under way, which is the most there may be: "
+            "wait for an answer to one; each ends within 20 seconds",
+            retry_after_seconds=RETRY_AFTER_SECONDS,
+        )
+    try:
+        yield
+    finally:
+        with suppress(Unavailable):  # the lease ends by itself
+            slots.free(owner, slot, holder)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestEvents:
@@ -20,11 +68,12 @@ class TestEvents:
 
     store: ManagementStore
     sender: TestDeliveries
+    under_way: TestsUnderWay
     event_types: Collection[str]
     now_ms: Callable[[], int]
 
     def send(self, caller: Caller, webhook_id: str, request: SendTest) -> TestResult:
-        """Send a test event, made up or as asked for. Raises NotFound, Invalid, Unavailable."""
+        """Send a test event, made up or as asked for. Raises NotFound, Invalid, TooManyRequests, Unavailable."""
         webhook = find(self.store, caller, webhook_id)
         if request.event_type != TEST_EVENT_TYPE and request.event_type not in self.event_types:
             raise Invalid.at("event_type", f"is not an event type; known are {', '.join(sorted(self.event_types))}")
@@ -39,4 +88,5 @@ class TestEvents:
             "data": request.data or {"message": f"A test of the webhook {webhook.name}"},
             "metadata": {"test": True},
         }
-        return self.sender.send_test(webhook.webhook_id, payload)
+        with self.under_way.lease(webhook.owner):
+            return self.sender.send_test(webhook.webhook_id, payload)

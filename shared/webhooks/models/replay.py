@@ -36,7 +36,7 @@ class ReplayJob:
     step: int = 0
     shard: int = 0
     after: str | None = None
-    total: int | None = None  # known once the job has begun
+    total: int | None = None  # known once the job has begun; of very many, as many as were counted or seen so far
     replayed: int = 0
     skipped: int = 0
     error: str | None = None

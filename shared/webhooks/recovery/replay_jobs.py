@@ -9,6 +9,8 @@ from webhooks.models.replay import ENDED, ReplayJob
 from webhooks.recovery.replay import Replayer
 from webhooks.recovery.replay_source import PAGE, ReplaySource, count, is_missed, parts_of
 
+SLICE_MS = 2_000  # of work in one run; then the jobs that wait have their turn
+COUNTED = 20_000  # dead letters and events that are looked at before a job begins: it has to begin within its run
 DELAY_LIMIT_SECONDS = 60  # messages of a rate-limited job are spread over at most this, then it goes on in a later run
 
 
@@ -27,7 +29,7 @@ class JobStore(Protocol):
 class JobQueue(Protocol):
     """Where jobs wait for their next run."""
 
-    def go_on(self, job_id: str, delay_seconds: int) -> None:
+    def go_on(self, job: ReplayJob, delay_seconds: int) -> None:
         """Run the job again after that many seconds. Raises Unavailable."""
         ...
 
@@ -43,15 +45,19 @@ class ReplayJobs:
         queue: JobQueue,
         *,
         now_ms: Callable[[], int],
+        counted: int = COUNTED,
     ) -> None:
         self._jobs = jobs
         self._source = source
         self._replayer = replayer
         self._queue = queue
         self._now_ms = now_ms
+        self._counted = counted
 
     def run(self, job_id: str, deadline_ms: int) -> ReplayJob | None:
-        """Go on with a job from its last checkpoint until it is done or time is up; None when there is no such job.
+        """Go on with a job from its last checkpoint until it is done or its turn is over; None when there is none.
+
+        A turn takes SLICE_MS and the page under way, and never goes on after `deadline_ms`.
 
         Raises Unavailable: the message comes again and finds the last checkpoint. So too when another run has got
         further. That run may hold this very message, received twice, and could die with nothing left to carry on.
@@ -59,6 +65,7 @@ class ReplayJobs:
         job = self._jobs.get(job_id)
         if job is None or job.status in ENDED:
             return job
+        until_ms = min(deadline_ms, self._now_ms() + SLICE_MS)
         while True:
             try:
                 advanced, sent = self._page(job)
@@ -71,13 +78,13 @@ class ReplayJobs:
                 return saved
             job = saved
             wait_seconds = int(sent / job.rate_per_second)
-            if wait_seconds or self._now_ms() >= deadline_ms:
-                self._queue.go_on(job.job_id, min(wait_seconds, DELAY_LIMIT_SECONDS))
+            if wait_seconds or self._now_ms() >= until_ms:
+                self._queue.go_on(job, min(wait_seconds, DELAY_LIMIT_SECONDS))
                 return job
 
     def _page(self, job: ReplayJob) -> tuple[ReplayJob, int]:
         if job.total is None:  # a step of its own: once something is sent again, there is less to count
-            total, _ = count(self._source, job, self._replayer.outstanding)
+            total, _ = count(self._source, job, self._replayer.outstanding, self._counted)
             return replace(job, total=total, status="running"), 0
         size = max(1, min(PAGE, int(job.rate_per_second * DELAY_LIMIT_SECONDS)))
         chosen, after = self._source.page(job, job.shard, job.after, size)
@@ -90,6 +97,8 @@ class ReplayJobs:
         # After a crash between marking and the checkpoint, this page's letters are already marked as ours.
         ours = sum(1 for letter in chosen if letter.processed_by == job.job_id)
         job = replace(job, replayed=job.replayed + sent + ours, skipped=job.skipped + len(fresh) - sent)
+        # a count that ended at COUNTED is overtaken
+        job = replace(job, total=max(job.total or 0, job.replayed + job.skipped))
         if after is not None:
             return replace(job, after=after), sent
         if job.shard + 1 < parts_of(job):

@@ -1,7 +1,7 @@
 """Replay jobs: one item each, written only from the step it was read at."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any, cast
@@ -33,8 +33,12 @@ class ReplayJobStore:
 
     def get(self, job_id: str) -> ReplayJob | None:
         """Consistent read."""
-        item = self._table.get_many([_key(job_id)]).get(_key(job_id))
-        return None if item is None else _job_of(item)
+        return self.some([job_id]).get(job_id)
+
+    def some(self, job_ids: Collection[str]) -> Mapping[str, ReplayJob]:
+        """Those of these jobs that there are, by id. Consistent."""
+        found = self._table.get_many([_key(each) for each in job_ids])
+        return {key[0]: _job_of(item) for key, item in found.items()}
 
     def newest(self, owner: str | None, behind: str | None) -> Iterator[ReplayJob]:
         """Jobs of an owner's webhooks, or of everybody's (None), newest first, behind a job id. Lags by a moment.

@@ -23,6 +23,7 @@
 | circuit not closed | count#circuits       | wh_               |                             |                   |
 | counted records    | counted#2 seconds    | counted           |                             |                   |
 | tenant's amounts   | tenant|owner         | amount            |                             |                   |
+| what is under way  | slots|owner          | kind of it        |                             |                   |
 | tenant's requests  | requests|owner       | 10 seconds        |                             |                   |
 
 All three indexes are sparse and hold keys only: what is delivered at the first try is written once, at one write unit,
@@ -62,6 +63,7 @@ COUNTED_SK = "counted"
 AMOUNT_SK = "amount"
 FILTER_BYTES, FILTER_SEARCHES = "#filter_bytes", "#filter_searches"  # beside patterns, none of which begins so
 TAKEN = "taken"
+SLOT_PREFIX = "slot_"  # and its number
 WEBHOOKS_OVERVIEW = "webhooks"
 REPLAYS_OVERVIEW = "replays"
 
@@ -226,6 +228,11 @@ def tenant_pk(owner: str) -> str:
 def requests_pk(owner: str) -> str:
     """Partition of the requests that an owner makes."""
     return f"requests|{owner}"
+
+
+def slots_pk(owner: str | None) -> str:
+    """Partition of what an owner, or all owners together (None), have under way, by kind."""
+    return "all-slots" if owner is None else f"slots|{owner}"
 
 
 def requests_sk(window: int) -> str:

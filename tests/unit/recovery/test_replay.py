@@ -1,8 +1,10 @@
 """Dead letters: kept once, sent again one by one or by a job, whatever cuts the job off."""
 
+import itertools
 import json
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,10 +21,13 @@ from webhooks.models.caller import Caller
 from webhooks.models.replay import ReplayJob, ReplaySelection
 from webhooks.models.webhook import Webhook
 from webhooks.recovery.replay import Replayer
+from webhooks.recovery.replay_jobs import ReplayJobs
+from webhooks.recovery.replay_source import ReplaySource
 from webhooks.store.dead_letters import DeadLetterStore
 from webhooks.store.delivery_context import DeliveryContextStore
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.history import HistoryStore
+from webhooks.store.missed import MissedStore
 from webhooks.store.replay_jobs import ReplayJobStore
 
 RETENTION_MS = 30 * 86_400_000
@@ -112,6 +117,45 @@ def test_a_replay_that_fails_is_a_dead_letter_again_and_can_be_replayed_again() 
     world.run()
     assert world.delivery().status == "delivered"
     assert world.owners.webhook(webhook).status == "active"
+
+
+class NextTurns:
+    """When jobs asked for their next turn."""
+
+    def __init__(self) -> None:
+        self.delays: list[int] = []
+
+    def go_on(self, job: ReplayJob, delay_seconds: int) -> None:
+        self.delays.append(delay_seconds)
+
+
+def jobs_in_turns(world: World, turns: NextTurns, now_ms: Callable[[], int], **limits: int) -> ReplayJobs:
+    table = DynamoTable(world.dynamodb, TABLE)
+    letters = DeadLetterStore(table, RETENTION_MS, world.clock.now_ms)
+    source = ReplaySource(letters, MissedStore(table, world.clock.now_ms))
+    return ReplayJobs(jobs_of(world), source, replayer(world), turns, now_ms=now_ms, **limits)
+
+
+def test_a_job_takes_turns_with_the_others_however_long_it_is() -> None:
+    world, webhook = with_dead_letters(450)
+    job_id = start_job(world, webhook)
+    turns, times = NextTurns(), itertools.count(world.clock.ms, 600)  # a look at the clock, so a page, takes 0.6 s
+    jobs = jobs_in_turns(world, turns, lambda: next(times))
+    runs = 0
+    while (job := jobs.run(job_id, deadline_ms=world.clock.ms + 10**9)) is not None and job.status != "completed":
+        runs += 1
+        assert len(turns.delays) == runs, "every turn but the last asks for the next one"
+    assert runs >= 2
+    assert set(turns.delays) == {0}
+    assert job is not None
+    assert (job.replayed, job.total) == (450, 450)
+
+
+def test_a_job_that_has_more_than_can_be_counted_in_a_turn_begins_all_the_same() -> None:
+    world, webhook = with_dead_letters(450)
+    job = jobs_in_turns(world, NextTurns(), world.clock.now_ms, counted=100).run(start_job(world, webhook), 10**15)
+    assert job is not None
+    assert (job.status, job.replayed, job.total) == ("completed", 450, 450)
 
 
 def test_replaying_what_was_delivered_since_sends_nothing() -> None:

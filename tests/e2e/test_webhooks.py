@@ -338,9 +338,12 @@ def test_a_webhook_of_a_workspace_hears_it_and_not_its_owners_other_events(servi
 
 
 def test_a_method_that_a_route_does_not_have_is_told_what_it_has(user: User) -> None:
-    refused = user.delete("/webhooks")
-    assert_problem(refused, 405, "method-not-allowed")
-    assert refused.headers["Allow"] == "GET, POST"
+    for method in ("DELETE", "PATCH"):
+        refused = user.request(method, "/webhooks")
+        assert_problem(refused, 405, "method-not-allowed")
+        assert refused.headers["Allow"] == "GET, POST"
+    head = user.request("HEAD", "/webhooks")
+    assert (head.status_code, head.headers["Allow"]) == (405, "GET, POST")
 
 
 def test_an_unknown_id_is_not_found(user: User) -> None:

@@ -18,6 +18,7 @@ import routes_delivery_search
 import routes_event_history
 import routes_events
 import routes_filters
+import routes_members
 import routes_metrics
 import routes_recovery
 import routes_replays
@@ -36,6 +37,7 @@ from webhooks.management.delivery_search import DeliverySearch
 from webhooks.management.events import EventHistory
 from webhooks.management.failure_groups import FailureGroups
 from webhooks.management.filter_tests import FilterTests
+from webhooks.management.members import Members
 from webhooks.management.overview import Overviews
 from webhooks.management.readiness import ReadinessProbe
 from webhooks.management.recovery import Recovery
@@ -58,6 +60,7 @@ class UseCases:
     limiter: RequestLimiter
     webhooks: WebhookManagement
     subscriptions: SubscriptionManagement
+    members: Members
     publishing: Publishing
     test_events: TestEvents
     events: EventHistory
@@ -159,6 +162,7 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str], logger: L
     for router in (
         routes_webhooks.routes(use_cases.webhooks, use_cases.test_events, use_cases.webhook_metrics, use_cases.cursors),
         routes_subscriptions.routes(use_cases.subscriptions, use_cases.cursors),
+        routes_members.routes(use_cases.members),
         routes_events.routes(use_cases.publishing, use_cases.event_types),
         routes_event_history.routes(use_cases.events, use_cases.cursors),
         routes_deliveries.routes(use_cases.deliveries, use_cases.cursors),

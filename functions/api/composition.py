@@ -29,6 +29,7 @@ from webhooks.management.delivery_search import DeliverySearch
 from webhooks.management.events import EventHistory
 from webhooks.management.failure_groups import FailureGroups
 from webhooks.management.filter_tests import FilterTests
+from webhooks.management.members import Members
 from webhooks.management.overview import Overviews, OverviewStatistics, OverviewWebhooks
 from webhooks.management.readiness import Checks, ReadinessProbe
 from webhooks.management.recovery import Recovery
@@ -219,6 +220,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
         subscriptions=SubscriptionManagement(
             store=store, event_types=settings.event_types, budget=budget, now_ms=now_ms
         ),
+        members=Members(store, ports.states, now_ms),
         publishing=Publishing(queue=ports.ingest_queue, box=ports.box, event_types=settings.event_types, now_ms=now_ms),
         test_events=TestEvents(
             store=store, sender=ports.sender, under_way=under_way, event_types=settings.event_types, now_ms=now_ms

@@ -45,25 +45,25 @@ class Owners:
 
     def change(self, webhook: Webhook, **fields: Any) -> Webhook:
         """Change fields, such as the status."""
-        return self.webhooks.change(caller(webhook.user_id), webhook.webhook_id, WebhookChange(**fields), None)
+        return self.webhooks.change(owner_of(webhook), webhook.webhook_id, WebhookChange(**fields), None)
 
     def delete(self, webhook: Webhook) -> None:
         """Delete it."""
-        self.webhooks.delete(caller(webhook.user_id), webhook.webhook_id, None)
+        self.webhooks.delete(owner_of(webhook), webhook.webhook_id, None)
 
     def subscribe(self, webhook: Webhook, event_type: str, **fields: Any) -> str:
         """Subscribe it to another type; returns the subscription's id."""
         request = SubscriptionRequest(event_type=event_type, **fields)
-        return self.subscriptions.create(caller(webhook.user_id), webhook.webhook_id, request).subscription_id
+        return self.subscriptions.create(owner_of(webhook), webhook.webhook_id, request).subscription_id
 
     def change_subscription(self, webhook: Webhook, subscription_id: str, **fields: Any) -> None:
         """Change a subscription."""
         wanted = SubscriptionChange(**fields)
-        self.subscriptions.change(caller(webhook.user_id), webhook.webhook_id, subscription_id, wanted, None)
+        self.subscriptions.change(owner_of(webhook), webhook.webhook_id, subscription_id, wanted, None)
 
     def unsubscribe(self, webhook: Webhook, subscription_id: str) -> None:
         """Take a subscription away."""
-        self.subscriptions.delete(caller(webhook.user_id), webhook.webhook_id, subscription_id, None)
+        self.subscriptions.delete(owner_of(webhook), webhook.webhook_id, subscription_id, None)
 
     def webhook(self, webhook: Webhook) -> Webhook:
         """As it is now."""
@@ -78,6 +78,11 @@ def url_of(name: str) -> str:
     return f"https://{name}.example/hook"
 
 
-def caller(user_id: int | str, workspace_id: int | str | None = None) -> Caller:
+def owner_of(webhook: Webhook) -> Caller:
+    """Its owner, a member of its workspace."""
+    return caller(webhook.user_id, webhook.workspace_id)
+
+
+def caller(user_id: int | str, workspace_id: int | str | None = 1) -> Caller:
     """The user, in that workspace."""
     return Caller(user_id, frozenset({str(workspace_id)}), frozenset({"webhooks", "events:write"}))

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import Figure
 from tests.fakes.api import Api
-from tests.fakes.owners import caller, url_of
+from tests.fakes.owners import owner_of, url_of
 from tests.fakes.world import World, event, events
 from webhooks.messages import META_ATTRIBUTE, DeliveryMessage
 from webhooks.models.replay import ReplaySelection
@@ -62,7 +62,7 @@ def test_a_job_killed_a_hundred_times_loses_nothing_and_sends_nothing_twice(
     way: str, seed: int, figure: Figure
 ) -> None:
     world, webhook, killer = with_much_to_replay(seed)
-    api, owner = Api(world.services), caller(webhook.user_id)
+    api, owner = Api(world.services), owner_of(webhook)
     if way == "recovery":
         job = api.recovery.start(owner, webhook.webhook_id, ReplaySelection(from_ms=0), 1_000)
     else:

@@ -17,7 +17,7 @@ _DESCRIPTIONS = {
     "user.invited": "A user was invited to a workspace",
     "user.joined": "A user joined a workspace",
     "webhook.failing": "Nothing but failures for 24 hours, and for 96; after five days the webhook is disabled",
-    "webhook.disabled": "A webhook was disabled, after 410 or five days of nothing but failures",
+    "webhook.disabled": "A webhook was disabled: after 410, after five days of failures, or when its owner left",
     "webhook.circuit_opened": "A webhook failed so often that its deliveries wait",
     "webhook.recovered": "A webhook whose deliveries waited works again",
     "delivery.dead_lettered": "A delivery was given up",

@@ -4,9 +4,10 @@ A change is computed from what was read and written under the condition that it 
 faster it is computed anew, unless the caller asked for one certain version (If-Match).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from itertools import islice
+from typing import Protocol, TypeVar
 
 from webhooks.errors import Conflict, NotFound, VersionConflict
 from webhooks.ids import is_id
@@ -17,6 +18,7 @@ from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Webhook
 
 ATTEMPTS = 4
+A_READ = 25  # of a list, whose webhooks are read together
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,40 @@ class ManagementStore(Protocol):
         ...
 
 
+def sees(caller: Caller, webhook: Webhook) -> bool:
+    """Whether the caller may read and manage it: an admin, or its owner, of a workspace's while a member of that.
+
+    Membership is asked each time, as the caller's token has it, since whoever registered a webhook may leave.
+    """
+    if caller.is_admin:
+        return True
+    is_member = webhook.workspace_id is None or caller.is_in_workspace(webhook.workspace_id)
+    return webhook.owner == caller.owner and is_member
+
+
+class _OfWebhook(Protocol):
+    @property
+    def webhook_id(self) -> str: ...
+
+
+T = TypeVar("T", bound=_OfWebhook)
+
+
+def of_seen(
+    caller: Caller, found: Iterable[T], webhooks: Callable[[Sequence[str]], Mapping[str, Webhook]]
+) -> Iterator[T]:
+    """Of what an owner's list names, all whose webhooks the caller sees. `webhooks` reads them by id."""
+    left = iter(found)
+    while not caller.is_admin and (some := list(islice(left, A_READ))):
+        read = webhooks(list({each.webhook_id for each in some}))
+        yield from (each for each in some if each.webhook_id in read and sees(caller, read[each.webhook_id]))
+    yield from left
+
+
 def find(store: ManagementStore, caller: Caller, webhook_id: str) -> Webhook:
-    """A webhook that the caller sees: its own, or any for admins. Raises NotFound for everything else."""
+    """A webhook that the caller sees. Raises NotFound for everything else."""
     webhook = store.webhook(webhook_id) if is_id("wh", webhook_id) else None
-    if webhook is None or webhook.status == "deleted" or not (caller.is_admin or webhook.owner == caller.owner):
+    if webhook is None or webhook.status == "deleted" or not sees(caller, webhook):
         raise NotFound(f"there is no webhook {webhook_id[:64]}")
     return webhook
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from webhooks.errors import Conflict, NotFound
 from webhooks.ids import is_id, new_id
-from webhooks.management.changes import ManagementStore, find
+from webhooks.management.changes import ManagementStore, find, of_seen
 from webhooks.management.paging import Page, TimeRange, page_of
 from webhooks.management.ports import History, Letters
 from webhooks.management.replays import JobStarter
@@ -53,7 +53,8 @@ class DeadLetterManagement:
         if webhook_id is not None:
             found = self.history.dead_letters(find(self.store, caller, webhook_id).webhook_id, time_range)
         else:
-            found = self.history.dead_letters_of(None if caller.is_admin else caller.owner, time_range)
+            owned = self.history.dead_letters_of(None if caller.is_admin else caller.owner, time_range)
+            found = of_seen(caller, owned, self.history.webhooks)
         return page_of(
             found,
             selection.admits,

@@ -12,7 +12,7 @@ from operator import attrgetter
 
 from webhooks.errors import Invalid, NotAllowed
 from webhooks.ids import is_id
-from webhooks.management.changes import ManagementStore, find
+from webhooks.management.changes import ManagementStore, find, sees
 from webhooks.management.deliveries import Selection
 from webhooks.management.overview import TROUBLED_HOURS, TROUBLED_MS, TROUBLES, OverviewStatistics
 from webhooks.management.paging import EXAMINED, Page, TimeRange, page_of
@@ -63,7 +63,7 @@ class DeliverySearch:
         else:
             found = self._of(self._webhooks(owner, selection), selection, time_range)
         page = page_of(found, selection.admits, _newest, limit=limit)
-        return Page(self._seen(owner, page.items), page.position)
+        return Page(self._seen(caller, owner, page.items), page.position)
 
     def named(self, caller: Caller, whose: Whose, delivery_id: str) -> list[Found]:
         """The delivery of this id, at whichever webhook it is: looked for among the EXAMINED newest ones."""
@@ -74,7 +74,7 @@ class DeliverySearch:
             webhooks, behind = self.store.webhooks(owner, after=behind, limit=A_READ)
             ids = [each.webhook_id for each in webhooks if whose.webhook_id in (None, each.webhook_id)]
             if records := self.history.records([(webhook_id, delivery_id) for webhook_id in ids]):
-                return self._seen(owner, list(records.values()))
+                return self._seen(caller, owner, list(records.values()))
             if behind is None:
                 break
         return []
@@ -120,7 +120,7 @@ class DeliverySearch:
             )
         return chosen
 
-    def _seen(self, owner: str | None, records: Sequence[DeliveryRecord]) -> list[Found]:
+    def _seen(self, caller: Caller, owner: str | None, records: Sequence[DeliveryRecord]) -> list[Found]:
         """By their webhooks once more: an index's or a note's word is not enough to show them to somebody."""
         webhooks = self.history.webhooks(list({each.webhook_id for each in records}))
         return [
@@ -129,4 +129,5 @@ class DeliverySearch:
             if (webhook := webhooks.get(each.webhook_id)) is not None
             and webhook.status != "deleted"
             and owner in (None, webhook.owner)
+            and sees(caller, webhook)
         ]

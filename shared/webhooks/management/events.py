@@ -19,7 +19,7 @@ from webhooks.errors import Invalid, NotFound
 from webhooks.event_types import OPERATIONAL_EVENT_TYPES
 from webhooks.events.validation import normalise
 from webhooks.ids import EVENT_ID, delivery_id
-from webhooks.management.changes import ManagementStore, find
+from webhooks.management.changes import ManagementStore, find, sees
 from webhooks.management.paging import Page, page_of
 from webhooks.management.ports import EventRecords, History
 from webhooks.matching.compiled_routes import NOT_SUBSCRIBED, Decision
@@ -146,7 +146,7 @@ class EventHistory:
             scopes = scopes_of(decisions.event)
             page = page_of(
                 self._reachable(caller, decisions, behind),
-                lambda w: w.scope in scopes and (caller.is_admin or w.owner == caller.owner),
+                lambda w: w.scope in scopes and sees(caller, w),
                 lambda w: w.webhook_id,
                 limit=limit,
             )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from webhooks.delivery.attempt_detail import unpack_detail
-from webhooks.management.changes import ManagementStore, find
+from webhooks.management.changes import ManagementStore, find, of_seen
 from webhooks.management.paging import Page, TimeRange, page_of
 from webhooks.management.ports import History
 from webhooks.models.caller import Caller
@@ -65,7 +65,8 @@ class FailureGroups:
     def dead_letters(self, caller: Caller, time_range: TimeRange) -> GroupPage:
         """Unprocessed dead letters of all webhooks that the caller sees."""
         owner = None if caller.is_admin else caller.owner
-        page = self._given_up(self.history.dead_letters_of(owner, time_range, with_body=False))
+        owned = self.history.dead_letters_of(owner, time_range, with_body=False)
+        page = self._given_up(of_seen(caller, owned, self.history.webhooks))
         return GroupPage(grouped(page.items), page.position, is_complete=True)
 
     def of_webhook(self, caller: Caller, webhook_id: str, time_range: TimeRange) -> GroupPage:

@@ -12,7 +12,7 @@ from webhooks.errors import FieldError, Invalid
 from webhooks.event_types import patterns_for
 from webhooks.events.validation import normalise
 from webhooks.ids import new_id
-from webhooks.management.changes import ManagementStore, find
+from webhooks.management.changes import ManagementStore, find, sees
 from webhooks.management.paging import TimeRange
 from webhooks.management.ports import EventRecords, History
 from webhooks.matching.filter_document import Filters, parse_filters
@@ -69,7 +69,7 @@ class FilterTests:
         parsed = parse_filters(filters)
         if webhook_id is None:
             webhooks, _ = self.store.webhooks(caller.owner, after=None, limit=WEBHOOKS)
-            ids = [each.webhook_id for each in webhooks if each.status != "deleted"]
+            ids = [each.webhook_id for each in webhooks if each.status != "deleted" and sees(caller, each)]
         else:
             ids = [find(self.store, caller, webhook_id).webhook_id]
         keys = list(islice(self._recent(ids, event_type), last))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from webhooks.errors import NotAllowed
+from webhooks.management.changes import sees
 from webhooks.management.webhook_metrics import Figures, Health, Interval, MetricsQuery, WebhookMetrics
 from webhooks.models.caller import Caller
 from webhooks.models.webhook import Webhook
@@ -82,17 +83,19 @@ class Overviews:
         figures = Figures.of(asked, self.statistics.owner_hours(whose, asked.from_ms, asked.to_ms))
         waiting = {reason: n for reason, n in by_reason(self.statistics.owner_parked(whose), PARKED).items() if n > 0}
         troubles = self.statistics.troubles(whose, TROUBLES)
-        attention, more = self._attention(whose, troubles)
+        attention, more = self._attention(caller, whose, troubles)
         open_circuits = sum(kind == "circuit" for kind, _ in troubles)
         return Overview(self.webhooks.amount(whose), figures, open_circuits, waiting, attention, more)
 
-    def _attention(self, owner: str, troubles: Sequence[tuple[str, str]]) -> tuple[Sequence[Health], bool]:
+    def _attention(
+        self, caller: Caller, owner: str, troubles: Sequence[tuple[str, str]]
+    ) -> tuple[Sequence[Health], bool]:
         """What the notes name is a guess, some seconds behind: the webhooks and their states as of now decide."""
         failed_lately = self.statistics.troubled(owner, self.now_ms() - TROUBLED_MS, TROUBLED_HOURS)
         named = list(dict.fromkeys([*(webhook_id for _, webhook_id in troubles), *failed_lately]))
         found = self.webhooks.some(named[:LOOKED_AT])
         # by their owner once more: a note's word is not enough to show a webhook to somebody
-        own = [each for each in found.values() if each.owner == owner and each.status != "deleted"]
+        own = [w for w in found.values() if w.owner == owner and w.status != "deleted" and sees(caller, w)]
         bad = [each for each in self.metrics.healths(own) if each.status != "healthy"]
         bad.sort(key=lambda each: (WORST.index(each.status), each.recent.success_rate or 0, each.webhook.webhook_id))
         return bad[:SHOWN], len(bad) > SHOWN or len(named) > LOOKED_AT

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from webhooks.access.slots import Slots, SlotStore
 from webhooks.errors import Conflict, NotAllowed, NotFound, TooManyRequests, Unavailable
 from webhooks.ids import is_id, time_of
+from webhooks.management.changes import of_seen
 from webhooks.management.paging import Page, page_of
 from webhooks.management.ports import History, JobQueue, JobStore
 from webhooks.models.caller import Caller
@@ -74,7 +75,8 @@ class Replays:
         if not caller.is_admin and owner not in (None, caller.owner):
             raise NotAllowed("only admins see the replays of others")
         whose = owner if caller.is_admin else caller.owner
-        return page_of(self.jobs.newest(whose, behind), selection.admits, lambda job: job.job_id, limit=limit)
+        found = of_seen(caller, self.jobs.newest(whose, behind), self.history.webhooks)
+        return page_of(found, selection.admits, lambda job: job.job_id, limit=limit)
 
     def names(self, jobs: Sequence[ReplayJob]) -> Mapping[str, str]:
         """Names of the jobs' webhooks by their ids; those that are gone for good are absent."""
@@ -84,7 +86,7 @@ class Replays:
     def get(self, caller: Caller, job_id: str) -> ReplayJob:
         """How far a replay has come."""
         job = self.jobs.get(job_id) if is_id("rpl", job_id) else None
-        if job is None or not (caller.is_admin or job.owner == caller.owner):
+        if job is None or not any(of_seen(caller, [job], self.history.webhooks)):
             raise NotFound(f"there is no replay {job_id[:64]}")
         return job
 

@@ -18,7 +18,9 @@ from webhooks.management.changes import (
     check_budget,
     counting,
     find,
+    sees,
 )
+from webhooks.management.members import MEMBER_REMOVED
 from webhooks.management.paging import Page, page_of
 from webhooks.management.ports import Waker
 from webhooks.management.requests import WebhookChange, WebhookRequest
@@ -128,8 +130,13 @@ class WebhookManagement:
         whose = owner if caller.is_admin else caller.owner
         if wanted == Wanted():
             found, last = self.store.webhooks(whose, after=after, limit=limit)
-            return Page(list(found), last)
-        return page_of(self._newest(whose, after), wanted.admits, lambda each: each.webhook_id, limit=limit)
+            return Page([each for each in found if sees(caller, each)], last)
+        return page_of(
+            self._newest(whose, after),
+            lambda each: wanted.admits(each) and sees(caller, each),
+            lambda each: each.webhook_id,
+            limit=limit,
+        )
 
     def _newest(self, owner: str | None, after: str | None) -> Iterator[Webhook]:
         more = True
@@ -141,12 +148,14 @@ class WebhookManagement:
     def change(self, caller: Caller, webhook_id: str, wanted: WebhookChange, if_match: Versions | None) -> Webhook:
         """Change the fields that are there. When the webhook becomes active, waiting deliveries go out.
 
-        Raises Invalid and its kinds, VersionConflict.
+        Raises Invalid and its kinds, VersionConflict, NotAllowed.
         """
         now_ms = self.now_ms()
 
         def decide(webhook: Webhook, subscriptions: Sequence[Subscription]) -> Change:
             _check(if_match, webhook)
+            if "status" in wanted.model_fields_set and webhook.status_reason == MEMBER_REMOVED and not caller.is_admin:
+                raise NotAllowed("its owner has left the workspace: an admin can make it active again")
             after = self._changed(webhook, wanted, now_ms)
             return Change(after, webhook, route_changes(*(route_rows(w, subscriptions) for w in (webhook, after))))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.fakes.api import Api
-from tests.fakes.owners import caller
+from tests.fakes.owners import owner_of
 from tests.fakes.receivers import Answer, Behaviour
 from tests.simulation.scale.fleet import DAY, HOUR, MINUTE, Fleet
 from tests.simulation.scale.tenants import Tenants, percentile
@@ -55,7 +55,7 @@ def month(webhooks: int, gap_minutes: float, seed: int, tell: Callable[[float], 
         webhook = fleet.world.owners.webhook(tenants.webhooks[tenant])
         if webhook.status == "failed":
             fleet.world.owners.change(webhook, status="active")
-        request = caller(webhook.user_id), webhook.webhook_id, ReplaySelection(from_ms=start_ms)
+        request = owner_of(webhook), webhook.webhook_id, ReplaySelection(from_ms=start_ms)
         Api(fleet.world.services).recovery.start(*request, rate_per_second=10)
     fleet.run()
     return Month(

@@ -247,13 +247,19 @@ def test_of_a_workspaces_event_everybody_sees_only_what_became_of_it_for_their_o
     without_workspace = register(client)
     elsewhere = register(client, workspace_id=7, workspaces=["7"])
     client.events.add(event(123, 456, queued=(mine, theirs)))
-    assert outcomes(get(client)) == {mine: ("pending", None), without_workspace: ("not_queued", "not_subscribed")}
+    assert outcomes(get(client, workspaces=["456"])) == {
+        mine: ("pending", None),
+        without_workspace: ("not_queued", "not_subscribed"),
+    }
     assert outcomes(get(client, user_id="9", workspaces=["456"])) == {theirs: ("pending", None)}
     assert set(outcomes(get(client, user_id="1", scopes=["admin"]))) == {mine, theirs, without_workspace}
     assert get(client).body["counts"] == {"queued": 2}
-    only = get(client, query={"webhook_id": elsewhere})
+    only = get(client, query={"webhook_id": elsewhere}, workspaces=["456", "7"])
     assert outcomes(only) == {elsewhere: ("not_queued", "other_scope")}
-    assert get(client, query={"webhook_id": theirs}).status == 404
+    assert get(client, query={"webhook_id": theirs}, workspaces=["456"]).status == 404
+    assert set(outcomes(get(client))) == {without_workspace}, (
+        "the event is the user's own; the workspace's webhook is not"
+    )
 
 
 def test_events_of_one_id_are_told_apart(client: ApiClient) -> None:
@@ -300,7 +306,7 @@ def test_ones_own_webhooks_are_found_among_thousands_of_others_within_bounded_re
     others = [register(client, workspace_id=456, workspaces=["456"], user_id="9") for _ in range(60)]
     mine = register(client, workspace_id=456, workspaces=["456"])
     client.events.add(event(123, 456, queued=tuple(sorted([*others, mine]))))
-    assert outcomes(get(client)) == {mine: ("pending", None)}
+    assert outcomes(get(client, workspaces=["456"])) == {mine: ("pending", None)}
     assert sum(map(len, client.history.loads)) == 61
 
 

@@ -195,8 +195,10 @@ def test_a_change_is_judged_like_a_registration(client: ApiClient, change: dict[
 def test_the_workspace_may_be_repeated_but_not_changed(client: ApiClient) -> None:
     made = client.register(workspace_id=456, workspaces=["456"])
     path = f"/webhooks/{made['id']}"
-    assert client.call("PUT", path, {"workspace_id": 456}).status == 200
-    assert client.call("PUT", path, {"workspace_id": 457}).body["errors"][0]["field"] == "workspace_id"
+    assert client.call("PUT", path, {"workspace_id": 456}, workspaces=["456"]).status == 200
+    assert (
+        client.call("PUT", path, {"workspace_id": 457}, workspaces=["456"]).body["errors"][0]["field"] == "workspace_id"
+    )
 
 
 @pytest.mark.parametrize(

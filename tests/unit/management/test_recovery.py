@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes.api import Api
 from tests.fakes.event_source import Crash
-from tests.fakes.owners import caller, url_of
+from tests.fakes.owners import caller, owner_of, url_of
 from tests.fakes.world import World, event, events
 from tests.unit.recovery.test_replay import Plan, jobs_of
 from webhooks.errors import Conflict, Invalid, NotFound
@@ -23,7 +23,7 @@ def recovery(world: World) -> Recovery:
 
 
 def recover(world: World, webhook: Webhook, selection: ReplaySelection = ALL, rate: float = 1_000) -> ReplayJob:
-    started = recovery(world).start(caller(webhook.user_id), webhook.webhook_id, selection, rate)
+    started = recovery(world).start(owner_of(webhook), webhook.webhook_id, selection, rate)
     world.run()
     job = jobs_of(world).get(started.job_id)
     assert job is not None
@@ -31,7 +31,7 @@ def recover(world: World, webhook: Webhook, selection: ReplaySelection = ALL, ra
 
 
 def estimate(world: World, webhook: Webhook, selection: ReplaySelection = ALL, rate: float = 10) -> tuple[int, bool]:
-    found = recovery(world).estimate(caller(webhook.user_id), webhook.webhook_id, selection, rate)
+    found = recovery(world).estimate(owner_of(webhook), webhook.webhook_id, selection, rate)
     return found.count, found.is_exact
 
 

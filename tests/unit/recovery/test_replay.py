@@ -223,7 +223,7 @@ def test_a_cancelled_job_sends_nothing_more() -> None:
     job_id = start_job(world, webhook, rate=1)
     world.poll("jobs")
     cancelled = Replays(jobs_of(world), history_of(world)).cancel(
-        Caller(webhook.owner, frozenset(), frozenset()), job_id
+        Caller(webhook.owner, frozenset({"1"}), frozenset()), job_id
     )
     assert cancelled.status == "cancelled"
     sent = cancelled.replayed

@@ -35,7 +35,7 @@ export async function show({ root, params, query, signal }) {
       below: [h("code.address", webhook.url), h("div.inline", health, idChip(webhook.id))],
       actions: actions(webhook, path, etag, again),
     }),
-    webhook.status === "failed" && h("p.notice.bad", `Disabled: ${words(webhook.status_reason)}. Resume it once the receiver works; events of the meantime can be recovered.`),
+    webhook.status === "failed" && h("p.notice.bad", webhook.status_reason === "member_removed" ? "Disabled: its owner has left the workspace. An admin can make it active again." : `Disabled: ${words(webhook.status_reason)}. Resume it once the receiver works; events of the meantime can be recovered.`),
     tabs("Parts of this webhook", [
       ["activity", "Activity", () => activity(path, looked, query, signal)],
       ["subscriptions", "Subscriptions", () => subscriptions(webhook, signal)],

@@ -1,0 +1,165 @@
+"""Who sees what of a workspace's webhook: every route of the OpenAPI document, for every kind of caller, as one table.
+
+A route without a row fails. Each cell is asked of an API of its own, over fakes, so that nothing that one caller did
+counts for the next.
+"""
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+from tests.conftest import Figure
+from tests.support.api_client import NOW, Answered, ApiClient
+from webhooks.delivery.circuit_breaker import Circuit
+from webhooks.delivery.endpoint_state import EndpointState
+from webhooks.ids import delivery_id, new_id
+from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord
+from webhooks.models.event import EventRecord
+from webhooks.models.replay import ReplayJob, ReplaySelection
+
+WORKSPACE = "77"
+MEMBER = ("webhooks", "events:write", "metrics:read")
+CALLERS: dict[str, dict[str, Any]] = {
+    "member": {"user_id": "1", "workspaces": [WORKSPACE], "scopes": MEMBER},  # who registered it all
+    "former": {"user_id": "1", "workspaces": [], "scopes": MEMBER},  # the same user, after leaving
+    "co-member": {"user_id": "2", "workspaces": [WORKSPACE], "scopes": MEMBER},
+    "admin": {"user_id": "3", "workspaces": [], "scopes": ("admin",)},
+    "stranger": {"user_id": "4", "workspaces": ["78", "1"], "scopes": MEMBER},
+    "portal": {"user_id": "1", "workspaces": [WORKSPACE], "scopes": ("webhooks",)},
+    "portal of another": {"user_id": "2", "workspaces": [WORKSPACE], "scopes": ("webhooks",)},
+    "platform": {"user_id": "platform", "workspaces": [], "scopes": ("events:write:any",)},
+    "scrape": {"user_id": "prometheus", "workspaces": [], "scopes": ("metrics:read",)},
+    "nobody": {"user_id": None},
+}
+# The answer's status, in the order of CALLERS; with + something of what the member made is in it.
+OWN = "{0}+ 404 404 {0}+ 404 {0}+ 404 403 403 401"
+LIST = "200+ 200 200 200+ 200 200+ 200 403 403 401"
+TABLE = {
+    "GET /health": "200 200 200 200 200 200 200 200 200 200",
+    "GET /ready": "200 200 200 200 200 200 200 200 200 200",
+    "GET /metrics": "200 200 200 200 200 403 403 403 200 401",
+    "GET /webhooks": LIST,
+    "POST /webhooks": "201 403 201 201 403 201 201 403 403 401",
+    "GET /webhooks/{webhook_id}": OWN.format(200),
+    "PUT /webhooks/{webhook_id}": OWN.format(200),
+    "DELETE /webhooks/{webhook_id}": "204 404 404 204 404 204 404 403 403 401",
+    "POST /webhooks/{webhook_id}/regenerate-secret": OWN.format(200),
+    "POST /webhooks/{webhook_id}/test": "200 404 404 200 404 200 404 403 403 401",
+    "GET /webhooks/{webhook_id}/subscriptions": OWN.format(200),
+    "POST /webhooks/{webhook_id}/subscriptions": OWN.format(201),
+    "GET /webhooks/{webhook_id}/subscriptions/{subscription_id}": OWN.format(200),
+    "PUT /webhooks/{webhook_id}/subscriptions/{subscription_id}": OWN.format(200),
+    "DELETE /webhooks/{webhook_id}/subscriptions/{subscription_id}": "204 404 404 204 404 204 404 403 403 401",
+    "GET /webhooks/{webhook_id}/deliveries": OWN.format(200),
+    "GET /webhooks/{webhook_id}/deliveries/{delivery_id}": OWN.format(200),
+    "POST /webhooks/{webhook_id}/deliveries/{delivery_id}/retry": OWN.format(202),
+    "GET /webhooks/{webhook_id}/dead-letters": OWN.format(200),
+    "POST /webhooks/{webhook_id}/dead-letters/{dead_letter_id}/replay": OWN.format(202),
+    "POST /webhooks/{webhook_id}/dead-letters/bulk-replay": OWN.format(202),
+    "GET /webhooks/{webhook_id}/failures": OWN.format(200),
+    "POST /webhooks/{webhook_id}/recover": OWN.format(202),
+    "GET /webhooks/{webhook_id}/metrics": OWN.format(200),
+    "GET /webhooks/{webhook_id}/health": OWN.format(200),
+    "GET /deliveries": "200+ 200 200 422 200 200+ 200 403 403 401",
+    "GET /dead-letters": LIST,
+    "GET /dead-letters/groups": LIST,
+    "GET /replays": LIST,
+    "GET /replays/{replay_id}": OWN.format(200),
+    "POST /replays/{replay_id}/cancel": OWN.format(200),
+    # an event is its workspace's: all of its members see it, each with what became of it for their own webhooks
+    "GET /events/{event_id}": "200+ 404 200+ 200+ 404 200+ 200+ 403 403 401",
+    "POST /events": "202 403 202 403 403 403 403 202 403 401",
+    "GET /event-types": "200 200 200 200 200 200 200 403 403 401",
+    "POST /filters/test": "200+ 404 404 200+ 404 200+ 404 403 403 401",
+    "GET /tenants": "403 403 403 200 403 403 403 403 403 401",
+    "GET /overview": "200+ 200 200 200 200 200+ 200 403 403 401",
+    "DELETE /workspaces/{workspace_id}/members/{user_id}": "403 403 403 200+ 403 403 403 403 403 401",
+}
+
+
+def test_every_route_shows_every_caller_what_the_table_says(figure: Figure) -> None:
+    document = json.loads(ApiClient().call("GET", "//openapi.json", user_id=None).text)
+    found = {
+        f"{method.upper()} {path.removeprefix('/api/v1')}": " ".join(
+            _asked(method.upper(), path, operation, caller) for caller in CALLERS.values()
+        )
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if method in {"get", "post", "put", "delete"}
+    }
+    assert found == TABLE
+    figure(
+        f"tenancy: {len(found)} routes for {len(CALLERS)} kinds of callers, a table of who sees what: as it should be"
+    )
+
+
+def _asked(method: str, path: str, operation: dict[str, Any], caller: dict[str, Any]) -> str:
+    client = ApiClient(checks={"table": lambda: None})
+    ids = _estate(client)
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+    if "/filters/test" in path:
+        body = {"filters": {}, "webhook_id": ids["webhook_id"]}
+    elif path.endswith("/webhooks") and body is not None:
+        body = {"name": "another", "url": "https://example.com/", "workspace_id": int(WORKSPACE)}
+    elif path.endswith("/v1/events") and body is not None:
+        body = {"type": "record.created", "workspace_id": int(WORKSPACE)}
+    elif path.endswith("/recover"):
+        body = {"from": "2025-10-01T00:00:00Z"}
+    filled = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path).removeprefix("/api/v1")
+    answer = client.call(method, f"/{filled}" if filled == path else filled, body, **caller)
+    return f"{answer.status}{'+' if _shows(answer, ids) else ''}"
+
+
+def _shows(answer: Answered, ids: dict[str, str]) -> bool:
+    """Whether anything of the workspace's is in an answer that is no refusal: those repeat what was asked for."""
+    known = (*(value for value in ids.values() if len(value) > 10), "CANARY")
+    return answer.status < 400 and any(each in answer.text for each in known)
+
+
+def _estate(client: ApiClient) -> dict[str, str]:
+    """The member's webhook in the workspace, with one of everything."""
+    made = client.register(
+        user_id="1",
+        workspaces=[WORKSPACE],
+        workspace_id=int(WORKSPACE),
+        name="CANARY",
+        subscriptions=[{"event_type": "record.created"}],
+    )
+    webhook_id = made["id"]
+    scope, payload = f"ws:{WORKSPACE}", {"id": "e0", "type": "record.created", "data": {"n": "CANARY"}}
+    payload |= {"workspace_id": int(WORKSPACE), "user_id": None, "resource_id": None, "metadata": {}}
+    body = json.dumps({**payload, "timestamp": "2025-10-09T08:53:20Z"}).encode()
+    record = DeliveryRecord(
+        delivery_id=delivery_id(NOW, scope, "e0", webhook_id),
+        webhook_id=webhook_id,
+        event_id="e0-of-the-workspace",
+        event_type="record.created",
+        scope=scope,
+        status="delivered",
+        revision=1,
+        attempts=(Attempt(1, NOW, 12, "success", 200),),
+        cycle_started_at_ms=NOW,
+    )
+    dead = replace(record, delivery_id=delivery_id(NOW + 1, scope, "e0", webhook_id), status="failed", generation=1)
+    letter = DeadLetter(dead.delivery_id, webhook_id, "1", dead.event_id, dead.event_type, scope, 1,
+                        "failed", "gone", 1, 410, None, NOW, body, cause="gone")  # fmt: skip
+    event = EventRecord(
+        record.event_id, scope, 0, "t", "record.created", None, int(WORKSPACE), NOW, body, (webhook_id,)
+    )
+    job = ReplayJob(new_id("rpl", NOW), webhook_id, "1", ReplaySelection(), 10, NOW, NOW)
+    client.history.add(record, dead, letter)
+    client.events.add(event)
+    client.jobs.create(job)
+    client.statistics.in_trouble["1"] = [("circuit", webhook_id)]
+    client.states.states[webhook_id] = EndpointState(Circuit("open", open_until_ms=NOW + 60_000, failing_since_ms=NOW))
+    return {
+        "webhook_id": webhook_id,
+        "subscription_id": made["subscriptions"][0]["id"],
+        "event_id": event.event_id,
+        "delivery_id": record.delivery_id,
+        "dead_letter_id": letter.delivery_id,
+        "replay_id": job.job_id,
+        "workspace_id": WORKSPACE,
+        "user_id": "1",
+    }

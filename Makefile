@@ -145,6 +145,10 @@ alarm-check: .venv/.ready # CloudWatch's alarms and Prometheus' rules are what m
 openapi-check: .venv/.ready # docs/openapi.json is what the api's code says
 	$(PY) -m scripts.openapi --check
 
+.PHONY: round-trip
+round-trip: .venv/.ready ## 10,000 generated events by HTTP and bus: delivered as written, or refused (EVENTS=...)
+	@ROUND_TRIP_EVENTS=$(or $(EVENTS),10000) $(PY) -m pytest -n 0 tests/unit/events/test_round_trip.py
+
 # -- security: docs/security.md has the figures --------------------------------
 
 .PHONY: guard-mutants

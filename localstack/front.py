@@ -79,7 +79,13 @@ class Front:
 
             application = web.Application(client_max_size=MAX_BODY_BYTES)
             application.router.add_route("*", "/{path:.*}", forward)
-            runner = web.AppRunner(application, access_log=None, shutdown_timeout=1, max_line_size=MAX_LINE_BYTES)
+            runner = web.AppRunner(
+                application,
+                access_log=None,
+                shutdown_timeout=1,
+                max_line_size=MAX_LINE_BYTES,
+                auto_decompress=False,  # an unpacked body would not fit the Content-Length that it came with
+            )
             await runner.setup()
             await web.SockSite(runner, self._listener).start()
             self._started.set()

@@ -17,7 +17,7 @@ _WHEN = {
     "TooLarge": (413, "The body is too large", "The body has at most 262,144 bytes."),
     "UnsupportedMediaType": (
         UNSUPPORTED_MEDIA_TYPE,
-        "The body does not say that it is JSON",
+        "The body is not said to be JSON in UTF-8, or it is compressed",
         "The body must be JSON: Content-Type: application/json",
     ),
     "ValidationFailed": (422, "Fields are missing, unknown or wrong", "url: is required"),

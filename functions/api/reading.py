@@ -16,12 +16,14 @@ from request_limits import caller_in
 from webhooks.errors import Invalid, Unauthenticated
 from webhooks.management.changes import Versions
 from webhooks.models.caller import Caller, Scope
-from webhooks.payload import parse_json
+from webhooks.payload import UnfitNumber, parse_json
 
 IfMatch = Annotated[str | None, Header(alias="if-match", description="do it only if this is still the version")]
 IdempotencyKey = Annotated[str | None, Header(alias="idempotency-key", description="repeating a request does it once")]
 MAX_BODY_BYTES = 256 * 1024
 _UNKNOWN_ROUTE = "^.*/*$"  # what Powertools puts in the place of a route when none matches
+_CHARSET = re.compile(r'(?:^|;)\s*charset="?([^";\s]*)')
+_UTF_8 = {"utf-8", "utf8", "us-ascii"}  # ASCII is part of UTF-8
 _ETAG = re.compile(r'\s*(?:W/)?"?(\d{1,15})"?\s*')
 
 
@@ -53,13 +55,18 @@ def etag(version: int) -> dict[str, str]:
 
 
 def check_content_type(event: APIGatewayProxyEvent) -> None:
-    """Raises Refused for a body whose Content-Type is not JSON."""
+    """Raises Refused for a body whose Content-Type is not JSON in UTF-8, or that is compressed."""
     given = event.headers.get("content-type") or "application/json"
-    media_type = given.partition(";")[0].strip().lower()
+    media_type, _, parameters = (part.strip() for part in given.lower().partition(";"))
     if media_type != "application/json" and not (
         media_type.startswith("application/") and media_type.endswith("+json")
     ):
         raise Refused(UNSUPPORTED_MEDIA_TYPE, "The body must be JSON: Content-Type: application/json")
+    charset = _CHARSET.search(parameters) if parameters else None
+    if charset and charset[1] not in _UTF_8:
+        raise Refused(UNSUPPORTED_MEDIA_TYPE, "The body must be in UTF-8, as JSON is (RFC 8259)")
+    if (event.headers.get("content-encoding") or "identity").strip().lower() != "identity":
+        raise Refused(UNSUPPORTED_MEDIA_TYPE, "The body must not be compressed: leave Content-Encoding out")
 
 
 class StrictRequests(OpenAPIRequestValidationMiddleware):
@@ -82,18 +89,26 @@ class StrictRequests(OpenAPIRequestValidationMiddleware):
         if not event.body:
             return None
         check_content_type(event)
-        document = read_json(event, MAX_BODY_BYTES)
+        document = read_json(event, MAX_BODY_BYTES, as_floats=True)
         if not isinstance(document, dict):
             raise Invalid.at("body", "must be a JSON object")
         return cast("dict[str, Any]", document)
 
 
 def read_body(event: APIGatewayProxyEvent) -> str | bytes:
-    """The body as it was sent."""
+    """The body as it was sent. Raises Refused for what is not UTF-8.
+
+    API Gateway puts U+FFFD, which has three bytes, in the place of bytes that are none; only the length tells then.
+    """
     try:
-        return event.decoded_body or ""
+        body = event.decoded_body or ""
     except ValueError as exc:
         raise Refused(BAD_REQUEST, "The body is not valid UTF-8") from exc
+    if "\ufffd" in body:
+        length = event.headers.get("content-length") or ""
+        if length.isdecimal() and int(length) != len(body.encode()):
+            raise Refused(BAD_REQUEST, "The body is not valid UTF-8")
+    return body
 
 
 def below_base_path(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,10 +121,13 @@ def below_base_path(event: Mapping[str, Any]) -> dict[str, Any]:
     return {**event, "path": own} if own and "{" not in own and path.endswith(own) else dict(event)
 
 
-def read_json(event: APIGatewayProxyEvent, max_bytes: int) -> object:
-    """The body's JSON. Raises TooLarge, and Refused for anything but JSON."""
+def read_json(event: APIGatewayProxyEvent, max_bytes: int, *, as_floats: bool = False) -> object:
+    """The body's JSON, as `parse_json` has it. Raises TooLarge, Invalid for unfit numbers, and Refused for anything
+    but JSON."""
     raw = read_body(event)
     try:
-        return parse_json(raw, max_bytes=max_bytes)
+        return parse_json(raw, max_bytes=max_bytes, as_floats=as_floats)
+    except UnfitNumber as exc:
+        raise Invalid.at("body", str(exc)) from exc
     except Invalid as exc:
         raise Refused(BAD_REQUEST, f"The body: {exc}") from exc

@@ -1,8 +1,13 @@
-"""JSON in and out: what is taken in is strict, and what is written is the exact body that is signed and sent."""
+"""JSON in and out: what is taken in is strict, and what is written is the exact body that is signed and sent.
+
+Numbers go out as they came in. Most are what Python writes for their value; the others are kept as `Number`.
+"""
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import NoReturn, cast
 
 from webhooks.errors import Invalid, TooLarge
@@ -13,7 +18,40 @@ MAX_DEPTH = 32
 # SQS takes the characters of XML 1.0 and refuses or replaces these two; JSON itself escapes the control characters.
 _REFUSED_BY_SQS = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
 
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+_NOT_ZERO = re.compile(r"-?[0.]*[1-9]")
+_SAFE_DIGITS = 308  # an integer of so many digits is within the range of a 64-bit float
+
+
+class UnfitNumber(Invalid):
+    """A number whose value a 64-bit float cannot come near to: beyond its range, or not zero and taken for zero."""
+
+
+class Number:
+    """A JSON number that Python would write otherwise: 1.10, 1e5, -0, or with more digits than a float has.
+
+    For a comparison, `float(number.text)` is its value.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+# A Number passes the encoder as a string that nobody can send, a lone surrogate in front, and loses its quotes then.
+_MARK = "\udfff"
+_MARKED = re.compile(f'"{_MARK}(-?[0-9][^"]*)"')
+_MARKED_ASCII = re.compile(r'"\\udfff(-?[0-9][^"]*)"')
+
+
+def _marked(value: object) -> str:
+    if isinstance(value, Number):
+        return _MARK + value.text
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_marked).encode
+_encode_ascii = json.JSONEncoder(separators=(",", ":"), default=_marked).encode
 
 
 def serialise(payload: Mapping[str, object]) -> bytes:
@@ -21,32 +59,50 @@ def serialise(payload: Mapping[str, object]) -> bytes:
 
     Raises `Invalid` for what JSON or UTF-8 cannot carry: NaN, infinities, lone surrogates.
     """
+    return serialise_noting_numbers(payload)[0]
+
+
+def serialise_noting_numbers(payload: Mapping[str, object]) -> tuple[bytes, bool]:
+    """As `serialise`, and whether there is a `Number` in it: then `json.loads` of the body has floats instead."""
     try:
         text = _encode(payload)
+        has_numbers = _MARK in text
+        if has_numbers:
+            text = _MARKED.sub(r"\1", text)
         if "\ufffe" in text or "\uffff" in text:  # only inside strings, where an escape means the same
             text = text.translate(_REFUSED_BY_SQS)
-        return text.encode()
+        return text.encode(), has_numbers
     except UnicodeEncodeError as exc:
         raise Invalid("the payload holds a lone surrogate, which is not a character") from exc
     except (ValueError, RecursionError) as exc:
         raise Invalid("the payload holds a number or a nesting that JSON cannot carry") from exc
 
 
-def parse_json(raw: bytes | str, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> object:
-    """The value of a JSON text; of a repeated key the last one counts.
+def dumps(document: object) -> str:
+    """Compact JSON in ASCII, with every `Number` as it was written."""
+    text = _encode_ascii(document)
+    return _MARKED_ASCII.sub(r"\1", text) if '"\\udfff' in text else text
 
-    Raises `TooLarge` above `max_bytes` of UTF-8, and `Invalid` for anything that is not strict JSON, for numbers
-    beyond what a float holds or 4,300 digits, for lone surrogates, and for nesting deeper than `max_depth`.
+
+def loads(body: bytes) -> dict[str, object]:
+    """A body that `serialise` made, as it was before."""
+    return cast("dict[str, object]", _decode(body.decode()))
+
+
+def parse_json(raw: bytes | str, *, max_bytes: int, max_depth: int = MAX_DEPTH, as_floats: bool = False) -> object:
+    """The value of a JSON text, with a `Number` where Python would write one otherwise; of a repeated key the last
+    one counts. With `as_floats` there are plain ints and floats alone, and numbers that lose digits by it are unfit.
+
+    Raises `TooLarge` above `max_bytes` of UTF-8, `UnfitNumber` for numbers out of a float's range, and `Invalid` for
+    anything that is not strict JSON, for lone surrogates, and for nesting deeper than `max_depth`.
     """
     text = _text(raw, max_bytes)
     try:
-        value = _decode(text)
+        value = (_decode_plain if as_floats else _decode)(text)
     except json.JSONDecodeError as exc:
         raise Invalid(f"not valid JSON: {exc.msg} (line {exc.lineno}, column {exc.colno})") from exc
     except RecursionError as exc:
         raise Invalid(f"nested more than {max_depth} deep") from exc
-    except ValueError as exc:
-        raise Invalid("holds a number with too many digits") from exc
     if _is_deeper_than(value, max_depth):
         raise Invalid(f"nested more than {max_depth} deep")
     if "\\ud" in text or "\\uD" in text:
@@ -71,14 +127,43 @@ def _constant(name: str) -> NoReturn:
     raise Invalid(f"{name} is not a JSON number")
 
 
-def _finite(digits: str) -> float:
-    number = float(digits)
+def _float(text: str) -> float | Number:
+    number = float(text)
+    if repr(number) == text:
+        return number
     if math.isinf(number):
-        raise Invalid("holds a number beyond what a 64-bit float can hold")
-    return number
+        raise UnfitNumber(f"holds a number beyond what a 64-bit float can hold: {text[:40]}")
+    if number == 0 and _NOT_ZERO.match(text):
+        raise UnfitNumber(f"holds a number that a 64-bit float cannot tell from zero: {text[:40]}")
+    return Number(text)
 
 
-_decode = json.JSONDecoder(parse_constant=_constant, parse_float=_finite).decode
+def _int(text: str) -> int | Number:
+    if len(text) > _SAFE_DIGITS:
+        if math.isinf(float(text)):
+            raise UnfitNumber(f"holds a number beyond what a 64-bit float can hold: {text[:40]}...")
+    elif text == "-0":
+        return Number(text)
+    return int(text)
+
+
+def _plain_float(text: str) -> float:
+    number = _float(text)
+    if isinstance(number, float):
+        return number
+    value = float(text)
+    if Decimal(repr(value)) != Decimal(text):
+        raise UnfitNumber(f"holds a number with more digits than a 64-bit float has: {text[:40]}")
+    return value
+
+
+def _plain_int(text: str) -> int:
+    number = _int(text)
+    return number if isinstance(number, int) else int(text)
+
+
+_decode = json.JSONDecoder(parse_constant=_constant, parse_float=_float, parse_int=_int).decode
+_decode_plain = json.JSONDecoder(parse_constant=_constant, parse_float=_plain_float, parse_int=_plain_int).decode
 
 
 def _is_deeper_than(value: object, max_depth: int) -> bool:
@@ -103,6 +188,6 @@ def _values(container: object) -> Iterable[object]:
 
 def _refuse_lone_surrogates(value: object) -> None:
     try:
-        _encode(value).encode()
+        _MARKED.sub("", _encode(value)).encode()
     except UnicodeEncodeError as exc:
         raise Invalid("holds a lone surrogate, which is not a character") from exc

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks.errors import Invalid, TooLarge
-from webhooks.payload import MAX_EVENT_BYTES, parse_json, serialise
+from webhooks.payload import MAX_DEPTH, MAX_EVENT_BYTES, Number, UnfitNumber, dumps, loads, parse_json, serialise
 
 _scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 _values = st.recursive(_scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
 
 
-def parse(text: str | bytes, **limits: int) -> object:
-    return parse_json(text, **({"max_bytes": MAX_EVENT_BYTES} | limits))
+def parse(text: str | bytes, *, max_bytes: int = MAX_EVENT_BYTES, max_depth: int = MAX_DEPTH) -> object:
+    return parse_json(text, max_bytes=max_bytes, max_depth=max_depth)
 
 
 def sqs_takes(text: str) -> bool:
@@ -46,6 +46,58 @@ def test_the_body_is_compact_and_keeps_the_order_and_the_letters() -> None:
     assert serialise({"b": 1, "a": ["é", None, True]}) == '{"b":1,"a":["é",null,true]}'.encode()
 
 
+WRITTEN = [
+    "1.10",
+    "1e5",
+    "1E5",
+    "1.0e+5",
+    "-0",
+    "-0.0",
+    "0e0",
+    "0.00E-400",
+    "12345678901234567890.12345",
+    "5e-324",
+    "4.9e-324",
+    "1e308",
+    "100000000000000000000000",
+    "0.1",
+    "3.14159265358979323846",
+    "9007199254740993",
+    "9007199254740993.0",
+    "1e-07",
+    "1E+2",
+    "1" + "0" * 308,
+    "-" + "9" * 308,
+]
+
+
+@pytest.mark.parametrize("text", WRITTEN)
+def test_a_number_goes_out_as_it_was_written(text: str) -> None:
+    body = f'{{"a":[{text},"{text}",{{"b":{text}}}]}}'
+    read = parse(body)
+    assert serialise(read).decode() == dumps(read) == body  # type: ignore[arg-type]
+    assert serialise(loads(body.encode())).decode() == body
+
+
+@pytest.mark.parametrize("text", ["1e400", "-1e999", "1e-400", "-0.01e-330", "9" * 400, "-2" + "0" * 308, "9" * 4_301])
+@pytest.mark.parametrize("as_floats", [False, True])
+def test_a_number_out_of_a_floats_range_is_unfit(text: str, *, as_floats: bool) -> None:
+    with pytest.raises(UnfitNumber, match="64-bit float"):
+        parse_json(f"[{text}]", max_bytes=5_000, as_floats=as_floats)
+
+
+def test_where_floats_are_kept_a_number_has_the_same_value_or_is_unfit() -> None:
+    assert parse_json("[1.10, 1e5, -0, 0.10, 7]", max_bytes=99, as_floats=True) == [1.1, 1e5, 0, 0.1, 7]
+    with pytest.raises(UnfitNumber, match="more digits"):
+        parse_json("12345678901234567890.12345", max_bytes=99, as_floats=True)
+
+
+@pytest.mark.parametrize("text", ["\U00010000", '"\U00010000', "\\udfff1", '\\"\\udfff1', "\U0010ffff1.10"])
+def test_no_string_is_taken_for_a_number(text: str) -> None:
+    payload = {"a": [text, Number("1.10")], text: text}
+    assert json.loads(serialise(payload)) == json.loads(dumps(payload)) == {"a": [text, 1.1], text: text}
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", {"\udfff": 1}])
 def test_what_json_cannot_carry_is_not_serialised(value: object) -> None:
     with pytest.raises(Invalid):
@@ -67,7 +119,6 @@ def test_what_json_cannot_carry_is_not_serialised(value: object) -> None:
         "-Infinity",
         "1e400",
         "[-1e999]",
-        "9" * 4_301,
         '"\\ud800"',
         '{"\\uDFFF": 1}',
         '["\ud800"]',
@@ -88,7 +139,7 @@ def test_an_error_says_where() -> None:
 
 @pytest.mark.parametrize("text", ['"\\ud83d\\ude00"', '"\\\\ud800"', '"\\ufffe"', "1E5", "-0", " [ ] "])
 def test_unusual_but_valid_json_is_taken(text: str | bytes) -> None:
-    assert parse(text) == json.loads(text)
+    assert parse_json(text, max_bytes=99, as_floats=True) == json.loads(text)
 
 
 def test_of_a_repeated_key_the_last_one_counts() -> None:

@@ -24,6 +24,7 @@ from webhooks.messages import (
 )
 from webhooks.models.event import Event
 from webhooks.models.replay import ReplayJob
+from webhooks.payload import dumps
 
 BATCH_ENTRIES = 10
 BATCH_BYTES = 1024 * 1024
@@ -153,8 +154,7 @@ class SqsIngest:
             }
             if any(event.former_id for event in chunk):
                 document["former_ids"] = [event.former_id for event in chunk]
-            body = json.dumps(document, ensure_ascii=True, separators=(",", ":"))
-            outgoing.append(Outgoing(body, group_of(chunk[0].scope)))
+            outgoing.append(Outgoing(dumps(document), group_of(chunk[0].scope)))
         self._queue.send(outgoing)
 
     def continue_fan_out(self, continuations: Sequence[Mapping[str, object]], group: str) -> None:
@@ -197,7 +197,7 @@ def _by_size(events: Sequence[Event]) -> Iterator[tuple[int, list[Event]]]:
     chunk: list[Event] = []
     size = start = 0
     for position, event in enumerate(events):
-        event_size = len(json.dumps(event.payload))
+        event_size = len(dumps(event.payload))
         if chunk and (size + event_size > INGEST_MESSAGE_BYTES or event.scope != chunk[0].scope):
             yield start, chunk
             chunk, size, start = [], 0, position

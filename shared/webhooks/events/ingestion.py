@@ -20,7 +20,7 @@ from webhooks.ids import EVENT_ID, TAKEN, delivery_id, derived_id
 from webhooks.matching.route_cache import RouteCache, RouteSet, Versions
 from webhooks.messages import DeliveryMessage, Received, group_of
 from webhooks.models.event import Event, EventRecord, Publisher
-from webhooks.payload import MAX_EVENT_BYTES, parse_json, serialise
+from webhooks.payload import MAX_EVENT_BYTES, dumps, loads, parse_json, serialise, serialise_noting_numbers
 from webhooks.times import parse_rfc3339
 
 PAGE = 500  # webhooks a page of one event's fan-out
@@ -129,6 +129,7 @@ class _OverTime(Exception):
 class _Pending:
     event: Event
     body: bytes
+    matched: Mapping[str, object]  # the payload with floats for all that filters compare as numbers
     token: str
     accepted_at_ms: int
     message_id: str
@@ -256,13 +257,16 @@ class Ingestion:
                 event = normalise(raw, default_id=default_id, default_timestamp=timestamp)
                 check_id(event)
                 event = replace(event, publisher=publisher, former_id=former_id)
-                body = serialise(event.payload)
+                body, has_numbers = serialise_noting_numbers(event.payload)
                 if len(body) > MAX_EVENT_BYTES:
                     raise TooLarge(f"the event is {len(body)} bytes, at most {MAX_EVENT_BYTES} are taken")
             except (Invalid, TooLarge) as exc:
                 self._refuse(_alone(f"{token}.{position}", publisher, raw), exc, report)
                 continue
-            pending.append(_Pending(event, body, f"{token}.{position}", message.sent_at_ms, message.message_id))
+            matched = json.loads(body) if has_numbers else event.payload
+            pending.append(
+                _Pending(event, body, matched, f"{token}.{position}", message.sent_at_ms, message.message_id)
+            )
         return pending
 
     def _read_continuation(self, document: object, message: Received[str]) -> list[_Pending]:
@@ -271,9 +275,19 @@ class Ingestion:
         first = self._events.get([key], self._now_ms()).get(key)
         if first is None:
             raise PoisonMessage("the event that this message continues is gone")
-        event = normalise(json.loads(first.body), default_id=first.event_id, default_timestamp="")
+        payload = json.loads(first.body)
+        event = normalise(payload, default_id=first.event_id, default_timestamp="")
         return [
-            _Pending(event, first.body, first.token, first.accepted_at_ms, message.message_id, page=page, after=after)
+            _Pending(
+                event,
+                first.body,
+                payload,
+                first.token,
+                first.accepted_at_ms,
+                message.message_id,
+                page=page,
+                after=after,
+            )
         ]
 
     def _refuse(self, body: str, cause: Exception, report: IngestReport) -> None:
@@ -360,7 +374,7 @@ class Ingestion:
         )
         if event.event_type not in self._event_types:
             return replace(record, skipped_counts={"unknown_event_type": 1})
-        outcome = route_set.routes.match(event.payload, check=check)
+        outcome = route_set.routes.match(each.matched, check=check)
         # An operational event never goes to the webhook that it speaks of: its failure would feed itself.
         itself = event.payload["resource_id"] if event.event_type in OPERATIONAL_EVENT_TYPES else None
         queued = [webhook_id for webhook_id in outcome.queued if webhook_id > each.after and webhook_id != itself]
@@ -583,7 +597,7 @@ def _former_ids(document: Mapping[str, Any], amount: int) -> list[str | None]:
 
 def _alone(token: str, publisher: Publisher | None, raw: object) -> str:
     """An api message with this event alone."""
-    return json.dumps({"token": token, "publisher": publisher, "events": [raw]})
+    return dumps({"token": token, "publisher": publisher, "events": [raw]})
 
 
 def _is_others(stored: EventRecord, record: EventRecord) -> bool:
@@ -599,7 +613,7 @@ def _identity(record: EventRecord) -> str:
 def _renamed(record: EventRecord) -> EventRecord:
     """The event under an id that no publisher can give, the same each time."""
     event_id = derived_id(TAKEN, 0, record.event_id, _identity(record))
-    body = serialise({**json.loads(record.body), "id": event_id})
+    body = serialise({**loads(record.body), "id": event_id})
     return replace(record, event_id=event_id, body=body)
 
 

@@ -54,8 +54,55 @@ def test_a_wrong_method_is_a_wrong_method_whatever_else_is_sent(client: ApiClien
 
 @pytest.mark.parametrize("path", ["/webhooks", "/events"])
 @pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ({"Content-Type": "application/json; charset=ISO-8859-1"}, "UTF-8"),
+        ({"Content-Type": 'application/json;v=1;Charset="utf-16"'}, "UTF-8"),
+        ({"Content-Encoding": "gzip"}, "compressed"),
+        ({"Content-Encoding": "identity, br"}, "compressed"),
+    ],
+)
+def test_a_body_in_another_coding_is_refused(
+    client: ApiClient, path: str, headers: dict[str, str], reason: str
+) -> None:
+    answer = client.call("POST", path, '{"name": "n"}', headers=headers)
+    assert (answer.status, answer.body["type"]) == (415, "/problems/unsupported-media-type")
+    assert reason in answer.body["detail"]
+
+
+@pytest.mark.parametrize("path", ["/webhooks", "/events"])
+def test_what_the_gateway_made_of_bytes_that_are_not_utf_8_is_refused(client: ApiClient, path: str) -> None:
+    sent = '{"name": "Müller"}'.encode("latin-1")
+    answer = client.call("POST", path, sent.decode(errors="replace"), headers={"Content-Length": str(len(sent))})
+    assert (answer.status, answer.body["type"]) == (400, "/problems/bad-request")
+    assert "UTF-8" in answer.body["detail"]
+
+
+@pytest.mark.parametrize(
     "body",
-    ["{", "{'a': 1}", '{"a": NaN}', '{"a": Infinity}', '{"a": 1e999}', '{"a": "\\ud800"}', "[" * 40 + "]" * 40, "nul"],
+    [
+        '{"name": "M\\ufffdller", "url": "https://a.example/"}'.replace("\\\\", "\\"),
+        '{"name": "M\ufffdller", "url": "https://a.example/"}',
+    ],
+)
+def test_the_replacement_character_itself_is_taken(client: ApiClient, body: str) -> None:
+    headers = {"Content-Encoding": "identity", "Content-Length": str(len(body.encode()))}
+    answer = client.call("POST", "/webhooks", body, headers=headers)
+    assert (answer.status, answer.body["name"]) == (201, "M\ufffdller")
+
+
+@pytest.mark.parametrize("path", ["/webhooks", "/events"])
+@pytest.mark.parametrize("number", ["1e999", "1e-400", "9" * 400])
+def test_a_number_that_no_float_comes_near_is_refused(client: ApiClient, path: str, number: str) -> None:
+    answer = client.call("POST", path, f'{{"metadata": {{"a": {number}}}}}')
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, "body")
+    assert number[:40] in answer.body["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("path", ["/webhooks", "/events"])
+@pytest.mark.parametrize(
+    "body",
+    ["{", "{'a': 1}", '{"a": NaN}', '{"a": Infinity}', '{"a": "\\ud800"}', "[" * 40 + "]" * 40, "nul"],
 )
 def test_what_is_no_json_is_a_bad_request(client: ApiClient, path: str, body: str) -> None:
     answer = client.call("POST", path, body)

@@ -108,6 +108,18 @@ def test_nobody_s_event_is_dropped_because_somebody_else_took_its_id_first() -> 
     assert [each for each in ids if not each.startswith("own_")] == ["order-1"]
 
 
+def test_an_event_with_an_id_of_its_own_keeps_its_numbers_as_they_were_written() -> None:
+    world = World()
+    world.owners.register("one", workspace_id=1)
+    world.publish(event("e1", workspace_id=1, user_id=66), publisher="user")
+    world.work()
+    body = '{"id":"e1","type":"record.created","workspace_id":1,"user_id":7,"data":{"n":1.10}}'
+    message = f'{{"token":"t","publisher":"user","events":[{body}]}}'
+    world.sqs.send_message_batch(QueueUrl=world.ingest_queue.url, Entries=[{"Id": "0", "MessageBody": message}])
+    world.run()
+    assert b'"data":{"n":1.10}' in world.receivers.log[-1].body
+
+
 def test_an_id_for_what_was_taken_cannot_be_taken_itself() -> None:
     world = World()
     world.owners.register("one")

@@ -19,6 +19,7 @@ META_ATTRIBUTE = "meta"
 HANDED_BACK_ATTRIBUTE = "handed_back"
 MAX_TEXT = 1_000  # all of them become parts of keys, which have at most 2 KB, or of an item
 M = TypeVar("M")
+_KEYS = frozenset("dwestogcbrxh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class DeliveryMessage:
     reserved: bool = False
     reason: str | None = None
     handed_back: int = 0
+    more: Mapping[str, Any] | None = None  # what a newer version has added: it goes on with copies of the message
 
     def meta(self) -> str:
         """Everything but the body, compact."""
@@ -64,6 +66,8 @@ class DeliveryMessage:
             meta["x"] = self.reason
         if self.handed_back:
             meta["h"] = self.handed_back
+        if self.more:
+            meta |= self.more
         return json.dumps(meta, separators=(",", ":"))
 
     @classmethod
@@ -87,6 +91,7 @@ class DeliveryMessage:
                 reserved=bool(parsed.get("r")),
                 reason=_text(parsed, "x") if "x" in parsed else None,
                 handed_back=_count(parsed.get("h", 0)),
+                more={key: parsed[key] for key in more} if (more := parsed.keys() - _KEYS) else None,
             )
             if not (is_id("dlv", message.delivery_id) and is_id("wh", message.webhook_id)):
                 raise ValueError("'d' and 'w' must be ids of a delivery and a webhook")

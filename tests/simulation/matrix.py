@@ -43,8 +43,8 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.put_item", "events.put_events",
     ),
     "jobs": (
-        "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.put_item", "dynamodb.query",
-        "dynamodb.update_item", "sqs.send_message_batch",
+        "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.query", "dynamodb.update_item",
+        "sqs.send_message_batch",
     ),
     "release": (
         "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.query", "dynamodb.update_item",

@@ -1,7 +1,8 @@
 """A replay job: dead letters of one webhook, or all that it missed, sent again page by page."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 JobStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
 ENDED: frozenset[JobStatus] = frozenset({"completed", "failed", "cancelled"})
@@ -16,6 +17,9 @@ class ReplaySelection:
     event_type: str | None = None
     from_ms: int | None = None  # when the delivery was accepted, both ends inclusive
     to_ms: int | None = None
+    more: Mapping[str, Any] = field(
+        default_factory=dict[str, Any]
+    )  # what a newer version asks for: not to be read past
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +46,4 @@ class ReplayJob:
     error: str | None = None
     with_missed: bool = False  # a recovery: what the webhook missed goes out too
     scope: str = ""  # the webhook's, of a recovery
+    more: Mapping[str, Any] = field(default_factory=dict[str, Any])  # what a newer version has noted: kept as it is

@@ -11,6 +11,7 @@ from typing import Protocol
 from webhooks.delivery.endpoint_state import DeliveryContext
 from webhooks.delivery.lifecycle import restarted
 from webhooks.delivery.ports import DeliveryContexts, DeliveryQueue
+from webhooks.errors import Unavailable
 from webhooks.messages import DeliveryMessage, group_of, message_of
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
 from webhooks.models.webhook import Webhook
@@ -43,18 +44,24 @@ class Replayer:
 
         A letter that is delivered by now is only marked.
         """
-        sent = self.send(letters, delays=delays)
-        for letter in letters:
+        sent, known = self._send(letters, delays)
+        for letter in known:
             self._letters.mark_processed(letter, by)
         return sent
 
     def send(self, letters: Sequence[DeadLetter], *, delays: Sequence[int] = ()) -> int:
         """The same without marking, for missed events, which have no dead letter."""
+        return self._send(letters, delays)[0]
+
+    def _send(self, letters: Sequence[DeadLetter], delays: Sequence[int]) -> tuple[int, list[DeadLetter]]:
+        """How many went out, and those of which it is known what became of them: the others stay as they are."""
         context = self._loaded(letters)
         now_ms = self._now_ms()
         outgoing: list[tuple[DeliveryMessage, int]] = []
         marks: list[tuple[DeliveryRecord | None, DeliveryRecord]] = []
         for position, letter in enumerate(letters):
+            if not context.readable(letter.webhook_id):
+                raise Unavailable(f"webhook {letter.webhook_id} cannot be read by this version")
             webhook = sendable(context.webhooks.get(letter.webhook_id))
             if not _is_outstanding(letter, context):
                 continue
@@ -68,7 +75,7 @@ class Replayer:
         if outgoing:
             logger.info("sent again", extra={"delivery_ids": [message.delivery_id for message, _ in outgoing]})
         self._store.save(marks)
-        return len(outgoing)
+        return len(outgoing), [each for each in letters if context.readable(each.webhook_id, each.delivery_id)]
 
     def outstanding(self, letters: Sequence[DeadLetter]) -> int:
         """How many of them would go out: those neither delivered nor sent again since. Raises Unavailable."""
@@ -89,6 +96,8 @@ class Replayer:
 
 
 def _is_outstanding(letter: DeadLetter, context: DeliveryContext) -> bool:
+    if not context.readable(letter.webhook_id, letter.delivery_id):
+        return False
     stored = context.records.get(letter.delivery_id)
     return stored is None or (stored.status != "delivered" and stored.generation <= letter.generation)
 

@@ -65,6 +65,8 @@ class ReplayJobs:
         job = self._jobs.get(job_id)
         if job is None or job.status in ENDED:
             return job
+        if job.selection.more:  # sending what it leaves out would be worse than waiting
+            raise Unavailable(f"{job_id} selects by {sorted(job.selection.more)}, which this version does not know")
         until_ms = min(deadline_ms, self._now_ms() + SLICE_MS)
         while True:
             try:

@@ -10,7 +10,7 @@ from webhooks.models.delivery import DeadLetter
 from webhooks.recovery.failure_causes import USED_UP
 from webhooks.store import schema
 from webhooks.store.attributes import binary, number, read_bytes, read_int, read_text, text
-from webhooks.store.dynamo import DynamoTable, Item, Key
+from webhooks.store.dynamo import DynamoTable, Item, Key, read_all
 
 # All but the payload, of which there may be 256 KB.
 BODILESS_ATTRIBUTES = (
@@ -53,7 +53,7 @@ class DeadLetterStore:
     def get(self, ids: Sequence[tuple[str, str]]) -> dict[str, DeadLetter]:
         """Consistent reads by (webhook id, delivery id), keyed by delivery id; expired ones are absent."""
         found = self._table.get_many([dead_key(*each) for each in ids])
-        letters = (dead_letter_of(item) for item in found.values() if self._is_kept(item))
+        letters = read_all(filter(self._is_kept, found.values()), dead_letter_of)
         return {letter.delivery_id: letter for letter in letters}
 
     def page(
@@ -75,7 +75,7 @@ class DeadLetterStore:
             ConsistentRead=True,
             **listed,
         )
-        return [dead_letter_of(item) for item in islice(filter(self._is_kept, items), limit)]
+        return list(islice(read_all(filter(self._is_kept, items), dead_letter_of), limit))
 
     def mark_processed(self, letter: DeadLetter, by: str) -> bool:
         """Note that it was sent again; False when it has died once more since."""

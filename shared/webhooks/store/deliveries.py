@@ -8,7 +8,7 @@ from webhooks.models.delivery import DeliveryRecord
 from webhooks.store import schema
 from webhooks.store.attributes import binary, number, text
 from webhooks.store.delivery_items import delivery_item, delivery_key, delivery_of
-from webhooks.store.dynamo import DynamoTable, Item, Key, Statement, StatementResult
+from webhooks.store.dynamo import DynamoTable, Item, Key, Statement, StatementResult, read_all
 
 _WRITTEN: Mapping[StatementResult, bool | None] = {
     "done": True, "exists": False, "conflict": False, "undone": None, "refused": None,
@@ -27,7 +27,7 @@ class DeliveryStore:
     def get(self, ids: Sequence[tuple[str, str]]) -> dict[str, DeliveryRecord]:
         """Consistent reads by (webhook id, delivery id); keyed by delivery id. Raises Unavailable."""
         found = self._table.get_many([delivery_key(*each) for each in ids])
-        return {record.delivery_id: record for record in map(delivery_of, found.values())}
+        return {record.delivery_id: record for record in read_all(found.values(), delivery_of)}
 
     def save(self, changes: Sequence[Change], details: Sequence[AttemptDetail] = ()) -> list[bool | None]:
         """Write all; False where the stored revision is another than the one the change was made from.

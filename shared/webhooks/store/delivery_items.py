@@ -108,5 +108,5 @@ def _attempts(stored: str) -> tuple[Attempt, ...]:
 def _waiting(stored: str | None) -> Waiting | None:
     if stored is None:
         return None
-    kind, at_ms, reason = stored.split("|", 2)
+    kind, at_ms, reason, *_ = stored.split("|")
     return Waiting(cast("Any", kind), int(at_ms), reason)

@@ -129,7 +129,7 @@ def _item(record: EventRecord, expires_at: int) -> Item:
 def event_of(item: Item) -> EventRecord:
     """The record that an event item holds."""
     queued = read_text(item, "queued") or ""
-    counts, first = json.loads(read_text(item, "skipped") or "[{}, []]")
+    counts, first, *_ = json.loads(read_text(item, "skipped") or "[{}, []]")
     return EventRecord(
         event_id=item[schema.PK]["S"].partition("|")[2],
         scope=item["scope"]["S"],
@@ -150,7 +150,7 @@ def event_of(item: Item) -> EventRecord:
 
 
 def _pairs(values: list[Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((webhook_id, reason) for webhook_id, reason in values)
+    return tuple((webhook_id, reason) for webhook_id, reason, *_ in values)
 
 
 def _json(value: object) -> str:

@@ -19,7 +19,7 @@ from webhooks.store.attributes import read_bytes, read_int, text
 from webhooks.store.dead_letters import BODILESS, BODILESS_ATTRIBUTES, dead_letter_of
 from webhooks.store.delivery_items import delivery_key, delivery_of
 from webhooks.store.details import attempt_details
-from webhooks.store.dynamo import DynamoTable, Item
+from webhooks.store.dynamo import DynamoTable, Item, read_all
 from webhooks.store.webhook_items import webhook_key, webhook_of
 
 FIRST_READ, LARGEST_READ = 25, 400  # items of one partition a query: few at first, more where filters leave most out
@@ -43,7 +43,8 @@ class _Partition:
 
 
 class HistoryStore:
-    """Every method may raise Unavailable. What has expired is absent, whether TTL has collected it or not."""
+    """Every method may raise Unavailable. What has expired is absent, whether TTL has collected it or not; and so is
+    what this version cannot read, with a line in the log."""
 
     def __init__(self, table: DynamoTable, now_ms: Callable[[], int]) -> None:
         self._table = table
@@ -52,7 +53,7 @@ class HistoryStore:
     def records(self, ids: Sequence[tuple[str, str]]) -> dict[str, DeliveryRecord]:
         """Deliveries by (webhook id, delivery id), keyed by delivery id. Consistent."""
         found = self._table.get_many([delivery_key(*each) for each in ids])
-        return {record.delivery_id: record for record in map(delivery_of, filter(self._is_kept, found.values()))}
+        return {record.delivery_id: record for record in read_all(filter(self._is_kept, found.values()), delivery_of)}
 
     def details(self, webhook_id: str, delivery_id: str) -> dict[int, bytes]:
         """Packed details of a delivery's attempts by their start. Consistent."""
@@ -73,13 +74,13 @@ class HistoryStore:
     def webhooks(self, ids: Sequence[str]) -> dict[str, Webhook]:
         """Webhooks, tombstones included. Consistent."""
         found = self._table.get_many([webhook_key(each) for each in ids])
-        return {webhook.webhook_id: webhook for webhook in map(webhook_of, found.values())}
+        return {webhook.webhook_id: webhook for webhook in read_all(found.values(), webhook_of)}
 
     def deliveries(self, webhook_id: str, time_range: TimeRange) -> Iterator[DeliveryRecord]:
         """All deliveries of a webhook that have a record, newest first, without bodies."""
         partitions = [_Partition(pk, prefix=schema.DELIVERY_PREFIX) for pk in schema.history_pks(webhook_id)]
         listed = {"ProjectionExpression": _LISTED, "ExpressionAttributeNames": _LISTED_NAMES}
-        return map(delivery_of, filter(self._is_kept, self._newest(partitions, time_range, **listed)))
+        return read_all(filter(self._is_kept, self._newest(partitions, time_range, **listed)), delivery_of)
 
     def deliveries_of_status(self, webhook_id: str, status: str, time_range: TimeRange) -> Iterator[DeliveryRecord]:
         """Deliveries of one status other than delivered, newest first: as many reads as there are of them."""
@@ -88,13 +89,13 @@ class HistoryStore:
             for shard in range(HISTORY_SHARDS)
         ]
         items = self._behind_index(self._newest(partitions, time_range))
-        return (record for record in map(delivery_of, items) if record.status == status)
+        return (record for record in read_all(items, delivery_of) if record.status == status)
 
     def dead_letters(self, webhook_id: str, time_range: TimeRange, *, with_body: bool = True) -> Iterator[DeadLetter]:
         """A webhook's dead letters, newest first."""
         partitions = [_Partition(pk, prefix=schema.DEAD_PREFIX) for pk in schema.history_pks(webhook_id)]
         listed: dict[str, Any] = {} if with_body else BODILESS
-        return map(dead_letter_of, filter(self._is_kept, self._newest(partitions, time_range, **listed)))
+        return read_all(filter(self._is_kept, self._newest(partitions, time_range, **listed)), dead_letter_of)
 
     def dead_letters_of(
         self, owner: str | None, time_range: TimeRange, *, with_body: bool = True
@@ -107,7 +108,7 @@ class HistoryStore:
             for shard in range(HISTORY_SHARDS)
         ]
         attributes = () if with_body else BODILESS_ATTRIBUTES
-        return map(dead_letter_of, self._behind_index(self._newest(partitions, time_range), attributes))
+        return read_all(self._behind_index(self._newest(partitions, time_range), attributes), dead_letter_of)
 
     def _newest(self, partitions: Iterable[_Partition], time_range: TimeRange, **request: Any) -> Iterator[Item]:  # noqa: ANN401
         shards = [self._descending(partition, time_range, request) for partition in partitions]

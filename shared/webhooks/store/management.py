@@ -36,6 +36,7 @@ from webhooks.store.webhook_items import webhook_of
 if TYPE_CHECKING:
     from pynamodb.expressions.update import Action
 
+
 ROUNDS = 5
 _WEBHOOK_FIELDS = tuple(field.name for field in fields(Webhook) if field.name != "webhook_id")
 _SUBSCRIPTION_FIELDS = tuple(
@@ -137,16 +138,22 @@ class DynamoManagementStore:
 
     def _write(self, transaction: TransactWrite, change: Change, now_ms: int) -> None:
         webhook = change.webhook
-        transaction.save(_webhook_item(self._models.webhook, change), condition=_unchanged(self._models, change.before))
+        item, condition = _webhook_item(self._models.webhook, change), _unchanged(self._models, change.before)
+        if change.before is None or webhook.status == "deleted":
+            transaction.save(item, condition=condition)
+        else:
+            transaction.update(item, actions=item.changes(), condition=condition)
         if change.before is None or webhook.status == "deleted":
             self._count(transaction, change)
         for subscription in change.put:
-            transaction.save(_subscription_item(self._models.subscription, subscription))
+            changed = _subscription_item(self._models.subscription, subscription)
+            transaction.update(changed, actions=changed.changes())
         for subscription_id in change.delete:
             place = webhook.webhook_id, schema.SUBSCRIPTION_PREFIX + subscription_id
             transaction.delete(self._models.subscription(*place))
         for row in change.routes.put:
-            transaction.save(_route_item(self._models.route, row))
+            route = _route_item(self._models.route, row)
+            transaction.update(route, actions=route.changes())
         for row in change.routes.delete:
             transaction.delete(self._models.route(schema.route_pk(row.scope, row.pattern), row.webhook_id))
         if change.routes.patterns:

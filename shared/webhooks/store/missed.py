@@ -5,7 +5,7 @@ from collections.abc import Callable
 from webhooks.recovery.replay_source import MissedEvent
 from webhooks.store import schema
 from webhooks.store.attributes import read_int, text
-from webhooks.store.dynamo import DynamoTable, Key
+from webhooks.store.dynamo import DynamoTable, Key, read_all
 from webhooks.store.events import event_of
 
 _DECISIONS = ("pk", "sk", "scope", "token", "event_type", "accepted_at", "page", "missed", "expires_at")
@@ -63,9 +63,12 @@ class MissedStore:
             if key not in kept or (key in first and first[key] not in bodies):
                 events.append(MissedEvent(position, None))
                 continue
-            record = event_of(kept[key])
-            body = event_of(bodies[first[key]]).body if key in first else record.body
-            events.append(MissedEvent(position, record, body))
+            items = (kept[key], bodies[first[key]]) if key in first else (kept[key],)
+            records = list(read_all(items, event_of))
+            if len(records) == len(items):
+                events.append(MissedEvent(position, records[0], records[-1].body))
+            else:
+                events.append(MissedEvent(position, None))
         return events
 
     def _is_kept(self, expires_at: int) -> bool:

@@ -17,6 +17,7 @@ from pynamodb.attributes import (
     UnicodeAttribute,
 )
 from pynamodb.connection import Connection
+from pynamodb.expressions.update import Action
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
@@ -61,6 +62,12 @@ class _Item(Model):
     def connection(cls) -> Connection:
         """What transactions go through."""
         return cls._get_connection().connection
+
+    def changes(self) -> list[Action]:
+        """What writes all that the item has, but for what never changes, and leaves what a newer version has added."""
+        kept = ("pk", "sk", *self.foreign_ids)
+        changed = ((name, getattr(type(self), name)) for name in self.get_attributes() if name not in kept)
+        return [path.remove() if (v := getattr(self, name)) is None else path.set(v) for name, path in changed]
 
     def _container_serialize(self, null_check: bool = True) -> dict[str, dict[str, Any]]:
         """pynamodb takes an attribute's type from its class; a foreign id's depends on the value."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from itertools import islice
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ from webhooks.management.paging import EXAMINED
 from webhooks.models.replay import ReplayJob, ReplaySelection
 from webhooks.store import schema
 from webhooks.store.attributes import number, read_int, text
-from webhooks.store.dynamo import DynamoTable, Item, Key
+from webhooks.store.dynamo import DynamoTable, Item, Key, read_all
 
 A_READ = 25  # jobs
 
@@ -63,7 +63,8 @@ class ReplayJobStore:
         while chunk := [_key(item[schema.PK]["S"]) for item in islice(keys, A_READ)]:
             found = self._table.get_many(chunk)
             kept = (found[each] for each in chunk if each in found)
-            yield from (_job_of(item) for item in kept if read_int(item, schema.EXPIRES_AT) * 1000 > self._now_ms())
+            fresh = (item for item in kept if read_int(item, schema.EXPIRES_AT) * 1000 > self._now_ms())
+            yield from read_all(fresh, _job_of)
 
     def checkpoint(self, before: ReplayJob, after: ReplayJob) -> ReplayJob | None:
         """Write the next step; None when another run has got there first.
@@ -71,8 +72,13 @@ class ReplayJobStore:
         A refused write may be this very one, whose first answer was lost on the way: the stored job tells.
         """
         after = replace(after, step=before.step + 1, updated_at_ms=self._now_ms())
-        saved = self._table.put(
-            self._item(after), condition="#s = :s", names={"#s": "step"}, values={":s": number(before.step)}
+        item = {name: value for name, value in self._item(after).items() if name not in (schema.PK, schema.SK)}
+        saved = self._table.update(
+            _key(after.job_id),
+            "SET " + ", ".join(f"#{name} = :{name}" for name in item),
+            names={f"#{name}": name for name in item},
+            values={**{f":{name}": value for name, value in item.items()}, ":before": number(before.step)},
+            condition="#step = :before",
         )
         return after if saved or self.get(after.job_id) == after else None
 
@@ -86,12 +92,27 @@ class ReplayJobStore:
             schema.OVERVIEW_KEY: text(schema.REPLAYS_OVERVIEW),
             schema.OVERVIEW_AT: text(job.job_id),
             "step": number(job.step),
-            "job": text(json.dumps(asdict(job))),
+            "job": text(json.dumps(_document(job))),
         }
 
 
+def _document(job: ReplayJob) -> dict[str, Any]:
+    document = asdict(job)
+    return {
+        **document.pop("more"),
+        **document,
+        "selection": {**document["selection"].pop("more"), **document["selection"]},
+    }
+
+
 def _job_of(item: Item) -> ReplayJob:
-    stored = cast("dict[str, Any]", json.loads(item["job"]["S"]))
-    selection = stored.pop("selection")
+    stored, more = _split(cast("dict[str, Any]", json.loads(item["job"]["S"])), ReplayJob)
+    selection, others = _split(stored.pop("selection"), ReplaySelection)
     selection["delivery_ids"] = tuple(selection["delivery_ids"])
-    return ReplayJob(selection=ReplaySelection(**selection), **stored)
+    return ReplayJob(selection=ReplaySelection(**selection, more=others), **stored, more=more)
+
+
+def _split(document: Mapping[str, Any], kind: type) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the dataclass has, and what a newer version has added."""
+    known = {each.name for each in fields(kind)} - {"more"}
+    return {n: v for n, v in document.items() if n in known}, {n: v for n, v in document.items() if n not in known}

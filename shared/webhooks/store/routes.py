@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from webhooks.matching.compiled_routes import Route, RouteSubscription
 from webhooks.store import schema
-from webhooks.store.attributes import read_int, text
+from webhooks.store.attributes import text
 from webhooks.store.dynamo import DynamoTable, Item
 
 UNREADABLE = "unreadable"  # as a status, and so why an event was missed
@@ -24,9 +24,7 @@ class RouteStore:
         """How often each pattern's routes have changed, by scope. Consistent: a change answered before is counted."""
         items = self._table.get_many([(schema.versions_pk(scope), schema.VERSIONS_SK) for scope in scopes])
         return {
-            scope: {
-                name: read_int(item, name) for name in item if name not in (schema.PK, schema.SK) and name[0] != "#"
-            }
+            scope: {name: int(value["N"]) for name, value in item.items() if "N" in value and name[0] != "#"}
             for scope in scopes
             if (item := items.get((schema.versions_pk(scope), schema.VERSIONS_SK)))
         }

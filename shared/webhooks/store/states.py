@@ -10,7 +10,7 @@ from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.errors import Unavailable
 from webhooks.store import schema
 from webhooks.store.attributes import number, read_int, read_text, text
-from webhooks.store.dynamo import DynamoTable, Item, Key
+from webhooks.store.dynamo import DynamoTable, Item, Key, read_all
 
 _RACES = 5
 _NONE = EndpointState()
@@ -62,9 +62,10 @@ class StateStore:
         return state_of(self._table.get_many([state_key(webhook_id)]).get(state_key(webhook_id)))
 
     def get_many(self, webhook_ids: Sequence[str]) -> dict[str, EndpointState]:
-        """The states of all of them. Consistent. Raises Unavailable."""
+        """The states of all of them, those that cannot be read as of no trouble. Consistent. Raises Unavailable."""
         found = self._table.get_many([state_key(each) for each in webhook_ids])
-        return {each: state_of(found.get(state_key(each))) for each in webhook_ids}
+        states = dict(read_all(found.values(), lambda item: (item[schema.PK]["S"], state_of(item))))
+        return {each: states.get(each, _NONE) for each in webhook_ids}
 
     def save_health(self, webhook_id: str, before: EndpointState, after: EndpointState) -> bool:
         """Write circuit and slow-down, if they are still as in `before`."""

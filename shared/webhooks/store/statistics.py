@@ -22,7 +22,7 @@ from webhooks.statistics.exactly_once import (
 )
 from webhooks.store import schema
 from webhooks.store.attributes import binary, number, read_bytes, read_foreign_id, read_int, text
-from webhooks.store.dynamo import DynamoTable, Item, Key, key_of
+from webhooks.store.dynamo import DynamoTable, Item, Key, key_of, read_all
 from webhooks.store.webhook_items import webhook_key, webhook_of
 
 OWNER_SHARDS = 4  # as many processes add to an owner's hour without waiting for each other; readers read them all
@@ -60,7 +60,7 @@ class StatisticsStore:
     def webhooks(self, webhook_ids: Collection[str]) -> Mapping[str, Webhook]:
         """Webhooks as they are now; those that are gone are absent."""
         found = self._table.get_many([webhook_key(each) for each in webhook_ids])
-        return {key[0]: webhook_of(item) for key, item in found.items()}
+        return {webhook.webhook_id: webhook for webhook in read_all(found.values(), webhook_of)}
 
     def commit(self, hours: Sequence[HourUpdate], windows: Sequence[WindowUpdate], service: Counts) -> bool:
         """Write all of it, and the sums of the owners, or nothing; False when somebody changed an hour meanwhile."""

@@ -54,7 +54,7 @@ def stream_records(records: Iterable[Record]) -> tuple[list[StreamRecord], int]:
     for record in records:
         try:
             each = _stream_record(record)
-        except (KeyError, ValueError, TypeError, IndexError):
+        except Exception:  # whatever one record brings out must not keep its shard waiting
             logger.exception("stream record is unreadable: %s", record.get("dynamodb", {}).get("Keys"))
             unreadable += 1
             continue

@@ -303,7 +303,7 @@ def test_a_job_goes_on_though_the_run_that_got_further_dies() -> None:
 
     class Other(Plan):
         def __call__(self, call: str) -> None:
-            if self.armed and call == "dynamodb.put_item":
+            if self.armed and call == "dynamodb.update_item":
                 self.armed = False
                 job = jobs_of(world).get(job_id)
                 assert job is not None

@@ -121,15 +121,24 @@ def routes(management: WebhookManagement, test_events: TestEvents, metrics: Webh
         "/webhooks/<webhook_id>/regenerate-secret",
         summary="Give a webhook a new secret",
         tags=TAGS,
-        description="The answer shows it, only this once. For `overlap_hours` the old one signs as well.",
+        description=(
+            "The answer shows it, only this once. For `overlap_hours` the old one signs as well, beside one that a "
+            "rotation before left; a third is a 409, and 0 ends them all at once. A repeat with the same "
+            "`Idempotency-Key` within a day changes nothing, and shows the present secret."
+        ),
         operation_id="regenerateSecret",
     )
     def regenerate_secret(
-        webhook_id: str, request: Annotated[RegenerateSecret | None, Body()] = None, if_match: IfMatch = None
+        webhook_id: str,
+        request: Annotated[RegenerateSecret | None, Body()] = None,
+        if_match: IfMatch = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[WebhookWithSecret]:
         overlap_hours = (request or RegenerateSecret()).overlap_hours
         caller = caller_of(router, "webhooks")
-        done, secret = management.regenerate_secret(caller, webhook_id, overlap_hours, versions(if_match))
+        done, secret = management.regenerate_secret(
+            caller, webhook_id, overlap_hours, versions(if_match), idempotency_key
+        )
         answer = WebhookWithSecret.of(done, management.now_ms(), secret=secret)
         return Response(200, JSON, answer, headers=etag(done.version))
 

@@ -70,7 +70,7 @@ class WebhookAnswer(Answer):
     metadata: dict[str, JsonValue]
     version: int
     previous_secret_expires_at: Annotated[
-        Time | None, Field(description="until then the previous secret signs too; null outside of a rotation")
+        Time | None, Field(description="until then an older secret signs too; null outside of a rotation")
     ]
     created_at: Time
     updated_at: Time

@@ -34,8 +34,10 @@ from webhooks.request.headers import check_custom_headers, check_given_anew, unm
 from webhooks.request.signed_request import sealed_text, unsealed
 from webhooks.request.signing import SECRET_BYTES, check_secret, new_secret
 from webhooks.sealing import SecretBox
+from webhooks.times import rfc3339
 
 HOUR_MS = 3_600_000
+MAX_OLDER = 2  # secrets that sign beside the present one
 A_READ = 100  # webhooks
 
 
@@ -184,21 +186,52 @@ class WebhookManagement:
         self.waker.wake(webhook_id, now_ms, now_ms)
 
     def regenerate_secret(
-        self, caller: Caller, webhook_id: str, overlap_hours: int, if_match: Versions | None
+        self,
+        caller: Caller,
+        webhook_id: str,
+        overlap_hours: int,
+        if_match: Versions | None,
+        idempotency_key: str | None = None,
     ) -> tuple[Webhook, str]:
-        """A new secret; the present one signs beside it until the overlap ends. Raises VersionConflict."""
+        """A new secret; the present one signs beside it until the overlap ends, and so do older ones until theirs.
+
+        Without overlap all older ones end at once. A repeat with the same key within a day changes nothing, and
+        answers with the present secret. Raises VersionConflict, and Conflict for a third older secret and for a key
+        used for something else.
+        """
+        key = check_key(idempotency_key)
+        trace = fingerprint(f"regenerate {webhook_id} {overlap_hours}")
+        if key is not None and (repeated := self._regenerated(caller, webhook_id, key, trace)):
+            return repeated
         now_ms = self.now_ms()
         secret = _fresh_secret()
+        remember = None
+        if key is not None:
+            remember = IdempotencyRecord(caller.owner, key, trace, webhook_id, now_ms + REMEMBERED_MS)
 
         def decide(webhook: Webhook, subscriptions: Sequence[Subscription]) -> Change:
             _check(if_match, webhook)
-            old = self._unsealed(webhook)
-            until_ms = now_ms + overlap_hours * HOUR_MS if overlap_hours else 0
-            sealed = Sealed(secret, old.secret if overlap_hours else None, until_ms, old.headers)
+            sealed = _rotated(self._unsealed(webhook), secret, overlap_hours * HOUR_MS, now_ms)
+            until_ms = max(sealed.previous_until_ms, sealed.between_until_ms)
             after = self._sealed(replace(webhook, previous_secret_until_ms=until_ms), sealed)
-            return Change(replace(after, version=webhook.version + 1, updated_at_ms=now_ms), webhook)
+            changed = replace(after, version=webhook.version + 1, updated_at_ms=now_ms)
+            return Change(changed, webhook, remember=remember)
 
-        return change(self.store, caller, webhook_id, decide, now_ms).webhook, secret
+        try:
+            return change(self.store, caller, webhook_id, decide, now_ms).webhook, secret
+        except Conflict:
+            if key is not None and (repeated := self._regenerated(caller, webhook_id, key, trace)):
+                return repeated
+            raise
+
+    def _regenerated(self, caller: Caller, webhook_id: str, key: str, trace: str) -> tuple[Webhook, str] | None:
+        earlier = self.store.idempotency_record(caller.owner, key, self.now_ms())
+        if earlier is None:
+            return None
+        if earlier.fingerprint != trace:
+            raise Conflict("this Idempotency-Key was used for another request")
+        webhook = find(self.store, caller, webhook_id)
+        return webhook, self._unsealed(webhook).secret
 
     def _new(self, caller: Caller, request: WebhookRequest, now_ms: int) -> tuple[Webhook, list[Subscription], str]:
         check_url(request.url, self.policy)
@@ -307,3 +340,17 @@ def _fresh_secret() -> str:
 def _plain(rate: float | None) -> float | None:
     """10.0 as 10, so that an answer shows what was sent."""
     return int(rate) if rate is not None and rate.is_integer() else rate
+
+
+def _rotated(sealed: Sealed, secret: str, overlap_ms: int, now_ms: int) -> Sealed:
+    if not overlap_ms:
+        return Sealed(secret, headers=sealed.headers)
+    older = [*sealed.older(now_ms), (sealed.secret, now_ms + overlap_ms)]
+    if len(older) > MAX_OLDER:
+        raise Conflict(
+            f"{len(older)} secrets sign already, the oldest until {rfc3339(older[0][1])}: wait until then, or end all "
+            "older ones at once with overlap_hours 0"
+        )
+    (previous, previous_until_ms), *rest = older
+    between, between_until_ms = rest[0] if rest else (None, 0)
+    return Sealed(secret, previous, previous_until_ms, sealed.headers, between, between_until_ms)

@@ -44,7 +44,7 @@ class Webhook:
     routes_version: int = 0
     filter_bytes: int = 0
     filter_searches: int = 0
-    previous_secret_until_ms: int = 0  # the end of a rotation's overlap; repeated from `Sealed` to be shown unopened
+    previous_secret_until_ms: int = 0  # when the last older secret ends; repeated from `Sealed` to be shown unopened
 
     @property
     def owner(self) -> str:
@@ -64,9 +64,17 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """The secret part of a webhook. `previous` signs too until `previous_until_ms` (rotation with overlap)."""
+    """The secret part of a webhook. While rotations overlap, `previous`, the oldest, and `between` sign too, each until
+    its own time."""
 
     secret: str
     previous: str | None = None
     previous_until_ms: int = 0
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    between: str | None = None
+    between_until_ms: int = 0
+
+    def older(self, now_ms: int) -> list[tuple[str, int]]:
+        """The secrets before the present one that sign now, oldest first, each with its end."""
+        given = ((self.previous, self.previous_until_ms), (self.between, self.between_until_ms))
+        return [(secret, until_ms) for secret, until_ms in given if secret is not None and now_ms < until_ms]

@@ -17,14 +17,15 @@ MAX_KEPT = 1000
 
 def sealed_text(sealed: Sealed) -> str:
     """The plaintext that is sealed."""
-    return json.dumps(
-        {
-            "secret": sealed.secret,
-            "previous": sealed.previous,
-            "previous_until_ms": sealed.previous_until_ms,
-            "headers": dict(sealed.headers),
-        }
-    )
+    parts: dict[str, object] = {
+        "secret": sealed.secret,
+        "previous": sealed.previous,
+        "previous_until_ms": sealed.previous_until_ms,
+        "headers": dict(sealed.headers),
+    }
+    if sealed.between is not None:  # seldom; a version that does not know it cannot read what has it
+        parts |= {"between": sealed.between, "between_until_ms": sealed.between_until_ms}
+    return json.dumps(parts)
 
 
 def unsealed(text: str) -> Sealed:
@@ -55,9 +56,8 @@ class RequestSigner:
         opened = self._open(webhook)
         sealed = opened.sealed
         body = message.body.encode()
-        overlapping = sealed.previous is not None and now_ms < sealed.previous_until_ms
         signature = signature_headers(
-            SigningSecrets(sealed.secret, sealed.previous if overlapping else None),
+            SigningSecrets(sealed.secret, *(secret for secret, _ in sealed.older(now_ms))),
             prefix=self._prefix,
             event_id=message.event_id,
             timestamp=now_ms // 1000,
@@ -80,7 +80,7 @@ class RequestSigner:
         kept = self._opened.get(webhook.sealed_context)
         if kept is None or kept.source != webhook.sealed:
             sealed = unsealed(self._secrets.open(webhook.sealed, context=webhook.sealed_context))
-            secrets = [*sealed.headers.values(), sealed.secret, sealed.previous or ""]
+            secrets = [*sealed.headers.values(), sealed.secret, sealed.previous or "", sealed.between or ""]
             kept = _Opened(webhook.sealed, sealed, credentials_in(secrets))
             self._opened[webhook.sealed_context] = kept
             if len(self._opened) > MAX_KEPT:

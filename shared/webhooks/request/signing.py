@@ -21,10 +21,12 @@ MIN_DIFFERENT = 8
 
 @dataclass(frozen=True, slots=True)
 class SigningSecrets:
-    """The secrets that sign now. `previous` is set while a rotation's overlap lasts, and only then."""
+    """The secrets that sign now. While rotations overlap, and only then, `previous` is the oldest that was promised
+    to sign, and `between` one that came between it and the present one."""
 
     current: str = field(repr=False)
     previous: str | None = field(default=None, repr=False)
+    between: str | None = field(default=None, repr=False)
 
 
 _ASYMMETRIC = ("whsk_", "whpk_")
@@ -67,7 +69,7 @@ def signature_headers(
     """The headers that prove who sent `body` and when (`timestamp` in Unix seconds).
 
     While a rotation's overlap lasts, `{prefix}-Signature` stays with the previous secret and `{prefix}-Signature-Next`
-    has the current one's; `webhook-signature` lists both. The event id holds no dot, so nothing can be moved between
+    has the current one's; `webhook-signature` lists all. The event id holds no dot, so nothing can be moved between
     the signed parts.
     """
     stamp = str(timestamp)
@@ -84,9 +86,8 @@ def signature_headers(
     else:
         headers[f"{prefix}-Signature"] = _plain_signature(secrets.previous, plain)
         headers[f"{prefix}-Signature-Next"] = _plain_signature(secrets.current, plain)
-        headers["webhook-signature"] = (
-            f"{_standard_signature(secrets.current, standard)} {_standard_signature(secrets.previous, standard)}"
-        )
+        signing = (secrets.current, secrets.between, secrets.previous)
+        headers["webhook-signature"] = " ".join(_standard_signature(one, standard) for one in signing if one)
     return headers
 
 

@@ -387,6 +387,41 @@ def test_a_rotation_without_overlap_forgets_the_old_secret(client: ApiClient) ->
     assert sealed(client, made["id"]).previous is None
 
 
+def test_a_second_rotation_keeps_the_secret_that_the_receiver_has(client: ApiClient) -> None:
+    made = client.register()
+    path = f"/webhooks/{made['id']}/regenerate-secret"
+    first = client.call("POST", path, {"overlap_hours": 2}).body["secret"]
+    second = client.call("POST", path, {"overlap_hours": 5}).body
+    kept = sealed(client, made["id"])
+    hour = 3_600_000
+    assert kept.older(NOW) == [(made["secret"], NOW + 2 * hour), (first, NOW + 5 * hour)]
+    assert kept.older(NOW + 2 * hour) == [(first, NOW + 5 * hour)]
+    assert (kept.secret, second["previous_secret_expires_at"]) == (second["secret"], "2025-10-09T13:53:20.000Z")
+
+    third = client.call("POST", path, {"overlap_hours": 1})
+    assert (third.status, sealed(client, made["id"])) == (409, kept)
+    assert "2025-10-09T10:53:20.000Z" in third.body["detail"]
+
+    client.now_ms += 2 * hour
+    third = client.call("POST", path, {"overlap_hours": 1}).body
+    assert [secret for secret, _ in sealed(client, made["id"]).older(client.now_ms)] == [first, second["secret"]]
+    client.call("POST", path, {"overlap_hours": 0})
+    assert sealed(client, made["id"]).older(client.now_ms) == []
+
+
+def test_a_rotation_repeated_with_its_key_is_done_once(client: ApiClient) -> None:
+    made = client.register()
+    path, key = f"/webhooks/{made['id']}/regenerate-secret", {"Idempotency-Key": "k1", "If-Match": '"1"'}
+    first, again = [client.call("POST", path, {"overlap_hours": 2}, headers=key) for _ in range(2)]
+    assert (first.status, again.status, again.body) == (200, 200, first.body)
+    assert sealed(client, made["id"]).previous == made["secret"]
+    assert client.call("POST", path, {"overlap_hours": 3}, headers=key).status == 409
+    assert client.call("POST", path, {"overlap_hours": 2}, headers=key, user_id="other").status == 404
+    client.now_ms += DAY_MS
+    later = client.call("POST", path, {"overlap_hours": 2}, headers={"Idempotency-Key": "k1"})
+    assert later.body["secret"] != first.body["secret"]
+
+
 def test_a_rotation_without_a_body_overlaps_for_a_day(client: ApiClient) -> None:
     made = client.register()
     assert client.call("POST", f"/webhooks/{made['id']}/regenerate-secret").status == 200

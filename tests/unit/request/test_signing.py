@@ -119,6 +119,16 @@ def test_during_a_rotation_receivers_with_either_secret_accept() -> None:
     assert verify_signature(NEW, "{}", headers["X-PyAirtable-Signature-Next"], timestamp)
 
 
+def test_while_two_rotations_overlap_three_secrets_are_accepted_and_the_oldest_keeps_the_plain_header() -> None:
+    between = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+    headers = sign(SigningSecrets(NEW, OLD, between), timestamp=int(time.time()))
+    for secret in (OLD, between, NEW):
+        assert standardwebhooks.Webhook(secret).verify("{}", headers) == {}
+    assert verify_signature(OLD, "{}", headers["X-PyAirtable-Signature"], headers["X-PyAirtable-Timestamp"])
+    assert verify_signature(NEW, "{}", headers["X-PyAirtable-Signature-Next"], headers["X-PyAirtable-Timestamp"])
+    assert between not in repr(SigningSecrets(NEW, OLD, between))
+
+
 def test_the_prefix_of_our_headers_is_a_setting() -> None:
     assert {"Acme-Signature", "Acme-Timestamp"} < set(sign(SigningSecrets(NEW), prefix="Acme"))
 

@@ -47,6 +47,7 @@ def deploy(clients: Clients, template: Template, packages: Mapping[str, Package]
     template = gaps.without_layer(template, DEPENDENCIES_LAYER)
     template = gaps.without_unknown_resources(template)
     template = gaps.with_plain_concurrency(template)
+    template = gaps.with_known_conditions(template)
     template = gaps.with_secret_arns(template)
     template = _with_code(s3, packages, template)
     cfn = cast("CloudFormationClient", clients.client("cloudformation"))

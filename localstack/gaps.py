@@ -23,7 +23,9 @@ UNKNOWN_TYPES = frozenset(
         "AWS::CloudWatch::AnomalyDetector",
         "AWS::CloudWatch::CompositeAlarm",
         "AWS::Events::Archive",
+        "AWS::Events::EventBusPolicy",
         "AWS::Logs::QueryDefinition",
+        "AWS::WAFv2::WebACLAssociation",
     }
 )
 
@@ -63,6 +65,36 @@ def without_unknown_resources(template: Template) -> Template:
         "Resources": {name: resource for name, resource in resources.items() if name not in dropped},
         "Outputs": {name: output for name, output in outputs.items() if not dropped & set(_names(output))},
     }
+
+
+def with_known_conditions(template: Template) -> Template:
+    """The template less the conditions of policies that the emulator evaluates and cannot meet: it has no TLS, which
+    queues ask for, and does not know a request's encryption context, which the data key asks for."""
+    known = _without_unknown_conditions(template)
+    resources = {
+        name: resource
+        for name, resource in known["Resources"].items()
+        if resource["Type"] != "AWS::SQS::QueuePolicy" or resource["Properties"]["PolicyDocument"]["Statement"]
+    }
+    return known | {"Resources": resources}
+
+
+def _without_unknown_conditions(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_without_unknown_conditions(each) for each in cast("list[Any]", node) if not _asks_for(each, "aws:Sec")]
+    if not isinstance(node, dict):
+        return node
+    of_node = cast("Template", node)
+    dropped = {"Condition"} if _asks_for(of_node, "kms:EncryptionContext:") else set[str]()
+    return {name: _without_unknown_conditions(value) for name, value in of_node.items() if name not in dropped}
+
+
+def _asks_for(statement: object, key: str) -> bool:
+    """Whether a policy's statement has a condition on a key that begins so."""
+    condition = cast("Template", statement).get("Condition") if isinstance(statement, dict) else None
+    if not isinstance(condition, dict):  # a resource's names one
+        return False
+    return any(name.startswith(key) for operands in cast("Template", condition).values() for name in operands)
 
 
 def without_layer(template: Template, logical_id: str) -> Template:

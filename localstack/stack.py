@@ -28,6 +28,7 @@ from localstack.token import DEFAULT_SCOPE, issuer_of
 LOCAL_PARAMETERS = {
     "Stage": "local",
     "AuthMode": "header",
+    "MultiRegionKey": "false",  # as in folders that have been used before there were such keys
     "EgressAllowHttp": "true",
     "EgressAllowedNetworks": "127.0.0.0/8,::1/128",
     "EgressPorts": "1-65535",

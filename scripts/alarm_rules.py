@@ -142,7 +142,8 @@ def _metric(text: str) -> tuple[str, str, str, str]:
     dimensions = {
         "AWS/SQS": {"QueueName": f"!GetAtt {resource}.QueueName"},
         "AWS/Lambda": {"FunctionName": f"!Ref {resource}"},
-        "AWS/DynamoDB": {"TableName": f"!Ref {resource}"} | ({"GlobalSecondaryIndexName": index} if index else {}),
+        "AWS/DynamoDB": {"TableName": f"!If [MakesTable, !Ref {resource}, !Ref ExistingTable]"}
+        | ({"GlobalSecondaryIndexName": index} if index else {}),
         "AWS/ApiGateway": {"ApiName": "!Ref AWS::StackName", "Stage": "!Ref Stage"},
         "PyAirtableWebhooks": {"function": f"!Ref {resource}"},
     }[namespace]

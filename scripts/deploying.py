@@ -21,6 +21,7 @@ from scripts.building.target import BuildError, overrides
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_kms import KMSClient
 
 # Lambda API Reference, CreateFunction: 64 characters for a function's name; ours are the stack's and at most this.
 LONGEST_STACK_NAME = 64 - len("-authorizer")
@@ -52,6 +53,22 @@ def check_stack(stack: str, cloudformation_client: "CloudFormationClient") -> No
         f"{stack} was never made as a whole ({status}) and takes no update. Delete what there is, then deploy again "
         f"(docs/operations.md, A deployment that fails): aws cloudformation delete-stack --stack-name {stack}"
     )
+
+
+def check_data_key(
+    stack: str, chosen: Mapping[str, str], cloudformation_client: "CloudFormationClient", kms: "KMSClient"
+) -> None:
+    """Raises NotNow when CloudFormation would fail at the key, which KMS never changes into a multi-Region one."""
+    if chosen.get("MultiRegionKey", "true") == "false" or chosen.get("ExistingDataKeyArn"):
+        return
+    try:
+        found = cloudformation_client.describe_stack_resource(StackName=stack, LogicalResourceId="DataKey")
+        key_id = found["StackResourceDetail"].get("PhysicalResourceId", "")
+        shared = kms.describe_key(KeyId=key_id)["KeyMetadata"].get("MultiRegion", False)
+    except (ClientError, BotoCoreError):
+        return  # no stack yet, or nobody may look: CloudFormation will say
+    if not shared:
+        raise NotNow(f"{stack} has a data key of one region, which KMS cannot change: add MultiRegionKey=false.")
 
 
 def parameters(project: Path, stage: str, given: Sequence[str]) -> dict[str, str]:
@@ -108,6 +125,9 @@ def main() -> int:
         chosen = parameters(project, given.stage, given.parameters)
         stack, region = place(project, given.stage)
         check_stack(stack, _client(region))
+        check_data_key(
+            stack, chosen, _client(region), boto3.client("kms", region_name=os.environ.get("AWS_REGION") or region)
+        )
     except (NotNow, BuildError) as error:
         print(f"{error}", file=sys.stderr)
         return 1

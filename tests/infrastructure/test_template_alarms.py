@@ -55,7 +55,7 @@ def _of_alarm(properties: Mapping[str, Any]) -> Iterator[Named]:
 
 
 def _widgets(template: Template) -> list[dict[str, Any]]:
-    return json.loads(template.properties("Dashboard")["DashboardBody"]["Fn::Sub"])["widgets"]
+    return json.loads(template.properties("Dashboard")["DashboardBody"]["Fn::Sub"][0])["widgets"]
 
 
 def _of_widget(widget: Mapping[str, Any]) -> Iterator[Named]:

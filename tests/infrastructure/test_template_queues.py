@@ -122,11 +122,41 @@ def test_rules_match_by_source_alone(template: Template) -> None:
 def test_only_our_rules_may_send_to_the_queues_that_eventbridge_sends_to(template: Template) -> None:
     """EventBridge User Guide, "Using resource-based policies": without aws:SourceArn any rule of any account could."""
     policies = template.of_type("AWS::SQS::QueuePolicy")
-    assert {policy["Queues"][0]["Ref"] for policy in policies.values()} == {"IngestQueue", "RuleTargetDeadLetterQueue"}
-    for name, policy in policies.items():
-        for statement in policy["PolicyDocument"]["Statement"]:
+    allowing = {
+        name: [each for each in policy["PolicyDocument"]["Statement"] if each["Effect"] == "Allow"]
+        for name, policy in policies.items()
+    }
+    fed = {policies[name]["Queues"][0]["Ref"] for name, statements in allowing.items() if statements}
+    assert fed == {"IngestQueue", "RuleTargetDeadLetterQueue"}
+    for name, statements in allowing.items():
+        for statement in statements:
             sources = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
             assert {attribute_of(arn)[0] for arn in sources} == set(template.of_type("AWS::Events::Rule")), name
+
+
+def test_every_queue_is_reached_by_tls_alone(template: Template) -> None:
+    """Amazon SQS Developer Guide, "Security best practices for Amazon SQS", "Enforce encryption of data in transit"."""
+    reached: set[str] = set()
+    for policy in template.of_type("AWS::SQS::QueuePolicy").values():
+        (deny,) = (each for each in policy["PolicyDocument"]["Statement"] if each["Effect"] == "Deny")
+        assert (deny["Principal"], deny["Action"]) == ("*", "sqs:*")
+        assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        reached |= {queue["Ref"] for queue in policy["Queues"]}
+    assert reached == set(template.of_type("AWS::SQS::Queue"))
+
+
+def test_no_queue_becomes_a_dead_letter_queue_that_is_not_meant_to(template: Template) -> None:
+    """SQS API Reference, SetQueueAttributes, RedriveAllowPolicy. A dead-letter queue could only name its source, whose
+    own policy names it."""
+    queues = template.of_type("AWS::SQS::Queue")
+    targets = {
+        attribute_of(queue["RedrivePolicy"]["deadLetterTargetArn"])[0]
+        for queue in queues.values()
+        if "RedrivePolicy" in queue
+    }
+    refusing = {name for name, queue in queues.items() if "RedriveAllowPolicy" in queue}
+    assert refusing == queues.keys() - targets
+    assert all(queues[name]["RedriveAllowPolicy"] == {"redrivePermission": "denyAll"} for name in refusing)
 
 
 def test_functions_that_feed_their_own_queue_are_allowed_to(template: Template) -> None:

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError, NoCredentialsError
 
 from localstack.emulator import PROJECT
 from scripts.building.target import BuildError
-from scripts.deploying import LONGEST_STACK_NAME, NotNow, check_stack, command, parameters, place
+from scripts.deploying import LONGEST_STACK_NAME, NotNow, check_data_key, check_stack, command, parameters, place
 
 
 class Stacks:
@@ -63,6 +63,29 @@ def test_a_name_that_makes_function_names_too_long_is_refused() -> None:
     check_stack("w" * LONGEST_STACK_NAME, Stacks("CREATE_COMPLETE"))  # type: ignore[arg-type]
     with pytest.raises(NotNow, match="too long"):
         check_stack("w" * (LONGEST_STACK_NAME + 1), Stacks("CREATE_COMPLETE"))  # type: ignore[arg-type]
+
+
+class Kms:
+    """CloudFormation and KMS with the stack's key."""
+
+    def __init__(self, *, multi_region: bool) -> None:
+        self._multi_region = multi_region
+
+    def describe_stack_resource(self, **_: str) -> dict[str, Any]:
+        return {"StackResourceDetail": {"PhysicalResourceId": "key-1"}}
+
+    def describe_key(self, *, KeyId: str) -> dict[str, Any]:
+        return {"KeyMetadata": {"KeyId": KeyId, "MultiRegion": self._multi_region}}
+
+
+def test_a_key_of_one_region_is_not_asked_to_become_another() -> None:
+    old: Any = Kms(multi_region=False)
+    with pytest.raises(NotNow, match="MultiRegionKey=false"):
+        check_data_key("webhooks", {}, old, old)
+    check_data_key("webhooks", {"MultiRegionKey": "false"}, old, old)
+    check_data_key("webhooks", {"ExistingDataKeyArn": "arn"}, old, old)
+    new: Any = Kms(multi_region=True)
+    check_data_key("webhooks", {}, new, new)
 
 
 def test_given_parameters_are_added_to_those_of_the_stage() -> None:

@@ -218,8 +218,8 @@ build: .venv/.ready .venv-sam/.ready ## what AWS gets, by sam build, with its si
 	@$(PY) -m scripts.building sam --stage "$(BUILD_STAGE)" $(if $(ARCH),--arch "$(ARCH)") $(if $(PYTHON_RUNTIME),--runtime "$(PYTHON_RUNTIME)")
 
 .PHONY: deploy
-deploy: .venv/.ready .venv-sam/.ready ## build, then deploy with the shell's AWS credentials: STAGE=dev or STAGE=prod [PARAMETERS="LogLevel=DEBUG"]
-	@case "$(STAGE)$(if $(ENDPOINT),+endpoint)" in dev|prod|local+endpoint) ;; \
+deploy: .venv/.ready .venv-sam/.ready ## build, then deploy with the shell's AWS credentials: STAGE=dev, small or prod [PARAMETERS="LogLevel=DEBUG"]
+	@case "$(STAGE)$(if $(ENDPOINT),+endpoint)" in dev|small|prod|local+endpoint) ;; \
 		*) echo 'Which stage? make deploy STAGE=dev (or STAGE=local ENDPOINT=http://localhost:4566)' >&2; exit 2;; esac
 	@$(PY) -m scripts.building sam --stage "$(STAGE)"
 	@$(if $(ENDPOINT),AWS_ENDPOINT_URL="$(ENDPOINT)" AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1) \

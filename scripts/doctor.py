@@ -63,7 +63,8 @@ def _stack(deployed: Deployed) -> Iterator[Finding]:
 
 def _concurrency(deployed: Deployed) -> Iterator[Finding]:
     limit = deployed.client("lambda").get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
-    taken = sum(int(deployed.parameters[f"{each}MaximumConcurrency"]) for each in ("Sender", "Ingest"))
+    queues = ("Sender", "Ingest", "Replay", "Replay")  # replay has two
+    taken = sum(int(deployed.parameters.get(f"{each}MaximumConcurrency", 10)) for each in queues)
     if limit < taken + LEFT_FOR_THE_API:
         yield Finding(
             "wrong",

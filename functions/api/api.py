@@ -18,6 +18,7 @@ import routes_delivery_search
 import routes_event_history
 import routes_events
 import routes_filters
+import routes_limits
 import routes_members
 import routes_metrics
 import routes_recovery
@@ -37,6 +38,7 @@ from webhooks.management.delivery_search import DeliverySearch
 from webhooks.management.events import EventHistory
 from webhooks.management.failure_groups import FailureGroups
 from webhooks.management.filter_tests import FilterTests
+from webhooks.management.limits import Limits
 from webhooks.management.members import Members
 from webhooks.management.overview import Overviews
 from webhooks.management.readiness import ReadinessProbe
@@ -73,6 +75,7 @@ class UseCases:
     filters: FilterTests
     webhook_metrics: WebhookMetrics
     overviews: Overviews
+    limits: Limits
     tenants: TenantOverviews
     service_metrics: ServiceMetrics
     cursors: Cursors
@@ -171,6 +174,7 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str], logger: L
         routes_recovery.routes(use_cases.failures, use_cases.recovery, use_cases.cursors),
         routes_replays.routes(use_cases.replays, use_cases.cursors),
         routes_filters.routes(use_cases.filters),
+        routes_limits.routes(use_cases.limits),
         routes_metrics.routes(use_cases.webhook_metrics, use_cases.overviews, use_cases.tenants),
     ):
         api.include_router(router, prefix=PREFIX)

@@ -29,6 +29,7 @@ from webhooks.management.delivery_search import DeliverySearch
 from webhooks.management.events import EventHistory
 from webhooks.management.failure_groups import FailureGroups
 from webhooks.management.filter_tests import FilterTests
+from webhooks.management.limits import Limits
 from webhooks.management.members import Members
 from webhooks.management.overview import Overviews, OverviewStatistics, OverviewWebhooks
 from webhooks.management.readiness import Checks, ReadinessProbe
@@ -260,6 +261,14 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
         webhook_metrics=metrics,
         overviews=Overviews(webhooks=store, statistics=ports.statistics, metrics=metrics, now_ms=now_ms),
         tenants=TenantOverviews(webhooks=store, statistics=ports.statistics, metrics=metrics, now_ms=now_ms),
+        limits=Limits(
+            amounts=store,
+            tests=under_way.own,
+            replays=starter.slots,
+            requests_per_second=settings.tenant_rate_limit,
+            max_webhooks=settings.max_webhooks_per_tenant,
+            budget=budget,
+        ),
         service_metrics=ServiceMetrics(ports.statistics, ports.gauges),
         cursors=Cursors(ports.box),
         readiness=ReadinessProbe(ports.checks, now_ms=now_ms),

@@ -52,6 +52,15 @@ def test_every_page_opens_by_its_address_and_has_one_heading(look: Look, owned: 
         assert look.page.title() != "Webhooks", name
 
 
+def test_the_overview_says_what_there_may_be_and_how_much_of_it_there_is(look: Look, owned: Estate) -> None:
+    look.sign_in(owned.owner)
+    look.open("#/")
+    look.page.get_by_text("Limits", exact=True).click()
+    row = look.page.get_by_role("row").filter(has_text="Webhooks that you have")
+    expect(row).to_contain_text(str(len(owned.webhooks)))
+    expect(row).to_contain_text("1,000")
+
+
 @pytest.mark.parametrize("width", [360, 768, 1440])
 def test_nothing_is_wider_than_the_window(look: Look, owned: Estate, width: int) -> None:
     look.page.set_viewport_size({"width": width, "height": 800})

@@ -146,7 +146,7 @@ def _overrides(environment: str) -> dict[str, str]:
     )
 
 
-@pytest.mark.parametrize("environment", ["default", "dev", "prod", "local"])
+@pytest.mark.parametrize("environment", ["default", "dev", "small", "prod", "local"])
 def test_each_environment_sets_only_what_the_template_takes(template: Template, environment: str) -> None:
     for name, value in _overrides(environment).items():
         parameter = template.parameters[name]
@@ -154,7 +154,9 @@ def test_each_environment_sets_only_what_the_template_takes(template: Template, 
         assert re.search(parameter.get("AllowedPattern", ""), value), name
 
 
-@pytest.mark.parametrize(("environment", "stage"), [("default", "dev"), ("dev", "dev"), ("prod", "prod")])
+@pytest.mark.parametrize(
+    ("environment", "stage"), [("default", "dev"), ("dev", "dev"), ("small", "dev"), ("prod", "prod")]
+)
 def test_no_environment_in_aws_opens_what_is_for_the_local_stage(environment: str, stage: str) -> None:
     overrides = _overrides(environment)
     assert overrides["Stage"] == stage

@@ -14,7 +14,7 @@ PLACES = ("functions", "localstack", "scripts", "tests/fakes", "tests/simulation
 USE_CASES = {
     "Admission", "Authorization", "Conclusion", "Cursors", "DeadLetterManagement", "DeadLetterWriter",
     "DeliveryHistory", "DeliverySearch", "Duplicates", "EndpointHealth", "EventHistory", "FailureGroups",
-    "FilterTests", "Ingestion", "Members", "Overviews", "Publishing", "ReadinessProbe", "Recovery", "Release",
+    "FilterTests", "Ingestion", "Limits", "Members", "Overviews", "Publishing", "ReadinessProbe", "Recovery", "Release",
     "ReplayJobs", "Replayer", "Replays", "RequestLimits", "RequestSigner", "Rollup", "Sender", "ServiceMetrics",
     "SubscriptionManagement", "TenantOverviews", "TestEvents", "TestSender", "WebhookManagement",
     "WebhookMetrics",

@@ -45,7 +45,7 @@ export async function show(page) {
   const letters = deadLetters(signal);
   const first = await figures(state.range, signal);
   if (!first.webhooks) return put(root, head("Overview"), guide());
-  put(root, head("Overview", { below: updated, actions: [live, ranges] }), body);
+  put(root, head("Overview", { below: updated, actions: [live, ranges] }), body, limits(signal));
   fill(body, ...drawn(first, letters));
   fill(updated, `Updated ${clockTime(new Date())}`);
   alive(async () => state.live && !held() && read(), { every: EVERY_SECONDS, signal });
@@ -77,6 +77,24 @@ function drawn({ totals, series, interval, open_circuits: open, waiting, webhook
       chart({ title: "Latency", kind: "lines", interval, format: milliseconds, series: [{ label: "p50", tone: "accent" }, { label: "p95", tone: "soft" }], points: series.map((one) => ({ start: one.start, values: [one.latency_ms.p50, one.latency_ms.p95] })) })),
     h("p.muted.small", "Figures lag by a few seconds."),
   ];
+}
+
+/** What there may be, and how much of it there is; asked for when it is opened. */
+function limits(signal) {
+  const inside = h("div");
+  const load = async () => {
+    fill(inside, skeleton(4));
+    try {
+      const { items } = await get("/limits", {}, signal);
+      const name = (one) => [one.description, one.workspace_id && h("span.muted", ` Workspace ${one.workspace_id}`)];
+      const line = (one) => h("tr", h("td", name(one)), h("td.number", one.used === null ? "" : count(one.used)), h("td.number", one.limit === null ? "none" : count(one.limit)));
+      const columns = ["Limit", "Used", "At most"].map((text, at) => h(`th${at ? ".number" : ""}`, { scope: "col" }, text));
+      fill(inside, h("div.scroll", h("table.list", h("thead", h("tr", columns)), h("tbody", items.map(line)))));
+    } catch (error) {
+      if (error.name !== "AbortError") fill(inside, failure(error, load));
+    }
+  };
+  return h("details.card", { ontoggle: (event) => event.target.open && load() }, h("summary", "Limits"), inside);
 }
 
 function tile(name, value, more, tone = "", href = null) {

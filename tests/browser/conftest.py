@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
 from localstack.stack import LocalStack
 from tests.browser import estate
@@ -16,6 +16,7 @@ from tests.browser.look import Look
 from tests.support.service import Service
 
 HERE = Path(__file__).parent
+expect.set_options(timeout=20_000)  # a function that starts for the first time takes seconds on a busy machine
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

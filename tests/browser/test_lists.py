@@ -154,3 +154,25 @@ def test_a_replay_survives_a_reload_and_is_cancelled(look: Look, service: Servic
     assert user.read(f"/replays/{job['id']}")["status"] == "cancelled"
     look.open("#/dead-letters")
     expect(look.page.locator(".job")).to_have_count(0)
+
+
+def test_causes_of_several_webhooks_are_replayed_under_one_question(look: Look, service: Service) -> None:
+    user = service.user()
+    paths = [service.path(answer(500, b"broken")) for _ in range(2)]
+    for number, path in enumerate(paths):
+        user.register(service.receiver.url(path), "record.created", name=f"Broken {number}", max_retries=0)
+    user.post("/events", {"events": [event() for _ in range(3)]})
+    eventually(lambda: user.items("/dead-letters", is_processed=False), lambda found: len(found) == 6, timeout=60)
+    for path in paths:
+        service.receiver.script(path, answer(200))
+    look.sign_in(user, "#/dead-letters")
+    for number in range(2):
+        look.page.get_by_role("checkbox", name=re.compile(f"^Select Broken {number}")).check()
+    look.press("Replay 2 selected causes …")
+    expect(look.front.get_by_text("2 webhooks", exact=True)).to_be_visible()
+    expect(look.front.get_by_text(re.compile("^6 deliveries, in about"))).to_be_visible(timeout=30_000)
+    look.press("Replay")
+    expect(look.page.locator(".job").filter(has_text="3 of 3 replayed")).to_have_count(2, timeout=40_000)
+    expect(look.page.get_by_text("No dead letters")).to_be_visible(timeout=40_000)
+    jobs = user.items("/replays")
+    assert [job["status"] for job in jobs] == ["completed"] * 2

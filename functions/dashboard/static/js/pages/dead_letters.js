@@ -10,7 +10,7 @@ import { followAll, replay } from "../replaying.js";
 
 export async function show({ root, query, signal }) {
   const names = new Map();
-  const body = h("div");
+  const body = h("div.stack");
   let view = query.get("view") === "list" ? "list" : "groups";
   const jobs = h("div.stack");
   const choose = segmented("View", [["groups", "By cause"], ["list", "One by one"]], view, (chosen) => {
@@ -22,9 +22,9 @@ export async function show({ root, query, signal }) {
   const draw = () => (view === "groups" ? groups({ body, names, jobs, signal, draw }) : letters({ body, names, query, jobs, signal, draw }));
   draw();
   alive(async () => {
-    if (view !== "groups" || held()) return;
+    if (view !== "groups" || held() || body.querySelector("input:checked")) return;
     const now = await causes({ names, jobs, signal, draw });
-    if (view === "groups" && !held()) fill(body, now);
+    if (view === "groups" && !held() && !body.querySelector("input:checked")) fill(body, now);
   }, { every: 15, signal });
   followAll({ jobs, signal, done: draw }).catch(report);
 }
@@ -57,15 +57,28 @@ async function causes({ names, jobs, signal, draw }) {
   }
   const all = [...merged.values()].filter((one) => one.dead_letters).sort((a, b) => b.dead_letters - a.dead_letters);
   await named(names, all.map((one) => one.webhook_id), signal);
-  return all.length ? h("ul.rows.card", all.map((one) => group(one, names.get(one.webhook_id), { jobs, signal, draw }))) : none();
+  if (!all.length) return none();
+  const picked = new Map();
+  const keyOf = (one) => `${one.webhook_id} ${one.cause}`;
+  const chosen = h("div.actions", { role: "status" });
+  const say = () => {
+    const targets = [...picked.values()].map((one) => ({ webhookId: one.webhook_id, name: names.get(one.webhook_id), selection: { reason: one.cause } }));
+    fill(chosen, targets.length ? actionButton(`Replay ${plural(targets.length, "selected cause")} …`, () => replay({ targets, jobs, signal, done: draw }), { kind: "primary" }) : h("span.muted.small", "Select causes to replay several at once."));
+  };
+  const rows = all.map((one) => {
+    const box = h("input", { type: "checkbox", "aria-label": `Select ${names.get(one.webhook_id)}: ${one.cause}`, onchange: () => (box.checked ? picked.set(keyOf(one), one) : picked.delete(keyOf(one)), say()) });
+    return group(one, box, names.get(one.webhook_id), { jobs, signal, draw });
+  });
+  say();
+  return [chosen, h("ul.rows.card", rows)];
 }
 
-function group(one, name, { jobs, signal, draw }) {
-  return h("li.row.group",
+function group(one, box, name, { jobs, signal, draw }) {
+  return h("li.row.group", box,
     h("div.big-count", h("strong", plural(one.dead_letters, "dead letter"))),
     h("div.row-main", h("h2", one.explanation ?? one.cause), h("p.inline", h("a", { href: link("webhooks", one.webhook_id) }, name), h("code.muted", one.cause)),
       h("p.muted.small", "first ", time(one.first_seen), ", last ", time(one.last_seen), " · ", h("a", { href: link("webhooks", one.webhook_id, "deliveries", one.sample.delivery_id) }, "show an example"))),
-    h("div.row-side", actionButton("Replay all …", () => replay({ webhookId: one.webhook_id, name, selection: { reason: one.cause }, jobs, signal, done: draw }), { "aria-label": `Replay all … of ${name}: ${one.cause}` })));
+    h("div.row-side", actionButton("Replay all …", () => replay({ targets: [{ webhookId: one.webhook_id, name, selection: { reason: one.cause } }], jobs, signal, done: draw }), { "aria-label": `Replay all … of ${name}: ${one.cause}` })));
 }
 
 const none = () => empty("No dead letters", "Nothing has been given up, or everything has been replayed.");
@@ -112,12 +125,10 @@ function table(items, names, chosen, say) {
     }))));
 }
 
-/** A job belongs to one webhook: one for each that has letters among the chosen. */
-async function many(chosen, names, jobs, signal, draw) {
-  const byWebhook = grouped([...chosen.values()]);
-  for (const [webhookId, some] of byWebhook) {
-    await replay({ webhookId, name: names.get(webhookId), selection: { ids: some.map((one) => one.id) }, jobs, signal, done: draw });
-  }
+/** A job belongs to one webhook: one for each that has letters among the chosen, under one question. */
+function many(chosen, names, jobs, signal, draw) {
+  const targets = [...grouped([...chosen.values()])].map(([webhookId, some]) => ({ webhookId, name: names.get(webhookId), selection: { ids: some.map((one) => one.id) } }));
+  return replay({ targets, jobs, signal, done: draw });
 }
 
 function grouped(letters) {

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.infrastructure.template_document import PROJECT, Node, Template, attribute_of, listed
+from tests.infrastructure.template_document import PROJECT, Node, Template, attribute_of, listed, transformed
 from webhooks import settings
 from webhooks.store import schema
 
@@ -175,6 +175,17 @@ def test_the_stack_policy_keeps_what_cannot_be_had_again_and_no_more(template: T
     # what goes when another table is taken over goes on purpose, and operations.md lifts the policy for it
     conditions = {name: template.resources[name].get("Condition") for name in denied["Update:Delete"]}
     assert conditions == {"Table": "MakesTable", "DataKey": "MakesKey"}
+
+
+def test_lambda_writes_a_line_of_its_own_only_for_what_went_wrong() -> None:
+    """Lambda Developer Guide, "Configuring advanced logging controls for Lambda functions". Lines with our metrics have
+    the level INFO and must pass at every LogLevel."""
+    for name, resource in transformed()["Resources"].items():
+        if resource["Type"] == "AWS::Lambda::Function":
+            logging = resource["Properties"]["LoggingConfig"]
+            assert (logging["LogFormat"], logging["SystemLogLevel"]) == ("JSON", "WARN"), name
+            assert logging["ApplicationLogLevel"] == {"Fn::If": ["LogsDetails", "DEBUG", "INFO"]}
+            assert logging["LogGroup"] == {"Ref": name.replace("Function", "LogGroup")}
 
 
 def test_the_stream_shows_what_was_and_what_is(template: Template) -> None:

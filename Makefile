@@ -95,6 +95,10 @@ chaos: .venv/.ready ## the local stack on a bad day: AWS faults, killed processe
 simulate-scale: .venv/.ready ## a day's outage, a month, rooms of 100,000, a dead tenant, 10,000 lives (ARGS="outage month --scale 0.1")
 	@$(PY) -m tests.simulation.scale $(ARGS)
 
+.PHONY: filters
+filters: .venv/.ready ## 100,000 random filters and events: answer, explanation and index beside a plain reading of the rules (CASES=, SEED=)
+	@FILTER_CASES=$(or $(CASES),100000) $(if $(SEED),SEED=$(SEED)) $(PY) -m pytest -n 0 --timeout 3600 tests/unit/matching/test_filter_meaning.py
+
 .PHONY: scrape
 scrape: .venv/.ready ## a real Prometheus counts 5,000 deliveries of a stack of its own (needs prometheus: apt install prometheus)
 	@PROMETHEUS_DELIVERIES=$(or $(DELIVERIES),5000) $(PY) -m pytest tests/e2e/test_prometheus.py

@@ -2,19 +2,20 @@
 
 import json
 import random
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from playwright.sync_api import Request, expect
 
 from tests.browser.look import Look
 from tests.support.service import Service, User
+from webhooks.matching.filter_document import ListOperator, Operator
 
 DOCUMENTS, SEED = 200, 16
 NUMBERS = ("9007199254740993", "1234567890123456789", "1.10", "1e-400", "-0", "-0.0", "1E5", "0.30000000000000004", "7")
 STRINGS = ("", " a", "a ", "[x", "y", "one, two", "two\nlines", "12", "true", "null", '"quoted"', "{}", "\r\n", "Ж 🙂")
 NAMES = ("status", "10", "2", "b", "a", "__proto__", "constructor", "data.fields.x", "toJSON")
-OPERATORS = ("equals", "not_equals", "greater_than", "in", "not_in", "contains", "exists", "not_exists", "starts_with")
+OPERATORS = get_args(Operator)
 
 # In the page: each document into the editor of filters and out again, and laid out as JSON and read again.
 THROUGH_EDITOR = """async (texts) => {
@@ -47,11 +48,15 @@ def _list(chance: random.Random) -> str:
 
 
 def _rule(chance: random.Random) -> str:
+    if chance.random() < 0.2:
+        operator = chance.choice(get_args(ListOperator))
+        return f'{{"field":"rows","operator":"{operator}","where":{_rule(chance)}}}'
     operator = chance.choice(OPERATORS)
-    if operator in ("exists", "not_exists"):
+    if operator in ("exists", "not_exists", "blank", "not_blank", "changed"):
         return f'{{"field":"status","operator":"{operator}"}}'
     value = _list(chance) if operator in ("in", "not_in") else _scalar(chance)
-    return f'{{"field":"{chance.choice(NAMES)}","operator":"{operator}","value":{value}}}'
+    folds = ',"ignore_case":true' if chance.random() < 0.2 else ""
+    return f'{{"field":"{chance.choice(NAMES)}","operator":"{operator}","value":{value}{folds}}}'
 
 
 def _rules(chance: random.Random) -> str:

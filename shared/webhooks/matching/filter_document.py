@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self, cast, get_args
 
 from pydantic import (
     AfterValidator,
@@ -26,7 +26,7 @@ from webhooks.times import parse_rfc3339
 
 MAX_NODES = 100  # rules, groups and `fields` entries
 MAX_DEPTH = 8  # groups within groups
-MAX_SEARCHES = 16  # contains and not_contains: each may read the whole event
+MAX_SEARCHES = 16  # rules that may read the whole event: contains, ignore_case, changed, and each in a `where`
 MAX_VALUES = 1_000  # of one list
 MAX_STRING = 1_024
 MAX_NAME = 256
@@ -36,6 +36,13 @@ MAX_ERRORS = 20
 def parse_time(value: object) -> datetime | None:
     """The moment that an RFC 3339 time names, also with a space instead of `T`, which filters have always accepted."""
     return parse_rfc3339(value.replace(" ", "T", 1) if isinstance(value, str) else value)
+
+
+def parse_moment(value: object) -> datetime | None:
+    """The moment of a time as above, or of a date alone: its midnight in UTC."""
+    if isinstance(value, str) and len(value) == len("2024-01-01"):
+        value += "T00:00:00Z"
+    return parse_time(value)
 
 
 def _is_scalar(value: object) -> bool:
@@ -69,6 +76,16 @@ Scalar = Annotated[object, AfterValidator(_scalar), WithJsonSchema({"type": ["st
 UserId = Annotated[object, AfterValidator(_user_id), WithJsonSchema({"type": ["string", "integer"]})]
 Time = Annotated[str, AfterValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
+Path = Annotated[
+    Name,
+    Field(
+        description="Looked up in data.fields, then in data; where neither has it, id, type, resource_id, "
+        "workspace_id, user_id and timestamp are the event's own. A path with a dot that starts with data, metadata or "
+        "one of those starts at the root. tags.0 and tags.-1 are elements of a list; a name in double quotes "
+        '("type.code") is one step, and always of a field.',
+        examples=["status", "data.previous.status", "tags.0", '"type.code"'],
+    ),
+]
 Operator = Literal[
     "equals",
     "not_equals",
@@ -84,7 +101,21 @@ Operator = Literal[
     "ends_with",
     "exists",
     "not_exists",
+    "blank",
+    "not_blank",
+    "before",
+    "before_or_equal",
+    "after",
+    "after_or_equal",
+    "changed",
+    "changed_from",
+    "changed_to",
 ]
+ListOperator = Literal["any", "all", "none"]
+_OF_LISTS = frozenset(get_args(ListOperator))
+_CHANGES = frozenset(("changed", "changed_from", "changed_to"))
+_THAT_SEARCH = "with contains, not_contains, changed, changed_from, changed_to or ignore_case, or in a where"
+_OF_TEXT = frozenset(("equals", "not_equals", "in", "not_in", "contains", "not_contains", "starts_with", "ends_with"))
 
 
 class _Strict(BaseModel):
@@ -92,11 +123,13 @@ class _Strict(BaseModel):
 
 
 class Rule(_Strict):
-    """One comparison of one field. exists and not_exists take no value, in and not_in a list."""
+    """One comparison of one field. exists, not_exists, blank, not_blank and changed take no value, in and not_in a
+    list. With `ignore_case`, texts are compared without regard to case."""
 
-    field: Name
+    field: Path
     operator: Operator
     value: Annotated[Any, WithJsonSchema({})] = None
+    ignore_case: bool = False
 
     @model_validator(mode="after")
     def _value_fits(self) -> Self:
@@ -105,21 +138,50 @@ class Rule(_Strict):
             raise PydanticCustomError(
                 "operand", "{operator} takes {wanted}", {"operator": self.operator, "wanted": wanted}
             )
+        if self.ignore_case and self.operator not in _OF_TEXT:
+            raise PydanticCustomError("ignore_case", "ignore_case goes with " + ", ".join(sorted(_OF_TEXT)))
         return self
 
 
 def _kind(value: object) -> str:
-    return "group" if isinstance(value, Group) or (isinstance(value, dict) and "rules" in value) else "rule"
+    if not isinstance(value, dict):
+        return "group" if isinstance(value, Group) else "list" if isinstance(value, ListRule) else "rule"
+    given = cast("dict[str, object]", value)
+    if "rules" in given:
+        return "group"
+    return "list" if "where" in given or given.get("operator") in tuple(_OF_LISTS) else "rule"
+
+
+_Node = Annotated[
+    Annotated[Rule, Tag("rule")] | Annotated["Group", Tag("group")] | Annotated["ListRule", Tag("list")],
+    Discriminator(_kind),
+]
+
+
+class ListRule(_Strict):
+    """Whether any, all or none of the elements of a list are as `where` says. In there, names are those of an element's
+    fields, and `.` is the element itself."""
+
+    field: Path
+    operator: ListOperator
+    where: _Node
+
+    @model_validator(mode="after")
+    def _within_elements(self) -> Self:
+        level: list[Rule | Group | ListRule] = [self.where]
+        while level:
+            node = level.pop()
+            if isinstance(node, Rule) and node.operator in _CHANGES:
+                raise PydanticCustomError("where", "what changed is not known of a list's elements")
+            level += node.rules if isinstance(node, Group) else [node.where] if isinstance(node, ListRule) else []
+        return self
 
 
 class Group(_Strict):
     """Rules joined: every one (and), at least one (or), none (not) of them holds."""
 
     operator: Literal["and", "or", "not"]
-    rules: Annotated[
-        list[Annotated[Annotated[Rule, Tag("rule")] | Annotated["Group", Tag("group")], Discriminator(_kind)]],
-        Field(min_length=1),
-    ]
+    rules: Annotated[list[_Node], Field(min_length=1)]
 
 
 class TimeRange(_Strict):
@@ -139,7 +201,8 @@ class TimeRange(_Strict):
 
 
 class Filters(_Strict):
-    """The filter document of a subscription; an absent part restricts nothing."""
+    """Which events a subscription wants: all parts that are given must hold. The names of `fields` are looked up like
+    those of rules."""
 
     fields: dict[Name, Scalar] | None = None
     conditions: Group | None = None
@@ -171,7 +234,7 @@ def filter_searches(document: Mapping[str, object] | None) -> int:
 def _misfit(operation: Operator, value: object, *, given: bool) -> str | None:
     """What the operator takes, when that is not what it got."""
     match operation:
-        case "exists" | "not_exists":
+        case "exists" | "not_exists" | "blank" | "not_blank" | "changed":
             return "no value" if given and value is not None else None
         case "in" | "not_in":
             items = cast("list[object]", value) if isinstance(value, list) else []
@@ -183,7 +246,9 @@ def _misfit(operation: Operator, value: object, *, given: bool) -> str | None:
                 if isinstance(value, str) and _is_scalar(value)
                 else f"a string of at most {MAX_STRING:,} characters"
             )
-        case "equals" | "not_equals" | "contains" | "not_contains":
+        case "before" | "before_or_equal" | "after" | "after_or_equal":
+            return None if parse_moment(value) else "a time with its offset, like 2024-01-01T00:00:00Z, or a date"
+        case "equals" | "not_equals" | "contains" | "not_contains" | "changed_from" | "changed_to":
             return None if given and _is_scalar(value) else "a string, a number, a boolean or null"
         case "greater_than" | "greater_than_or_equal" | "less_than" | "less_than_or_equal":
             fits = _is_scalar(value) and isinstance(value, (str, int, float)) and not isinstance(value, bool)
@@ -196,7 +261,7 @@ def _check_size(document: object, at: str) -> None:
     for excess, message in (
         (nodes > MAX_NODES, f"has at most {MAX_NODES} rules, groups and fields"),
         (depth > MAX_DEPTH, f"nests groups at most {MAX_DEPTH} deep"),
-        (searches > MAX_SEARCHES, f"has at most {MAX_SEARCHES} rules with contains or not_contains"),
+        (searches > MAX_SEARCHES, f"has at most {MAX_SEARCHES} rules {_THAT_SEARCH}"),
     ):
         if excess:
             raise InvalidFilter(f"{at}: {message}", [FieldError(at, message)])
@@ -208,31 +273,44 @@ def _measured(document: object) -> tuple[int, int, int]:
     fields = root.get("fields")
     nodes = len(cast("dict[str, object]", fields)) if isinstance(fields, dict) else 0
     searches = depth = 0
-    level = [root["conditions"]] if root.get("conditions") is not None else []
+    level = [(root["conditions"], False)] if root.get("conditions") is not None else []
     while level:
-        groups = [rules for node in level if (rules := _rules_of(node)) is not None]
-        depth += bool(groups)
+        inner = [found for node, in_list in level if (found := _within(node, in_list)) is not None]
+        depth += bool(inner)
         nodes += len(level)
-        searches += sum(_searches(node) for node in level)
+        searches += sum(_searches(node, in_list) for node, in_list in level)
         if nodes > MAX_NODES or depth > MAX_DEPTH or searches > MAX_SEARCHES:
             break
-        level = [rule for rules in groups for rule in rules]
+        level = [each for found in inner for each in found]
     return nodes, depth, searches
 
 
-def _rules_of(node: object) -> list[object] | None:
-    rules = cast("dict[str, object]", node).get("rules") if isinstance(node, dict) else None
-    return cast("list[object]", rules) if isinstance(rules, list) else None
+def _within(node: object, in_list: bool) -> list[tuple[object, bool]] | None:
+    """What a group or a rule of lists holds, each with whether it is asked for every element of a list."""
+    if not isinstance(node, dict):
+        return None
+    given = cast("dict[str, object]", node)
+    if isinstance(rules := given.get("rules"), list):
+        return [(rule, in_list) for rule in cast("list[object]", rules)]
+    return [(given["where"], True)] if "where" in given else None
 
 
-def _searches(node: object) -> bool:
-    return isinstance(node, dict) and cast("dict[str, object]", node).get("operator") in ("contains", "not_contains")
+def _searches(node: object, in_list: bool) -> bool:
+    if not isinstance(node, dict):
+        return False
+    given = cast("dict[str, object]", node)
+    operator = given.get("operator")
+    return (
+        (in_list and "rules" not in given and "where" not in given)
+        or given.get("ignore_case") is True
+        or operator in ("contains", "not_contains", *_CHANGES)
+    )
 
 
 def _path(at: str, location: Sequence[int | str]) -> str:
     """The fault's place as the writer of the document sees it: without the tags of the union."""
     parts = [at]
     for before, part in zip((None, *location), location, strict=False):
-        if not (isinstance(before, int) and part in ("rule", "group")):
+        if not ((isinstance(before, int) or before == "where") and part in ("rule", "group", "list")):
             parts.append(str(part)[:MAX_NAME])
     return ".".join(parts)

@@ -11,10 +11,25 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-from webhooks.matching.filters import USER, Subject, key_of
+from webhooks.matching.filter_document import parse_moment
+from webhooks.matching.filters import (
+    BLANK,
+    BY_MOMENT,
+    CHANGED,
+    COLUMN,
+    FOLDED,
+    MOMENT,
+    PREVIOUS,
+    USER,
+    Path,
+    Subject,
+    folded,
+    key_of,
+)
 
 T = TypeVar("T")
 
@@ -24,7 +39,8 @@ _CONSIDERED = 16  # rules that must all hold: any one of them will do, and looki
 _LOWER = frozenset(("greater_than", "greater_than_or_equal"))
 _UPPER = frozenset(("less_than", "less_than_or_equal"))
 _NEGATED = {"not_equals": "equals", "not_in": "in", "not_contains": "contains", "not_exists": "exists"}
-_NEGATION = {**_NEGATED, **{positive: negative for negative, positive in _NEGATED.items()}}
+_OPPOSITES = {**_NEGATED, "not_blank": "blank", "none": "any"}
+_NEGATION = {**_OPPOSITES, **{positive: negative for negative, positive in _OPPOSITES.items()}}
 
 
 class _Part(NamedTuple):  # of which there are many: a dataclass takes four times as long to make
@@ -34,7 +50,7 @@ class _Part(NamedTuple):  # of which there are many: a dataclass takes four time
     With none of all that, it holds where the field is there. `negated`, it holds where it would not otherwise.
     """
 
-    path: str
+    path: Path
     keys: tuple[Hashable, ...] = ()
     piece: Hashable = None
     low: Any = None
@@ -43,8 +59,10 @@ class _Part(NamedTuple):  # of which there are many: a dataclass takes four time
     negated: bool = False
 
     @property
-    def is_text(self) -> bool:
-        return isinstance(self.high if self.low is None else self.low, str)
+    def order(self) -> str:
+        """What kind of bounds it has."""
+        bound = self.high if self.low is None else self.low
+        return "texts" if isinstance(bound, str) else "moments" if isinstance(bound, datetime) else "numbers"
 
     @property
     def marks(self) -> list[Hashable]:
@@ -74,7 +92,7 @@ class FilterIndex(Generic[T]):
 
     def __init__(self, entries: Iterable[tuple[Mapping[str, object], T]]) -> None:
         self._always: list[T] = []
-        self._fields: dict[str, _Field[T]] = defaultdict(_Field[T])
+        self._fields: dict[Path, _Field[T]] = defaultdict(_Field[T])
         self._negations: dict[_Part, list[T]] = defaultdict(list[T])
         covers = [(list(_covers(document)), entry) for document, entry in entries]
         users = Counter(mark for choices, _ in covers for cover in choices for part in cover for mark in part.marks)
@@ -90,8 +108,8 @@ class FilterIndex(Generic[T]):
                     self._negations[part].append(entry)
                 else:
                     self._fields[part.path].add(part, entry)
-        self._paths = frozenset(path for path in self._fields if "." not in path)
-        self._dotted = [path for path in self._fields if "." in path]
+        self._paths = frozenset(path for path in self._fields if isinstance(path, str) and not {".", '"'} & {*path})
+        self._others = [path for path in self._fields if path not in self._paths]
         for entered in self._fields.values():
             entered.sort()
 
@@ -100,7 +118,7 @@ class FilterIndex(Generic[T]):
         yield self._always
         for path in subject.names & self._paths:
             yield from self._fields[path].fitting(subject, path)
-        for path in self._dotted:
+        for path in self._others:
             if subject.has(path):
                 yield from self._fields[path].fitting(subject, path)
         for part, entries in self._negations.items():
@@ -117,6 +135,7 @@ class _Field(Generic[T]):
     texts: "_Ranges[T]" = field(default_factory=lambda: _Ranges[T]())
     endings: "_Ranges[T]" = field(default_factory=lambda: _Ranges[T]())
     numbers: "_Ranges[T]" = field(default_factory=lambda: _Ranges[T]())
+    moments: "_Ranges[T]" = field(default_factory=lambda: _Ranges[T]())
 
     def add(self, part: _Part, entry: T) -> None:
         if part.keys:
@@ -127,14 +146,15 @@ class _Field(Generic[T]):
         elif part.low is None and part.high is None:
             self.present.append(entry)
         else:
-            (self.endings if part.backwards else self.texts if part.is_text else self.numbers).add(part, entry)
+            ranges = {"texts": self.texts, "numbers": self.numbers, "moments": self.moments}
+            (self.endings if part.backwards else ranges[part.order]).add(part, entry)
 
     def sort(self) -> None:
-        for ranges in (self.texts, self.endings, self.numbers):
+        for ranges in (self.texts, self.endings, self.numbers, self.moments):
             ranges.sort()
         self.snippets = [(piece, found) for piece, found in self.pieces.items() if isinstance(piece, str)]
 
-    def fitting(self, subject: Subject, path: str) -> Iterator[list[T]]:
+    def fitting(self, subject: Subject, path: Path) -> Iterator[list[T]]:
         value = subject[path]
         yield self.present
         key = key_of(value)
@@ -148,6 +168,8 @@ class _Field(Generic[T]):
             yield from (self.pieces[key] for key in subject.members(path) & self.pieces.keys())
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             yield self.numbers.around(value)
+        elif isinstance(value, datetime):
+            yield self.moments.around(value)
 
 
 class _Ranges(Generic[T]):
@@ -225,9 +247,8 @@ def _covers_of(node: object) -> Iterator[_Cover]:
     node = cast("dict[str, object]", node)
     rules, path = node.get("rules"), node.get("field")
     if isinstance(path, str):
-        part = _part(path, node.get("operator"), node.get("value"))
-        if part is not None:
-            yield [part]
+        parts = _of_list(path, node) if "where" in node else _parts(path, node)
+        yield from ([part] for part in parts if part is not None)
     elif isinstance(rules, list) and node.get("operator") == "and":
         covers = [cover for rule in cast("list[object]", rules)[:_CONSIDERED] for cover in _covers_of(rule)]
         yield from covers
@@ -251,16 +272,59 @@ def _opposite(rule: object) -> object:
 
 def _between(covers: Sequence[_Cover]) -> Iterator[_Cover]:
     """A lower and an upper bound of the same field, as one."""
-    lower: dict[tuple[str, bool], Any] = {}
+    lower: dict[tuple[Path, str], Any] = {}
     for part in (cover[0] for cover in covers if len(cover) == 1):
         if part.low is not None and part.high is None and not part.backwards:
-            lower[part.path, part.is_text] = part.low
+            lower[part.path, part.order] = part.low
     for part in (cover[0] for cover in covers if len(cover) == 1):
-        if part.low is None and part.high is not None and (part.path, part.is_text) in lower:
-            yield [_Part(part.path, low=lower[part.path, part.is_text], high=part.high)]
+        if part.low is None and part.high is not None and (part.path, part.order) in lower:
+            yield [_Part(part.path, low=lower[part.path, part.order], high=part.high)]
 
 
-def _part(path: str, operator: object, value: Any) -> _Part | None:  # noqa: ANN401 - JSON
+def _parts(path: str, rule: Mapping[str, object]) -> Iterator[_Part | None]:
+    """Each must hold where the rule holds."""
+    operator, value = str(rule.get("operator")), rule.get("value")
+    if operator in ("blank", "not_blank"):
+        yield _Part((BLANK, path), (key_of(operator == "blank"),))
+    elif operator in ("changed", "changed_from", "changed_to"):
+        yield _Part((CHANGED, path), (key_of(True),))
+        if operator != "changed":
+            yield _Part((PREVIOUS, path) if operator == "changed_from" else path, (key_of(value),))
+    elif operator in BY_MOMENT:
+        yield _part((MOMENT, path), BY_MOMENT[operator], parse_moment(value))
+    elif rule.get("ignore_case") is True:
+        yield _part((FOLDED, path), operator, folded(value))
+    else:
+        yield _part(path, operator, value)
+
+
+def _of_list(path: str, rule: Mapping[str, object]) -> Iterator[_Part | None]:
+    """A list whose elements are looked for by a value is one of its column's members."""
+    where, operator = rule["where"], rule.get("operator")
+    wanted = _equal_value(where)
+    if operator == "any":
+        yield _Part(path) if wanted is None else _Part((COLUMN, path, wanted[0]), piece=wanted[1])
+    elif operator == "all":
+        yield _Part(path)
+    elif operator == "none" and wanted is not None and "field" in cast("dict[str, object]", where):
+        yield _Part((COLUMN, path, wanted[0]), piece=wanted[1], negated=True)
+
+
+def _equal_value(where: object) -> tuple[str, Hashable] | None:
+    """What a field of an element must equal."""
+    if not isinstance(where, dict):
+        return None
+    node = cast("dict[str, object]", where)
+    path, key = node.get("field"), key_of(node.get("value"))
+    if node.get("operator") == "equals" and isinstance(path, str) and node.get("ignore_case") is not True:
+        return None if key is None else (path, key)
+    if node.get("operator") == "and" and isinstance(node.get("rules"), list):
+        rules = cast("list[object]", node["rules"])[:_CONSIDERED]
+        return next((found for rule in rules if (found := _equal_value(rule)) is not None), None)
+    return None
+
+
+def _part(path: Path, operator: object, value: Any) -> _Part | None:  # noqa: ANN401 - JSON
     if operator in _NEGATED:
         part = _part(path, _NEGATED[str(operator)], value)
         return part and part._replace(negated=True)
@@ -272,7 +336,7 @@ def _part(path: str, operator: object, value: Any) -> _Part | None:  # noqa: ANN
         return _Part(path)
     if operator == "contains" and key_of(value) is not None:
         return _Part(path, piece=key_of(value))
-    if type(value) not in (int, float, str) or value != value:  # a NaN would break the order
+    if type(value) not in (int, float, str, datetime) or value != value:  # a NaN would break the order
         return None
     if operator == "starts_with":
         return _Part(path, low=value, high=_after(value))
@@ -283,7 +347,7 @@ def _part(path: str, operator: object, value: Any) -> _Part | None:  # noqa: ANN
     return _Part(path, high=value) if operator in _UPPER else None
 
 
-def _one_of(path: str, values: object) -> _Part | None:
+def _one_of(path: Path, values: object) -> _Part | None:
     if not isinstance(values, list) or len(cast("list[object]", values)) > _MANY_KEYS:
         return None
     return _Part(path, tuple({key_of(value) for value in cast("list[object]", values)}))

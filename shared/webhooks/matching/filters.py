@@ -3,46 +3,93 @@
 All given parts must hold: `fields`, `conditions`, `user_id`, `time_range`.
 
 Where a field is looked up: a path that has a dot and starts with a top-level name of the payload (`data.`,
-`metadata.`, ...) from the root; every other name in `data.fields`, then in `data`. At each step the rest of the path is
-first taken as one key, so that a field called "No. of seats" is found.
+`metadata.`, ...) from the root; every other name in `data.fields`, then in `data`, and where neither has it, `id`,
+`type`, `resource_id`, `workspace_id`, `user_id` and `timestamp` are the event's own. At each step the rest of the path
+is first taken as one key, so that a field called "No. of seats" is found. A number is an element of a list (`tags.0`,
+and `tags.-1` for the last). A name in double quotes is a field's and one step, whatever it holds: `"type.code"`,
+`data."x.y"`; quotes in it are written as JSON has them. A path that is there as it stands, quotes included, is that.
 
 What rules mean: comparing different types is false, never an error. Numbers compare by value (1 equals 1.0), `true` is
 no number, `null` equals `null` alone; strings order by code point. A missing field equals nothing and contains nothing.
-`exists` holds where the field is there, if only as `null`. `contains` finds a part of a string or an element of a list.
-Each negative operator (not_equals, not_in, not_contains, not_exists) is exactly the negation of its positive one, and
-so holds for a field that is missing or of another type. `and`: every rule holds; `or`: at least one; `not`: none.
+`exists` holds where the field is there, if only as `null`; `blank` where it is missing, `null`, "" or []. `contains`
+finds a part of a string or an element of a list. Each negative operator (not_equals, not_in, not_contains, not_exists,
+not_blank) is exactly the negation of its positive one, and so holds for a field that is missing or of another type.
+`before` and `after` compare moments: RFC 3339 times by their offsets, and dates as midnight in UTC. `ignore_case`
+compares texts by their case folding. `and`: every rule holds; `or`: at least one; `not`: none.
+
+What changed: `data.changed_fields` says so, a list of names, where there is one. Else a field has changed that
+`data.previous` has with another value than the event has now, or that is gone now; what `data.previous` does not have
+has not changed. `changed_from` and `changed_to` ask for the value in `data.previous`, and the value now, as well.
+
+Lists: `any`, `all` and `none` of the elements are as `where` says; what is no list has none that is, and not all.
 """
 
 import json
+import re
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 
-from webhooks.matching.filter_document import Filters, Group, Rule, TimeRange, parse_filters, parse_time
+from webhooks.matching.filter_document import (
+    Filters,
+    Group,
+    ListRule,
+    Rule,
+    TimeRange,
+    parse_filters,
+    parse_moment,
+    parse_time,
+)
 
 __all__ = [
+    "BLANK",
+    "BY_MOMENT",
+    "CHANGED",
+    "COLUMN",
+    "FOLDED",
+    "MOMENT",
+    "PREVIOUS",
     "USER",
     "Filters",
+    "Path",
     "Predicate",
     "Subject",
     "compile_filters",
     "compile_predicate",
     "explain",
+    "folded",
     "key_of",
     "parse_filters",
     "unchecked",
 ]
 
+# What a rule asks for: a path as written, or something derived from what is there: its texts folded, the moment it
+# names, whether it is blank or has changed, its value before, or a column: what one path has in each element of a list.
+Path = str | tuple[str, ...]
+FOLDED, MOMENT, BLANK, CHANGED, PREVIOUS, COLUMN = "folded", "moment", "blank", "changed", "previous", "column"
 T = TypeVar("T")
 Predicate = Callable[["Subject"], bool]
 
 USER = ""  # under this name a Subject has its user; no field has an empty name
 
 _TOP_LEVEL = frozenset(("id", "type", "resource_id", "workspace_id", "user_id", "timestamp", "data", "metadata"))
+_OWN = frozenset(("id", "type", "resource_id", "workspace_id", "user_id", "timestamp"))
+_STEP = re.compile(r'"(?:[^"\\]|\\.)*"|[^."]+')
+_POSITION = re.compile(r"-?\d{1,6}", re.ASCII)
 _MISSING = object()
-_NUMBER, _STRING = frozenset((int, float)), frozenset((str,))  # exact types: bool is no number
+# Exact types: bool is no number.
+_NUMBER, _STRING, _TIME = frozenset((int, float)), frozenset((str,)), frozenset((datetime,))
 _SCALARS = _NUMBER | _STRING
 _LONG = 4_096  # characters of a text, elements of a list: what reads more of them asks whether there is time
+_BETWEEN_CHECKS = 512  # elements of a list
+BY_MOMENT: Mapping[str, str] = {  # what orders moments, by what orders values
+    "before": "less_than",
+    "before_or_equal": "less_than_or_equal",
+    "after": "greater_than",
+    "after_or_equal": "greater_than_or_equal",
+}
+_KINDS: Mapping[type, frozenset[type]] = {str: _STRING, datetime: _TIME, int: _NUMBER, float: _NUMBER}
 _SHOWN = 80  # characters of a rule's value in an explanation
 
 
@@ -50,51 +97,105 @@ def unchecked() -> None:
     """Any time is enough."""
 
 
-class Subject(dict[str, object]):
+class Subject(dict[Path, object]):
     """An event as filters see it: `subject[path]` looks a field up once, however many filters ask.
 
     `check` is called before whatever takes long, and may raise to end it.
     """
 
-    __slots__ = ("_members", "_names", "_timestamp", "check", "event")
+    __slots__ = ("_changed", "_members", "_names", "_timestamp", "check", "event")
 
     def __init__(self, event: Mapping[str, object], check: Callable[[], None] = unchecked) -> None:
         super().__init__()
         self.check = check
         self.event: dict[str, object] = event if isinstance(event, dict) else dict(event)
-        self._members: dict[str, frozenset[Hashable]] = {}
+        self._members: dict[Path, frozenset[Hashable]] = {}
+        self._changed: frozenset[str] | None = None
         self._names: frozenset[str] | None = None
         self._timestamp: object = _MISSING
         user = self.event.get("user_id")
         self[USER] = str(user) if isinstance(user, (int, str)) and not isinstance(user, bool) else None
 
-    def __missing__(self, path: str) -> object:
-        value = self[path] = _look_up(self.event, path)
+    def __missing__(self, path: Path) -> object:
+        value = self[path] = self.look_up(path) if isinstance(path, str) else self._derived(*path)
         return value
+
+    def look_up(self, path: str) -> object:
+        """What is at a path as written."""
+        return _look_up(self.event, path)
+
+    def _derived(self, kind: str, path: str, inner: str = "") -> object:
+        if kind == PREVIOUS:
+            return self._previous(path)
+        if kind == CHANGED:
+            return self._has_changed(path)
+        found = self[path]
+        if kind == MOMENT:
+            return parse_moment(found) or _MISSING
+        if kind == BLANK:
+            return found is _MISSING or found is None or found == "" or found == []
+        if kind == FOLDED:
+            return self._folded(found)
+        if not isinstance(found, list):
+            return _MISSING
+        column = (element.look_up(inner) for element in self.elements(cast("list[object]", found)))
+        return [value for value in column if value is not _MISSING]
+
+    def _folded(self, found: object) -> object:
+        if _is_long(found):
+            self.check()
+        return folded(found)
+
+    def _previous(self, path: str) -> object:
+        data = self.event.get("data")
+        before = {"data": cast("dict[str, object]", data).get("previous")} if isinstance(data, dict) else {}
+        found = _look_up(before, path)
+        return _look_up(before, _field_of(path)) if found is _MISSING else found
+
+    def _has_changed(self, path: str) -> bool:
+        data = self.event.get("data")
+        listed = cast("dict[str, object]", data).get("changed_fields") if isinstance(data, dict) else None
+        if isinstance(listed, list):
+            if self._changed is None:
+                names = (name for name in cast("list[object]", listed) if isinstance(name, str))
+                self._changed = frozenset(map(_field_of, names))
+            return not self._changed.isdisjoint(_prefixes(_field_of(path)))
+        before = self[PREVIOUS, path]
+        if before is _MISSING:
+            return False
+        self.check()
+        return not _is_same(before, self[path])
+
+    def elements(self, found: list[object]) -> Iterator["Subject"]:
+        """The elements of a list, as rules see them."""
+        for position, element in enumerate(found):
+            if position % _BETWEEN_CHECKS == _BETWEEN_CHECKS - 1:
+                self.check()
+            yield _Element(element, self.check)
 
     @property
     def names(self) -> frozenset[str]:
-        """Every path without a dot at which there is something."""
+        """Every path without a dot or quotes at which there is something."""
         if self._names is None:
             data = self.event.get("data")
             in_data = cast("dict[str, object]", data) if isinstance(data, dict) else {}
             fields = in_data.get("fields")
             in_fields = cast("dict[str, object]", fields) if isinstance(fields, dict) else {}
-            self._names = frozenset((USER, *in_data, *in_fields))
+            self._names = frozenset((USER, *in_data, *in_fields, *(_OWN & self.event.keys())))
         return self._names
 
-    def has(self, path: str) -> bool:
+    def has(self, path: Path) -> bool:
         """Whether there is something at `path`, if only null."""
         return self[path] is not _MISSING
 
-    def members(self, path: str) -> frozenset[Hashable]:
+    def members(self, path: Path) -> frozenset[Hashable]:
         """The scalars in the list at `path`, hashed once: a long list costs the same for one rule and for many."""
         if path not in self._members:
             elements = (key_of(element) for element in cast("list[object]", self[path]))
             self._members[path] = frozenset(key for key in elements if key is not None)
         return self._members[path]
 
-    def contains(self, path: str, piece: Hashable) -> bool:
+    def contains(self, path: Path, piece: Hashable) -> bool:
         """Whether the text at `path` has this piece, or the list this scalar (as a key)."""
         found = self[path]
         if isinstance(found, str):
@@ -103,7 +204,7 @@ class Subject(dict[str, object]):
             return isinstance(piece, str) and piece in found
         return isinstance(found, list) and piece in self.members(path)
 
-    def having(self, path: str, pieces: Sequence[tuple[str, T]]) -> Iterator[T]:
+    def having(self, path: Path, pieces: Sequence[tuple[str, T]]) -> Iterator[T]:
         """What belongs to those of the pieces that the text at `path` has."""
         text = cast("str", self[path])
         for number in range(0, len(pieces), step := 1 if len(text) > _LONG else _LONG):
@@ -116,6 +217,27 @@ class Subject(dict[str, object]):
         if self._timestamp is _MISSING:
             self._timestamp = parse_time(self.event.get("timestamp"))
         return cast("datetime | None", self._timestamp)
+
+
+class _Element(Subject):
+    """An element of a list: names are those of its own fields, and `.` is the element."""
+
+    __slots__ = ("_element",)
+
+    def __init__(
+        self, element: object, check: Callable[[], None]
+    ) -> None:  # of which there are many: no more than this
+        self._element = element
+        self._members = {}
+        self.check = check
+
+    def look_up(self, path: str) -> object:
+        if path == ".":
+            return self._element
+        found = _walk(self._element, path)
+        if found is _MISSING and (steps := _steps_of(path)) is not None:
+            return _walk_steps(self._element, steps)
+        return found
 
 
 def compile_filters(filters: Filters) -> Callable[[Mapping[str, object]], bool]:
@@ -167,29 +289,121 @@ def _parts(filters: Filters) -> Iterator[Predicate]:
         yield _within(filters.time_range)
 
 
+def _is_long(value: object) -> bool:
+    return isinstance(value, (str, list)) and len(cast("Sequence[object]", value)) > _LONG
+
+
+def folded(value: object) -> object:
+    """A text, or the texts of a list, without their case; anything else as it is."""
+    if isinstance(value, list):
+        return [each.casefold() if isinstance(each, str) else each for each in cast("list[object]", value)]
+    return value.casefold() if isinstance(value, str) else value
+
+
 def _look_up(event: Mapping[str, object], path: str) -> object:
     head, dot, _ = path.partition(".")
     if dot and head in _TOP_LEVEL:
-        return _walk(event, path)
-    data = event.get("data")
-    if not isinstance(data, dict):
-        return _MISSING
-    in_data = cast("dict[str, object]", data)
-    found = _walk(in_data.get("fields"), path)
-    return _walk(in_data, path) if found is _MISSING else found
+        found = _walk(event, path)
+    else:
+        in_data = _dict(event.get("data"))
+        found = _walk(_dict(in_data.get("fields")), path)
+        if found is _MISSING:
+            found = _walk(in_data, path)
+        if found is _MISSING and path in _OWN:
+            return event.get(path, _MISSING)
+    if found is _MISSING and (steps := _steps_of(path)) is not None:
+        return _look_up_steps(event, steps)
+    return found
+
+
+def _look_up_steps(event: Mapping[str, object], steps: "_Steps") -> object:
+    (head, is_quoted), *rest = steps
+    if rest and not is_quoted and head in _TOP_LEVEL:
+        return _walk_steps(event, steps)
+    in_data = _dict(event.get("data"))
+    found = _walk_steps(_dict(in_data.get("fields")), steps)
+    return _walk_steps(in_data, steps) if found is _MISSING else found
+
+
+def _dict(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
 def _walk(container: object, path: str) -> object:
     rest = path
-    while isinstance(container, dict):
-        level = cast("dict[str, object]", container)
-        if rest in level:
-            return level[rest]
+    while True:
+        if isinstance(container, dict):
+            level = cast("dict[str, object]", container)
+            if rest in level:
+                return level[rest]
         head, dot, rest = rest.partition(".")
+        container = _step(cast("object", container), head, is_quoted=False)
         if not dot:
-            return _MISSING
-        container = level.get(head)
+            return container
+
+
+_Steps = tuple[tuple[str, bool], ...]  # each with whether it was quoted
+
+
+@lru_cache(maxsize=4_096)
+def _steps_of(path: str) -> _Steps | None:
+    """The steps of a path some of which are quoted; None for every other path."""
+    if '"' not in path:
+        return None
+    steps: list[tuple[str, bool]] = []
+    end = -1
+    for found in _STEP.finditer(path):
+        if found.start() != end + 1 or (steps and path[end] != "."):
+            return None
+        end = found.end()
+        try:
+            steps.append((json.loads(found[0]), True) if found[0][0] == '"' else (found[0], False))
+        except ValueError:
+            return None
+    return tuple(steps) if end == len(path) else None
+
+
+def _walk_steps(container: object, steps: _Steps) -> object:
+    for name, is_quoted in steps:
+        container = _step(container, name, is_quoted=is_quoted)
+    return container
+
+
+def _step(container: object, name: str, *, is_quoted: bool) -> object:
+    if isinstance(container, dict):
+        return cast("dict[str, object]", container).get(name, _MISSING)
+    if isinstance(container, list) and not is_quoted and _POSITION.fullmatch(name):
+        elements = cast("list[object]", container)
+        position = int(name)
+        return elements[position] if -len(elements) <= position < len(elements) else _MISSING
     return _MISSING
+
+
+def _field_of(path: str) -> str:
+    """The path without where fields are, as what changed is named."""
+    for start in ("data.", "fields."):
+        path = path.removeprefix(start)
+    steps = _steps_of(path)
+    return steps[0][0] if steps is not None and len(steps) == 1 else path
+
+
+def _prefixes(path: str) -> Iterator[str]:
+    """The path, and those of what it is in."""
+    yield path
+    for found in re.finditer(r"\.", path):
+        yield path[: found.start()]
+
+
+def _is_same(left: object, right: object) -> bool:
+    """Whether two values of JSON are the same under the rules of filters."""
+    if isinstance(left, list) and isinstance(right, list):
+        pair = cast("list[object]", left), cast("list[object]", right)
+        return len(pair[0]) == len(pair[1]) and all(map(_is_same, *pair))
+    if isinstance(left, dict) and isinstance(right, dict):
+        one, other = cast("dict[str, object]", left), cast("dict[str, object]", right)
+        return one.keys() == other.keys() and all(_is_same(value, other[name]) for name, value in one.items())
+    key = key_of(cast("object", left))
+    return key is not None and key == key_of(right)
 
 
 def _all(tests: list[Predicate]) -> Predicate:
@@ -232,12 +446,15 @@ def _group(group: Group) -> Predicate:
             return _not(_any(tests))
 
 
-def _node(node: Rule | Group) -> Predicate:
+def _node(node: Rule | Group | ListRule) -> Predicate:
+    if isinstance(node, ListRule):
+        return _of_list(node)
     return _group(node) if isinstance(node, Group) else _rule(node)
 
 
 def _rule(rule: Rule) -> Predicate:
-    path, value = rule.field, rule.value
+    path: Path = (FOLDED, rule.field) if rule.ignore_case else rule.field
+    value: Any = folded(rule.value) if rule.ignore_case else rule.value
     match rule.operator:
         case "equals":
             return _equals(path, value)
@@ -259,11 +476,35 @@ def _rule(rule: Rule) -> Predicate:
             return lambda subject: isinstance(text := subject[path], str) and text.startswith(value)
         case "ends_with":
             return lambda subject: isinstance(text := subject[path], str) and text.endswith(value)
+        case "blank" | "not_blank":
+            return _equals((BLANK, rule.field), rule.operator == "blank")
+        case "changed":
+            return _equals((CHANGED, rule.field), True)
+        case "changed_from":
+            return _all([_equals((CHANGED, rule.field), True), _equals((PREVIOUS, rule.field), value)])
+        case "changed_to":
+            return _all([_equals((CHANGED, rule.field), True), _equals(path, value)])
         case "greater_than" | "greater_than_or_equal" | "less_than" | "less_than_or_equal":
-            return _ordered(rule)
+            return _ordered(path, rule.operator, value)
+        case _:
+            return _ordered((MOMENT, rule.field), BY_MOMENT[rule.operator], parse_moment(value))
 
 
-def _equals(path: str, value: object) -> Predicate:
+def _of_list(rule: ListRule) -> Predicate:
+    path, where = rule.field, _node(rule.where)
+
+    def any_is(subject: Subject) -> bool:
+        found = subject[path]
+        return isinstance(found, list) and any(map(where, subject.elements(cast("list[object]", found))))
+
+    def all_are(subject: Subject) -> bool:
+        found = subject[path]
+        return isinstance(found, list) and all(map(where, subject.elements(cast("list[object]", found))))
+
+    return {"any": any_is, "all": all_are, "none": _not(any_is)}[rule.operator]
+
+
+def _equals(path: Path, value: object) -> Predicate:
     if value is None or isinstance(value, bool):
         return lambda subject: subject[path] is value
     if isinstance(value, str):
@@ -271,22 +512,20 @@ def _equals(path: str, value: object) -> Predicate:
     return lambda subject: (found := subject[path]) == value and found is not True and found is not False
 
 
-def _in(path: str, values: list[object]) -> Predicate:
+def _in(path: Path, values: list[object]) -> Predicate:
     keys = frozenset(map(key_of, values))
     return lambda subject: key_of(subject[path]) in keys
 
 
-def _contains(path: str, value: object) -> Predicate:
+def _contains(path: Path, value: object) -> Predicate:
     piece = key_of(value)
     return lambda subject: subject.contains(path, piece)
 
 
-def _ordered(rule: Rule) -> Predicate:
+def _ordered(path: Path, operator: str, limit: Any) -> Predicate:  # noqa: ANN401 - a number, a text or a moment
     # One lambda each: where ranges overlap, these run for many subscriptions of one event.
-    path, value = rule.field, rule.value
-    kinds: frozenset[type] = _STRING if isinstance(value, str) else _NUMBER
-    limit: Any = value
-    match rule.operator:
+    kinds = _KINDS[type(limit)]
+    match operator:
         case "greater_than":
             return lambda subject: type(found := subject[path]) in kinds and limit < found
         case "greater_than_or_equal":
@@ -326,17 +565,19 @@ def _explain_group(group: Group, path: str, subject: Subject) -> str | None:
     raise AssertionError("a group that does not hold has a rule to blame")
 
 
-def _explain_node(node: Rule | Group, place: str, subject: Subject) -> str | None:
+def _explain_node(node: Rule | Group | ListRule, place: str, subject: Subject) -> str | None:
     if isinstance(node, Group):
         return _explain_group(node, place, subject)
-    return None if _rule(node)(subject) else f"{place}: {_described(node)} does not hold"
+    return None if _node(node)(subject) else f"{place}: {_described(node)} does not hold"
 
 
-def _described(node: Rule | Group) -> str:
+def _described(node: Rule | Group | ListRule) -> str:
     if isinstance(node, Group):
         return f"its {node.operator}"
-    given = "" if node.operator in ("exists", "not_exists") else f" {_shown(node.value)}"
-    return f"{node.field} {node.operator}{given}"
+    if isinstance(node, ListRule):
+        return f"{node.field} {node.operator} where {_described(node.where)}"
+    given = "" if node.operator in ("exists", "not_exists", "blank", "not_blank", "changed") else _shown(node.value)
+    return " ".join(filter(None, (node.field, node.operator, given, "(ignoring case)" if node.ignore_case else "")))
 
 
 def _shown(value: object) -> str:

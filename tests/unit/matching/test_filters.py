@@ -1,16 +1,19 @@
 import json
 import random
+import re
 import sys
 import time
 from collections.abc import Mapping
 from itertools import chain
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks.errors import InvalidFilter
+from webhooks.matching.filter_document import ListOperator, Operator, filter_searches
 from webhooks.matching.filter_index import FilterIndex
 from webhooks.matching.filters import Subject, compile_filters, explain, key_of, parse_filters
 
@@ -35,6 +38,19 @@ EVENT: dict[str, Any] = {
             "tags": ["a", 1, True, None, {"b": 1}],
             "No. of seats": 4,
             "address": {"city": "Graz", "zip.code": "8010"},
+            "type.code": "in one",
+            "data.x": 1,
+            'say "hi"': "quoted",
+            '5" pipe': "as it stands",
+            '"quoted"': "as it stands, quotes included",
+            "rows": [{"name": "first", "amount": 1}, {"name": "second", "amount": 2, "tags": ["x", "y"]}],
+            "empty": [],
+            "no text": "",
+            "object": {},
+            "day": "2024-05-05",
+            "moment": "2024-05-05T02:30:00+05:00",
+            "word": "Straße",
+            "words": ["Äpfel", "Birnen", 5],
         },
     },
     "metadata": {"source": "api", "version": "v1"},
@@ -122,7 +138,24 @@ def test_all_given_parts_must_hold() -> None:
     [
         ("status", "completed"),  # data.fields comes before data
         ("plan", "pro"),
-        ("id", "rec123"),  # a bare name is never looked up at the root
+        ("id", "rec123"),  # data.fields, then data, come before the event's own
+        ("type", "record.created"),
+        ("resource_id", "rec123"),
+        ("workspace_id", 456),
+        ("user_id", 789),
+        ("timestamp", "2024-01-01T12:00:00Z"),
+        ('"type.code"', "in one"),
+        ('"data.x"', 1),
+        ('data.fields."type.code"', "in one"),
+        ('data."fields"."address"."zip.code"', "8010"),
+        ('address."zip.code"', "8010"),
+        ('"say \\"hi\\""', "quoted"),
+        ('5" pipe', "as it stands"),
+        ('"quoted"', "as it stands, quotes included"),
+        ("tags.0", "a"),
+        ("tags.-1.b", 1),
+        ("data.fields.tags.4.b", 1),
+        ("fields.rows.1.name", "second"),
         ("data.id", "rec123"),
         ("data.status", "in data"),
         ("data.fields.status", "completed"),
@@ -141,8 +174,17 @@ def test_a_field_is_found_where_the_rules_say(path: str, value: object) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "type",
-        "workspace_id",
+        '"type"',  # in quotes it is a field's
+        '"user_id"',
+        '"metadata.source"',
+        'data."plan.x"',
+        '"say hi',
+        '"a"b',
+        "tags.5",
+        "tags.-6",
+        "tags.01x",
+        'tags."0"',
+        "tags.0.0",
         "metadata",
         "source",
         "data.plan.x",
@@ -191,6 +233,20 @@ HOLDS = [
     ("name", "starts_with", "John"),
     ("name", "ends_with", "Doe"),
     ("name", "starts_with", ""),
+    ("missing", "blank"),
+    ("none", "blank"),
+    ("no text", "blank"),
+    ("empty", "blank"),
+    ("amount", "not_blank"),
+    ("done", "not_blank"),
+    ("object", "not_blank"),
+    ("moment", "before", "2024-05-04T23:00:00Z"),
+    ("moment", "before_or_equal", "2024-05-04T21:30:00Z"),
+    ("moment", "after_or_equal", "2024-05-05T00:30:00+03:00"),
+    ("moment", "after", "2024-05-04"),
+    ("day", "after_or_equal", "2024-05-05"),
+    ("day", "before", "2024-05-05T02:00:01+02:00"),
+    ("timestamp", "before", "2024-01-01T12:00:00.000001Z"),
 ]
 FAILS = [
     ("amount", "equals", "1500"),
@@ -223,6 +279,15 @@ FAILS = [
     ("missing", "contains", "a"),
     ("amount", "starts_with", "1"),
     ("missing", "ends_with", ""),
+    ("object", "blank"),
+    ("day", "blank"),
+    ("missing", "not_blank"),
+    ("moment", "after", "2024-05-04T21:30:00Z"),
+    ("moment", "before", "2024-05-04T21:30:00Z"),
+    ("name", "before", "2030-01-01"),
+    ("amount", "before", "2030-01-01"),
+    ("missing", "before", "2030-01-01"),
+    ("day", "after", "2024-05-05"),
 ]
 
 
@@ -240,6 +305,128 @@ def test_a_rule_does_not_hold_and_is_no_error(case: "tuple[Any, ...]") -> None:
 def test_a_negative_operator_is_exactly_the_negation(case: "tuple[Any, ...]") -> None:
     field, operator, value = case
     assert holds(field, f"not_{operator}", value) is not holds(field, operator, value)
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "path", "expected"),
+    [
+        ("equals", "STRASSE", "word", True),
+        ("equals", "straße", "word", True),
+        ("not_equals", "strasse", "word", False),
+        ("equals", 5, "amount", False),
+        ("equals", 1500, "amount", True),
+        ("in", ["x", "STRASSE", 1], "word", True),
+        ("not_in", ["x", "STRASSE"], "word", False),
+        ("contains", "ASS", "word", True),
+        ("contains", "äpfel", "words", True),
+        ("contains", 5, "words", True),
+        ("contains", "äpf", "words", False),
+        ("not_contains", "BIRNEN", "words", False),
+        ("starts_with", "STRA", "word", True),
+        ("ends_with", "SSE", "word", True),
+        ("ends_with", "ss", "word", False),
+    ],
+)
+def test_case_is_ignored_where_a_rule_says_so(operator: str, value: object, path: str, expected: bool) -> None:
+    assert wants(conditions({**rule(path, operator, value), "ignore_case": True})) is expected
+
+
+def of_list(field: str, operator: str, where: dict[str, Any]) -> dict[str, Any]:
+    return {"field": field, "operator": operator, "where": where}
+
+
+@pytest.mark.parametrize(
+    ("operator", "path", "where", "expected"),
+    [
+        ("any", "rows", rule("name", "equals", "second"), True),
+        ("any", "rows", rule("name", "equals", "third"), False),
+        ("all", "rows", rule("amount", "greater_than", 0), True),
+        ("all", "rows", rule("amount", "greater_than", 1), False),
+        ("none", "rows", rule("amount", "greater_than", 2), True),
+        ("none", "rows", rule("amount", "greater_than", 1), False),
+        (
+            "any",
+            "rows",
+            {"operator": "and", "rules": [rule("name", "equals", "first"), rule("amount", "equals", 2)]},
+            False,
+        ),
+        (
+            "any",
+            "rows",
+            {"operator": "and", "rules": [rule("name", "equals", "second"), rule("amount", "equals", 2)]},
+            True,
+        ),
+        ("any", "rows", of_list("tags", "any", rule(".", "equals", "y")), True),
+        ("any", "rows", rule("tags.1", "equals", "y"), True),
+        ("any", "tags", rule(".", "equals", True), True),
+        ("any", "tags", rule(".", "starts_with", "b"), False),
+        ("any", "tags", rule("b", "equals", 1), True),
+        ("any", "words", {**rule(".", "starts_with", "äpf"), "ignore_case": True}, True),
+        ("any", "rows", rule("type", "exists"), False),  # an element has no event of its own
+        ("any", "empty", rule(".", "exists"), False),
+        ("all", "empty", rule(".", "exists"), True),
+        ("none", "empty", rule(".", "exists"), True),
+        ("any", "missing", rule(".", "exists"), False),
+        ("all", "missing", rule(".", "exists"), False),
+        ("none", "missing", rule(".", "exists"), True),
+        ("all", "name", rule(".", "exists"), False),
+        ("all", "address", rule(".", "exists"), False),
+    ],
+)
+def test_elements_of_a_list_are_asked(operator: str, path: str, where: dict[str, Any], expected: bool) -> None:
+    assert wants(conditions(of_list(path, operator, where))) is expected
+
+
+CHANGES: dict[str, Any] = {
+    "fields": {"status": "done", "amount": 5, "tags": [1, True], "owner": {"name": "Ann"}, "note": None, "new": 1},
+    "previous": {"status": "open", "amount": 5.0, "tags": [1, 1], "owner": {"name": "Bob"}, "gone": "x", "note": None},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "operator", "value", "expected"),
+    [
+        ("status", "changed", None, True),
+        ("data.fields.status", "changed", None, True),
+        ("data.status", "changed", None, True),
+        ("fields.status", "changed", None, True),
+        ("amount", "changed", None, False),
+        ("tags", "changed", None, True),
+        ("owner", "changed", None, True),
+        ("owner.name", "changed", None, True),
+        ("gone", "changed", None, True),
+        ("note", "changed", None, False),
+        ("new", "changed", None, False),  # what was before is not known
+        ("type", "changed", None, False),
+        ("metadata.version", "changed", None, False),
+        ("status", "changed_from", "open", True),
+        ("status", "changed_from", "done", False),
+        ("owner.name", "changed_from", "Bob", True),
+        ("gone", "changed_from", "x", True),
+        ("status", "changed_to", "done", True),
+        ("status", "changed_to", "open", False),
+        ("amount", "changed_to", 5, False),
+    ],
+)
+def test_what_changed_is_told_by_the_values_before(path: str, operator: str, value: object, expected: bool) -> None:
+    given = {} if operator == "changed" else {"value": value}
+    document = conditions({"field": path, "operator": operator, **given})
+    assert wants(document, {**EVENT, "data": CHANGES}) is expected
+    snapshot = {"fields": CHANGES["fields"], "previous": {"fields": CHANGES["previous"]}}
+    if path != "data.status":
+        assert wants(document, {**EVENT, "data": snapshot}) is expected
+    assert not wants(document, {**EVENT, "data": {"fields": CHANGES["fields"]}}), "nothing is known to have changed"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("status", True), ("data.fields.status", True), ("owner.name", True), ("amount", False), ('"a.b"', True)],
+)
+def test_what_the_platform_lists_as_changed_has_changed(path: str, expected: bool) -> None:
+    listed = {"fields": CHANGES["fields"], "changed_fields": ["status", "fields.owner", "a.b", 5]}
+    assert wants(conditions(rule(path, "changed")), {**EVENT, "data": listed}) is expected
+    both = {**listed, "previous": {"status": "done", "amount": 1}}
+    assert wants(conditions(rule(path, "changed")), {**EVENT, "data": both}) is expected, "the list decides"
 
 
 YES, NO = rule("amount", "equals", 1500), rule("amount", "equals", 0)
@@ -339,6 +526,18 @@ def conditions(*rules: object, operator: str = "and") -> dict[str, Any]:
         (conditions(rule("a", "less_than", float("inf"))), "filters.conditions.rules.0"),
         (conditions(rule("a", "starts_with", 1)), "filters.conditions.rules.0"),
         (conditions(rule("a", "exists", True)), "filters.conditions.rules.0"),
+        (conditions(rule("a", "blank", "x")), "filters.conditions.rules.0"),
+        (conditions(rule("a", "changed", 1)), "filters.conditions.rules.0"),
+        (conditions(rule("a", "changed_to")), "filters.conditions.rules.0"),
+        (conditions(rule("a", "before", "yesterday")), "filters.conditions.rules.0"),
+        (conditions(rule("a", "after", "2024-01-01T00:00:00")), "filters.conditions.rules.0"),
+        (conditions(rule("a", "after", 5)), "filters.conditions.rules.0"),
+        (conditions({**rule("a", "greater_than", 5), "ignore_case": True}), "filters.conditions.rules.0"),
+        (conditions({**rule("a", "equals", 5), "ignore_case": "yes"}), "filters.conditions.rules.0.ignore_case"),
+        (conditions(rule("a", "any", 5)), "filters.conditions.rules.0.where"),
+        (conditions(of_list("a", "some", YES)), "filters.conditions.rules.0.operator"),
+        (conditions(of_list("a", "any", rule("b", "matches", 1))), "filters.conditions.rules.0.where.operator"),
+        (conditions(of_list("a", "any", rule("b", "changed"))), "filters.conditions.rules.0"),
         (conditions({"operator": "or", "rules": [YES, {}]}), "filters.conditions.rules.0.rules.1.field"),
         ({"user_id": 123}, "filters.user_id"),
         ({"user_id": []}, "filters.user_id"),
@@ -375,6 +574,25 @@ def test_a_filter_has_at_most_100_rules_groups_and_fields() -> None:
     assert faults(conditions(*[YES] * 100)) == ["filters"]
     assert faults({"fields": {str(number): 1 for number in range(101)}}) == ["filters"]
     assert faults({"fields": {str(number): 1 for number in range(50)}, **conditions(*[YES] * 50)}) == ["filters"]
+
+
+@pytest.mark.parametrize(
+    "searching",
+    [
+        rule("a", "contains", "x"),
+        {**rule("a", "equals", "x"), "ignore_case": True},
+        rule("a", "changed"),
+        rule("a", "changed_to", 1),
+        of_list("a", "any", YES),
+        of_list("a", "all", of_list("b", "none", YES)),
+    ],
+    ids=str,
+)
+def test_what_may_read_a_whole_event_counts_as_a_search(searching: dict[str, Any]) -> None:
+    assert filter_searches(conditions(searching, YES)) == 1
+    assert filter_searches(conditions(of_list("a", "any", {"operator": "and", "rules": [YES, searching]}))) == 2
+    parse_filters(conditions(*[rule("a", "contains", "x")] * 15, searching if searching["operator"] != "all" else YES))
+    assert faults(conditions(*[rule("a", "contains", "x")] * 16, searching)) == ["filters"]
 
 
 def test_a_filter_searches_at_most_16_times() -> None:
@@ -520,3 +738,31 @@ def test_the_worst_event_for_the_worst_filter_takes_under_20_milliseconds() -> N
         wanted({**EVENT, "data": {"fields": fields}})
         fastest = min(fastest, time.thread_time() - started)
     assert fastest < 0.02
+
+
+def documented() -> list[dict[str, Any]]:
+    """Every JSON value in the documents' code blocks about filters."""
+    found: list[dict[str, Any]] = []
+    for name in ("docs/filters.md", "README.md"):
+        text = (Path(__file__).parents[3] / name).read_text()
+        for block in re.findall(r"```json\n(.*?)```", text[text.index("# Filter") :], re.DOTALL):
+            rest = block.strip()
+            while rest:
+                value, end = json.JSONDecoder().raw_decode(rest)
+                found.append(value)
+                rest = rest[end:].strip()
+    return found
+
+
+def test_every_filter_of_the_documents_can_be_written_so() -> None:
+    rules = [each for each in documented() if "field" in each]
+    documents = [each.get("filters", each) for each in documented() if {"filters", "conditions"} & each.keys()]
+    for document in (*documents, *(conditions(each) for each in rules)):
+        parse_filters(document)
+    assert len(rules) >= 6
+    assert len(documents) == 2
+
+
+def test_every_operator_is_documented() -> None:
+    text = (Path(__file__).parents[3] / "docs/filters.md").read_text()
+    assert [each for each in (*get_args(Operator), *get_args(ListOperator)) if f"`{each}`" not in text] == []

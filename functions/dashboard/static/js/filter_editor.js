@@ -8,9 +8,13 @@ import { Wrong } from "./forms.js";
 import { badge, button, segmented, time } from "./ui.js";
 
 const PAUSE_MS = 350;
-const OPERATORS = ["equals", "not_equals", "greater_than", "greater_than_or_equal", "less_than", "less_than_or_equal", "in", "not_in", "contains", "not_contains", "starts_with", "ends_with", "exists", "not_exists"];
-const ALONE = new Set(["exists", "not_exists"]);
+const OPERATORS = ["equals", "not_equals", "greater_than", "greater_than_or_equal", "less_than", "less_than_or_equal", "in", "not_in", "contains", "not_contains", "starts_with", "ends_with", "exists", "not_exists", "blank", "not_blank", "before", "before_or_equal", "after", "after_or_equal"];
+const CHANGES = ["changed", "changed_from", "changed_to"];
+const ELEMENTS = { any: "any element", all: "all elements", none: "no element" };
+const ALONE = new Set(["exists", "not_exists", "blank", "not_blank", "changed"]);
 const LISTS = new Set(["in", "not_in"]);
+const TIMES = new Set(["before", "before_or_equal", "after", "after_or_equal"]);
+const TEXTS = new Set(["equals", "not_equals", "in", "not_in", "contains", "not_contains", "starts_with", "ends_with"]);
 const SAMPLE = { type: "record.created", resource_id: "rec_1", data: { fields: { status: "open", amount: 1500 } } };
 
 /** {element, read(), test()}. `eventType()` is what the subscription has at the moment. */
@@ -117,22 +121,12 @@ function builder(filters, changed) {
   mode.value = group.operator;
   const list = h("div.rules");
   const none = h("p.hint", "No rules: every event of this type is sent.");
-  const add = (rule = { field: "", operator: "equals", value: "" }) => {
-    const name = h("input", { type: "text", value: rule.field, placeholder: "status or data.fields.x", "aria-label": "Field", spellcheck: "false", oninput: changed });
-    const operator = h("select", { "aria-label": "Operator" }, OPERATORS.map((one) => h("option", { value: one }, one.replaceAll("_", " "))));
-    operator.value = rule.operator;
-    const value = h("input", { type: "text", value: written(rule.value), placeholder: "value", "aria-label": "Value", spellcheck: "false", oninput: changed });
-    const fit = () => {
-      value.hidden = ALONE.has(operator.value);
-      value.placeholder = LISTS.has(operator.value) ? "one, two, 3" : "value";
-    };
-    operator.addEventListener("change", () => (fit(), changed()));
-    fit();
-    const row = h("div.rule", name, operator, value, button("Remove", () => (row.remove(), show(), list.dispatchEvent(new Event("input", { bubbles: true })), changed()), { kind: "quiet", "aria-label": "Remove this rule" }));
-    row.read = () => ({ field: name.value.trim(), operator: operator.value, ...(ALONE.has(operator.value) ? {} : { value: LISTS.has(operator.value) ? listed(value.value) : scalar(value.value) }) });
+  const add = (rule = NEW) => {
+    const row = ruleRow(rule, changed);
+    row.append(button("Remove", () => (row.remove(), show(), list.dispatchEvent(new Event("input", { bubbles: true })), changed()), { kind: "quiet", "aria-label": "Remove this rule" }));
     list.append(row);
     show();
-    return name;
+    return row.querySelector("input");
   };
   const show = () => {
     none.hidden = list.children.length > 0;
@@ -146,6 +140,39 @@ function builder(filters, changed) {
     return rules.length ? { conditions: { operator: mode.value, rules } } : null;
   };
   return { element, read };
+}
+
+const NEW = { field: "", operator: "equals", value: "" };
+
+/** A rule to be edited; `inner` is one that is asked of a list's elements. */
+function ruleRow(rule, changed, inner = false) {
+  const label = (text) => (inner ? `Element ${text.toLowerCase()}` : text);
+  const name = h("input", { type: "text", value: rule.field, placeholder: inner ? "name, or . for the element" : "status or data.fields.x", "aria-label": inner ? "Name in the element" : "Field", spellcheck: "false", oninput: changed });
+  const choices = [...OPERATORS.map((one) => [one, one.replaceAll("_", " ")]), ...(inner ? [] : [...CHANGES.map((one) => [one, one.replaceAll("_", " ")]), ...Object.entries(ELEMENTS)])];
+  const operator = h("select", { "aria-label": label("Operator") }, choices.map(([one, shown]) => h("option", { value: one }, shown)));
+  operator.value = rule.operator;
+  const value = h("input", { type: "text", value: written(rule.value), placeholder: "value", "aria-label": label("Value"), spellcheck: "false", oninput: changed });
+  const ignore = h("input", { type: "checkbox", checked: rule.ignore_case === true, onchange: changed });
+  const ignoring = h("label.check", ignore, " Ignore case");
+  const row = h(inner ? "div.rule.inner" : "div.rule", name, operator, value, ignoring);
+  let where = rule.where && !rule.where.rules && !rule.where.where ? ruleRow(rule.where, changed, true) : null;
+  const fit = () => {
+    const ofElements = operator.value in ELEMENTS;
+    if (ofElements) where ??= ruleRow(NEW, changed, true);
+    if (where) ofElements ? ignoring.after(where) : where.remove();
+    value.hidden = ofElements || ALONE.has(operator.value);
+    value.placeholder = LISTS.has(operator.value) ? "one, two, 3" : TIMES.has(operator.value) ? "2024-05-05 or 2024-05-05T12:00:00+02:00" : "value";
+    ignoring.hidden = !TEXTS.has(operator.value);
+  };
+  operator.addEventListener("change", () => (fit(), changed()));
+  fit();
+  row.read = () => {
+    const one = { field: name.value.trim(), operator: operator.value };
+    if (operator.value in ELEMENTS) return { ...one, where: where.read() };
+    if (!ALONE.has(operator.value)) one.value = LISTS.has(operator.value) ? listed(value.value) : scalar(value.value);
+    return ignore.checked && TEXTS.has(operator.value) ? { ...one, ignore_case: true } : one;
+  };
+  return row;
 }
 
 /** 12, true and null are what they look like; "12" in quotes is text. */

@@ -40,6 +40,14 @@ def test_there_are_so_many_and_no_more(store: SlotStore) -> None:
     assert slots.used("one") == 2
 
 
+def test_a_slot_that_somebody_else_has_by_now_is_not_taken(store: SlotStore) -> None:
+    assert store.take("tests", "one", 0, None, "a")
+    assert not store.take("tests", "one", 0, None, "b")
+    assert not store.take("tests", "one", 0, "before", "b")
+    assert store.holders("tests", "one") == {0: "a"}
+    assert store.take("tests", "one", 0, "a", "b")
+
+
 def test_owners_have_slots_of_their_own_and_share_some(store: SlotStore) -> None:
     slots = slots_of(store, most=1)
     assert [slots.take(owner, "a") for owner in ("one", "two", EVERYBODY)] == [0, 0, 0]

@@ -153,9 +153,14 @@ def test_a_job_takes_turns_with_the_others_however_long_it_is() -> None:
 
 def test_a_job_that_has_more_than_can_be_counted_in_a_turn_begins_all_the_same() -> None:
     world, webhook = with_dead_letters(450)
-    job = jobs_in_turns(world, NextTurns(), world.clock.now_ms, counted=100).run(start_job(world, webhook), 10**15)
-    assert job is not None
-    assert (job.status, job.replayed, job.total) == ("completed", 450, 450)
+    jobs, job_id = jobs_in_turns(world, NextTurns(), world.clock.now_ms, counted=100), start_job(world, webhook)
+    counted = jobs.run(job_id, deadline_ms=0)  # no more than a step
+    assert counted is not None
+    assert (counted.status, counted.replayed) == ("running", 0)
+    assert 0 < (counted.total or 0) <= 100
+    done = jobs.run(job_id, deadline_ms=10**15)
+    assert done is not None
+    assert (done.status, done.replayed, done.total) == ("completed", 450, 450)
 
 
 def test_replaying_what_was_delivered_since_sends_nothing() -> None:

@@ -79,6 +79,13 @@ screenshots: .venv/.ready ## every page of the dashboard in light and dark, wide
 test-sam: .venv/.ready .venv-sam/.ready ## sam local invoke and start-api for real (Linux, as root: apt install docker.io iptables)
 	@SAM_LOCAL=1 $(PY) -m pytest tests/infrastructure/test_sam_local.py $(ARGS)
 
+.PHONY: crossing
+crossing: .venv/.ready ## functions of each of the last commits beside today's, both ways; minutes for each (COMMITS=20)
+	@failed=""; for n in $$(seq 1 $(or $(COMMITS),20)); do \
+		echo "HEAD~$$n $$(git log -1 --format=%s HEAD~$$n)"; \
+		UPGRADE_FROM=HEAD~$$n $(PY) -m pytest -q -n 0 tests/infrastructure/test_upgrade.py || failed="$$failed HEAD~$$n"; \
+	done; echo "crossed: $(or $(COMMITS),20); failed:$${failed:- none}"; [ -z "$$failed" ]
+
 .PHONY: simulate
 simulate: .venv/.ready ## faults at every call in virtual time, from seeds (EVENTS=1000000, SEED=7 repeats one, CALM=1)
 	@$(PY) -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) $(if $(CALM),--calm) $(if $(FIRST),--first $(FIRST))

@@ -1,4 +1,7 @@
-"""While aliases move, functions of one version work beside those of the next: on the same queues, table and layer."""
+"""While aliases move, functions of one version work beside those of the next: on the same queues, table and layer.
+
+UPGRADE_FROM names the older commit; `make crossing` takes one after the other.
+"""
 
 import io
 import os
@@ -20,8 +23,9 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def packages_before(tmp_path_factory: pytest.TempPathFactory, template: Template) -> dict[str, bytes]:
-    """The functions of the commit before the last, zipped, as its own recipe builds them."""
-    archive = subprocess.run(["git", "archive", "HEAD~1"], cwd=PROJECT, capture_output=True, check=False)
+    """The functions of the older commit, zipped, as its own recipe builds them."""
+    older = os.environ.get("UPGRADE_FROM", "HEAD~1")
+    archive = subprocess.run(["git", "archive", older], cwd=PROJECT, capture_output=True, check=False)
     if archive.returncode:
         pytest.skip(f"there is no commit before this one: {archive.stderr.decode()}")
     project, folder = tmp_path_factory.mktemp("the commit before"), tmp_path_factory.mktemp("built before")

@@ -53,6 +53,7 @@ def test_an_allowed_origin_embeds_it_and_hands_over_the_token(look: Look, servic
     expect(frame.get_by_role("button", name="Resume")).to_be_visible()
     assert user.read(f"/webhooks/{webhook['id']}")["status"] == "paused"
     tab = next(each for each in look.page.frames if "/dashboard" in each.url)
+    assert tab.evaluate("() => document.title") == "Customer's own · Acme Inc"
     assert tab.evaluate("() => sessionStorage.length + localStorage.length") == 0
     tab.evaluate("id => { location.hash = `#/webhooks/${id}`; }", other["id"])
     expect(frame.get_by_role("alert").first).to_contain_text("belongs to another user")

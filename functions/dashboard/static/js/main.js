@@ -1,6 +1,6 @@
 // Start: who looks, how it looks, and then the page that the address names.
 
-import { ask, embedded, listen, paint, portal } from "./portal.js";
+import { ask, brand, embedded, listen, paint, portal } from "./portal.js";
 import { tokenInAddress } from "./addresses.js";
 import { renewBy } from "./api.js";
 import { fill, h } from "./dom.js";
@@ -46,7 +46,7 @@ async function show() {
     await page.show({ root, params, query, signal });
     const heading = root.querySelector("h1");
     if (heading && !signal.aborted) {
-      document.title = `${heading.textContent} · Webhooks`;
+      document.title = `${heading.textContent} · ${(portal && brand.name) || "Webhooks"}`;
       if (!root.contains(document.activeElement)) heading.focus({ preventScroll: true });
     }
   } catch (error) {

@@ -29,6 +29,7 @@ EXPLANATIONS: Mapping[str, str] = {
     "gone": "The receiver answered 410 Gone, so this webhook was disabled. Set its status to active to resume.",
     "failing_for_five_days": "Every attempt of five days failed, so this webhook was disabled. Set its status to "
     "active to resume, then recover what it missed.",
+    "member_removed": "Its owner has left the workspace, so this webhook was disabled. An admin can set it to active.",
     "failing_for_24_hours": "Every attempt of a day failed. After five days of that the webhook is disabled.",
     "failing_for_96_hours": "Every attempt of four days failed. Within a day the webhook is disabled.",
     "paused": "Paused: deliveries wait until it is resumed.",

@@ -143,6 +143,7 @@ def test_health_is_the_worst_that_can_be_said(
     [
         ("failed", "gone", "disabled", "gone"),
         ("failed", "failing_for_five_days", "disabled", "failing_for_five_days"),
+        ("failed", "member_removed", "disabled", "member_removed"),
         ("paused", None, "paused", "paused"),
         ("inactive", None, "inactive", "inactive"),
     ],

@@ -119,7 +119,7 @@ def history(client: GeneratedTable) -> DeliveryHistory:
 @pytest.mark.slow
 def test_twenty_failures_among_a_million_come_in_one_page_for_at_most_fifty_read_units() -> None:
     client = GeneratedTable()
-    caller = Caller(7, frozenset(), frozenset({"webhooks"}))
+    caller = Caller(7, frozenset({"1"}), frozenset({"webhooks"}))
     page = history(client).page(caller, WEBHOOK_ID, Selection(status="failed"), TimeRange(), 100)
     assert len(page.items) == FAILED
     assert page.position is None

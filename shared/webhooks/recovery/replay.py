@@ -11,11 +11,14 @@ from typing import Protocol
 from webhooks.delivery.endpoint_state import DeliveryContext
 from webhooks.delivery.lifecycle import restarted
 from webhooks.delivery.ports import DeliveryContexts, DeliveryQueue
-from webhooks.errors import Unavailable
+from webhooks.errors import Conflict, Unavailable
 from webhooks.messages import DeliveryMessage, group_of, message_of
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
 from webhooks.models.webhook import Webhook
 from webhooks.recovery.replay_source import sendable
+
+CLAIMED_MS = 30_000  # a manual retry that has come to nothing by then may be made anew
+_AGAIN = "again:"  # in front of its time, in `writer`
 
 logger = logging.getLogger(__name__)
 
@@ -86,13 +89,36 @@ class Replayer:
         return self._store.around((letter.webhook_id, letter.delivery_id) for letter in letters)
 
     def send_again(self, record: DeliveryRecord, webhook: Webhook | None, body: str) -> DeliveryRecord:
-        """A manual retry of a delivery in any state, at once and as a new cycle. Raises Unavailable, Conflict."""
+        """A manual retry of a delivery in any state, at once and as a new cycle.
+
+        One at a time: raises Conflict while another one is under way. Raises Unavailable.
+        """
         webhook = sendable(webhook)
-        again = replace(restarted(record, self._now_ms()), revision=record.revision + 1)
-        self._queue.send([(message_of(again, group_of(webhook.owner), body), 0)])
+        now_ms = self._now_ms()
+        if _is_being_sent_again(record, now_ms):
+            raise Conflict("this delivery is just being sent again: wait for the outcome")
+        # The claim changes nothing else, so a crash behind it leaves the delivery as it was.
+        claimed = replace(record, revision=record.revision + 1, writer=f"{_AGAIN}{now_ms}")
+        (saved,) = self._store.save([(record if record.revision else None, claimed)])
+        if saved is None:
+            raise Unavailable("the delivery could not be claimed")
+        if not saved:
+            raise Conflict("this delivery has just changed, maybe because it is being sent again: look at it first")
+        again = replace(restarted(claimed, now_ms), revision=claimed.revision + 1)
+        try:
+            self._queue.send([(message_of(again, group_of(webhook.owner), body), 0)])
+        except Unavailable:
+            self._store.save([(claimed, replace(record, revision=claimed.revision + 1))])
+            raise
         logger.info("sent again", extra={"delivery_ids": [record.delivery_id]})
-        self._store.save([(record if record.revision else None, again)])
+        self._store.save([(claimed, again)])
         return again
+
+
+def _is_being_sent_again(record: DeliveryRecord, now_ms: int) -> bool:
+    """Whether a manual retry has claimed it and no outcome was written since."""
+    claimed_at = record.writer.removeprefix(_AGAIN)
+    return claimed_at != record.writer and now_ms - int(claimed_at) < CLAIMED_MS
 
 
 def _is_outstanding(letter: DeadLetter, context: DeliveryContext) -> bool:

@@ -60,8 +60,8 @@ def routes(history: DeliveryHistory, cursors: Cursors) -> Router:
         "/webhooks/<webhook_id>/deliveries/<delivery_id>/retry",
         summary="Send a delivery again, whatever became of it",
         description=(
-            "With attempts of its own; a delivered one stays delivered. 409 while the webhook is inactive or failed, "
-            "and when the payload is no longer kept."
+            "With attempts of its own; a delivered one stays delivered. 409 while it is just being sent again, while "
+            "the webhook is inactive or failed, and when the payload is no longer kept."
         ),
         status_code=202,
         tags=TAGS,

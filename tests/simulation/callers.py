@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from tests.fakes.api import Api
 from tests.fakes.functions import Services
-from tests.fakes.owners import caller
+from tests.fakes.owners import owner_of
 from tests.fakes.world import World
 from tests.simulation.engine import Engine
 from tests.simulation.ledger import Known, Ledger
@@ -171,7 +171,7 @@ class Owners:
             return
         interest = self._engine.plan.interest()
         wanted, asked = interest.request(), list[bool]()
-        webhook, who = known.webhook, caller(known.webhook.user_id)
+        webhook, who = known.webhook, owner_of(known.webhook)
 
         def work(api: Api) -> str:
             if asked:  # it may be there already
@@ -211,7 +211,7 @@ class Owners:
 
     def send_again(self, known: Known) -> None:
         """One dead letter, all of them, or all that was missed."""
-        webhook_id, who = known.webhook.webhook_id, caller(known.webhook.user_id)
+        webhook_id, who = known.webhook.webhook_id, owner_of(known.webhook)
         letters = self._ledger.letters.get(webhook_id, [])
         roll = self._rng.random()
         with suppress(Conflict, NotFound):  # delivered meanwhile, or the webhook is not active any more
@@ -228,7 +228,7 @@ class Owners:
 
     def replay(self, known: Known) -> None:
         """All dead letters of a webhook, as a job."""
-        webhook_id, who = known.webhook.webhook_id, caller(known.webhook.user_id)
+        webhook_id, who = known.webhook.webhook_id, owner_of(known.webhook)
         rate = self._rng.choice([2, 20, 100])
         job = self._client.ask(lambda api: api.dead_letters.replay_many(who, webhook_id, ReplaySelection(), rate))
         self.jobs.append(job.job_id)
@@ -236,7 +236,7 @@ class Owners:
 
     def _recover(self, known: Known) -> None:
         from_ms = self._engine.clock.ms - self._rng.randrange(5 * MINUTE, 2 * HOUR)
-        webhook_id, who = known.webhook.webhook_id, caller(known.webhook.user_id)
+        webhook_id, who = known.webhook.webhook_id, owner_of(known.webhook)
         selection = ReplaySelection(from_ms=from_ms)
         self._ledger.recovered(webhook_id, from_ms)
         job = self._client.ask(lambda api: api.recovery.start(who, webhook_id, selection, RECOVERED_RATE))

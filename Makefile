@@ -98,6 +98,10 @@ simulate-mutants: .venv/.ready ## plant faults in the delivery logic, one at a t
 chaos: .venv/.ready ## the local stack on a bad day: AWS faults, killed processes, bad receivers (EVENTS=5000, SEED=1)
 	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS))
 
+.PHONY: noisy
+noisy: .venv/.ready ## bad neighbours beside a quiet tenant on the local stack, half an hour (ARGS="--short", ARGS="recoveries --seconds 10")
+	@$(PY) -m tests.noisy $(ARGS)
+
 .PHONY: simulate-scale
 simulate-scale: .venv/.ready ## a day's outage, a month, rooms of 100,000, a dead tenant, 10,000 lives (ARGS="outage month --scale 0.1")
 	@$(PY) -m tests.simulation.scale $(ARGS)

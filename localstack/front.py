@@ -14,6 +14,9 @@ from localstack.emulator import LocalStackError
 
 MAX_LINE_BYTES = 64 * 1024  # of a request's URL: more than API Gateway takes, so that it is the service that refuses
 MAX_BODY_BYTES = 10 * 1024 * 1024  # API Gateway's own limit
+MOST_AT_ONCE = (
+    16  # requests: each is a process here, and a hundred that start at once would stand in the way of everybody
+)
 # These belong to one connection (RFC 9110, 7.6.1) or are set by whoever sends the message on.
 HOP_BY_HOP = {
     "connection",
@@ -70,7 +73,7 @@ class Front:
         self._loop.close()
 
     async def _serve(self) -> None:
-        connector = aiohttp.TCPConnector(limit=0)
+        connector = aiohttp.TCPConnector(limit=MOST_AT_ONCE)
         timeout = aiohttp.ClientTimeout(total=60)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
 
@@ -109,6 +112,8 @@ class Front:
                 skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             ) as answer:
                 content = await answer.read()
+        except TimeoutError:
+            return _problem(504, "timeout", "Timeout", "The service took too long to answer.")
         except aiohttp.ClientError as error:
             return _problem(503, "unavailable", "Unavailable", f"The emulator does not answer: {error}")
         response = web.Response(status=answer.status, reason=answer.reason, body=content)

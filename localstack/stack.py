@@ -35,6 +35,7 @@ LOCAL_PARAMETERS = {
     # two cores do not gain from more
     "SenderMaximumConcurrency": "4",
     "IngestMaximumConcurrency": "2",
+    "MaxTests": "8",
 }
 READY_TIMEOUT_SECONDS = 60
 

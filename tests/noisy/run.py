@@ -1,0 +1,54 @@
+"""A quiet tenant beside each bad neighbour, each pair on a local stack of its own: no neighbour outlives its row."""
+
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from localstack.stack import LocalStack
+from tests.noisy.neighbours import Neighbour, Street
+from tests.noisy.quiet import Quiet
+from tests.support.beside import Beside
+from tests.support.service import Service
+
+BEFOREHAND_SECONDS = 2.0  # a neighbour is at it before the first event is published
+FAREWELL_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """How long the quiet tenant lives beside each, how much each neighbour does, and how long an event may take."""
+
+    seconds: float = 60.0
+    scale: float = 1.0
+    patience_seconds: float = 120.0
+
+
+SHORT = Script(seconds=4.0, scale=0.2, patience_seconds=240.0)
+
+
+def beside(neighbour: Neighbour | None, script: Script, say: Callable[[str], None] = lambda _line: None) -> Beside:
+    """What the quiet tenant notices of a neighbour, or of nobody."""
+    with LocalStack(parameters={"RetryBaseSeconds": "1"}) as stack, Service.of(stack) as service:
+        quiet = Quiet(service, script.patience_seconds)
+        if neighbour is None:
+            return quiet.live("nobody", script.seconds)
+        street = Street(service, script.scale)
+        failures: list[str] = []
+
+        def act() -> None:
+            try:
+                neighbour.act(street)
+            except Exception:
+                failures.append(traceback.format_exc())
+
+        thread = threading.Thread(target=act, name=neighbour.name)
+        thread.start()
+        thread.join(BEFOREHAND_SECONDS)
+        try:
+            return quiet.live(neighbour.name, script.seconds)
+        finally:
+            street.over.set()
+            thread.join(FAREWELL_SECONDS)
+            for each in failures:
+                say(f"the neighbour itself failed:\n{each}")

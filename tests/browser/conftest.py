@@ -113,6 +113,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
         viewport={"width": 1280, "height": 860}, permissions=["clipboard-read", "clipboard-write"]
     )
     made.set_default_timeout(20_000)
+    made.set_default_navigation_timeout(60_000)  # the first page starts the dashboard's function
     yield made
     made.close()
 

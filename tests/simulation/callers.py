@@ -1,5 +1,6 @@
 """The platform, which publishes, and the owners of webhooks, who change them: by the API, whose calls fail too."""
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -218,13 +219,22 @@ class Owners:
             if roll < 0.4 and letters:
                 letter = self._rng.choice(letters)
                 self._client.ask(lambda api: api.dead_letters.replay(who, webhook_id, letter))
-            elif roll < 0.8 and letters:
+            elif roll < 0.6 and letters:
                 letter = self._rng.choice(letters)
                 self._client.ask(lambda api: api.deliveries.retry(who, webhook_id, letter))
+            elif roll < 0.8 and (waiting := self._waiting_in_sqs(webhook_id)):
+                delivery_id = self._rng.choice(waiting)
+                self._client.ask(lambda api: api.deliveries.retry(who, webhook_id, delivery_id))
             elif roll < 0.9:
                 self.replay(known)
             else:
                 self._recover(known)
+
+    def _waiting_in_sqs(self, webhook_id: str) -> list[str]:
+        """Deliveries whose next attempt waits in the queue."""
+        received = [each for each in self._world.messages(self._world.delivery_queue) if each.receive_count]
+        metas = [json.loads(m.attributes["meta"]["StringValue"]) for m in received if "meta" in m.attributes]
+        return [meta["d"] for meta in metas if meta["w"] == webhook_id]
 
     def replay(self, known: Known) -> None:
         """All dead letters of a webhook, as a job."""

@@ -21,6 +21,7 @@ from webhooks.models.exchange import Exchange, HttpRequest
 TIMEOUT_MS = 60_000
 CALL_MS = (1, 12)
 FAULT_RATE, STORM_RATE, REQUEST_RATE = 0.006, 0.1, 0.002
+THROTTLE_RATE = 0.9
 STORM_MS = 5 * MINUTE
 MEANS_RATE = 0.05
 SOON = 0.7  # a fault that this seed must bring about lets some of the calls pass that it could strike
@@ -50,8 +51,10 @@ class Engine:
         self.figures = Figures()
         self.start_ms = clock.ms
         self.cut_off = 0  # messages that were in hand when something went wrong around them
+        self.cut_off_of = Counter[str]()  # and how often which delivery's
         self._faulty_until_ms = clock.ms + plan.publishing_ms + 2 * HOUR
         self._storms = [clock.ms + self.rng.randrange(plan.publishing_ms) for _ in range(3)]
+        self._throttled = clock.ms + self.rng.randrange(plan.publishing_ms)
         self._wanted: defaultdict[str, list[str]] = defaultdict(list)
         for kind, place in sorted(matrix.targets(plan.seed)) if plan.faults else ():
             self._wanted[place].append(kind)
@@ -88,6 +91,9 @@ class Engine:
     def _fault(self, place: str, kinds: list[str], rate: float) -> str | None:
         if not self.is_faulty():
             return None
+        if "dynamodb" in place and 0 <= self.clock.ms - self._throttled < MINUTE and self.rng.random() < THROTTLE_RATE:
+            self.count("throttled_minute", "region")
+            return "throttled"
         wanted = self._wanted.get(place)
         if wanted and self.rng.random() < SOON:
             return wanted.pop(self.rng.randrange(len(wanted)))

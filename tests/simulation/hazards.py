@@ -45,6 +45,9 @@ HAZARDS: Mapping[str, Hazard] = {
     "event_late": Hazard(("bus",), f"{EVENTBRIDGE}: a target is tried again for up to 24 hours"),
     "event_refused": Hazard(("bus",), f"{EVENTBRIDGE}: dead-letter queue of a rule's target, and its redrive"),
     "stale_index": Hazard(("table",), "Amazon DynamoDB Developer Guide, global secondary indexes: they lag"),
+    "unreadable_message": Hazard(SQS, "a newer version, rolled back; an operator's hand; a fault of ours"),
+    "unreadable_item": Hazard(("table",), "a newer version, rolled back: a webhook's state, until it is mended"),
+    "throttled_minute": Hazard(("region",), "Amazon DynamoDB Developer Guide, throttling: a table that has to grow"),
     "storm": Hazard(("region",), "AWS Post-Event Summaries: minutes in which a good part of all calls fails"),
 }  # fmt: skip
 

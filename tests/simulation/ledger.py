@@ -142,8 +142,14 @@ class Ledger:
 
     # ---- the end
 
-    def check(self, *, max_unknown: int, jobs: Sequence[str] = ()) -> Verdict:
-        """Hold the table, the queues and the receivers' logs against what should be. `jobs` are complete."""
+    def check(
+        self, *, max_unknown: int, cut_off_of: Mapping[str, int] | None = None, jobs: Sequence[str] = ()
+    ) -> Verdict:
+        """Hold the table, the queues and the receivers' logs against what should be. `jobs` are complete.
+
+        `cut_off_of`: how often a delivery was in hand when something went wrong: no more of its attempts can be
+        unknown.
+        """
         verdict = Verdict(events=len(self.published))
         everything = self._world.deliveries()
         self._records = self._world.event_records()
@@ -160,6 +166,10 @@ class Ledger:
                 continue
             verdict.pairs += 1
             self._check_attempts(record, seen[pair], verdict)
+            unknown = sum(attempt.outcome == "unknown" for attempt in record.attempts)
+            if cut_off_of is not None and unknown > cut_off_of.get(record.delivery_id, 0):
+                at_most = cut_off_of.get(record.delivery_id, 0)
+                verdict.faults.append(f"{pair}: {unknown} unknown attempts, at most {at_most} can have been cut off")
             if record.status == "delivered":
                 verdict.delivered += 1
                 if not any(each.succeeded for each in seen[pair]):
@@ -243,7 +253,7 @@ class Ledger:
         """Events in the dead-letter queue, each with the reason why it was refused."""
         dead = self._world.ingest_dead_letter_queue.messages.values()
         bodies = [each.body for each in dead if "reason" in each.attributes and each.body.startswith('{"token"')]
-        return {event["id"] for body in bodies for event in json.loads(body)["events"]}
+        return {event["id"] for body in bodies for event in json.loads(body).get("events", ())}
 
     def _could(self, known: Known, document: Mapping[str, Any], start_ms: int, end_ms: int) -> set[str]:
         outcomes: set[str] = set()

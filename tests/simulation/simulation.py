@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.fakes.functions import COMPOSITIONS, Handler
+from tests.fakes.sqs import Message
 from tests.fakes.world import TABLE, World
 from tests.simulation.callers import Client, Owners, Platform
 from tests.simulation.engine import Engine, Figures
@@ -17,6 +18,7 @@ from tests.simulation.streams import SHARDS, Streams
 from tests.simulation.workers import Workers
 from webhooks.errors import Conflict
 from webhooks.models.exchange import Exchange, HttpRequest
+from webhooks.store.schema import STATE_SK
 
 WORKERS = {"ingest": 3, "sender": 6, "dead_letter_writer": 2, "jobs": 1}
 LONGEST_MS = 60 * DAY
@@ -81,7 +83,9 @@ class Simulation:
         completed = [job for job in self.owners.jobs if jobs[job].status == "completed"]
         repeats = sum(source.queue.repeats for source in self.world.sources.values())
         # A message that SQS shows twice looks like one whose first receiver was cut off.
-        verdict = self.ledger.check(max_unknown=self.engine.cut_off + repeats, jobs=completed)
+        verdict = self.ledger.check(
+            max_unknown=self.engine.cut_off + repeats, cut_off_of=self.engine.cut_off_of, jobs=completed
+        )
         verdict.faults += [f"lost: {job} did not come to its end" for job in unfinished]
         for queue in (self.world.ingest_queue, self.world.delivery_queue, self.world.dead_letter_queue):
             verdict.faults += [f"lost: {queue.name} dropped a message after its retention" for _ in queue.expired]
@@ -152,6 +156,8 @@ class Simulation:
             if self.clock.ms - self.engine.start_ms > LONGEST_MS:
                 raise RuntimeError(f"still busy after {LONGEST_MS // DAY} days of virtual time")
             self._redrive()
+            if self.engine.hits("unreadable_item", "table", 0.01):
+                self._spoil_a_state()
             if self._has_due():
                 handler = self._release(handler)
             elif not self.publishing and not self._busy and self._is_quiet():
@@ -193,9 +199,27 @@ class Simulation:
             (world.ingest_dead_letter_queue, world.ingest_queue),
             (world.jobs_dead_letter_queue, world.jobs_queue),
         ):
-            for message in [m for m in dead.messages.values() if "reason" not in m.attributes]:
+            for message in [m for m in dead.messages.values() if _is_ours(m)]:
                 world.send_raw(source, message.body)
                 del dead.messages[message.message_id]
+
+    def _spoil_a_state(self) -> None:
+        """As a newer version might have written it; somebody mends it within the hour. Nobody writes it meanwhile."""
+        items = self.world.dynamodb.tables[TABLE].items
+        states = [item for (_, sk), item in items.items() if sk == STATE_SK and "circuit" in item]
+        if not states:
+            return
+        item = self.engine.rng.choice(states)
+        good, spoilt = item["circuit"], {"S": "{"}
+        key = item["pk"]["S"], STATE_SK
+        items[key] = {**item, "circuit": spoilt}
+
+        def mend() -> None:
+            self.scheduler.sleep_ms(self.engine.rng.randrange(MINUTE, HOUR))
+            if items[key].get("circuit") == spoilt:
+                items[key] = {**items[key], "circuit": good}
+
+        self.scheduler.spawn("mending", mend)
 
     def _has_due(self) -> bool:
         index = self.world.dynamodb.tables[TABLE].indexes["waiting"]
@@ -224,3 +248,9 @@ class Simulation:
     async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
         """The transport port, with crash points of its own."""
         return await self.engine.send(self.world.receivers, request)
+
+
+def _is_ours(message: Message) -> bool:
+    """Whether an operator sends a dead message back: not what has its reason beside it, nor plain garbage."""
+    words = ("job_id", "events", "detail")
+    return "reason" not in message.attributes and any(word in message.body for word in words)

@@ -1,8 +1,10 @@
 """Lambda's event source mappings for SQS: several processes a function, which take batches when there are any."""
 
+import json
 import sys
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -11,6 +13,7 @@ from tests.fakes.functions import COMPOSITIONS, Handler, Services
 from tests.fakes.sqs import FakeQueue, FakeSQS, Message
 from tests.simulation.engine import Engine
 from tests.simulation.ledger import Ledger
+from webhooks.errors import PoisonMessage
 from webhooks.messages import META_ATTRIBUTE, DeliveryMessage
 
 if TYPE_CHECKING:
@@ -98,12 +101,14 @@ class Workers:
         if self._engine.clock.ms >= self._narrow_until_ms:
             queue.max_in_flight = 120_000
         try:
+            if self._engine.hits("unreadable_message", self._name, HAZARD_RATE / 4):
+                self._sqs.send_message_batch(QueueUrl=queue.url, Entries=[self._unreadable()])
             batch = self._source.take()
         except ClientError:  # OverLimit: the poller tries again
             self._engine.scheduler.sleep_ms(self._engine.rng.randrange(500, 5_000))
             return self._take()
         if batch and self._engine.hits("redriven", self._name, HAZARD_RATE / 2):
-            self._engine.cut_off += len(batch)
+            self._note(batch)
             for message in batch:  # the dead letter notes one attempt of unknown outcome for all receives
                 for delivery_id in self._deliveries([message]):
                     self._ledger.excused[delivery_id] += message.receive_count - 1
@@ -115,17 +120,32 @@ class Workers:
             self._show_soon(batch, 40_000)
         return batch
 
+    def _unreadable(self) -> dict[str, Any]:
+        rng = self._engine.rng
+        entry: dict[str, Any] = {"Id": "0", "MessageBody": rng.choice(["{", "[]", '{"token": 5}', "x" * 3_000])}
+        if rng.random() < 0.5:
+            spoilt = rng.choice(["!", "1" * 3_000, ""])
+            meta = {"d": f"dlv_{'1' * 26}{spoilt}", "w": "wh_1", "e": "e", "t": "t", "s": "s", "o": "o", "g": 1, "c": 1}
+            entry["MessageAttributes"] = {META_ATTRIBUTE: {"DataType": "String", "StringValue": json.dumps(meta)}}
+        return entry
+
     def _show_soon(self, batch: list[Message], within_ms: int) -> None:
         self._sqs.show_soon(self._source.queue, batch, self._engine.rng.randrange(1, within_ms))
         self._doubled.update(message.message_id for message in batch)
+        self._engine.cut_off_of.update(self._deliveries(batch))
+
+    def _note(self, batch: list[Message]) -> None:
+        """All of it was in hand when something went wrong around it."""
+        self._engine.cut_off += len(batch)
+        self._engine.cut_off_of.update(self._deliveries(batch))
 
     def _handle(self, handler: Handler, batch: list[Message]) -> bool:
         engine, name = self._engine, self._name
         if engine.hits("throttled_poller", name, HAZARD_RATE):
-            engine.cut_off += len(batch)  # received, and nobody was there
+            self._note(batch)  # received, and nobody was there
             return True
         if engine.hits("invoked_twice", name, HAZARD_RATE):
-            engine.cut_off += len(batch)
+            self._note(batch)
             self._doubled.update(message.message_id for message in batch)
             other, same = self._start(), [replace(message) for message in batch]
             engine.scheduler.spawn(f"{name} again", lambda: self._invoke(other, same))
@@ -137,24 +157,27 @@ class Workers:
         before = self._engine.figures.struck.total()
         alive = self._engine.alive(self._name, lambda: self._hand_over(one, batch, handles), len(batch))
         if self._engine.figures.struck.total() != before:
+            self._engine.cut_off_of.update(self._deliveries(batch))
             # one was cut off after its request, the other took the message away: nobody can know of that request
             self._ledger.excused.update(self._deliveries([m for m in batch if m.message_id in self._doubled]))
         return alive
 
     def _deliveries(self, batch: list[Message]) -> list[str]:
         metas = [(m.body, m.attributes.get(META_ATTRIBUTE)) for m in batch if self._name == "sender"]
-        return [
-            DeliveryMessage.parse(body, meta["StringValue"]).delivery_id for body, meta in metas if meta is not None
-        ]
+        found: list[str] = []
+        for body, meta in metas:
+            with suppress(PoisonMessage):
+                found.append(DeliveryMessage.parse(body, meta and meta["StringValue"]).delivery_id)
+        return found
 
     def _hand_over(self, source: EventSource, batch: list[Message], handles: dict[str, str]) -> None:
         engine, name = self._engine, self._name
         answer = source.handler(source.event(batch))
         if engine.hits("batch_answer_lost", name, HAZARD_RATE):
-            engine.cut_off += len(batch)
+            self._note(batch)
             return
         if engine.hits("partly_deleted", name, HAZARD_RATE):
-            engine.cut_off += len(batch)
+            self._note(batch)
             handles = dict(list(handles.items())[::2])
             failed = [each for each in answer.get("batchItemFailures", ()) if each["itemIdentifier"] in handles]
             answer = {"batchItemFailures": failed}

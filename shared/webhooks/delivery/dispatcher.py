@@ -14,12 +14,12 @@ from webhooks.delivery.admission import Admission, SenderPolicy
 from webhooks.delivery.classification import Classification, classify
 from webhooks.delivery.conclusion import Conclusion
 from webhooks.delivery.endpoint_state import DeliveryContext, EndpointState
-from webhooks.delivery.hand_back import MOST_COPIES, Queue, hand_back
+from webhooks.delivery.hand_back import MOST_COPIES, Queue, delay_seconds, hand_back
 from webhooks.delivery.job import Job, SendReport
 from webhooks.delivery.lifecycle import attempts_used, begin
 from webhooks.delivery.ports import Transport
-from webhooks.delivery.receive_decision import Attempted, Leave
-from webhooks.errors import Unavailable, WebhooksError
+from webhooks.delivery.receive_decision import Attempted, Leave, Postpone
+from webhooks.errors import PoisonMessage, Unavailable, WebhooksError
 from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.exchange import Exchange
 from webhooks.models.webhook import Webhook
@@ -104,7 +104,16 @@ class Sender:
         for received in batch:
             message = received.message
             if not context.readable(message.webhook_id, message.delivery_id):
-                report.set_aside(received)
+                report.unreadable += 1  # nobody can say what became of it: it is not sent
+                if (
+                    received.receive_count > 1 and message.delivery_id not in context.unreadable
+                ):  # its receives are noted
+                    base = context.records.get(message.delivery_id) or begin(message)
+                    later_ms = delay_seconds(received.receive_count, self._random()) * 1000
+                    admitted.append(Job(received, base, None, Postpone(later_ms)))
+                    continue
+                cause = PoisonMessage(f"what is stored of {message.webhook_id} cannot be read by this version")
+                report.give_back([received], cause, untouched=message.handed_back < MOST_COPIES)
                 continue
             if not context.was_read(message.webhook_id, message.delivery_id):
                 busy.append(received)

@@ -54,12 +54,6 @@ class SendReport:
         numbers = {each.name: getattr(self, each.name) for each in fields(self) if each.type is int}
         return {"again": len(self.again), **numbers}
 
-    def set_aside(self, received: Received[DeliveryMessage]) -> None:
-        """Nobody can say what became of this delivery, so it is not sent: SQS shows it again, and in the end the
-        dead-letter queue keeps it for an operator."""
-        self.unreadable += 1
-        self.again.add(received.message_id)
-
     def give_back(
         self, batch: Sequence[Received[DeliveryMessage]], cause: Exception, *, untouched: bool = False
     ) -> None:

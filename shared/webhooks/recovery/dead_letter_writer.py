@@ -102,9 +102,9 @@ class DeadLetterWriter:
         """The letter; None for what is not dead, and for what cannot become a letter, which is kept as it is."""
         message = received.message
         try:
-            if context.readable(message.webhook_id, message.delivery_id):
-                return self._letter(message, context, details)
-            reason = "what is stored of its webhook or delivery cannot be read by this version"
+            if not context.readable(message.webhook_id, message.delivery_id):
+                raise Unavailable("what is stored of its webhook or delivery cannot be read by this version")
+            return self._letter(message, context, details)
         except Unavailable as exc:
             self._put_off([received], exc, report)
             return None

@@ -34,6 +34,7 @@ LOCAL_PARAMETERS = {
     "EgressPorts": "1-65535",
     # two cores do not gain from more
     "SenderMaximumConcurrency": "4",
+    "SlowAttemptsPerTenant": "2",
     "IngestMaximumConcurrency": "2",
     "MaxTests": "8",
 }

@@ -39,6 +39,7 @@ def build(
         StateStore(table),
         SqsDeliveries(Queue(clients.hot_sqs, settings.delivery_queue_url, sleep=sleep)),
         shards=DUE_SHARDS,
+        slow_places=settings.slow_attempts_per_tenant,
         now_ms=now_ms,
         each=each,
     )

@@ -49,19 +49,24 @@ def build(
     box = KmsSecretBox(clients.kms, data_keys.load, data_keys.store_if_absent, settings.data_key_id)
     signer = RequestSigner(box, prefix=settings.header_prefix, user_agent=settings.user_agent)
     dead_letters = SqsDeliveries(Queue(clients.hot_sqs, settings.dead_letter_queue_url, sleep=sleep))
-    policy = SenderPolicy(settings.retry_base_seconds, settings.max_wait_days * DAY_MS)
-    deliveries = SqsDeliveries(Queue(clients.hot_sqs, settings.delivery_queue_url, sleep=sleep))
-    conclusion = Conclusion(
-        store,
-        states,
-        deliveries,
-        dead_letters,
-        EndpointHealth(states, WebhookDisabler(table), circuit_breaker.Policy()),
-        now_ms=now_ms,
+    policy = SenderPolicy(
+        settings.retry_base_seconds, settings.max_wait_days * DAY_MS, settings.slow_attempts_per_tenant
     )
+    deliveries = SqsDeliveries(Queue(clients.hot_sqs, settings.delivery_queue_url, sleep=sleep))
+    health = EndpointHealth(states, WebhookDisabler(table), circuit_breaker.Policy())
+    conclusion = Conclusion(store, states, deliveries, dead_letters, health, now_ms=now_ms)
     admission = Admission(states, policy, now_ms=now_ms)
     sender = Sender(
-        store, admission, transport, signer, conclusion, policy, deliveries, now_ms=now_ms, random=runtime.random
+        store,
+        admission,
+        transport,
+        signer,
+        conclusion,
+        policy,
+        deliveries,
+        health,
+        now_ms=now_ms,
+        random=runtime.random,
     )
     test_sender = TestSender(store, transport, signer, now_ms=now_ms)
     duplicates = Duplicates(table, counter_shard(runtime.random()))

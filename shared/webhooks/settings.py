@@ -78,6 +78,7 @@ class SenderSettings(EgressSettings, RetentionSettings):
     user_agent: str = "PyAirtable-Webhooks/1.0"
     max_wait_days: int = Field(default=14, ge=1, le=365)
     retry_base_seconds: float = Field(default=5, gt=0, le=3600)
+    slow_attempts_per_tenant: int = Field(default=25, ge=1)
 
 
 class ReplaySettings(RetentionSettings):
@@ -95,6 +96,7 @@ class ReleaseSettings(RetentionSettings):
 
     table_name: str
     delivery_queue_url: str
+    slow_attempts_per_tenant: int = Field(default=25, ge=1)
 
 
 class RollupSettings(RetentionSettings):

@@ -56,6 +56,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """The loop's time is the clock's."""
         return self._virtual_clock.ms / 1000
 
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> "asyncio.Future[Any]":
+        """There are no other threads: the work is done at once."""
+        future = self.create_future()
+        future.set_result(func(*args))
+        return future
+
     def abandon(self) -> None:
         """What is under way stops where it is, as in a process that is killed."""
         tasks = asyncio.all_tasks(self)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from webhooks.delivery import circuit_breaker, rate_limit
+from webhooks.delivery import bulkhead, circuit_breaker, rate_limit
 from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.delivery.job import Job
 from webhooks.delivery.lifecycle import AttemptPolicy, is_early_by, is_expired, standing
@@ -24,6 +24,7 @@ class SenderPolicy:
 
     retry_base_seconds: float
     max_age_ms: int
+    slow_places: int = 25  # attempts at one owner's slow receivers at once
 
     def attempts(self, webhook: Webhook | None) -> AttemptPolicy:
         """How long a webhook's deliveries are tried."""
@@ -49,7 +50,11 @@ class Admission:
         if gate.kind == "probe":
             gate, waiting = self._probe(webhook, state, waiting, now_ms)
         elif gate.kind == "open":
-            gate, waiting = self._reserve(webhook, state, waiting, now_ms)
+            going = waiting
+            gate, waiting = self._reserve(webhook, state, going, now_ms)
+            if state.latency_ms:
+                late = set(map(id, waiting))
+                self._pace(webhook, state, [job for job in going if id(job) not in late], now_ms)
         if waiting:
             self._park(waiting, webhook.webhook_id, state, gate, now_ms)
 
@@ -77,8 +82,7 @@ class Admission:
         self, webhook: Webhook, state: EndpointState, waiting: Sequence[Job], now_ms: int
     ) -> tuple[SendGate, Sequence[Job]]:
         """Take places in the webhook's rate for the whole batch at once; returns who has to wait, and until when."""
-        # A place that release reserved is for one attempt: the retry of that message takes one of its own.
-        wanting = [job for job in waiting if not (job.message.reserved and job.received.receive_count == 1)]
+        wanting = [job for job in waiting if not _is_reserved(job)]
         if webhook.rate_limit_rps is None or not wanting:
             return SendGate("open"), ()
         tat_ms = state.rate_tat_ms
@@ -95,6 +99,22 @@ class Admission:
             tat_ms = self._states.get(webhook.webhook_id).rate_tat_ms
         return SendGate("room", "rate_limited", wake_at_ms), wanting
 
+    def _pace(self, webhook: Webhook, state: EndpointState, going: Sequence[Job], now_ms: int) -> None:
+        """Take places among those of the owner's slow receivers; who gets none waits."""
+        wanting = [job for job in going if not _is_reserved(job)]
+        granted, wake_at_ms = 0, now_ms
+        for _ in range(RACES if wanting else 0):
+            tat_ms = self._states.pace(webhook.owner)
+            reservation = bulkhead.reserve(
+                tat_ms, len(wanting), latency_ms=state.latency_ms, places=self._policy.slow_places, now_ms=now_ms
+            )
+            wake_at_ms = reservation.retry_at_ms
+            if not reservation.granted or self._states.save_pace(webhook.owner, tat_ms, reservation.tat_ms):
+                granted = reservation.granted
+                break
+        if late := wanting[granted:]:
+            self._park(late, webhook.webhook_id, state, SendGate("room", "slow_receivers", wake_at_ms), now_ms)
+
     def _park(self, jobs: Sequence[Job], webhook_id: str, state: EndpointState, gate: SendGate, now_ms: int) -> None:
         # The wake-up comes first: a crash in between leaves one too many, never a room that nobody looks into.
         planned = state.wake_at_ms is not None and state.wake_at_ms <= gate.wake_at_ms
@@ -102,3 +122,8 @@ class Admission:
             self._states.wake(webhook_id, gate.wake_at_ms, now_ms)
         for job in jobs:
             job.decision = Park(Waiting("room", gate.wake_at_ms, gate.reason))
+
+
+def _is_reserved(job: Job) -> bool:
+    """A place that release reserved is for one attempt: the retry of that message takes one of its own."""
+    return job.message.reserved and job.received.receive_count == 1

@@ -193,6 +193,7 @@ def _tally(group: Sequence[tuple[Job, Attempted]], now_ms: int) -> Tally:
     outcomes = [
         AttemptOutcome(
             succeeded=decision.classification.kind == "delivered",
+            took_ms=decision.exchange.duration_ms,
             overloaded=decision.classification.overloaded,
             too_many=decision.exchange.status_code == 429,
             asked_ms=retry.retry_after_ms(decision.exchange.retry_after, now_ms),

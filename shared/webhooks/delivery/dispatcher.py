@@ -6,13 +6,15 @@ recorded outcome; only what we could not do ourselves sends a message back to th
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from webhooks.delivery import retry
 from webhooks.delivery.admission import Admission, SenderPolicy
+from webhooks.delivery.bulkhead import SLOW_MS
 from webhooks.delivery.classification import Classification, classify
 from webhooks.delivery.conclusion import Conclusion
+from webhooks.delivery.endpoint_health import EndpointHealth
 from webhooks.delivery.endpoint_state import DeliveryContext, EndpointState
 from webhooks.delivery.hand_back import MOST_COPIES, Queue, delay_seconds, hand_back
 from webhooks.delivery.job import Job, SendReport
@@ -50,6 +52,7 @@ class Sender:
         conclusion: Conclusion,
         policy: SenderPolicy,
         queue: Queue,
+        health: EndpointHealth,
         *,
         now_ms: Callable[[], int],
         random: Callable[[], float],
@@ -61,6 +64,7 @@ class Sender:
         self._conclusion = conclusion
         self._policy = policy
         self._queue = queue
+        self._health = health
         self._now_ms = now_ms
         self._random = random
 
@@ -78,9 +82,7 @@ class Sender:
             report.give_back(batch, exc, untouched=True)
             return
         jobs = self._prepare(batch, context, report)
-        await asyncio.gather(
-            *(self._send(job, job.webhook, report) for job in self._in_time(jobs, deadline_ms, report) if job.webhook)
-        )
+        await self._send_all(self._in_time(jobs, deadline_ms, report), context, report)
         self._conclusion.conclude([job for job in jobs if job.decision is not None], context.states, report)
 
     def _in_time(self, jobs: Sequence[Job], deadline_ms: int, report: SendReport) -> list[Job]:
@@ -138,6 +140,27 @@ class Sender:
                 for job in group:
                     report.give_back([job.received], exc, untouched=job.message.handed_back < MOST_COPIES)
         return admitted
+
+    async def _send_all(self, jobs: Sequence[Job], context: DeliveryContext, report: SendReport) -> None:
+        """All attempts at once. Webhooks whose attempts take long are noted while they do: others' batches begin."""
+        under_way = {
+            asyncio.create_task(self._send(job, job.webhook, report)): job.webhook for job in jobs if job.webhook
+        }
+        if not under_way:
+            return
+        _, slow = await asyncio.wait(under_way, timeout=SLOW_MS / 1000)
+        if slow:
+            webhooks = {under_way[task].webhook_id: under_way[task] for task in slow}
+            await asyncio.to_thread(self._note_slow, list(webhooks.values()), context.states)
+        for task in under_way:
+            await task
+
+    def _note_slow(self, webhooks: Sequence[Webhook], states: Mapping[str, EndpointState]) -> None:
+        for webhook in webhooks:
+            try:
+                self._health.note_slow(webhook, states[webhook.webhook_id])
+            except Unavailable as exc:
+                logger.warning("webhook %s is not noted as slow: %s", webhook.webhook_id, exc)
 
     async def _send(self, job: Job, webhook: Webhook, report: SendReport) -> None:
         now_ms = self._now_ms()

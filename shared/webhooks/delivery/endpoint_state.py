@@ -19,6 +19,7 @@ class EndpointState:
     rate_tat_ms: int | None = None
     wake_at_ms: int | None = None
     touched_at_ms: int = 0  # when something was last put in the room
+    latency_ms: int = 0  # what attempts take where that is slow, 0 elsewhere
     silent: bool = False  # the circuit and slow-down are as operational events alone left them: nobody is told
 
 

@@ -33,6 +33,14 @@ class EndpointStates(Protocol):
         """False when somebody was faster."""
         ...
 
+    def pace(self, owner: str) -> int | None:
+        """Until when the places of an owner's slow receivers are given away, as `bulkhead.reserve` takes it."""
+        ...
+
+    def save_pace(self, owner: str, before_tat_ms: int | None, tat_ms: int) -> bool:
+        """False when somebody was faster."""
+        ...
+
     def wake(self, webhook_id: str, at_ms: int, now_ms: int) -> None:
         """Have release look at the webhook's waiting room at that time."""
         ...

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from webhooks.delivery import rate_limit
+from webhooks.delivery import bulkhead, rate_limit
 from webhooks.delivery.endpoint_state import DeliveryContext, EndpointState
 from webhooks.delivery.lifecycle import released
 from webhooks.delivery.ports import DeliveryContexts, DeliveryQueue, EndpointStates
@@ -97,6 +97,7 @@ class Release:
         queue: DeliveryQueue,
         *,
         shards: int,
+        slow_places: int = 25,
         now_ms: Callable[[], int],
         each: Mapper = map,
     ) -> None:
@@ -104,6 +105,7 @@ class Release:
         self._states = states
         self._queue = queue
         self._shards = shards
+        self._slow_places = slow_places
         self._now_ms = now_ms
         self._each = each
 
@@ -180,8 +182,12 @@ class Release:
         if gate.kind == "open" and now_ms < state.gentle_until_ms:
             limit = GENTLE_PER_MINUTE
         rate = webhook.rate_limit_rps if webhook is not None and gate.kind == "open" else None
-        if rate is not None:
-            limit = min(limit, max(1, int(rate * PERIOD_MS / 1000)))
+        pace = None
+        if state.latency_ms and gate.kind == "open":
+            pace = bulkhead.pace(state.latency_ms, self._slow_places)
+        slowest = min((each for each in (rate, pace) if each is not None), default=None)
+        if slowest is not None:
+            limit = min(limit, max(1, int(slowest * PERIOD_MS / 1000)))
         ids = self._store.in_room(webhook_id, limit)
         if not ids:
             if now_ms - state.touched_at_ms > FORGET_AFTER_MS:
@@ -196,11 +202,16 @@ class Release:
             waiting = waiting[:limit]
         report.unreadable += sum(not context.readable(w, d) for w, d in ids)
         granted = len(waiting)
-        if rate is None:
+        if slowest is None:
             report.from_rooms += self._send(waiting, context, [0] * len(waiting), report)
         else:
-            granted, first_in_seconds = self._reserve(webhook_id, state, len(waiting), rate)
-            delays = [int(first_in_seconds + position / rate) for position in range(granted)]
+            first_in_seconds = 0.0
+            if rate is not None:
+                granted, first_in_seconds = self._reserve(webhook_id, state, granted, rate)
+            if pace is not None and webhook is not None:
+                granted, in_seconds = self._pace(webhook.owner, state, granted)
+                first_in_seconds = max(first_in_seconds, in_seconds)
+            delays = [int(first_in_seconds + position / slowest) for position in range(granted)]
             report.from_rooms += self._send(waiting[:granted], context, delays, report, reserved=True)
         if waiting and limit == CHUNK and len(ids) == CHUNK and granted == len(waiting):
             return True
@@ -228,6 +239,24 @@ class Release:
             if self._states.save_rate(webhook_id, tat_ms, reservation.tat_ms):
                 return reservation.granted, max(0, (tat_ms or 0) - now_ms) / 1000
             tat_ms = self._states.get(webhook_id).rate_tat_ms
+        return 0, 0.0
+
+    def _pace(self, owner: str, state: EndpointState, wanted: int) -> tuple[int, float]:
+        """Places among those of the owner's slow receivers, and in how many seconds the first of them is."""
+        for _ in range(RACES if wanted else 0):
+            now_ms, tat_ms = self._now_ms(), self._states.pace(owner)
+            reservation = bulkhead.reserve(
+                tat_ms,
+                wanted,
+                latency_ms=state.latency_ms,
+                places=self._slow_places,
+                now_ms=now_ms,
+                ahead_ms=PERIOD_MS,
+            )
+            if not reservation.granted:
+                break
+            if self._states.save_pace(owner, tat_ms, reservation.tat_ms):
+                return reservation.granted, max(0, (tat_ms or 0) - now_ms - state.latency_ms) / 1000
         return 0, 0.0
 
     def _send(

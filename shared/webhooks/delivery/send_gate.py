@@ -8,7 +8,7 @@ from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.models.webhook import Webhook
 
 PAUSED_POLL_MS = 15 * 60_000  # resuming wakes the room at once; this is the net below that
-SLOW_MS = 10_000
+SLOWED_MS = 10_000
 GENTLE_MS = 5 * 60_000
 GENTLE_PER_MINUTE = 60
 

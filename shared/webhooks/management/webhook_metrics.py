@@ -39,6 +39,7 @@ EXPLANATIONS: Mapping[str, str] = {
     "most_attempts_fail": "More than half of the attempts of the last two hours failed.",
     "some_attempts_fail": "More than 5 % of the attempts of the last two hours failed.",
     "slowed_down": "The receiver is overloaded or asked to wait, so deliveries go out slowly.",
+    "slow_receiver": "The receiver takes more than 1 s to answer, so only some attempts are under way at once.",
     "dead_letters": "Deliveries were given up within the last two hours.",
     "backlog": "Deliveries wait for their turn.",
 }
@@ -197,6 +198,8 @@ def health_of(
         return "failing", "most_attempts_fail"
     if state.slow_until_ms > now_ms:
         return "degraded", "slowed_down"
+    if state.latency_ms:
+        return "degraded", "slow_receiver"
     if rate is not None and rate < DEGRADED_BELOW:
         return "degraded", "some_attempts_fail"
     if recent.dead_letters:

@@ -24,6 +24,7 @@
 | counted records    | counted#2 seconds    | counted           |                             |                   |
 | tenant's amounts   | tenant|owner         | amount            |                             |                   |
 | what is under way  | slots|owner          | kind of it        |                             |                   |
+| tenant's pace      | tenant|owner         | pace              |                             |                   |
 | tenant's requests  | requests|owner       | 10 seconds        |                             |                   |
 
 All three indexes are sparse and hold keys only: what is delivered at the first try is written once, at one write unit,
@@ -61,6 +62,7 @@ COUNTERS_PK = "count#service"
 CIRCUITS_PK = "count#circuits"
 COUNTED_SK = "counted"
 AMOUNT_SK = "amount"
+PACE_SK = "pace"
 FILTER_BYTES, FILTER_SEARCHES = "#filter_bytes", "#filter_searches"  # beside patterns, none of which begins so
 TAKEN = "taken"
 SLOT_PREFIX = "slot_"  # and its number

@@ -13,6 +13,7 @@ from webhooks.store.attributes import number, read_int, read_text, text
 from webhooks.store.dynamo import DynamoTable, Item, Key, read_all
 
 _RACES = 5
+_PACE_KEPT_SECONDS = 3600
 _NONE = EndpointState()
 
 
@@ -35,6 +36,7 @@ def state_of(item: Item | None) -> EndpointState:
         rate_tat_ms=read_int(item, "rate_tat") if "rate_tat" in item else None,
         wake_at_ms=int(wake.partition("|")[0]) if wake else None,
         touched_at_ms=read_int(item, "touched_at"),
+        latency_ms=read_int(item, "latency"),
         silent=item.get("silent", {}).get("BOOL", False),
     )
 
@@ -71,12 +73,13 @@ class StateStore:
         """Write circuit and slow-down, if they are still as in `before`."""
         return self._table.update(
             state_key(webhook_id),
-            "SET #c = :c, slow_until = :s, gentle_until = :g, silent = :q, #r = :n",
+            "SET #c = :c, slow_until = :s, gentle_until = :g, latency = :l, silent = :q, #r = :n",
             names={"#c": "circuit", "#r": "revision"},
             values={
                 ":c": text(_circuit_text(after.circuit)),
                 ":s": number(after.slow_until_ms),
                 ":g": number(after.gentle_until_ms),
+                ":l": number(after.latency_ms),
                 ":q": {"BOOL": after.silent},
                 ":n": number(before.revision + 1),
                 **({":r": number(before.revision)} if before.revision else {}),
@@ -91,6 +94,21 @@ class StateStore:
             values[":b"] = number(before_tat_ms)
         condition = "attribute_not_exists(rate_tat)" if before_tat_ms is None else "rate_tat = :b"
         return self._table.update(state_key(webhook_id), "SET rate_tat = :t", values=values, condition=condition)
+
+    def pace(self, owner: str) -> int | None:
+        """Until when the places of an owner's slow receivers are given away. Consistent. Raises Unavailable."""
+        item = self._table.get_many([_pace_key(owner)]).get(_pace_key(owner))
+        return None if item is None else read_int(item, "tat")
+
+    def save_pace(self, owner: str, before_tat_ms: int | None, tat_ms: int) -> bool:
+        """Give away some more, if nobody did in between. Collected once it says nothing any more."""
+        values = {":t": number(tat_ms), ":e": number(tat_ms // 1000 + _PACE_KEPT_SECONDS)}
+        if before_tat_ms is not None:
+            values[":b"] = number(before_tat_ms)
+        condition = "attribute_not_exists(tat)" if before_tat_ms is None else "tat = :b"
+        return self._table.update(
+            _pace_key(owner), f"SET tat = :t, {schema.EXPIRES_AT} = :e", values=values, condition=condition
+        )
 
     def wake(self, webhook_id: str, at_ms: int, now_ms: int) -> None:
         """Have release look at the webhook's waiting room at `at_ms`, and not forget it before the room is empty.
@@ -133,6 +151,10 @@ class StateStore:
             values=_unchanged(webhook_id, before),
             condition=f"{schema.WAITING_AT} = :w AND touched_at = :t",
         )
+
+
+def _pace_key(owner: str) -> Key:
+    return schema.tenant_pk(owner), schema.PACE_SK
 
 
 def _wake_values(webhook_id: str, at_ms: int) -> Mapping[str, Item]:

@@ -119,6 +119,10 @@ def test_health_is_written_only_from_the_revision_that_was_read(table: DynamoTab
 
 def test_of_two_that_read_the_same_rate_one_gets_its_places(table: DynamoTable) -> None:
     states = StateStore(table)
+    assert states.pace("7") is None
+    assert [states.save_pace("7", None, tat) for tat in (100, 200)] == [True, False]
+    assert [states.save_pace("7", 100, tat) for tat in (300, 400)] == [True, False]
+    assert (states.pace("7"), states.pace("8")) == (300, None)
     assert [states.save_rate(WEBHOOK, None, tat) for tat in (100, 200)] == [True, False]
     assert [states.save_rate(WEBHOOK, 100, tat) for tat in (300, 400)] == [True, False]
     assert not states.save_rate(WEBHOOK, 200, 500)

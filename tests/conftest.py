@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 
+import hypothesis
 import pytest
 
 for name in [name for name in os.environ if name.startswith("AWS_") and name != "AWS_CA_BUNDLE"]:
@@ -15,6 +16,10 @@ os.environ.update(
     AWS_SHARED_CREDENTIALS_FILE=os.devnull,
     AWS_EC2_METADATA_DISABLED="true",
 )
+
+# How long an example takes says more of the machine's load than of the code.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 Figure = Callable[[str], None]
 FIGURE = "figure"

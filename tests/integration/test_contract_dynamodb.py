@@ -326,7 +326,7 @@ def test_every_state_of_a_delivery_survives_the_table(table: DynamoTable) -> Non
     assert store.save([(None, first)]) == [True]
     ids = [(first.webhook_id, first.delivery_id)]
     assert store.get(ids)[first.delivery_id] == first
-    room = record(revision=2, generation=3, waiting=Waiting("room", NOW, "a|b"), body=b"x", cycle_started_at_ms=NOW + 5)
+    room = record(revision=2, generation=3, waiting=Waiting("room", NOW, "a_b"), body=b"x", cycle_started_at_ms=NOW + 5)
     assert store.save([(first, room)]) == [True]
     assert store.get(ids)[first.delivery_id] == room
     done = record(revision=3, generation=3, status="delivered", response=b"\x00r", cycle_started_at_ms=NOW + 5)

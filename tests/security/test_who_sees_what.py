@@ -146,7 +146,7 @@ def _estate(client: ApiClient) -> dict[str, str]:
     letter = DeadLetter(dead.delivery_id, webhook_id, "1", dead.event_id, dead.event_type, scope, 1,
                         "failed", "gone", 1, 410, None, NOW, body, cause="gone")  # fmt: skip
     event = EventRecord(
-        record.event_id, scope, 0, "t", "record.created", None, int(WORKSPACE), NOW, body, (webhook_id,)
+        record.event_id, scope, 0, "t", "record.created", None, int(WORKSPACE), NOW, body, queued=(webhook_id,)
     )
     job = ReplayJob(new_id("rpl", NOW), webhook_id, "1", ReplaySelection(), 10, NOW, NOW)
     client.history.add(record, dead, letter)

@@ -11,6 +11,10 @@ DEFINITION = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSeconda
 
 
 def create_table(client: "DynamoDBClient", name: str = "webhooks") -> None:
-    """With its keys and its indexes; without its stream, expiry and protection."""
-    table = read_template().properties("Table")
-    client.create_table(TableName=name, **{part: table[part] for part in DEFINITION})
+    """With its keys and its indexes; without its stream, expiry, protection and ceilings."""
+    table = {part: value for part, value in read_template().properties("Table").items() if part in DEFINITION}
+    table["GlobalSecondaryIndexes"] = [
+        {part: value for part, value in index.items() if part != "OnDemandThroughput"}
+        for index in table["GlobalSecondaryIndexes"]
+    ]
+    client.create_table(TableName=name, **table)

@@ -99,8 +99,7 @@ class ReplayJobs:
         # After a crash between marking and the checkpoint, this page's letters are already marked as ours.
         ours = sum(1 for letter in chosen if letter.processed_by == job.job_id)
         job = replace(job, replayed=job.replayed + sent + ours, skipped=job.skipped + len(fresh) - sent)
-        # a count that ended at COUNTED is overtaken
-        job = replace(job, total=max(job.total or 0, job.replayed + job.skipped))
+        job = replace(job, total=max(job.total or 0, job.replayed))  # a count that ended at COUNTED is overtaken
         if after is not None:
             return replace(job, after=after), sent
         if job.shard + 1 < parts_of(job):

@@ -151,16 +151,20 @@ class Sender:
         _, slow = await asyncio.wait(under_way, timeout=SLOW_MS / 1000)
         if slow:
             webhooks = {under_way[task].webhook_id: under_way[task] for task in slow}
-            await asyncio.to_thread(self._note_slow, list(webhooks.values()), context.states)
+            # Beside the attempts, and nobody waits for it: what hangs here may cost no outcome its recording.
+            asyncio.get_running_loop().run_in_executor(None, self._note_slow, [*webhooks.values()], context.states)
         for task in under_way:
             await task
 
     def _note_slow(self, webhooks: Sequence[Webhook], states: Mapping[str, EndpointState]) -> None:
         for webhook in webhooks:
             try:
-                self._health.note_slow(webhook, states[webhook.webhook_id])
+                self._health.note_slow(webhook, states.get(webhook.webhook_id, EndpointState()))
             except Unavailable as exc:
-                logger.warning("webhook %s is not noted as slow: %s", webhook.webhook_id, exc)
+                logger.warning("webhook %s and those after it are not noted as slow: %s", webhook.webhook_id, exc)
+                return
+            except Exception:  # it is advice: a fault of ours may cost no attempt anything
+                logger.exception("webhook %s is not noted as slow", webhook.webhook_id)
 
     async def _send(self, job: Job, webhook: Webhook, report: SendReport) -> None:
         now_ms = self._now_ms()

@@ -120,6 +120,18 @@ def test_a_webhook_that_is_quick_again_is_held_back_no_more() -> None:
     assert state.wake_at_ms <= world.clock.ms
 
 
+@pytest.mark.parametrize("fault", ["no_connection", "throttled", "access_denied", "internal_error"])
+def test_an_attempt_is_recorded_though_its_webhook_cannot_be_noted_as_slow(fault: str) -> None:
+    world = World(plan=lambda call: fault if call == "dynamodb.update_item" and world.clock.ms < ends_ms else None)
+    ends_ms = world.clock.ms + 60_000
+    webhook = world.owners.register("one")
+    world.receivers.script(webhook.url, [Answer(latency_ms=10_000)])
+    world.publish(event("e1"), event("e2"))
+    world.work("ingest", "sender")
+    assert [record.status for record in world.deliveries()] == ["delivered"] * 2
+    assert len(world.receivers.log) == 2
+
+
 def test_an_owner_s_slow_webhooks_share_its_places() -> None:
     world, webhooks = slow_world("one", "two", latency_ms=10_000)
     world.publish(*events(40))

@@ -1,6 +1,9 @@
 """A tenant whose receivers are slow holds so many attempts at once, and one whose are quick pays nothing for it."""
 
+import asyncio
+import threading
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +16,13 @@ from tests.fakes.world import TABLE, World, event, events
 from tests.simulation.scale.fleet import SECOND, Fleet
 from tests.simulation.scale.tenants import Tenants, percentile
 from webhooks.delivery import bulkhead
+from webhooks.delivery.admission import SenderPolicy
 from webhooks.delivery.bulkhead import SLOW_MS
-from webhooks.delivery.endpoint_state import EndpointState
+from webhooks.delivery.dispatcher import Sender
+from webhooks.delivery.endpoint_state import DeliveryContext, EndpointState
+from webhooks.ids import new_id
+from webhooks.messages import DeliveryMessage, Received
+from webhooks.models.exchange import Exchange
 from webhooks.models.webhook import Webhook
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.states import StateStore
@@ -130,6 +138,38 @@ def test_an_attempt_is_recorded_though_its_webhook_cannot_be_noted_as_slow(fault
     world.work("ingest", "sender")
     assert [record.status for record in world.deliveries()] == ["delivered"] * 2
     assert len(world.receivers.log) == 2
+
+
+async def test_nobody_waits_for_a_note_that_hangs() -> None:
+    webhook = World().owners.register("one")
+    message = DeliveryMessage(new_id("dlv", NOW), webhook.webhook_id, "e1", "record.created", "ws:1", "g", "{}", NOW)
+    noted, ends = threading.Event(), threading.Event()
+    concluded: list[object] = []
+    overdue: list[bool] = []
+
+    async def send(_request: object, _pool: str) -> Exchange:
+        assert await asyncio.to_thread(noted.wait, 30)
+        return Exchange(NOW, 1_500, 200)
+
+    def note_slow(_webhook: Webhook, _state: EndpointState) -> None:
+        noted.set()
+        overdue.append(not ends.wait(10))
+
+    parts: dict[str, Any] = {
+        "store": SimpleNamespace(load=lambda _messages: DeliveryContext({webhook.webhook_id: webhook}, {}, {})),
+        "admission": SimpleNamespace(admit=lambda _group, _state: None),
+        "transport": SimpleNamespace(send=send),
+        "signer": SimpleNamespace(request=lambda *_, **__: None),
+        "conclusion": SimpleNamespace(conclude=lambda jobs, _states, _report: concluded.extend(jobs)),
+        "health": SimpleNamespace(note_slow=note_slow),
+        "queue": None,
+    }
+    sender = Sender(**parts, policy=SenderPolicy(5, 1), now_ms=lambda: NOW, random=lambda: 0.5)
+    try:
+        await sender.deliver([Received(message, "m1", "r1", 1, NOW)], NOW + 60_000)
+        assert (len(concluded), overdue) == (1, [])
+    finally:
+        ends.set()
 
 
 def test_an_owner_s_slow_webhooks_share_its_places() -> None:

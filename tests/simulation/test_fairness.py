@@ -77,7 +77,9 @@ def test_every_message_has_the_group_of_the_tenant_it_is_for(figure: Figure) -> 
             assert group == message.group == group_of(owner_of[message.webhook_id])
         elif queue == "ingest" and "detail-type" not in entry["MessageBody"] and entry["MessageBody"] != "garbage":
             assert group == group_of("ws:1")
-        else:  # EventBridge gives none that depends on the event; jobs and what is refused are nobody's backlog
+        elif queue == "jobs":
+            assert group in (group_of("1"), group_of("3"))
+        else:  # EventBridge gives none that depends on the event; what is refused is nobody's backlog
             assert group is None
     assert {record.status for record in world.deliveries()} == {"delivered"}
     assert ways["ingest"] >= 3  # the API's, and two pages of a fan-out that go on
@@ -86,11 +88,12 @@ def test_every_message_has_the_group_of_the_tenant_it_is_for(figure: Figure) -> 
 
 @pytest.mark.parametrize("source", [EventSource, FairQueueModel])
 def test_quiet_tenants_beside_one_at_nine_tenths_of_the_load(source: type[EventSource], figure: Figure) -> None:
-    """The load is a quarter more than ten senders can do, so a backlog grows for 40 seconds."""
-    fleet = Fleet(seed=41, sender=10, ingest=20)
+    """The load is a quarter more than nine senders can do, so a backlog grows for 40 seconds. Receivers take a little
+    less than what makes them slow ones, which would wait in rooms of their own."""
+    fleet = Fleet(seed=41, sender=9, ingest=20)
     world = fleet.world
     tenants = Tenants(fleet, 7, seed=41)
-    tenants.register({tenant: lambda _now, _count: Answer(200, latency_ms=1_000) for tenant in range(7)})
+    tenants.register({tenant: lambda _now, _count: Answer(200, latency_ms=900) for tenant in range(7)})
     old = world.sources["sender"]
     world.sources["sender"] = source(old.sqs, old.queue, old.handler, old.batch_size)
 

@@ -197,7 +197,9 @@ def _announced(prometheus: Prometheus, published: int) -> int:
 
 def test_every_query_of_grafana_returns_data(prometheus: Prometheus) -> None:
     def without_data() -> list[str]:
-        return [f"{title}: {query}" for title, query in queries() if not prometheus.query(query)]
+        # How the API did is known from API Gateway's metrics, which only AWS has.
+        asked = [(title, query) for title, query in queries() if "webhooks:unavailable" not in query]
+        return [f"{title}: {query}" for title, query in asked if not prometheus.query(query)]
 
     eventually(without_data, lambda missing: not missing, timeout=60, every=1)  # growth takes two scrapes
 

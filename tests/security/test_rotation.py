@@ -15,9 +15,9 @@ def test_every_delivery_verifies_with_a_secret_of_its_time(service: Service, fig
     user, path = service.user(), service.path()
     webhook = user.register(service.receiver.url(path))
     secrets = [webhook["secret"]]
-    for _ in range(ROTATIONS):
+    for number in range(ROTATIONS):
         service.put_events([event(user_id=user.user_id) for _ in range(EVENTS // ROTATIONS // 2)])
-        rotated = user.post(f"/webhooks/{webhook['id']}/regenerate-secret", {"overlap_hours": 1})
+        rotated = user.post(f"/webhooks/{webhook['id']}/regenerate-secret", {"overlap_hours": number % 2})
         secrets.append(rotated.json()["secret"])
         service.put_events([event(user_id=user.user_id) for _ in range(EVENTS // ROTATIONS // 2)])
     arrived = service.receiver.wait_for(path, EVENTS, 60)
@@ -27,9 +27,10 @@ def test_every_delivery_verifies_with_a_secret_of_its_time(service: Service, fig
         good = {number for number, secret in enumerate(secrets) if _verifies(secret, request.body, headers)}
         signatures = len(headers["webhook-signature"].split())
         assert len(good) == signatures, "each signature is by a secret that was given out"
-        assert good in [{0}, *({a, b} for a, b in itertools.pairwise(range(len(secrets))))], "neighbours alone"
+        numbers = range(len(secrets))
+        assert good in [*({number} for number in numbers), *({a, b} for a, b in itertools.pairwise(numbers))]
         overlapping += signatures == 2
-    assert overlapping >= EVENTS // 2
+    assert overlapping >= EVENTS // 4
     figure(f"rotation: {len(arrived)} deliveries over {ROTATIONS} rotations: 0 that a receiver could not verify")
 
 

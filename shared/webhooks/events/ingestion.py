@@ -9,27 +9,30 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol, cast, get_args
+from typing import Any, Literal, Protocol
 
 from webhooks.delivery.hand_back import delay_seconds
 from webhooks.delivery.ports import DeliveryQueue
 from webhooks.errors import Invalid, PoisonMessage, TooLarge, Unavailable
 from webhooks.event_types import OPERATIONAL_EVENT_TYPES
-from webhooks.events.validation import MAX_EVENTS, check_id, normalise
-from webhooks.ids import EVENT_ID, TAKEN, delivery_id, derived_id
+from webhooks.events.ingest_messages import (
+    continuation_of,
+    document_of,
+    envelope_of,
+    former_ids_of,
+    message_of_one,
+    publisher_of,
+)
+from webhooks.events.validation import check_id, normalise
+from webhooks.ids import TAKEN, delivery_id, derived_id
 from webhooks.matching.route_cache import RouteCache, RouteSet, Versions
 from webhooks.messages import DeliveryMessage, Received, group_of
-from webhooks.models.event import Event, EventRecord, Publisher
-from webhooks.payload import MAX_EVENT_BYTES, dumps, loads, parse_json, serialise, serialise_noting_numbers
-from webhooks.times import parse_rfc3339
+from webhooks.models.event import Event, EventRecord
+from webhooks.payload import MAX_EVENT_BYTES, loads, serialise, serialise_noting_numbers
 
 PAGE = 500  # webhooks a page of one event's fan-out
-MAX_MESSAGE_BYTES = 1024 * 1024  # SQS takes no more
-MAX_TOKEN = 256  # ours have 40 characters, EventBridge's ids 36
 CALL_MS = 10_000  # a call to AWS ends by then
 RECORDING_MS = 15_000  # what recording and sending what is decided takes at worst
-DAY_MS = 86_400_000
-MAX_MESSAGE_DEPTH = 36  # an event's own 32 and the envelope around it
 # CPU of matching one event. What takes longer at first is matched again alone, when those beside it are on their way.
 FIRST_SECONDS = 0.1
 ALONE_SECONDS = 0.6
@@ -232,7 +235,7 @@ class Ingestion:
     def _read(self, message: Received[str], report: IngestReport) -> list[_Pending]:
         try:
             try:
-                document = _document(message.message)
+                document = document_of(message.message)
                 if "continue" in document:
                     return self._read_continuation(document["continue"], message)
                 return self._read_events(document, message, report)
@@ -246,9 +249,9 @@ class Ingestion:
         return []
 
     def _read_events(self, document: Mapping[str, Any], message: Received[str], report: IngestReport) -> list[_Pending]:
-        token, raws, made_ms = _envelope(document, message)
-        publisher = _publisher(document)
-        former_ids = _former_ids(document, len(raws))
+        token, raws, made_ms = envelope_of(document, message)
+        publisher = publisher_of(document)
+        former_ids = former_ids_of(document, len(raws))
         timestamp = datetime.fromtimestamp(made_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         pending: list[_Pending] = []
         for position, (raw, former_id) in enumerate(zip(raws, former_ids, strict=True)):
@@ -261,7 +264,7 @@ class Ingestion:
                 if len(body) > MAX_EVENT_BYTES:
                     raise TooLarge(f"the event is {len(body)} bytes, at most {MAX_EVENT_BYTES} are taken")
             except (Invalid, TooLarge) as exc:
-                self._refuse(_alone(f"{token}.{position}", publisher, raw), exc, report)
+                self._refuse(message_of_one(f"{token}.{position}", publisher, raw), exc, report)
                 continue
             matched = json.loads(body) if has_numbers else event.payload
             pending.append(
@@ -270,7 +273,7 @@ class Ingestion:
         return pending
 
     def _read_continuation(self, document: object, message: Received[str]) -> list[_Pending]:
-        event_id, scope, page, after = _continuation(document)
+        event_id, scope, page, after = continuation_of(document)
         key = (event_id, scope, 0)
         first = self._events.get([key], self._now_ms()).get(key)
         if first is None:
@@ -448,7 +451,7 @@ class Ingestion:
         return inserted
 
     def _put_aside(self, each: _Pending, cause: str, report: IngestReport) -> None:
-        body = _alone(each.token, each.event.publisher, each.event.payload)
+        body = message_of_one(each.token, each.event.publisher, each.event.payload)
         try:
             self._refuse(body, TooLarge(cause), report)
         except Unavailable as exc:
@@ -501,61 +504,6 @@ class Ingestion:
         return True
 
 
-def _document(body: str) -> Mapping[str, Any]:
-    document = parse_json(body, max_bytes=MAX_MESSAGE_BYTES, max_depth=MAX_MESSAGE_DEPTH)
-    if not isinstance(document, Mapping):
-        raise PoisonMessage("the message is not a JSON object")
-    return cast("Mapping[str, Any]", document)
-
-
-def _envelope(document: Mapping[str, Any], message: Received[str]) -> tuple[str, list[Any], int]:
-    """(token, raw events, when they were handed over) of an EventBridge envelope, or of a message as the api and a
-    platform that sends to the queue itself make it: {"token": ..., "events": [...]}.
-
-    The token survives a redrive, which a message id does not; an envelope's token and time survive EventBridge's own
-    retries too, which the message's times do not.
-    """
-    if "detail" in document and "detail-type" in document:
-        raw = document["detail"]
-        if isinstance(raw, Mapping) and cast("Mapping[str, Any]", raw).get("type") is None:
-            raw = {**cast("Mapping[str, Any]", raw), "type": document["detail-type"]}
-        return _token(document.get("id") or message.message_id), [raw], _envelope_ms(document, message.sent_at_ms)
-    events, token = document.get("events"), document.get("token")
-    if not isinstance(events, list) or not isinstance(token, str) or not token:
-        raise PoisonMessage('the message is neither an EventBridge event nor {"token": "...", "events": [...]}')
-    if len(cast("list[object]", events)) > MAX_EVENTS:
-        raise PoisonMessage(
-            f"the message has {len(cast('list[object]', events))} events, at most {MAX_EVENTS} are taken"
-        )
-    return _token(token), cast("list[Any]", events), message.sent_at_ms
-
-
-def _token(value: object) -> str:
-    """What tells a message from its repeats, as it is stored with each event."""
-    token = str(value)
-    if len(token) > MAX_TOKEN:
-        raise PoisonMessage(f"the token has {len(token)} characters, at most {MAX_TOKEN} are taken")
-    return token
-
-
-def _envelope_ms(document: Mapping[str, Any], sent_ms: int) -> int:
-    """The envelope's time where it can be the event's: EventBridge delivers within 24 hours. Else the message's."""
-    moment = parse_rfc3339(document.get("time"))
-    made_ms = 0 if moment is None else int(moment.timestamp() * 1000)
-    return made_ms if sent_ms - 2 * DAY_MS <= made_ms <= sent_ms + DAY_MS else sent_ms
-
-
-def _continuation(document: object) -> tuple[str, str, int, str]:
-    if not isinstance(document, Mapping):
-        raise PoisonMessage("the continuation is not a JSON object")
-    given = cast("Mapping[str, Any]", document)
-    event_id, scope, page, after = (given.get(name) for name in ("event_id", "scope", "page", "after"))
-    texts = (event_id, scope, after)
-    if not all(isinstance(text, str) and text for text in texts) or type(page) is not int or page < 1:
-        raise PoisonMessage("the continuation does not say which page of which event it is")
-    return str(event_id), str(scope), page, str(after)
-
-
 def _outgoing(each: _Decided) -> list[tuple[DeliveryMessage, int]]:
     record = each.record
     body = (record.body or each.pending.body).decode()  # a renamed event's has its new id
@@ -575,29 +523,6 @@ def _outgoing(each: _Decided) -> list[tuple[DeliveryMessage, int]]:
         )
         for webhook_id in record.queued
     ]
-
-
-def _publisher(document: Mapping[str, Any]) -> Publisher | None:
-    """Who published a message's events: messages of the api say so; the bus and the queue itself are the platform's.
-
-    None for messages of an api that did not say so yet.
-    """
-    if document.get("publisher") in get_args(Publisher):
-        return document["publisher"]
-    return None if str(document.get("token")).startswith("pub_") else "platform"
-
-
-def _former_ids(document: Mapping[str, Any], amount: int) -> list[str | None]:
-    """What an older version would have called a message's events; nothing where they had, or have, ids of their own."""
-    given = document.get("former_ids")
-    named = cast("list[object]", given) if isinstance(given, list) and "detail" not in document else []
-    found = [each if isinstance(each, str) and EVENT_ID.fullmatch(each) else None for each in named]
-    return found if len(found) == amount else [None] * amount
-
-
-def _alone(token: str, publisher: Publisher | None, raw: object) -> str:
-    """An api message with this event alone."""
-    return dumps({"token": token, "publisher": publisher, "events": [raw]})
 
 
 def _is_others(stored: EventRecord, record: EventRecord) -> bool:

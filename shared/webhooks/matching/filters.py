@@ -2,12 +2,7 @@
 
 All given parts must hold: `fields`, `conditions`, `user_id`, `time_range`.
 
-Where a field is looked up: a path that has a dot and starts with a top-level name of the payload (`data.`,
-`metadata.`, ...) from the root; every other name in `data.fields`, then in `data`, and where neither has it, `id`,
-`type`, `resource_id`, `workspace_id`, `user_id` and `timestamp` are the event's own. At each step the rest of the path
-is first taken as one key, so that a field called "No. of seats" is found. A number is an element of a list (`tags.0`,
-and `tags.-1` for the last). A name in double quotes is a field's and one step, whatever it holds: `"type.code"`,
-`data."x.y"`; quotes in it are written as JSON has them. A path that is there as it stands, quotes included, is that.
+Where a field is looked up is said in `paths`.
 
 What rules mean: comparing different types is false, never an error. Numbers compare by value (1 equals 1.0), `true` is
 no number, `null` equals `null` alone; strings order by code point. A missing field equals nothing and contains nothing.
@@ -25,10 +20,8 @@ Lists: `any`, `all` and `none` of the elements are as `where` says; what is no l
 """
 
 import json
-import re
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 from webhooks.matching.filter_document import (
@@ -41,6 +34,7 @@ from webhooks.matching.filter_document import (
     parse_moment,
     parse_time,
 )
+from webhooks.matching.paths import MISSING, OWN, field_of, look_up, prefixes, steps_of, walk, walk_steps
 
 __all__ = [
     "BLANK",
@@ -73,11 +67,6 @@ Predicate = Callable[["Subject"], bool]
 
 USER = ""  # under this name a Subject has its user; no field has an empty name
 
-_TOP_LEVEL = frozenset(("id", "type", "resource_id", "workspace_id", "user_id", "timestamp", "data", "metadata"))
-_OWN = frozenset(("id", "type", "resource_id", "workspace_id", "user_id", "timestamp"))
-_STEP = re.compile(r'"(?:[^"\\]|\\.)*"|[^."]+')
-_POSITION = re.compile(r"-?\d{1,6}", re.ASCII)
-_MISSING = object()
 # Exact types: bool is no number.
 _NUMBER, _STRING, _TIME = frozenset((int, float)), frozenset((str,)), frozenset((datetime,))
 _SCALARS = _NUMBER | _STRING
@@ -112,7 +101,7 @@ class Subject(dict[Path, object]):
         self._members: dict[Path, frozenset[Hashable]] = {}
         self._changed: frozenset[str] | None = None
         self._names: frozenset[str] | None = None
-        self._timestamp: object = _MISSING
+        self._timestamp: object = MISSING
         user = self.event.get("user_id")
         self[USER] = str(user) if isinstance(user, (int, str)) and not isinstance(user, bool) else None
 
@@ -122,7 +111,7 @@ class Subject(dict[Path, object]):
 
     def look_up(self, path: str) -> object:
         """What is at a path as written."""
-        return _look_up(self.event, path)
+        return look_up(self.event, path)
 
     def _derived(self, kind: str, path: str, inner: str = "") -> object:
         if kind == PREVIOUS:
@@ -131,15 +120,15 @@ class Subject(dict[Path, object]):
             return self._has_changed(path)
         found = self[path]
         if kind == MOMENT:
-            return parse_moment(found) or _MISSING
+            return parse_moment(found) or MISSING
         if kind == BLANK:
-            return found is _MISSING or found is None or found == "" or found == []
+            return found is MISSING or found is None or found == "" or found == []
         if kind == FOLDED:
             return self._folded(found)
         if not isinstance(found, list):
-            return _MISSING
+            return MISSING
         column = (element.look_up(inner) for element in self.elements(cast("list[object]", found)))
-        return [value for value in column if value is not _MISSING]
+        return [value for value in column if value is not MISSING]
 
     def _folded(self, found: object) -> object:
         if _is_long(found):
@@ -149,8 +138,8 @@ class Subject(dict[Path, object]):
     def _previous(self, path: str) -> object:
         data = self.event.get("data")
         before = {"data": cast("dict[str, object]", data).get("previous")} if isinstance(data, dict) else {}
-        found = _look_up(before, path)
-        return _look_up(before, _field_of(path)) if found is _MISSING else found
+        found = look_up(before, path)
+        return look_up(before, field_of(path)) if found is MISSING else found
 
     def _has_changed(self, path: str) -> bool:
         data = self.event.get("data")
@@ -158,10 +147,10 @@ class Subject(dict[Path, object]):
         if isinstance(listed, list):
             if self._changed is None:
                 names = (name for name in cast("list[object]", listed) if isinstance(name, str))
-                self._changed = frozenset(map(_field_of, names))
-            return not self._changed.isdisjoint(_prefixes(_field_of(path)))
+                self._changed = frozenset(map(field_of, names))
+            return not self._changed.isdisjoint(prefixes(field_of(path)))
         before = self[PREVIOUS, path]
-        if before is _MISSING:
+        if before is MISSING:
             return False
         self.check()
         return not _is_same(before, self[path])
@@ -181,12 +170,12 @@ class Subject(dict[Path, object]):
             in_data = cast("dict[str, object]", data) if isinstance(data, dict) else {}
             fields = in_data.get("fields")
             in_fields = cast("dict[str, object]", fields) if isinstance(fields, dict) else {}
-            self._names = frozenset((USER, *in_data, *in_fields, *(_OWN & self.event.keys())))
+            self._names = frozenset((USER, *in_data, *in_fields, *(OWN & self.event.keys())))
         return self._names
 
     def has(self, path: Path) -> bool:
         """Whether there is something at `path`, if only null."""
-        return self[path] is not _MISSING
+        return self[path] is not MISSING
 
     def members(self, path: Path) -> frozenset[Hashable]:
         """The scalars in the list at `path`, hashed once: a long list costs the same for one rule and for many."""
@@ -214,7 +203,7 @@ class Subject(dict[Path, object]):
     @property
     def timestamp(self) -> datetime | None:
         """The event's own time, None when it has none that can be read."""
-        if self._timestamp is _MISSING:
+        if self._timestamp is MISSING:
             self._timestamp = parse_time(self.event.get("timestamp"))
         return cast("datetime | None", self._timestamp)
 
@@ -234,9 +223,9 @@ class _Element(Subject):
     def look_up(self, path: str) -> object:
         if path == ".":
             return self._element
-        found = _walk(self._element, path)
-        if found is _MISSING and (steps := _steps_of(path)) is not None:
-            return _walk_steps(self._element, steps)
+        found = walk(self._element, path)
+        if found is MISSING and (steps := steps_of(path)) is not None:
+            return walk_steps(self._element, steps)
         return found
 
 
@@ -298,100 +287,6 @@ def folded(value: object) -> object:
     if isinstance(value, list):
         return [each.casefold() if isinstance(each, str) else each for each in cast("list[object]", value)]
     return value.casefold() if isinstance(value, str) else value
-
-
-def _look_up(event: Mapping[str, object], path: str) -> object:
-    head, dot, _ = path.partition(".")
-    if dot and head in _TOP_LEVEL:
-        found = _walk(event, path)
-    else:
-        in_data = _dict(event.get("data"))
-        found = _walk(_dict(in_data.get("fields")), path)
-        if found is _MISSING:
-            found = _walk(in_data, path)
-        if found is _MISSING and path in _OWN:
-            return event.get(path, _MISSING)
-    if found is _MISSING and (steps := _steps_of(path)) is not None:
-        return _look_up_steps(event, steps)
-    return found
-
-
-def _look_up_steps(event: Mapping[str, object], steps: "_Steps") -> object:
-    (head, is_quoted), *rest = steps
-    if rest and not is_quoted and head in _TOP_LEVEL:
-        return _walk_steps(event, steps)
-    in_data = _dict(event.get("data"))
-    found = _walk_steps(_dict(in_data.get("fields")), steps)
-    return _walk_steps(in_data, steps) if found is _MISSING else found
-
-
-def _dict(value: object) -> dict[str, object]:
-    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
-
-
-def _walk(container: object, path: str) -> object:
-    rest = path
-    while True:
-        if isinstance(container, dict):
-            level = cast("dict[str, object]", container)
-            if rest in level:
-                return level[rest]
-        head, dot, rest = rest.partition(".")
-        container = _step(cast("object", container), head, is_quoted=False)
-        if not dot:
-            return container
-
-
-_Steps = tuple[tuple[str, bool], ...]  # each with whether it was quoted
-
-
-@lru_cache(maxsize=4_096)
-def _steps_of(path: str) -> _Steps | None:
-    """The steps of a path some of which are quoted; None for every other path."""
-    if '"' not in path:
-        return None
-    steps: list[tuple[str, bool]] = []
-    end = -1
-    for found in _STEP.finditer(path):
-        if found.start() != end + 1 or (steps and path[end] != "."):
-            return None
-        end = found.end()
-        try:
-            steps.append((json.loads(found[0]), True) if found[0][0] == '"' else (found[0], False))
-        except ValueError:
-            return None
-    return tuple(steps) if end == len(path) else None
-
-
-def _walk_steps(container: object, steps: _Steps) -> object:
-    for name, is_quoted in steps:
-        container = _step(container, name, is_quoted=is_quoted)
-    return container
-
-
-def _step(container: object, name: str, *, is_quoted: bool) -> object:
-    if isinstance(container, dict):
-        return cast("dict[str, object]", container).get(name, _MISSING)
-    if isinstance(container, list) and not is_quoted and _POSITION.fullmatch(name):
-        elements = cast("list[object]", container)
-        position = int(name)
-        return elements[position] if -len(elements) <= position < len(elements) else _MISSING
-    return _MISSING
-
-
-def _field_of(path: str) -> str:
-    """The path without where fields are, as what changed is named."""
-    for start in ("data.", "fields."):
-        path = path.removeprefix(start)
-    steps = _steps_of(path)
-    return steps[0][0] if steps is not None and len(steps) == 1 else path
-
-
-def _prefixes(path: str) -> Iterator[str]:
-    """The path, and those of what it is in."""
-    yield path
-    for found in re.finditer(r"\.", path):
-        yield path[: found.start()]
 
 
 def _is_same(left: object, right: object) -> bool:
@@ -463,7 +358,7 @@ def _rule(rule: Rule) -> Predicate:
         case "contains":
             return _contains(path, value)
         case "exists":
-            return lambda subject: subject[path] is not _MISSING
+            return lambda subject: subject[path] is not MISSING
         case "not_equals":
             return _not(_equals(path, value))
         case "not_in":
@@ -471,7 +366,7 @@ def _rule(rule: Rule) -> Predicate:
         case "not_contains":
             return _not(_contains(path, value))
         case "not_exists":
-            return lambda subject: subject[path] is _MISSING
+            return lambda subject: subject[path] is MISSING
         case "starts_with":
             return lambda subject: isinstance(text := subject[path], str) and text.startswith(value)
         case "ends_with":

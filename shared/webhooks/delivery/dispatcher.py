@@ -27,7 +27,7 @@ from webhooks.models.exchange import Exchange
 from webhooks.models.webhook import Webhook
 from webhooks.request.signed_request import RequestSigner
 
-RECORDING_MS = 15_000  # what recording a batch takes at worst, with what goes before and after it
+RECORDING_MS = 25_000  # what recording a batch takes at worst, with what goes before and after it
 
 logger = logging.getLogger(__name__)
 

@@ -32,7 +32,7 @@ from webhooks.payload import MAX_EVENT_BYTES, loads, serialise, serialise_noting
 
 PAGE = 500  # webhooks a page of one event's fan-out
 CALL_MS = 10_000  # a call to AWS ends by then
-RECORDING_MS = 15_000  # what recording and sending what is decided takes at worst
+RECORDING_MS = 25_000  # what recording and sending what is decided takes at worst
 # CPU of matching one event. What takes longer at first is matched again alone, when those beside it are on their way.
 FIRST_SECONDS = 0.1
 ALONE_SECONDS = 0.6

@@ -24,6 +24,7 @@ StatementResult = Literal["done", "exists", "conflict", "undone", "refused"]
 BATCH_GET_KEYS = 100  # AWS limits: DynamoDB API Reference, BatchGetItem and BatchExecuteStatement
 BATCH_STATEMENTS = 25
 ROUNDS = 5
+MOST_UNANSWERED = 2  # one answer may get lost; a table that is silent is not waited for at each batch of statements
 # BatchStatementError.Code (DynamoDB API Reference): ours to retry, the statement was not carried out
 RETRYABLE = frozenset(
     {
@@ -99,6 +100,7 @@ class DynamoTable:
         results: list[StatementResult] = ["undone"] * len(statements)
         cause = Unavailable(f"DynamoDB left parts of a BatchExecuteStatement undone {ROUNDS} times")
         pending = list(range(len(statements)))
+        unanswered = 0
         for _ in self._rounds():
             left: list[int] = []
             for chunk in _distinct_chunks(pending, statements):
@@ -110,6 +112,9 @@ class DynamoTable:
                     continue
                 except Unavailable as exc:
                     cause = exc
+                    unanswered += isinstance(exc, _Unanswered)
+                    if unanswered == MOST_UNANSWERED:
+                        return _unless_all_undone(results, cause)
                     continue
                 for index, response in zip(chunk, answer["Responses"], strict=True):
                     result = _result(response.get("Error"))
@@ -120,9 +125,7 @@ class DynamoTable:
             pending = left
             if not pending:
                 break
-        if statements and set(results) == {"undone"}:
-            raise cause
-        return results
+        return _unless_all_undone(results, cause)
 
     def query(self, *, limit: int | None = None, forward: bool = True, **request: Any) -> Iterator[Item]:  # noqa: ANN401
         """All items of a query, page by page as they are consumed; at most `limit`."""
@@ -205,7 +208,7 @@ class DynamoTable:
                 raise _Cancelled from exc
             raise (_Throttled if code in THROTTLED else Unavailable)(f"DynamoDB: {code}") from exc
         except BotoCoreError as exc:
-            raise Unavailable(f"DynamoDB: {type(exc).__name__}") from exc
+            raise _Unanswered(f"DynamoDB: {type(exc).__name__}") from exc
 
     def _rounds(self) -> Iterator[int]:
         for turn in range(ROUNDS):
@@ -215,6 +218,10 @@ class DynamoTable:
 
 
 class _Throttled(Unavailable):
+    pass
+
+
+class _Unanswered(Unavailable):
     pass
 
 
@@ -257,6 +264,12 @@ def _distinct_chunks(pending: Sequence[int], statements: Sequence[Statement]) ->
         keys.add(statements[index].key)
     if chunk:
         yield chunk
+
+
+def _unless_all_undone(results: list[StatementResult], cause: Unavailable) -> list[StatementResult]:
+    if results and set(results) == {"undone"}:
+        raise cause
+    return results
 
 
 def _result(error: Mapping[str, str] | None) -> StatementResult | None:

@@ -57,6 +57,18 @@ def test_throttled_statements_are_repeated_and_answers_keep_their_order() -> Non
     assert len(results) == 30
 
 
+def test_a_table_that_is_silent_is_waited_for_twice_and_what_was_done_is_known() -> None:
+    silent = Bench(*["no_connection"] * 20)
+    with pytest.raises(Unavailable):
+        silent.table.execute([insertion(str(n)) for n in range(100)])
+    assert silent.client.made["dynamodb.batch_execute_statement"] == 2
+
+    midway = Bench(None, *["no_connection"] * 20)
+    results = midway.table.execute([insertion(str(n)) for n in range(100)])
+    assert results == ["done"] * 25 + ["undone"] * 75
+    assert midway.client.made["dynamodb.batch_execute_statement"] == 3
+
+
 def test_two_writes_of_one_item_never_share_a_batch_and_keep_their_order() -> None:
     bench = Bench()
     assert bench.table.execute([insertion("a"), update("a", 2), update("a", 3), insertion("a")]) == [

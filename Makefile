@@ -60,8 +60,8 @@ test: .venv/.ready .venv-sam/.ready ## all tests, in two processes (ARGS="-k nam
 	@$(PY) -m pytest $(PROCESSES) $(ARGS)
 
 .PHONY: unit
-unit: .venv/.ready ## the unit tests alone, about a minute (ARGS="--random-order-seed=7" shuffles them)
-	@$(PY) -m pytest $(PROCESSES) $(if $(findstring .py,$(ARGS)),,tests/unit) $(ARGS)
+unit: .venv/.ready ## the quick unit tests alone (ARGS="--random-order-seed=7" shuffles them)
+	@$(PY) -m pytest $(PROCESSES) $(if $(findstring .py,$(ARGS)),,-m "not slow" tests/unit) $(ARGS)
 
 .PHONY: coverage
 coverage: .venv/.ready ## which lines of functions and shared the unit and integration tests reach, with branches; names those they do not

@@ -153,6 +153,7 @@ def test_whatever_is_no_success_is_asked_again_of_botocore(
     assert agents(endpoint) == [False, True] * 2
 
 
+@pytest.mark.slow
 def test_a_silent_dynamodb_takes_less_time_than_recording_has(endpoint: Endpoint, table: DirectDynamoDB) -> None:
     endpoint.silent = True
     started = time.perf_counter()

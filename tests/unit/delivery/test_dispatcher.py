@@ -288,7 +288,7 @@ def test_a_rate_limit_is_kept_second_by_second_and_loses_nothing() -> None:
     assert sum(record.attempt_count for record in world.deliveries()) == 300
 
 
-@pytest.mark.parametrize("rate", [1, 5])
+@pytest.mark.parametrize("rate", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_a_reserved_place_is_used_once_so_that_a_retry_takes_a_place_of_its_own(rate: int) -> None:
     world = World()
     webhook = world.owners.register("one", status="paused", rate_limit_rps=rate)

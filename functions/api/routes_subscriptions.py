@@ -82,7 +82,7 @@ def routes(management: SubscriptionManagement, cursors: Cursors) -> Router:
         summary="Delete a subscription",
         status_code=204,
         tags=TAGS,
-        description="From the next event on.",
+        description="Later events no longer reach the webhook by it.",
         operation_id="deleteSubscription",
     )
     def delete_subscription(webhook_id: str, subscription_id: str, if_match: IfMatch = None) -> Response[None]:

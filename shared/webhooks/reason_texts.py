@@ -21,7 +21,7 @@ _WAITING = {
     "circuit_open": "The receiver failed so often that it is asked with one delivery at a time until it answers.",
     "slowed_down": "The receiver asked for less, or was too slow to answer.",
     "rate_limited": "The webhook's rate limit lets it go out later.",
-    "slow_receivers": "Receivers of its owner are slow to answer, and as many attempts as may be are under way.",
+    "slow_receivers": "Receivers of this owner are slow to answer, so it waits for some attempts there to end.",
 }
 _NOT_QUEUED = {
     "inactive": "The webhook was inactive when the event came. It can be recovered.",

@@ -22,6 +22,7 @@ from ministack.core import iam_actions, lambda_runtime
 from ministack.services import cloudwatch, dynamodb, lambda_svc, sqs
 
 POLL_SECONDS = 0.2
+BUSY_SECONDS = 0.2  # that an invocation waits for a process before it starts one
 LOGGING_EACH_BATCH = ("-ingest", "-sender", "-replay", "-release", "-rollup")
 _RANGE = re.compile(r"(\w+) = (:\w+) AND (\w+) BETWEEN (:\w+) AND (:\w+)")
 
@@ -41,6 +42,7 @@ def mend(function_log: Path) -> None:
     _look_at_queues_often()
     _tell_cloudwatch_how_old_messages_are()
     _run_functions_on_their_layer()
+    _start_processes_one_by_one()
 
 
 class FunctionLog:
@@ -108,6 +110,29 @@ def _run_functions_on_their_layer() -> None:
         return python, alone + binary_and_script(runtime)[1]
 
     lambda_runtime._detect_runtime_binary = on_the_layer
+
+
+def _start_processes_one_by_one() -> None:
+    """An invocation that finds all processes of its function busy starts another. On AWS that has a machine of its own;
+    here it takes the CPU from the others, which are busy for longer then, so that ever more are started. So it waits
+    a moment for one of those that are there, and as long as another is just starting."""
+    acquire_worker = lambda_svc.acquire_worker
+    deciding = threading.Lock()
+
+    def acquire(name: str, config: dict[str, Any], code: bytes, qualifier: str = "$LATEST") -> Any:
+        key, since = lambda_runtime._worker_key(name, config, qualifier), time.monotonic()
+        while True:
+            with deciding:
+                there = lambda_runtime._workers.get(key, ())
+                is_starting = any(each.in_use and each._start_time is None for each in there)
+                may_start = not there or (not is_starting and time.monotonic() - since > BUSY_SECONDS)
+                most = None if may_start else len(there)
+                worker, how = acquire_worker(name, config, code, qualifier=qualifier, max_concurrency=most)
+            if worker is not None:
+                return worker, how
+            time.sleep(0.01)
+
+    lambda_svc.acquire_worker = acquire
 
 
 def _do_not_wait_for_silent_handlers() -> None:

@@ -36,6 +36,7 @@ LOCAL_PARAMETERS = {
     "SenderMaximumConcurrency": "4",
     "SlowAttemptsPerTenant": "2",
     "IngestMaximumConcurrency": "2",
+    "ReplayMaximumConcurrency": "2",
     "MaxTests": "8",
 }
 READY_TIMEOUT_SECONDS = 60

@@ -15,13 +15,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+from ministack.core import lambda_runtime
+from ministack.services import lambda_svc
 
-from localstack import processes
+from localstack import gaps_inside, processes
 from localstack.emulator import PROJECT, LocalStackError
 from localstack.stack import LocalStack
 from localstack.token import deployed_issuer, local_issuer
@@ -152,6 +155,33 @@ def test_a_functions_process_can_be_found_and_killed(small: LocalStack) -> None:
     get(f"{small.base_url}/health")
     assert killed
     assert set(small.workers("ApiFunction")).isdisjoint(killed)
+
+
+def test_processes_of_a_function_start_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lambda_svc, "acquire_worker", lambda_svc.acquire_worker)
+    monkeypatch.setattr(lambda_runtime, "_workers", {})
+    gaps_inside._start_processes_one_by_one()
+
+    def acquired() -> tuple[Any, str]:
+        return lambda_svc.acquire_worker(
+            "one", {"FunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:one"}, b""
+        )
+
+    first, how = acquired()
+    assert how == "spawn", "nothing is there to wait for"
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(gaps_inside, "BUSY_SECONDS", 0.0)
+        waits = pool.submit(acquired)
+        time.sleep(0.2)
+        assert not waits.done(), "the first is still starting"
+        first._start_time = time.time()
+        second, how = waits.result(30)
+        second._start_time = time.time()
+        assert (second is not first, how) == (True, "spawn"), "the first has started, and is busy"
+        monkeypatch.setattr(gaps_inside, "BUSY_SECONDS", 3_600.0)
+        waits = pool.submit(acquired)
+        lambda_runtime.release_worker(first)
+        assert waits.result(30) == (first, "reused")
 
 
 def test_an_answer_needs_no_body(small: LocalStack) -> None:

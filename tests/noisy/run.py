@@ -34,6 +34,8 @@ def beside(neighbour: Neighbour | None, script: Script, say: Callable[[str], Non
         if neighbour is None:
             return quiet.live("nobody", script.seconds)
         street = Street(service, script.scale)
+        if neighbour.at_first is not None:
+            neighbour.at_first(street)
         failures: list[str] = []
 
         def act() -> None:

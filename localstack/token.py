@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 # What a user of the platform has, and what the platform itself has.
-DEFAULT_SCOPE = "webhooks events:write"
+DEFAULT_SCOPE = "webhooks events:write api-keys"
 
 
 @dataclass(frozen=True, slots=True)

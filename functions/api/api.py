@@ -12,6 +12,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 import problems
+import routes_api_keys
 import routes_dead_letters
 import routes_deliveries
 import routes_delivery_search
@@ -31,6 +32,7 @@ from reading import StrictRequests, below_base_path
 from request_limits import RequestLimiter
 from webhooks.errors import WebhooksError
 from webhooks.events.publishing import Publishing
+from webhooks.management.api_keys import ApiKeyManagement
 from webhooks.management.cursors import Cursors
 from webhooks.management.dead_letters import DeadLetterManagement
 from webhooks.management.deliveries import DeliveryHistory
@@ -62,6 +64,7 @@ class UseCases:
     limiter: RequestLimiter
     webhooks: WebhookManagement
     subscriptions: SubscriptionManagement
+    api_keys: ApiKeyManagement
     members: Members
     publishing: Publishing
     test_events: TestEvents
@@ -166,6 +169,7 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str], logger: L
         routes_webhooks.routes(use_cases.webhooks, use_cases.test_events, use_cases.webhook_metrics, use_cases.cursors),
         routes_subscriptions.routes(use_cases.subscriptions, use_cases.cursors),
         routes_members.routes(use_cases.members),
+        routes_api_keys.routes(use_cases.api_keys, use_cases.cursors),
         routes_events.routes(use_cases.publishing, use_cases.event_types),
         routes_event_history.routes(use_cases.events, use_cases.cursors),
         routes_deliveries.routes(use_cases.deliveries, use_cases.cursors),

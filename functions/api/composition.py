@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger
 from api import UseCases, create
 from probes import queue_check, queue_depth, table_check
 from request_limits import RequestLimiter
+from webhooks.access.api_keys import KeyChecks, KeyRecords
 from webhooks.access.request_limits import RequestCounts, RequestLimits
 from webhooks.access.slots import SlotStore as SlotHolders
 from webhooks.aws.clients import Clients
@@ -21,6 +22,7 @@ from webhooks.delivery.ports import DeliveryContexts, DeliveryQueue
 from webhooks.egress.policy import EgressPolicy
 from webhooks.events.publishing import IngestQueue, Publishing
 from webhooks.management import ports as management
+from webhooks.management.api_keys import ApiKeyManagement, ApiKeys
 from webhooks.management.changes import ManagementStore
 from webhooks.management.cursors import Cursors
 from webhooks.management.dead_letters import DeadLetterManagement
@@ -52,6 +54,7 @@ from webhooks.runtime import MACHINE, Runtime
 from webhooks.sealing import SecretBox
 from webhooks.settings import ApiSettings
 from webhooks.statistics.prometheus import CountersStore, Gauges, ServiceMetrics
+from webhooks.store.api_keys import ApiKeyStore
 from webhooks.store.beats import Beats, lags_ms
 from webhooks.store.data_key import DataKeyStore
 from webhooks.store.dead_letters import DeadLetterStore
@@ -78,6 +81,10 @@ class Letters(management.Letters, ReplayedLetters, LetterPages, Protocol):
     """Dead letters."""
 
 
+class Keys(ApiKeys, KeyRecords, Protocol):
+    """API keys."""
+
+
 class States(management.EndpointStates, management.Waker, Protocol):
     """Circuits, rates and wake-ups of webhooks."""
 
@@ -100,6 +107,7 @@ class Ports:
     letters: Letters
     missed: MissedPages
     statistics: Statistics
+    api_keys: Keys
     request_counts: RequestCounts
     slots: SlotHolders
     jobs: management.JobStore
@@ -144,6 +152,7 @@ def adapters(
         letters=DeadLetterStore(table, retention_ms, now_ms),
         missed=MissedStore(table, now_ms),
         statistics=StatisticsReader(table),
+        api_keys=ApiKeyStore(table, now_ms),
         request_counts=RequestCountStore(table),
         slots=SlotStore(table, retention_ms, now_ms),
         jobs=ReplayJobStore(table, retention_ms, now_ms),
@@ -200,10 +209,13 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
     )
     replayer = Replayer(ports.contexts, letters, ports.delivery_queue, now_ms=now_ms)
     budget = FilterUse(settings.max_filter_kilobytes_per_scope * 1024, settings.max_filter_searches_per_scope)
+    key_checks = KeyChecks(ports.api_keys, now_ms=now_ms)
+    api_keys = ApiKeyManagement(ports.api_keys, key_checks, now_ms)
     metrics = WebhookMetrics(store=store, statistics=ports.statistics, states=ports.states, now_ms=now_ms)
     return UseCases(
         limiter=RequestLimiter(
             limits=RequestLimits(ports.request_counts, per_second=settings.tenant_rate_limit, now_ms=now_ms),
+            api_keys=key_checks,
             header_prefix=settings.header_prefix,
         ),
         webhooks=WebhookManagement(
@@ -221,7 +233,8 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
         subscriptions=SubscriptionManagement(
             store=store, event_types=settings.event_types, budget=budget, now_ms=now_ms
         ),
-        members=Members(store, ports.states, now_ms),
+        api_keys=api_keys,
+        members=Members(store, ports.states, api_keys, now_ms),
         publishing=Publishing(queue=ports.ingest_queue, box=ports.box, event_types=settings.event_types, now_ms=now_ms),
         test_events=TestEvents(
             store=store, sender=ports.sender, under_way=under_way, event_types=settings.event_types, now_ms=now_ms

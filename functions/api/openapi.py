@@ -83,8 +83,11 @@ def openapi_document(api: "APIGatewayRestResolver") -> dict[str, Any]:
         license_info=License(name="Proprietary", identifier="LicenseRef-PyAirtable"),
         tags=[Tag(name=name, description=told) for name, told in TAGS.items()],
         servers=[Server(url="/", description="relative to this document")],
-        security_schemes={"bearer": HTTPBearer(bearerFormat="JWT")},
-        security=[{"bearer": []}],
+        security_schemes={
+            "bearer": HTTPBearer(bearerFormat="JWT", description="A token of the platform"),
+            "apiKey": HTTPBearer(bearerFormat="pyak_...", description="An API key, made by `createApiKey`"),
+        },
+        security=[{"bearer": []}, {"apiKey": []}],
     )
     document = cast("dict[str, Any]", json.loads(text))
     schemas = document["components"]["schemas"]

@@ -10,6 +10,7 @@ TAGS = {
     "events": "Publishing events, and what became of them",
     "deliveries": "One event on its way to one webhook, with every attempt",
     "dead-letters": "Deliveries that were given up, and sending them again",
+    "api-keys": "Credentials for machines: scoped, expiring, and revoked within seconds",
     "workspaces": "Members who leave, and what they registered",
     "metrics": "Figures and health",
     "system": "Whether the service works",

@@ -9,8 +9,12 @@ from problems import BAD_REQUEST, CONTENT_TYPE, KINDS, UNSUPPORTED_MEDIA_TYPE, K
 _REF = "#/components/schemas/Problem"
 _WHEN = {
     "BadRequest": (BAD_REQUEST, "The body is not JSON, or the request goes round in a loop", "the body is not JSON"),
-    "Unauthorized": (401, "No valid token", "A valid token is needed: Authorization: Bearer ..."),
-    "Forbidden": (403, "The token lacks the scope, or the workspace is another's", "The caller may not do this."),
+    "Unauthorized": (401, "No valid token or API key", "A valid token is needed: Authorization: Bearer ..."),
+    "Forbidden": (
+        403,
+        "The token or API key lacks the scope, or the workspace is another's",
+        "The caller may not do this.",
+    ),
     "NotFound": (404, "It does not exist, or is somebody else's", "there is no webhook wh_0U0192uWdfF5pDUoUUwtQaiXGV"),
     "Conflict": (409, "Not in the present state of things", "this Idempotency-Key was used for another request"),
     "VersionConflict": (412, "It is no longer the version of If-Match", "the present version is 4"),

@@ -20,6 +20,7 @@ _ENUMS = {
     ("healthy", "degraded", "failing", "disabled", "paused", "inactive"): "HealthLevel",
     ("replay", "recovery"): "ReplayKind",
     ("hour", "day"): "IntervalLength",
+    ("webhooks:read", "webhooks", "events:write", "events:write:any", "metrics:read", "admin"): "ApiKeyScope",
 }
 
 

@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from problems import LOOP, Refused
 from webhooks.access import callers
+from webhooks.access.api_keys import KeyChecks
 from webhooks.access.request_limits import RequestLimits
 from webhooks.models.caller import Caller
 from webhooks.request.headers import hop_header
@@ -15,13 +16,14 @@ from webhooks.request.headers import hop_header
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestLimiter:
-    """Refuses our own deliveries, and tenants over their limit."""
+    """Refuses our own deliveries, API keys that have ended, and tenants over their limit."""
 
     limits: RequestLimits
+    api_keys: KeyChecks
     header_prefix: str
 
     def admit(self, event: APIGatewayProxyEvent) -> None:
-        """Raises Refused for a delivery that came back to us, and TooManyRequests.
+        """Raises Refused for a delivery that came back to us, Unauthenticated, TooManyRequests, and Unavailable.
 
         A request without a caller is left to its route: most of those need one and say so.
         """
@@ -29,6 +31,7 @@ class RequestLimiter:
             raise Refused(LOOP, "This is a delivery of this very service: a webhook must not lead back to it.")
         caller = caller_in(event)
         if caller is not None:
+            self.api_keys.admit(caller)
             self.limits.admit(caller)
 
 

@@ -55,7 +55,7 @@ def routes(management: DeadLetterManagement, cursors: Cursors) -> Router:
         cursor: Cursor = None,
     ) -> DeadLetterPage:
         selection = Selection(is_processed, reason, event_type)
-        return page(caller_of(router, "webhooks"), None, selection, (from_, to), limit, cursor)
+        return page(caller_of(router, "webhooks:read"), None, selection, (from_, to), limit, cursor)
 
     @router.get(
         "/webhooks/<webhook_id>/dead-letters",
@@ -75,7 +75,7 @@ def routes(management: DeadLetterManagement, cursors: Cursors) -> Router:
         cursor: Cursor = None,
     ) -> DeadLetterPage:
         selection = Selection(is_processed, reason, event_type)
-        return page(caller_of(router, "webhooks"), webhook_id, selection, (from_, to), limit, cursor)
+        return page(caller_of(router, "webhooks:read"), webhook_id, selection, (from_, to), limit, cursor)
 
     @router.post(
         "/webhooks/<webhook_id>/dead-letters/<dead_letter_id>/replay",

@@ -39,7 +39,7 @@ def routes(history: DeliveryHistory, cursors: Cursors) -> Router:
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> DeliveryPage:
-        caller = caller_of(router, "webhooks")
+        caller = caller_of(router, "webhooks:read")
         pages = Pages(cursors, caller, f"deliveries|{webhook_id}|{status}|{event_type}|{status_code}|{from_}|{to}")
         selection = Selection(status, event_type, status_code)
         found = history.page(caller, webhook_id, selection, time_range(from_, to, pages.position(cursor)), limit)
@@ -54,7 +54,7 @@ def routes(history: DeliveryHistory, cursors: Cursors) -> Router:
         operation_id="getDelivery",
     )
     def get_delivery(webhook_id: str, delivery_id: str) -> DeliveryWithAttempts:
-        return DeliveryWithAttempts.of_all(history.get(caller_of(router, "webhooks"), webhook_id, delivery_id))
+        return DeliveryWithAttempts.of_all(history.get(caller_of(router, "webhooks:read"), webhook_id, delivery_id))
 
     @router.post(
         "/webhooks/<webhook_id>/deliveries/<delivery_id>/retry",

@@ -43,7 +43,7 @@ def routes(search: DeliverySearch, cursors: Cursors) -> Router:
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> FoundDeliveryPage:
-        caller = caller_of(router, "webhooks")
+        caller = caller_of(router, "webhooks:read")
         whose = Whose(user_id, webhook_id)
         selection = Selection(status, event_type, status_code)
         pages = Pages(cursors, caller, f"search|{caller.is_admin}|{whose}|{selection}|{from_}|{to}")

@@ -38,7 +38,7 @@ def routes(history: EventHistory, cursors: Cursors) -> Router:
         limit: Limit = MAX_LIMIT,
         cursor: Cursor = None,
     ) -> PublishedEventAnswer:
-        caller = caller_of(router, "webhooks")
+        caller = caller_of(router, "webhooks:read")
         pages = Pages(cursors, caller, f"event|{event_id}|{workspace_id}|{user_id}")
         shown = history.get(
             caller,

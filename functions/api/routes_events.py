@@ -49,7 +49,7 @@ def routes(publishing: Publishing, event_types: Collection[str]) -> Router:
         operation_id="listEventTypes",
     )
     def list_event_types() -> EventTypes:
-        caller_of(router, "webhooks")
+        caller_of(router, "webhooks:read")
         return EventTypes(
             items=[
                 EventTypeAnswer(name=each.name, description=each.description, covered_by=list(each.covered_by))

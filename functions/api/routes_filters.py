@@ -26,7 +26,7 @@ def routes(filter_tests: FilterTests) -> Router:
         operation_id="testFilters",
     )
     def test_filters(request: Annotated[FilterTest, Body()]) -> FilterResults:
-        caller = caller_of(router, "webhooks")
+        caller = caller_of(router, "webhooks:read")
         filters = request.filters or {}
         if request.event is not None:
             return FilterResults.of([_result(filter_tests.on_event(caller, filters, request.event))])

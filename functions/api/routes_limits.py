@@ -24,6 +24,6 @@ def routes(limits: Limits) -> Router:
     def get_limits(
         user_id: Annotated[str | None, Query(max_length=128, description="another owner's; for admins")] = None,
     ) -> LimitsAnswer:
-        return LimitsAnswer.of(limits.look(caller_of(router, "webhooks"), user_id))
+        return LimitsAnswer.of(limits.look(caller_of(router, "webhooks:read"), user_id))
 
     return router

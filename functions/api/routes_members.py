@@ -19,8 +19,8 @@ def routes(members: Members) -> Router:
         description=(
             "For the platform (scope `admin`). Each webhook that the user registered in the workspace becomes `failed` "
             "with the reason `member_removed`, what waits for it is abandoned, and `webhook.disabled` announces it. "
-            "Only an admin makes one active again. Repeat it when the user's last token has expired: until then it "
-            "could register another."
+            "Only an admin makes one active again. The user's API keys that name the workspace are revoked. Repeat it "
+            "when the user's last token has expired: until then it could register or make another."
         ),
         tags=TAGS,
         operation_id="removeMember",

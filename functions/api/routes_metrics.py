@@ -39,7 +39,7 @@ def routes(metrics: WebhookMetrics, overviews: Overviews, tenants: TenantOvervie
         interval: Annotated[Interval, Query()] = "hour",
         user_id: Annotated[str | None, Query(max_length=128, description="another owner's; for admins")] = None,
     ) -> OverviewAnswer:
-        caller = caller_of(router, "webhooks")
+        caller = caller_of(router, "webhooks:read")
         asked = time_range(from_, to, None)
         return OverviewAnswer.of_overview(overviews.look(caller, user_id, asked.from_ms, asked.to_ms, interval))
 
@@ -54,7 +54,7 @@ def routes(metrics: WebhookMetrics, overviews: Overviews, tenants: TenantOvervie
         operation_id="getTenants",
     )
     def get_tenants(from_: From = None, to: To = None) -> TenantsAnswer:
-        caller = caller_of(router, "webhooks")
+        caller = caller_of(router, "webhooks:read")
         asked = time_range(from_, to, None)
         return TenantsAnswer.of_view(tenants.look(caller, asked.from_ms, asked.to_ms))
 
@@ -68,7 +68,7 @@ def routes(metrics: WebhookMetrics, overviews: Overviews, tenants: TenantOvervie
     def get_metrics(
         webhook_id: str, from_: From = None, to: To = None, interval: Annotated[Interval, Query()] = "hour"
     ) -> MetricsAnswer:
-        caller = caller_of(router, "webhooks")
+        caller = caller_of(router, "webhooks:read")
         asked = time_range(from_, to, None)
         figures = metrics.metrics(caller, webhook_id, asked.from_ms, asked.to_ms, interval)
         return MetricsAnswer.of(figures, webhook_id=webhook_id)
@@ -81,7 +81,7 @@ def routes(metrics: WebhookMetrics, overviews: Overviews, tenants: TenantOvervie
         operation_id="getWebhookHealth",
     )
     def get_health(webhook_id: str) -> WebhookHealthAnswer:
-        return WebhookHealthAnswer.of(metrics.health(caller_of(router, "webhooks"), webhook_id))
+        return WebhookHealthAnswer.of(metrics.health(caller_of(router, "webhooks:read"), webhook_id))
 
     return router
 

@@ -34,7 +34,7 @@ def routes(groups: FailureGroups, recovery: Recovery, cursors: Cursors) -> Route
         operation_id="groupDeadLetters",
     )
     def group_dead_letters(from_: From = None, to: To = None, cursor: Cursor = None) -> FailureGroupPage:
-        caller = caller_of(router, "webhooks")
+        caller = caller_of(router, "webhooks:read")
         pages = Pages(cursors, caller, f"groups|{caller.is_admin}|{from_}|{to}")
         return _page(groups.dead_letters(caller, time_range(from_, to, pages.position(cursor))), pages)
 
@@ -46,7 +46,7 @@ def routes(groups: FailureGroups, recovery: Recovery, cursors: Cursors) -> Route
         operation_id="groupFailures",
     )
     def group_failures(webhook_id: str, from_: From = None, to: To = None, cursor: Cursor = None) -> FailureGroupPage:
-        caller = caller_of(router, "webhooks")
+        caller = caller_of(router, "webhooks:read")
         pages = Pages(cursors, caller, f"failures|{webhook_id}|{from_}|{to}")
         return _page(groups.of_webhook(caller, webhook_id, time_range(from_, to, pages.position(cursor))), pages)
 

@@ -33,7 +33,7 @@ def routes(replays: Replays, cursors: Cursors) -> Router:
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> ReplayPage:
-        caller = caller_of(router, "webhooks")
+        caller = caller_of(router, "webhooks:read")
         pages = Pages(cursors, caller, f"replays|{caller.is_admin}|{user_id}|{webhook_id}|{status}")
         selection = Selection(webhook_id, status)
         found = replays.page(caller, user_id, selection, pages.position(cursor), limit)
@@ -49,7 +49,7 @@ def routes(replays: Replays, cursors: Cursors) -> Router:
         operation_id="getReplay",
     )
     def get_replay(replay_id: str) -> ReplayAnswer:
-        return ReplayAnswer.of(replays.get(caller_of(router, "webhooks"), replay_id))
+        return ReplayAnswer.of(replays.get(caller_of(router, "webhooks:read"), replay_id))
 
     @router.post(
         "/replays/<replay_id>/cancel",

@@ -44,7 +44,7 @@ def routes(management: SubscriptionManagement, cursors: Cursors) -> Router:
         operation_id="listSubscriptions",
     )
     def list_subscriptions(webhook_id: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> SubscriptionPage:
-        caller = caller_of(router, "webhooks")
+        caller = caller_of(router, "webhooks:read")
         pages = Pages(cursors, caller, f"subscriptions|{webhook_id}")
         found, last = management.page(caller, webhook_id, after=pages.position(cursor), limit=limit)
         return SubscriptionPage(items=[SubscriptionAnswer.of(each) for each in found], next_cursor=pages.cursor(last))
@@ -57,7 +57,7 @@ def routes(management: SubscriptionManagement, cursors: Cursors) -> Router:
         operation_id="getSubscription",
     )
     def get_subscription(webhook_id: str, subscription_id: str) -> Response[SubscriptionAnswer]:
-        found = management.get(caller_of(router, "webhooks"), webhook_id, subscription_id)
+        found = management.get(caller_of(router, "webhooks:read"), webhook_id, subscription_id)
         return Response(200, JSON, SubscriptionAnswer.of(found), headers=etag(found.version))
 
     @router.put(

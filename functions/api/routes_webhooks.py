@@ -71,7 +71,7 @@ def routes(management: WebhookManagement, test_events: TestEvents, metrics: Webh
         ] = None,
         include: Annotated[Literal["health"] | None, Query(description="each with how it does")] = None,
     ) -> WebhookPage:
-        caller = caller_of(router, "webhooks")
+        caller = caller_of(router, "webhooks:read")
         wanted = Wanted(status, tuple((q or "").casefold().split()))
         pages = Pages(cursors, caller, f"webhooks|{user_id}" if wanted == Wanted() else f"webhooks|{user_id}|{wanted}")
         page = management.page(caller, user_id, wanted, after=pages.position(cursor), limit=limit)
@@ -88,7 +88,7 @@ def routes(management: WebhookManagement, test_events: TestEvents, metrics: Webh
         operation_id="getWebhook",
     )
     def get_webhook(webhook_id: str) -> Response[WebhookAnswer]:
-        found = management.get(caller_of(router, "webhooks"), webhook_id)
+        found = management.get(caller_of(router, "webhooks:read"), webhook_id)
         return Response(200, JSON, WebhookAnswer.of(found, management.now_ms()), headers=etag(found.version))
 
     @router.put(

@@ -1,25 +1,32 @@
 """Who calls: API Gateway's question, and the policy that answers it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from webhooks.access import api_keys
+from webhooks.access.api_keys import KeyReader
 from webhooks.access.callers import platform_id, to_context
 from webhooks.access.tokens import KeySource, TokenRules, verify
 from webhooks.errors import Unauthenticated
 from webhooks.models.caller import Caller, Scope
 
 # What a caller named by a trusted header may do.
-HEADER_SCOPES: frozenset[Scope] = frozenset({"webhooks", "events:write", "metrics:read"})
+HEADER_SCOPES: frozenset[Scope] = frozenset({"webhooks", "events:write", "metrics:read", "api-keys"})
 
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """Reads the caller out of a request's headers. `trusts_headers`: X-User-ID counts where no token is sent."""
+    """Reads the caller out of a request's headers. `trusts_headers`: X-User-ID counts where no token is sent.
+
+    `api_keys` is asked only for who comes with one, so that nobody else waits for what it takes.
+    """
 
     keys: KeySource
     rules: TokenRules
     trusts_headers: bool
+    api_keys: Callable[[], KeyReader]
+    now_ms: Callable[[], int]
 
     def policy(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """The policy for a REQUEST authorizer's event. Raises Unauthenticated, Unavailable."""
@@ -37,13 +44,17 @@ class Authorization:
         }
 
     def caller(self, headers: Mapping[str, object]) -> tuple[Caller, int | None]:
-        """The caller, and when its token expires. A token wins over trusted headers, even one that is not valid."""
+        """The caller, and when its token or key expires. Either wins over trusted headers, even if it is not valid."""
         authorization = headers.get("authorization")
         if isinstance(authorization, str) and authorization.strip():
             scheme, _, token = authorization.strip().partition(" ")
             if scheme.lower() != "bearer":
                 raise Unauthenticated("the scheme of Authorization is Bearer")
-            return verify(token.strip(), self.keys, self.rules)
+            token = token.strip()
+            if token.startswith(api_keys.PREFIX):
+                key = api_keys.verify(token, self.api_keys(), self.now_ms())
+                return key.caller, key.expires_at_ms // 1000
+            return verify(token, self.keys, self.rules)
         user_id = headers.get("x-user-id")
         if not self.trusts_headers or not isinstance(user_id, str):
             raise Unauthenticated("there is no token")

@@ -1,6 +1,7 @@
 """The authorizer put together: where its keys come from, and what a request for a policy goes through."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -13,6 +14,8 @@ from webhooks.batch_log import AUTHORIZER, BatchLog, Context, Handler
 from webhooks.errors import Unauthenticated
 from webhooks.runtime import MACHINE, Runtime
 from webhooks.settings import AuthorizerSettings
+from webhooks.store.api_keys import ApiKeyStore
+from webhooks.store.dynamo import DynamoTable
 
 
 def build(settings: AuthorizerSettings, clients: Clients, logger: Logger, runtime: Runtime = MACHINE) -> Handler:
@@ -22,7 +25,8 @@ def build(settings: AuthorizerSettings, clients: Clients, logger: Logger, runtim
     trusts_headers = settings.auth_mode == "header"
     stale: list[str] = []
     keys = _key_source(settings, clients, rules, stale.append, lambda: runtime.now_ms() / 1000)
-    authorization = Authorization(keys, rules, trusts_headers=trusts_headers)
+    api_keys = cache(lambda: ApiKeyStore(DynamoTable(clients.dynamodb, settings.table_name), runtime.now_ms))
+    authorization = Authorization(keys, rules, trusts_headers, api_keys, runtime.now_ms)
     log = BatchLog(AUTHORIZER, now_ms=runtime.now_ms, write=runtime.write)
 
     def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:

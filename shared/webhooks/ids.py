@@ -19,19 +19,19 @@ HISTORY_SHARDS = 4  # partition keys a webhook's history is spread over: 1,000 w
 
 def new_id(prefix: str, now_ms: int) -> str:
     """A fresh id such as `wh_1QkzT0a4...`, unguessable (107 random bits)."""
-    return f"{prefix}_{_base62(now_ms, TIME_CHARACTERS)}{_base62(secrets.randbits(120), TAIL_CHARACTERS)}"
+    return f"{prefix}_{base62(now_ms, TIME_CHARACTERS)}{base62(secrets.randbits(120), TAIL_CHARACTERS)}"
 
 
 def derived_id(prefix: str, time_ms: int, *parts: str) -> str:
     """The same id for the same time and parts, so that doing something twice makes one thing."""
     digest = hashlib.sha256("\0".join(parts).encode()).digest()
-    return f"{prefix}_{_base62(time_ms, TIME_CHARACTERS)}{_base62(int.from_bytes(digest[:15]), TAIL_CHARACTERS)}"
+    return f"{prefix}_{base62(time_ms, TIME_CHARACTERS)}{base62(int.from_bytes(digest[:15]), TAIL_CHARACTERS)}"
 
 
 def keyed_id(prefix: str, key: bytes, *parts: str) -> str:
     """The same id for the same parts, which nobody without the key can tell beforehand."""
     digest = hmac.digest(key, "\0".join(parts).encode(), "sha256")
-    return f"{prefix}_{_base62(0, TIME_CHARACTERS)}{_base62(int.from_bytes(digest[:15]), TAIL_CHARACTERS)}"
+    return f"{prefix}_{base62(0, TIME_CHARACTERS)}{base62(int.from_bytes(digest[:15]), TAIL_CHARACTERS)}"
 
 
 def delivery_id(accepted_ms: int, scope: str, event_id: str, webhook_id: str) -> str:
@@ -49,7 +49,7 @@ def time_of(identifier: str) -> int:
 
 def first_of(prefix: str, time_ms: int) -> str:
     """A string that sorts at or before every id of this prefix and time: the lower end of a range."""
-    return f"{prefix}_{_base62(time_ms, TIME_CHARACTERS)}"
+    return f"{prefix}_{base62(time_ms, TIME_CHARACTERS)}"
 
 
 def is_id(prefix: str, value: str) -> bool:
@@ -63,7 +63,8 @@ def history_shard(delivery_id: str) -> int:
     return ALPHABET.index(delivery_id[-1]) % HISTORY_SHARDS
 
 
-def _base62(value: int, width: int) -> str:
+def base62(value: int, width: int) -> str:
+    """The number in ALPHABET, with leading zeros; digits beyond `width` are cut off at the left."""
     characters: list[str] = []
     for _ in range(width):
         value, digit = divmod(value, 62)

@@ -146,6 +146,7 @@ class DashboardSettings(Settings):
 class AuthorizerSettings(Settings):
     """functions/authorizer"""
 
+    table_name: str
     auth_mode: Literal["jwt", "header"] = "jwt"
     jwt_secret_arn: str | None = None
     jwt_algorithms: CommaSeparated = ("HS256",)

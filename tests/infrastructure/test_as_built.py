@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(300)  # sam build
 DOCUMENT = json.loads((PROJECT / "docs" / "openapi.json").read_text())
 # What goes last, since nothing is there afterwards.
 ORDER = ("get", "post", "put", "delete")
-SCOPES = "webhooks events:write metrics:read"
+SCOPES = "webhooks events:write metrics:read api-keys"
 ADMINS = ("getTenants", "removeMember")  # who else may not call them
 
 

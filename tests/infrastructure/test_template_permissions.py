@@ -153,8 +153,11 @@ def test_keys_are_for_the_api_and_the_sender_only(template: Template) -> None:
     assert users == {"ApiFunction", "SenderFunction"}
 
 
-def test_the_authorizer_reads_one_secret_and_nothing_else(template: Template) -> None:
-    assert template.statements("AuthorizerFunction") == [
+def test_the_authorizer_reads_api_keys_and_one_secret_and_nothing_else(template: Template) -> None:
+    keys, *others = template.statements("AuthorizerFunction")
+    assert keys["Action"] == ["dynamodb:BatchGetItem"]
+    assert keys["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "key_*"}}
+    assert others == [
         {"Action": ["secretsmanager:GetSecretValue"], "Resource": [{"Ref": "JwtSecret"}], "Condition": None}
     ]
 

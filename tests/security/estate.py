@@ -34,6 +34,9 @@ def make(service: Service, owner: User, **webhook: Any) -> Estate:
     letters = eventually(lambda: owner.items(f"/webhooks/{bad['id']}/dead-letters"))
     job = owner.post(f"/webhooks/{bad['id']}/dead-letters/bulk-replay", {}).json()
     eventually(lambda: owner.read(f"/replays/{job['id']}"), lambda found: found["status"] not in {"pending", "running"})
+    by_token = service.bearer(owner.user_id, scope="webhooks api-keys")
+    key = by_token.post("/api-keys", {"name": "import", "scopes": ["webhooks"]})
+    assert key.status_code == 201, key.text
     # what was replayed dies once more: only then is there nothing left that changes by itself
     eventually(
         lambda: owner.items(f"/webhooks/{bad['id']}/dead-letters"),
@@ -50,6 +53,7 @@ def make(service: Service, owner: User, **webhook: Any) -> Estate:
             "failed_delivery_id": failed["id"],
             "dead_letter_id": letters[0]["id"],
             "replay_id": job["id"],
+            "key_id": key.json()["id"],
         },
         (working, failing),
     )

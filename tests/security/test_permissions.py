@@ -52,6 +52,7 @@ def asked(service: Service) -> set[Grant]:
     """Everything that functions do, done."""
     owner = service.bearer()
     estate = make(service, owner)
+    _use_a_key(service)
     _manage(owner, estate.ids["webhook_id"], estate.ids["subscription_id"])
     _send_again(owner, estate.ids)
     _park_and_release(service, owner)
@@ -70,6 +71,15 @@ def asked(service: Service) -> set[Grant]:
         break
     last = {("RollupFunction", "dynamodb:PutItem", "Table"), ("IngestFunction", "dynamodb:UpdateItem", "Table")}
     return eventually(lambda: {_grant(service.stack, call) for call in service.stack.calls()}, last.issubset)
+
+
+def _use_a_key(service: Service) -> None:
+    owner = service.bearer(scope="webhooks api-keys")
+    key = owner.post("/api-keys", {"name": "n", "scopes": ["webhooks"]}).json()
+    machine = User(service.http, owner.user_id, {"Authorization": f"Bearer {key['key']}"})
+    assert machine.read("/webhooks")["items"] == []
+    assert owner.items("/api-keys")
+    assert owner.delete(f"/api-keys/{key['id']}").status_code == 204
 
 
 def _manage(owner: User, webhook_id: str, subscription_id: str) -> None:

@@ -62,8 +62,8 @@ def test_another_tenants_resources_do_not_exist_on_any_route(
     strangers = [
         service.user(),
         service.user(workspace_id=estate.owner.user_id),
-        service.bearer(scope="webhooks events:write metrics:read"),
-        service.bearer(scope="webhooks events:write:any"),
+        service.bearer(scope="webhooks events:write metrics:read api-keys"),
+        service.bearer(scope="webhooks events:write:any api-keys"),
     ]
     asked = 0
     for method, path, operation in on_resources(document):

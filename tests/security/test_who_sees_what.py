@@ -11,15 +11,18 @@ from typing import Any
 
 from tests.conftest import Figure
 from tests.support.api_client import NOW, Answered, ApiClient
+from webhooks.access.api_keys import digest
 from webhooks.delivery.circuit_breaker import Circuit
 from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.ids import delivery_id, new_id
+from webhooks.models.api_key import ApiKey
 from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord
 from webhooks.models.event import EventRecord
 from webhooks.models.replay import ReplayJob, ReplaySelection
 
 WORKSPACE = "77"
-MEMBER = ("webhooks", "events:write", "metrics:read")
+MEMBER = ("webhooks", "events:write", "metrics:read", "api-keys")
+KEY = new_id("key", NOW)
 CALLERS: dict[str, dict[str, Any]] = {
     "member": {"user_id": "1", "workspaces": [WORKSPACE], "scopes": MEMBER},  # who registered it all
     "former": {"user_id": "1", "workspaces": [], "scopes": MEMBER},  # the same user, after leaving
@@ -74,25 +77,54 @@ TABLE = {
     "POST /filters/test": "200+ 404 404 200+ 404 200+ 404 403 403 401",
     "GET /tenants": "403 403 403 200 403 403 403 403 403 401",
     "GET /limits": "200 200 200 200 200 200 200 403 403 401",
+    # with the scope api-keys, for one's own and without a word on workspaces
+    "GET /api-keys": "200+ 200+ 200 200+ 200 403 403 403 403 401",
+    "POST /api-keys": "201 201 201 403 201 403 403 403 403 401",
+    "DELETE /api-keys/{key_id}": "204 204 404 204 404 403 403 403 403 401",
     "GET /overview": "200+ 200 200 200 200 200+ 200 403 403 401",
     "DELETE /workspaces/{workspace_id}/members/{user_id}": "403 403 403 200+ 403 403 403 403 403 401",
 }
 
 
+# API keys of the member's
+BY_KEY: dict[str, dict[str, Any]] = {
+    "manages": {**CALLERS["portal"], "key_id": KEY},
+    "reads": {**CALLERS["portal"], "scopes": ("webhooks:read",), "key_id": KEY},
+    "revoked": {**CALLERS["portal"], "key_id": new_id("key", NOW)},
+}
+READS = ("GET ", "POST /filters/test")
+
+
 def test_every_route_shows_every_caller_what_the_table_says(figure: Figure) -> None:
-    document = json.loads(ApiClient().call("GET", "//openapi.json", user_id=None).text)
     found = {
-        f"{method.upper()} {path.removeprefix('/api/v1')}": " ".join(
-            _asked(method.upper(), path, operation, caller) for caller in CALLERS.values()
-        )
-        for path, operations in document["paths"].items()
-        for method, operation in operations.items()
-        if method in {"get", "post", "put", "delete"}
+        route: " ".join(_asked(*asked, caller) for caller in CALLERS.values()) for route, asked in _routes().items()
     }
     assert found == TABLE
     figure(
         f"tenancy: {len(found)} routes for {len(CALLERS)} kinds of callers, a table of who sees what: as it should be"
     )
+
+
+def test_a_key_shows_what_a_token_of_its_scopes_would_and_a_revoked_one_nothing(figure: Figure) -> None:
+    token = list(CALLERS).index("portal")
+    routes = _routes()
+    for route, asked in routes.items():
+        by_token = TABLE[route].split()[token]
+        by_key = {name: _asked(*asked, caller) for name, caller in BY_KEY.items()}
+        reads = by_token if route.startswith(READS) else "403"
+        assert by_key == {"manages": by_token, "reads": reads, "revoked": "401"}, route
+    figure(f"API keys: {len(routes)} routes show one what they show a token of its scopes, and a revoked one nothing")
+
+
+def _routes() -> dict[str, tuple[str, str, dict[str, Any]]]:
+    """Method, path and operation of all routes."""
+    document = json.loads(ApiClient().call("GET", "//openapi.json", user_id=None).text)
+    return {
+        f"{method.upper()} {path.removeprefix('/api/v1')}": (method.upper(), path, operation)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if method in {"get", "post", "put", "delete"}
+    }
 
 
 def _asked(method: str, path: str, operation: dict[str, Any], caller: dict[str, Any]) -> str:
@@ -150,6 +182,8 @@ def _estate(client: ApiClient) -> dict[str, str]:
     )
     job = ReplayJob(new_id("rpl", NOW), webhook_id, "1", ReplaySelection(), 10, NOW, NOW)
     client.history.add(record, dead, letter)
+    key = ApiKey(KEY, 1, "CANARY", ("webhooks",), (WORKSPACE,), digest("the key"), NOW, NOW + 86_400_000)
+    client.api_keys.create(key)
     client.events.add(event)
     client.jobs.create(job)
     client.statistics.in_trouble["1"] = [("circuit", webhook_id)]
@@ -161,6 +195,7 @@ def _estate(client: ApiClient) -> dict[str, str]:
         "delivery_id": record.delivery_id,
         "dead_letter_id": letter.delivery_id,
         "replay_id": job.job_id,
+        "key_id": KEY,
         "workspace_id": WORKSPACE,
         "user_id": "1",
     }

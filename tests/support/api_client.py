@@ -8,6 +8,8 @@ from typing import Any, cast
 
 from aws_lambda_powertools import Logger
 
+from tests.fakes.clock import Clock
+from tests.fakes.dynamo import FakeDynamoDB
 from tests.support.api_function import api, composition
 from tests.support.history_fakes import (
     MemoryDeliveryQueue,
@@ -30,6 +32,8 @@ from tests.support.statistics_fakes import MemoryStates, MemoryStatistics
 from webhooks.runtime import Runtime
 from webhooks.settings import ApiSettings
 from webhooks.statistics.prometheus import Gauges
+from webhooks.store.api_keys import ApiKeyStore
+from webhooks.store.dynamo import DynamoTable
 
 NOW = 1_760_000_000_000
 DAY_MS = 86_400_000
@@ -76,12 +80,14 @@ class ApiClient:
     lags: Callable[[], Mapping[str, int]] = dict
     api_figures: Callable[[], Mapping[str, float]] = dict
     delivery_queue: MemoryDeliveryQueue = field(default_factory=MemoryDeliveryQueue)
+    dynamodb: FakeDynamoDB = field(default_factory=lambda: FakeDynamoDB(Clock(), "webhooks"))  # what has no other fake
 
     def __post_init__(self) -> None:
         def now_ms() -> int:
             return self.now_ms
 
         self.history = MemoryHistory(self.store, now_ms)
+        self.api_keys = ApiKeyStore(DynamoTable(self.dynamodb, "webhooks"), now_ms)
         settings = ApiSettings(
             table_name="webhooks",
             ingest_queue_url="ingest",
@@ -110,6 +116,7 @@ class ApiClient:
             letters=MemoryLetters(self.history),
             missed=MemoryMissed(self.events),
             statistics=self.statistics,
+            api_keys=self.api_keys,
             request_counts=MemoryRequestCounts(),
             slots=self.slots,
             jobs=self.jobs,
@@ -136,6 +143,7 @@ class ApiClient:
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
         expires_in: float | None = None,
+        key_id: str | None = None,
     ) -> Answered:
         """A request; `body` is text as it is, or becomes JSON. Paths begin behind /api/v1 unless they begin with //."""
         text = body if isinstance(body, str) or body is None else json.dumps(body)
@@ -149,6 +157,8 @@ class ApiClient:
                 "scopes": " ".join(scopes),
                 "workspace_ids": json.dumps(list(workspaces)),
             }
+        if key_id is not None:
+            authorizer["key_id"] = key_id
         if expires_in is not None:
             authorizer["expires_at"] = str(int(time.time() + expires_in))
         event = {

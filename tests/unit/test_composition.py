@@ -12,12 +12,12 @@ from tests.fakes.functions import COMPOSITIONS
 PROJECT = Path(__file__).parents[2]
 PLACES = ("functions", "localstack", "scripts", "tests/fakes", "tests/simulation", "tests/chaos", "tests/benchmarks")
 USE_CASES = {
-    "Admission", "Authorization", "Conclusion", "Cursors", "DeadLetterManagement", "DeadLetterWriter",
-    "DeliveryHistory", "DeliverySearch", "Duplicates", "EndpointHealth", "EventHistory", "FailureGroups",
-    "FilterTests", "Ingestion", "Limits", "Members", "Overviews", "Publishing", "ReadinessProbe", "Recovery", "Release",
-    "ReplayJobs", "Replayer", "Replays", "RequestLimits", "RequestSigner", "Rollup", "Sender", "ServiceMetrics",
-    "SubscriptionManagement", "TenantOverviews", "TestEvents", "TestSender", "WebhookManagement",
-    "WebhookMetrics",
+    "Admission", "ApiKeyManagement", "Authorization", "Conclusion", "Cursors", "DeadLetterManagement",
+    "DeadLetterWriter", "DeliveryHistory", "DeliverySearch", "Duplicates", "EndpointHealth", "EventHistory",
+    "FailureGroups", "FilterTests", "Ingestion", "KeyChecks", "Limits", "Members", "Overviews", "Publishing",
+    "ReadinessProbe", "Recovery", "Release", "ReplayJobs", "Replayer", "Replays", "RequestLimits", "RequestSigner",
+    "Rollup", "Sender", "ServiceMetrics", "SubscriptionManagement", "TenantOverviews", "TestEvents", "TestSender",
+    "WebhookManagement", "WebhookMetrics",
 }  # fmt: skip
 SHARED = {"Replayer": 2, "Duplicates": 2}  # functions that have one of their own
 

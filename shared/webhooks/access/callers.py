@@ -31,6 +31,8 @@ def to_context(caller: Caller, expires_at: int | None) -> dict[str, str]:
         "workspace_ids": json.dumps(sorted(caller.workspace_ids)),
         "scopes": " ".join(sorted(caller.scopes)),
     }
+    if caller.key_id is not None:
+        context["key_id"] = caller.key_id
     return context if expires_at is None else {**context, "expires_at": str(expires_at)}
 
 
@@ -46,8 +48,10 @@ def from_context(context: Mapping[str, object], now: float) -> Caller:
     if expires_at is not None and float(str(expires_at)) + LEEWAY_SECONDS < now:
         raise Unauthenticated("the token has expired")
     workspace_ids = cast("Iterable[object]", json.loads(str(context.get("workspace_ids", "[]"))))
+    key_id = context.get("key_id")
     return Caller(
         platform_id(user_id),
         frozenset(str(workspace_id) for workspace_id in workspace_ids),
         frozenset(str(context.get("scopes", "")).split()),
+        None if key_id is None else str(key_id),
     )

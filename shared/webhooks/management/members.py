@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from webhooks.management.api_keys import ApiKeyManagement
 from webhooks.management.changes import Change, ManagementStore, change
 from webhooks.management.ports import Waker
 from webhooks.matching.route_rows import route_changes, route_rows
@@ -21,9 +22,10 @@ A_READ = 100
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What was disabled by this request, and whether that is all there is."""
+    """What was disabled and revoked by this request, and whether that is all there is."""
 
     disabled: Sequence[str]
+    revoked: Sequence[str]
     is_complete: bool
 
 
@@ -33,23 +35,26 @@ class Members:
 
     store: ManagementStore
     waker: Waker
+    api_keys: ApiKeyManagement
     now_ms: Callable[[], int]
 
     def removed(self, caller: Caller, workspace_id: str, user_id: str) -> Removal:
-        """Disable the user's webhooks in the workspace, and give up what waits for them. Raises Unavailable, Conflict.
+        """Revoke the user's API keys that name the workspace, then disable the user's webhooks there and give up what
+        waits for them. Raises Unavailable, Conflict.
 
-        Each is announced by `webhook.disabled`. Only an admin makes one active again. Repeating it goes on where it
-        ended, and finds what was registered since.
+        Each webhook is announced by `webhook.disabled`. Only an admin makes one active again. Repeating it goes on
+        where it ended, and finds what was registered since.
         """
+        revoked = self.api_keys.revoke_of_workspace(user_id, workspace_id)
         disabled: list[str] = []
         for webhook in self._of(workspace_id, user_id):
             if len(disabled) == AT_ONCE:
-                return Removal(disabled, is_complete=False)
+                return Removal(disabled, revoked, is_complete=False)
             now_ms = self.now_ms()
             change(self.store, caller, webhook.webhook_id, partial(_disabled, now_ms), now_ms)
             self.waker.wake(webhook.webhook_id, now_ms, now_ms)
             disabled.append(webhook.webhook_id)
-        return Removal(disabled, is_complete=True)
+        return Removal(disabled, revoked, is_complete=True)
 
     def _of(self, workspace_id: str, user_id: str) -> Iterator[Webhook]:
         after, more = None, True

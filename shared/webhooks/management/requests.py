@@ -6,7 +6,7 @@ null. Such fields get their default from a factory, since a default would show i
 
 import json
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -75,6 +75,7 @@ TimeoutSeconds = Annotated[int, Field(ge=1, le=30, description="for a whole atte
 RateLimit = Annotated[
     float, Field(gt=0, le=10_000, allow_inf_nan=False, description="deliveries a second; null: no limit")
 ]
+KeyScope = Literal["webhooks:read", "webhooks", "events:write", "events:write:any", "metrics:read", "admin"]
 SettableStatus = Literal["active", "paused", "inactive"]
 EventTypePattern = Annotated[
     str, StringConstraints(min_length=1, max_length=128), Field(description="an event type, or record.*, or *")
@@ -158,3 +159,14 @@ class SendTest(Request):
     test: Literal[True] = True
     event_type: Annotated[str, StringConstraints(min_length=1, max_length=128)] = "webhook.test"
     data: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
+
+
+class ApiKeyRequest(Request):
+    """An API key to make."""
+
+    name: Name
+    scopes: Annotated[list[KeyScope], Field(min_length=1, max_length=len(get_args(KeyScope)))]
+    workspace_ids: Annotated[list[ForeignId], Field(max_length=100)] | None = Field(
+        None, description="those in which it may act; without it, all that your token names"
+    )
+    expires_in_days: Annotated[int, Field(ge=1, le=365)] = 90

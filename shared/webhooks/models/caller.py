@@ -5,11 +5,13 @@ from typing import Literal, get_args
 
 from webhooks.errors import NotAllowed
 
-Scope = Literal["webhooks", "events:write", "events:write:any", "metrics:read", "admin"]
+Scope = Literal["webhooks:read", "webhooks", "events:write", "events:write:any", "metrics:read", "api-keys", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 # What a scope includes besides itself.
 _INCLUDED_IN: dict[Scope, frozenset[Scope]] = {
+    "webhooks:read": frozenset({"webhooks", "admin"}),
     "webhooks": frozenset({"admin"}),
+    "api-keys": frozenset({"admin"}),
     "metrics:read": frozenset({"admin"}),
     "events:write": frozenset({"events:write:any"}),
 }
@@ -17,11 +19,13 @@ _INCLUDED_IN: dict[Scope, frozenset[Scope]] = {
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A user of the platform, or the platform itself, as the authorizer vouches for it."""
+    """A user of the platform, or the platform itself, as the authorizer vouches for it; `key_id` names the API key that
+    was used, None for a token."""
 
     user_id: str | int
     workspace_ids: frozenset[str]
     scopes: frozenset[str]
+    key_id: str | None = None
 
     @property
     def owner(self) -> str:

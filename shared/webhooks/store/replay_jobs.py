@@ -3,16 +3,13 @@
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, fields, replace
-from itertools import islice
 from typing import Any, cast
 
-from webhooks.management.paging import EXAMINED
 from webhooks.models.replay import ReplayJob, ReplaySelection
 from webhooks.store import schema
-from webhooks.store.attributes import number, read_int, text
+from webhooks.store.attributes import number, text
 from webhooks.store.dynamo import DynamoTable, Item, Key, read_all
-
-A_READ = 25  # jobs
+from webhooks.store.listings import newest
 
 
 def _key(job_id: str) -> Key:
@@ -45,26 +42,8 @@ class ReplayJobStore:
 
         A job that an older version made is not among them before its next checkpoint.
         """
-        index, key, at, listing = (
-            (schema.OVERVIEW_INDEX, schema.OVERVIEW_KEY, schema.OVERVIEW_AT, schema.REPLAYS_OVERVIEW)
-            if owner is None
-            else (schema.LISTING_INDEX, schema.LISTING_KEY, schema.LISTING_AT, schema.replays_listing(owner))
-        )
-        values = {":k": text(listing)}
-        if behind is not None:
-            values[":b"] = text(behind)
-        keys = self._table.query(
-            limit=EXAMINED + 1,
-            forward=False,
-            IndexName=index,
-            KeyConditionExpression=f"{key} = :k" + ("" if behind is None else f" AND {at} < :b"),
-            ExpressionAttributeValues=values,
-        )
-        while chunk := [_key(item[schema.PK]["S"]) for item in islice(keys, A_READ)]:
-            found = self._table.get_many(chunk)
-            kept = (found[each] for each in chunk if each in found)
-            fresh = (item for item in kept if read_int(item, schema.EXPIRES_AT) * 1000 > self._now_ms())
-            yield from read_all(fresh, _job_of)
+        listing = None if owner is None else schema.replays_listing(owner)
+        yield from read_all(newest(self._table, listing, schema.REPLAYS_OVERVIEW, behind, self._now_ms), _job_of)
 
     def checkpoint(self, before: ReplayJob, after: ReplayJob) -> ReplayJob | None:
         """Write the next step; None when another run has got there first.

@@ -26,6 +26,7 @@
 | what is under way  | slots|owner          | kind of it        |                             |                   |
 | tenant's pace      | tenant|owner         | pace              |                             |                   |
 | tenant's requests  | requests|owner       | 10 seconds        |                             |                   |
+| API key            | key_                 | key               | keys|owner / key_           | keys / key_       |
 
 All three indexes are sparse and hold keys only: what is delivered at the first try is written once, at one write unit,
 and stands in none of them. `waiting` serves both waits outside SQS: due|shard / time, id for what falls due by time
@@ -68,6 +69,8 @@ TAKEN = "taken"
 SLOT_PREFIX = "slot_"  # and its number
 WEBHOOKS_OVERVIEW = "webhooks"
 REPLAYS_OVERVIEW = "replays"
+KEY_SK = "key"
+KEYS_OVERVIEW = "keys"
 
 DUE_SHARDS = 16  # due keys take 16 x 1,000 writes a second; release asks each once a run
 
@@ -155,6 +158,11 @@ def dead_overview(shard: int) -> str:
 def replays_listing(owner: str) -> str:
     """Index key of the replay jobs of an owner's webhooks."""
     return f"replays|{owner}"
+
+
+def keys_listing(owner: str) -> str:
+    """Index key of an owner's API keys."""
+    return f"keys|{owner}"
 
 
 def missed_listing(scope: str, shard: int) -> str:

@@ -67,9 +67,17 @@ def test_a_scope_allows_itself(scope: Scope) -> None:
     caller(scope).require(scope)
 
 
-@pytest.mark.parametrize(
-    ("held", "wanted"), [("admin", "webhooks"), ("admin", "metrics:read"), ("events:write:any", "events:write")]
-)
+INCLUDED: list[tuple[Scope, Scope]] = [
+    ("admin", "webhooks"),
+    ("admin", "webhooks:read"),
+    ("admin", "metrics:read"),
+    ("admin", "api-keys"),
+    ("webhooks", "webhooks:read"),
+    ("events:write:any", "events:write"),
+]
+
+
+@pytest.mark.parametrize(("held", "wanted"), INCLUDED)
 def test_some_scopes_include_others(held: Scope, wanted: Scope) -> None:
     caller(held).require(wanted)
     with pytest.raises(NotAllowed):
@@ -78,7 +86,7 @@ def test_some_scopes_include_others(held: Scope, wanted: Scope) -> None:
 
 def test_no_other_scope_includes_another() -> None:
     allowed = {(held, wanted) for held in SCOPES for wanted in SCOPES if caller(held).may(wanted) and held != wanted}
-    assert allowed == {("admin", "webhooks"), ("admin", "metrics:read"), ("events:write:any", "events:write")}
+    assert allowed == set(INCLUDED)
 
 
 def test_workspaces_compare_by_their_text() -> None:

@@ -299,7 +299,7 @@ def test_the_description_is_complete(client: ApiClient) -> None:
     assert len({each["operationId"] for each in operations}) == len(operations)
     assert all(each["responses"]["default"] == {"$ref": "#/components/responses/Problem"} for each in operations)
     assert not any("500" in each["responses"] for each in operations)
-    assert document["security"] == [{"bearer": []}]
+    assert document["security"] == [{"bearer": []}, {"apiKey": []}]
     assert document["paths"]["/health"]["get"]["security"] == []
 
 

@@ -35,12 +35,12 @@ def test_the_webhooks_of_who_left_are_disabled_and_no_other(client: ApiClient) -
         client.register(workspaces=["78"], workspace_id=78)["id"],
         client.register(user_id="124", **IN_77)["id"],
     ]
-    assert removed(client) == {"disabled": sorted(theirs, reverse=True), "is_complete": True}
+    assert removed(client) == {"disabled": sorted(theirs, reverse=True), "revoked_api_keys": [], "is_complete": True}
     found = client.store.webhooks_by_id
     assert {(found[each].status, found[each].status_reason) for each in theirs} == {("failed", MEMBER_REMOVED)}
     assert {found[each].status for each in others} == {"active"}
     assert set(theirs) <= set(client.states.woken), "what waits is given up"
-    assert removed(client) == {"disabled": [], "is_complete": True}, "it may be repeated"
+    assert removed(client) == {"disabled": [], "revoked_api_keys": [], "is_complete": True}, "it may be repeated"
 
 
 def test_more_than_one_request_disables_are_left_for_the_next(client: ApiClient) -> None:

@@ -21,9 +21,12 @@ from jwt import algorithms
 
 from tests.conftest import Figure
 from tests.fakes.clock import Clock
+from webhooks.access.api_keys import digest, new_key
 from webhooks.access.callers import from_context
 from webhooks.access.tokens import TokenRules, mint, verify
 from webhooks.errors import Unauthenticated, Unavailable
+from webhooks.models.api_key import ApiKey
+from webhooks.models.caller import Caller
 from webhooks.runtime import Runtime
 from webhooks.settings import AuthorizerSettings
 
@@ -76,8 +79,12 @@ def raw_token(header: object, payload: object, signature: bytes = b"") -> str:
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
 
 
+def unasked() -> Any:
+    raise AssertionError("nobody came with an API key")
+
+
 def ask(headers: Mapping[str, object], *, trusts_headers: bool = False, keys: Any = None) -> dict[str, Any]:
-    authorization = Authorization(keys or Fixed(SECRET), RULES, trusts_headers)
+    authorization = Authorization(keys or Fixed(SECRET), RULES, trusts_headers, unasked, lambda: 0)
     return authorization.policy({"type": "REQUEST", "methodArn": ARN, "headers": headers})
 
 
@@ -238,7 +245,7 @@ def test_a_trusted_header_names_the_caller() -> None:
     answer = ask({"x-user-id": "123", "X-Workspace-ID": "456, 7"}, trusts_headers=True)
     caller = from_context(answer["context"], time.time())
     assert (caller.user_id, caller.workspace_ids) == (123, {"456", "7"})
-    assert caller.scopes == {"webhooks", "events:write", "metrics:read"}
+    assert caller.scopes == {"webhooks", "events:write", "metrics:read", "api-keys"}
     assert "expires_at" not in answer["context"]
 
 
@@ -426,7 +433,7 @@ def test_stale_keys_are_counted_as_a_metric() -> None:
 
     lines: list[str] = []
     clock = Clock(1_000_000)
-    settings = AuthorizerSettings(log_level="ERROR", jwt_secret_arn="arn")
+    settings = AuthorizerSettings(table_name="webhooks", log_level="ERROR", jwt_secret_arn="arn")
     handler = build(settings, cast("Any", Stored()), Logger(), Runtime(now_ms=clock.now_ms, write=lines.append))
     event = {"type": "REQUEST", "methodArn": ARN, "headers": {"Authorization": f"Bearer {token()}"}}
     handler(event, cast("Any", Context()))
@@ -446,3 +453,35 @@ def test_a_revoked_token_is_refused_by_its_name_or_its_bearers(revoked: str) -> 
     with pytest.raises(Unauthenticated, match="revoked"):
         verify(given, Fixed(SECRET), rules)
     assert verify(token(sub="prometheus-2", jti="token-8"), Fixed(SECRET), rules)[0].user_id == "prometheus-2"
+
+
+def test_an_api_key_names_its_maker_and_asks_only_then_for_the_table() -> None:
+    key_id, key = new_key(1)
+    made = ApiKey(key_id, 123, "n", ("events:write",), ("77",), digest(key), 1, 61_000)
+    asked: list[str] = []
+
+    class Keys:
+        def get(self, key_id: str) -> ApiKey | None:
+            asked.append(key_id)
+            return made if key_id == made.key_id else None
+
+    now = [1_000]
+    authorization = Authorization(Fixed(SECRET), RULES, True, Keys, lambda: now[0])
+
+    def policy(**headers: str) -> dict[str, Any]:
+        return authorization.policy({"type": "REQUEST", "methodArn": ARN, "headers": headers})
+
+    policy(Authorization=f"Bearer {token()}")
+    assert asked == []
+    answer = policy(authorization=f"bearer  {key} ")
+    assert asked == [key_id]
+    assert key not in json.dumps(answer)
+    assert answer["context"]["expires_at"] == "61"
+    caller = from_context(answer["context"], 60)
+    assert caller == Caller(123, frozenset({"77"}), frozenset({"events:write"}), key_id)
+    for bad in (key[:-1], new_key(1)[1], "pyak_"):
+        with pytest.raises(Unauthenticated):
+            policy(**{"Authorization": f"Bearer {bad}", "X-User-ID": "1"})
+    now[0] = 61_000
+    with pytest.raises(Unauthenticated, match="expired"):
+        policy(Authorization=f"Bearer {key}")

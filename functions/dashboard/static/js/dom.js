@@ -72,6 +72,7 @@ const ICONS = {
   events: "M13 3 5 13.5h6L10 21l8.500-10.500h-6z",
   dead: "M4 7h16M6 7l1 13h10l1-13M9 7V4h6v3M10 11v5M14 11v5",
   service: "M4 5h16v5H4zM4 14h16v5H4zM7.500 7.500h.01M7.500 16.500h.01",
+  key: "M8 15m-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0M11 12l9-9M16 7l3 3",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   done: "M5 12.500l4.500 4.500L19 7.500",
   plus: "M12 5v14M5 12h14",

@@ -90,9 +90,10 @@ export function claims(token = current?.token) {
 
 export function may(scope) {
   if (!current) return false;
-  if (!current.token) return ["webhooks", "events:write", "metrics:read"].includes(scope);
+  if (!current.token) return ["webhooks", "events:write", "metrics:read", "api-keys", "webhooks:read"].includes(scope);
   const scopes = String(claims().scope ?? "").split(" ");
-  return scopes.includes(scope) || (scope === "events:write" && scopes.includes("events:write:any"));
+  const including = { "events:write": ["events:write:any"], "webhooks:read": ["webhooks", "admin"], webhooks: ["admin"], "api-keys": ["admin"], "metrics:read": ["admin"] };
+  return [scope, ...(including[scope] ?? [])].some((one) => scopes.includes(one));
 }
 
 export const who = () => (current?.token ? String(claims().sub ?? "token") : String(current?.userId ?? ""));

@@ -16,6 +16,7 @@ const LINKS = [
   ["#/events", "Events", "events", /^\/events/],
   ["#/dead-letters", "Dead letters", "dead", /^\/(dead-letters|replays)/],
 ];
+const API_KEYS = ["#/api-keys", "API keys", "key", /^\/api-keys/];
 const SERVICE = ["#/service", "Service", "service", /^\/service/];
 
 function stored() {
@@ -89,7 +90,7 @@ async function addressOf(words) {
 
 /** The frame around the pages; {main, at(path)}. */
 export function shell(app) {
-  const links = [...LINKS, ...(!portal && may("metrics:read") ? [SERVICE] : [])];
+  const links = [...LINKS, ...(!portal && may("api-keys") ? [API_KEYS] : []), ...(!portal && may("metrics:read") ? [SERVICE] : [])];
   const anchors = links.map(([href, text, glyph]) => h("a", { href }, icon(glyph), h("span", text)));
   const main = h("main", { id: "main" });
   const session = portal ? null : h("div.session", h("span.user", { title: "Signed in as" }, who()), h("button.bare", { type: "button", onclick: () => (signOut(), location.reload()) }, icon("out"), h("span", "Sign out")));

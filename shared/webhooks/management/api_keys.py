@@ -1,0 +1,110 @@
+"""API keys: making, listing and revoking them.
+
+A key never does more than its maker could when making it, makes no other, and ends: by its time, when it is revoked,
+and when its maker leaves a workspace that it names.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol, cast
+
+from webhooks.access.api_keys import KeyChecks, digest, new_key
+from webhooks.errors import Conflict, NotAllowed, NotFound
+from webhooks.ids import is_id
+from webhooks.management.paging import Page, page_of
+from webhooks.management.requests import ApiKeyRequest
+from webhooks.models.api_key import ApiKey
+from webhooks.models.caller import Caller, Scope
+
+DAY_MS = 86_400_000
+MAX_KEYS = 50  # of one user
+
+
+class ApiKeys(Protocol):
+    """Where keys are kept. Raises Unavailable."""
+
+    def get(self, key_id: str) -> ApiKey | None:
+        """The key, unless it was revoked. Consistent."""
+        ...
+
+    def newest(self, owner: str | None, behind: str | None) -> Iterator[ApiKey]:
+        """An owner's keys, or everybody's (None), newest first, behind a key's id. A new one may lag."""
+        ...
+
+    def create(self, key: ApiKey) -> None:
+        """Keep a new key."""
+        ...
+
+    def delete(self, key_id: str) -> bool:
+        """Revoke a key. False when it was not there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyManagement:
+    """The use cases. Each raises NotAllowed for a caller who came with a key, and Unavailable."""
+
+    keys: ApiKeys
+    checks: KeyChecks
+    now_ms: Callable[[], int]
+
+    def create(self, caller: Caller, request: ApiKeyRequest) -> tuple[ApiKey, str]:
+        """Make a key, which is shown here and never again. Without `workspace_ids` it is for all of the caller's.
+
+        Raises NotAllowed for a scope or workspace that is not the caller's, Conflict for one key too many.
+        """
+        _no_key(caller)
+        for scope in request.scopes:
+            if not caller.may(cast("Scope", scope)):
+                raise NotAllowed(f"scopes: {scope} is not among your own")
+        workspaces = caller.workspace_ids
+        if request.workspace_ids is not None:
+            workspaces = frozenset(str(each) for each in request.workspace_ids)
+            if not caller.is_admin and not workspaces <= caller.workspace_ids:
+                raise NotAllowed("workspace_ids: names a workspace that is not the caller's")
+        if len(list(islice(self.keys.newest(caller.owner, None), MAX_KEYS))) == MAX_KEYS:
+            raise Conflict(f"you have {MAX_KEYS} API keys, which is as many as there may be: revoke one first")
+        now_ms = self.now_ms()
+        key_id, key = new_key(now_ms)
+        made = ApiKey(
+            key_id=key_id,
+            user_id=caller.user_id,
+            name=request.name,
+            scopes=tuple(sorted(set(request.scopes))),
+            workspace_ids=tuple(sorted(workspaces)),
+            digest=digest(key),
+            created_at_ms=now_ms,
+            expires_at_ms=now_ms + request.expires_in_days * DAY_MS,
+        )
+        self.keys.create(made)
+        return made, key
+
+    def page(self, caller: Caller, owner: str | None, *, behind: str | None, limit: int) -> Page[ApiKey]:
+        """Keys, newest first: one's own, and for admins everybody's or one owner's. Raises NotAllowed."""
+        _no_key(caller)
+        if not caller.is_admin and owner not in (None, caller.owner):
+            raise NotAllowed("only admins see the API keys of others")
+        whose = owner if caller.is_admin else caller.owner
+        return page_of(self.keys.newest(whose, behind), lambda _: True, lambda each: each.key_id, limit=limit)
+
+    def revoke(self, caller: Caller, key_id: str) -> None:
+        """End a key of one's own, or for admins any. Raises NotFound."""
+        _no_key(caller)
+        key = self.keys.get(key_id) if is_id("key", key_id) else None
+        if key is None or not (caller.is_admin or key.owner == caller.owner) or not self.keys.delete(key_id):
+            raise NotFound(f"there is no API key {key_id[:64]}")
+        self.checks.forget(key_id)
+
+    def revoke_of_workspace(self, user_id: str, workspace_id: str) -> list[str]:
+        """End all keys of a user that name the workspace; their ids."""
+        of_workspace = [each for each in self.keys.newest(user_id, None) if workspace_id in each.workspace_ids]
+        revoked = [each.key_id for each in of_workspace if self.keys.delete(each.key_id)]
+        for key_id in revoked:
+            self.checks.forget(key_id)
+        return revoked
+
+
+def _no_key(caller: Caller) -> None:
+    if caller.key_id is not None:
+        raise NotAllowed("API keys are managed with a token, not with an API key")

@@ -1,0 +1,92 @@
+"""API keys: an item each, which is gone when the key is revoked. TTL removes it a while after it has expired."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import cast
+
+from webhooks.models.api_key import ApiKey
+from webhooks.store import schema
+from webhooks.store.attributes import binary, foreign_id, number, read_bytes, read_foreign_id, read_int, read_text, text
+from webhooks.store.dynamo import DynamoTable, Item, Key, key_of, read_all
+from webhooks.store.listings import newest
+
+SHOWN_MS = 7 * 86_400_000  # an expired one, so that its owner finds out why nothing works
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+class ApiKeyStore:
+    """Keys by id. Raises Unavailable."""
+
+    def __init__(self, table: DynamoTable, now_ms: Callable[[], int] = _now_ms) -> None:
+        self._table = table
+        self._now_ms = now_ms
+
+    def get(self, key_id: str) -> ApiKey | None:
+        """The key, unless it was revoked. Consistent."""
+        item = self._table.get_many([_place(key_id)]).get(_place(key_id))
+        return None if item is None else _key_of(item)
+
+    def newest(self, owner: str | None, behind: str | None) -> Iterator[ApiKey]:
+        """An owner's keys, or everybody's (None), newest first, behind a key's id. A new one may lag."""
+        listing = None if owner is None else schema.keys_listing(owner)
+        yield from read_all(newest(self._table, listing, schema.KEYS_OVERVIEW, behind, self._now_ms), _key_of)
+
+    def create(self, key: ApiKey) -> None:
+        """Keep a new key."""
+        self._table.put(_item(key))
+
+    def delete(self, key_id: str) -> bool:
+        """Revoke a key. False when it was not there."""
+        gone = {"Delete": {"Key": key_of(_place(key_id)), "ConditionExpression": f"attribute_exists({schema.PK})"}}
+        return self._table.transact([gone])
+
+    def used(self, key: ApiKey, at_ms: int) -> None:
+        """Note it, unless the key is gone or another process has done so."""
+        self._table.update(
+            _place(key.key_id),
+            "SET last_used_at_ms = :now",
+            values={":now": number(at_ms), ":before": number(key.last_used_at_ms or 0)},
+            condition=f"attribute_exists({schema.PK}) AND "
+            "(attribute_not_exists(last_used_at_ms) OR last_used_at_ms = :before)",
+        )
+
+
+def _place(key_id: str) -> Key:
+    return key_id, schema.KEY_SK
+
+
+def _item(key: ApiKey) -> Item:
+    return {
+        schema.PK: text(key.key_id),
+        schema.SK: text(schema.KEY_SK),
+        schema.EXPIRES_AT: number((key.expires_at_ms + SHOWN_MS) // 1000),
+        schema.LISTING_KEY: text(schema.keys_listing(key.owner)),
+        schema.LISTING_AT: text(key.key_id),
+        schema.OVERVIEW_KEY: text(schema.KEYS_OVERVIEW),
+        schema.OVERVIEW_AT: text(key.key_id),
+        "user_id": foreign_id(key.user_id),
+        "name": text(key.name),
+        "scopes": text(" ".join(key.scopes)),
+        "workspace_ids": text(json.dumps(key.workspace_ids)),
+        "digest": binary(key.digest),
+        "created_at_ms": number(key.created_at_ms),
+        "expires_at_ms": number(key.expires_at_ms),
+    }
+
+
+def _key_of(item: Item) -> ApiKey:
+    return ApiKey(
+        key_id=item[schema.PK]["S"],
+        user_id=cast("str | int", read_foreign_id(item, "user_id")),
+        name=read_text(item, "name") or "",
+        scopes=tuple((read_text(item, "scopes") or "").split()),
+        workspace_ids=tuple(json.loads(read_text(item, "workspace_ids") or "[]")),
+        digest=read_bytes(item, "digest") or b"",
+        created_at_ms=read_int(item, "created_at_ms"),
+        expires_at_ms=read_int(item, "expires_at_ms"),
+        last_used_at_ms=read_int(item, "last_used_at_ms") or None,
+    )

@@ -170,4 +170,4 @@ def test_functions_that_feed_their_own_queue_are_allowed_to(template: Template) 
         if {"Fn::GetAtt": [queue, "Arn"]} in template.may(function, "sqs:SendMessage")
     }
     allowed = {name for name, function in template.functions.items() if function.get("RecursiveLoop") == "Allow"}
-    assert chained == allowed == {"IngestFunction", "ReplayFunction"}
+    assert chained == allowed == {"IngestFunction", "ReplayFunction", "SenderFunction"}

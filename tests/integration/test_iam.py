@@ -60,7 +60,7 @@ def who_may(
     ("queue", "senders"),
     [
         ("IngestQueueUrl", {"Api", "Ingest"}),
-        ("DeliveryQueueUrl", {"Api", "Ingest", "Replay", "Release"}),
+        ("DeliveryQueueUrl", {"Api", "Ingest", "Sender", "Replay", "Release"}),
         ("DeadLetterQueueUrl", {"Sender"}),
         ("IngestDeadLetterQueueUrl", {"Ingest"}),
         ("StreamFailuresQueueUrl", {"Rollup"}),

@@ -35,6 +35,7 @@ BY_POLLERS = {
 RARE: dict[Grant, str] = {
     ("IngestFunction", "sqs:SendMessage", "IngestQueue"): "an event that reaches more than 500 webhooks goes on later",
     ("IngestFunction", "dynamodb:PartiQLDelete", "Table"): "an event id comes again after the first one has expired",
+    ("SenderFunction", "sqs:SendMessage", "DeliveryQueue"): "AWS failed before an attempt was begun: a copy comes soon",
     ("ReplayFunction", "dynamodb:PartiQLInsert", "Table"): "a message was redriven before its delivery had a record",
     ("ReplayFunction", "sqs:SendMessage", "JobsQueue"): "a replay job goes on in another invocation",
     ("ApiFunction", "dynamodb:PartiQLInsert", "Table"): "a delivery is sent again before it had a record",

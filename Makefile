@@ -98,6 +98,10 @@ simulate-mutants: .venv/.ready ## plant faults in the delivery logic, one at a t
 chaos: .venv/.ready ## the local stack on a bad day: AWS faults, killed processes, bad receivers (EVENTS=5000, SEED=1)
 	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS))
 
+.PHONY: drill
+drill: .venv/.ready .venv-sam/.ready ## a table restored, then a region lost, on local stacks by the commands of docs/operations.md (3 minutes)
+	@$(PY) -m tests.drill
+
 .PHONY: noisy
 noisy: .venv/.ready ## bad neighbours beside a quiet tenant on the local stack, half an hour (ARGS="--short", ARGS="recoveries --seconds 10")
 	@$(PY) -m tests.noisy $(ARGS)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from botocore.exceptions import ClientError, WaiterError
 
 from localstack import gaps
-from localstack.emulator import LocalStackError
+from localstack.emulator import REGION, LocalStackError
 from localstack.package import DEPENDENCIES_LAYER, Package
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Deployment:
 def deploy(clients: Clients, template: Template, packages: Mapping[str, Package]) -> Deployment:
     """Create the stack, or update it to this. Raises LocalStackError with the emulator's reason."""
     s3 = cast("S3Client", clients.client("s3"))
-    s3.create_bucket(Bucket=BUCKET)
+    _create_bucket(s3)
     template = gaps.without_layer(template, DEPENDENCIES_LAYER)
     template = gaps.without_unknown_resources(template)
     template = gaps.with_plain_concurrency(template)
@@ -56,8 +56,16 @@ def deploy(clients: Clients, template: Template, packages: Mapping[str, Package]
     dynamodb = cast("DynamoDBClient", clients.client("dynamodb"))
     apigateway = cast("APIGatewayClient", clients.client("apigateway"))
     gaps.set_gateway_responses(apigateway, template, deployment.api_id, deployment.api_stage)
-    gaps.enable_ttl(dynamodb, template, lambda logical_id: deployment.resources[logical_id])
+    gaps.enable_ttl(dynamodb, template, deployment.resources)
     return deployment
+
+
+def _create_bucket(s3: "S3Client") -> None:
+    region: Any = s3.meta.region_name
+    if region == REGION:  # which takes no name of itself
+        s3.create_bucket(Bucket=BUCKET)
+    else:
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": region})
 
 
 def _with_code(s3: "S3Client", packages: Mapping[str, Package], template: Template) -> Template:

@@ -39,10 +39,11 @@ class Emulator:
     `enforce_iam` makes it check each call against the calling role's policies, as AWS does.
     """
 
-    def __init__(self, state_dir: Path | None = None, *, enforce_iam: bool = False) -> None:
+    def __init__(self, state_dir: Path | None = None, *, enforce_iam: bool = False, region: str = REGION) -> None:
         self._keep = state_dir is not None
         self._state_dir = state_dir
         self._enforce_iam = enforce_iam
+        self._region = region
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
         self.endpoint_url = ""
@@ -153,8 +154,8 @@ class Emulator:
             "TMPDIR": str(temporary),
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": REGION,
-            "MINISTACK_REGION": REGION,
+            "AWS_DEFAULT_REGION": self._region,
+            "MINISTACK_REGION": self._region,
             "AUTH": str(self._enforce_iam).lower(),
             "PERSIST_STATE": "1" if self._keep else "0",
             "STATE_DIR": str(self.folder / "emulator"),

@@ -7,7 +7,7 @@ the AWS rules that follow from these. What only the emulator's own process can m
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -140,13 +140,13 @@ def with_plain_concurrency(template: Template) -> Template:
     return template | {"Resources": resources}
 
 
-def enable_ttl(dynamodb: "DynamoDBClient", template: Template, physical_id: Callable[[str], str]) -> None:
-    """TTL in a template is ignored: set it by the API call."""
+def enable_ttl(dynamodb: "DynamoDBClient", template: Template, physical_ids: Mapping[str, str]) -> None:
+    """TTL in a template is ignored: set it by the API call, on the tables that the stack made."""
     for logical_id, resource in cast("Mapping[str, Template]", template["Resources"]).items():
         ttl = resource.get("Properties", {}).get("TimeToLiveSpecification")
-        if resource["Type"] != "AWS::DynamoDB::Table" or not ttl or not ttl.get("Enabled"):
+        table = physical_ids.get(logical_id)
+        if resource["Type"] != "AWS::DynamoDB::Table" or not ttl or not ttl.get("Enabled") or table is None:
             continue
-        table = physical_id(logical_id)
         current = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
         if current.get("TimeToLiveStatus") != "ENABLED":
             attribute = cast("str", ttl["AttributeName"])

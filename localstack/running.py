@@ -11,9 +11,9 @@ import boto3
 from localstack.emulator import REGION, LocalStackError
 
 
-def client(endpoint_url: str, service: str) -> Any:
+def client(endpoint_url: str, service: str, region: str = REGION) -> Any:
     """A boto3 client for the emulator, whatever credentials and region the caller's environment has."""
-    session: Any = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)  # noqa: S106
+    session: Any = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=region)  # noqa: S106
     return session.client(service, endpoint_url=endpoint_url)
 
 

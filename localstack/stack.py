@@ -17,7 +17,7 @@ from typing import Any, Self
 from localstack import cloudformation, function_logs, processes, running
 from localstack.authorised_calls import Call
 from localstack.deploy import Deployment, deploy
-from localstack.emulator import PROJECT, Emulator, LocalStackError
+from localstack.emulator import PROJECT, REGION, Emulator, LocalStackError
 from localstack.front import Front, listen
 from localstack.function_logs import Invocation
 from localstack.package import Build
@@ -47,7 +47,7 @@ class LocalStack:
 
     `state_dir` keeps the data from one start to the next; without it, everything goes at the end. `port` 0 takes a free
     one. `parameters` are the template's, over LOCAL_PARAMETERS. `enforce_iam` holds each function to its role's
-    policies.
+    policies. `region` is the one that it says it is in.
     """
 
     def __init__(
@@ -59,8 +59,10 @@ class LocalStack:
         parameters: Mapping[str, str] | None = None,
         enforce_iam: bool = False,
         project: Path = PROJECT,
+        region: str = REGION,
     ) -> None:
-        self._emulator = Emulator(state_dir, enforce_iam=enforce_iam)
+        self._emulator = Emulator(state_dir, enforce_iam=enforce_iam, region=region)
+        self._region = region
         self._state_dir = state_dir
         self._bind = bind
         self._port = port
@@ -151,7 +153,7 @@ class LocalStack:
 
     def client(self, service: str) -> Any:
         """A boto3 client for the emulator."""
-        return running.client(self.endpoint_url, service)
+        return running.client(self.endpoint_url, service, self._region)
 
     def token(
         self,
@@ -183,8 +185,9 @@ class LocalStack:
         """Invocations as they end, without end."""
         return function_logs.follow(self._emulator.function_log)
 
-    def redeploy(self) -> None:
-        """Bring the running stack to what the working tree has now."""
+    def redeploy(self, **parameters: str) -> None:
+        """Bring the running stack to what the working tree has now, and to these parameters."""
+        self._parameters |= parameters
         build = self._build = self._plan()
         self._deployment = deploy(self, build.template, build.packages())
         if self._front is not None:

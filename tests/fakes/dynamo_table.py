@@ -102,8 +102,9 @@ class FakeTable:
             if old is None:
                 insort(self._order.setdefault(key[0], []), key[1])
             self.items[key] = new
-            if (expires := new.get("expires_at")) is not None and (old or {}).get("expires_at") != expires:
-                heapq.heappush(self._expiring, (int(float(expires["N"])), key))
+            ends_at = new.get("expires_at", {}).get("N")  # TTL passes over what is no number
+            if ends_at is not None and (old or {}).get("expires_at") != new["expires_at"]:
+                heapq.heappush(self._expiring, (int(float(ends_at)), key))
         at_ms = self._clock.ms + self._index_lag_ms()
         for index in self.indexes.values():
             index.change(old, new, at_ms)
@@ -118,7 +119,7 @@ class FakeTable:
         while self._expiring and self._expiring[0][0] <= self._clock.ms // 1000:
             expires_at, key = heapq.heappop(self._expiring)
             item = self.items.get(key)
-            if item is not None and "expires_at" in item and int(float(item["expires_at"]["N"])) == expires_at:
+            if item is not None and int(float(item.get("expires_at", {}).get("N", -1))) == expires_at:
                 self.write(key, None, by_ttl=True)
                 gone += 1
         return gone

@@ -54,7 +54,7 @@ class MemoryManagementStore:
         found = [each for each in self.webhooks_by_id.values() if each.scope == scope]
         return FilterUse(sum(each.filter_bytes for each in found), sum(each.filter_searches for each in found))
 
-    def subscriptions(self, webhook_id: str) -> Sequence[Subscription]:
+    def subscriptions(self, webhook_id: str, *, whole: bool = False) -> Sequence[Subscription]:
         return [each for _, each in sorted(self.subscriptions_by_webhook.get(webhook_id, {}).items())]
 
     def idempotency_record(self, caller: str, key: str, now_ms: int) -> IdempotencyRecord | None:

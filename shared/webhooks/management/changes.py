@@ -60,7 +60,8 @@ class Change:
 
 
 class ManagementStore(Protocol):
-    """Where webhooks and subscriptions are kept. Every method may raise Unavailable."""
+    """Where webhooks and subscriptions are kept. Every method may raise Unavailable, and those for one thing Conflict
+    when this version cannot read it; lists go without it."""
 
     def webhook(self, webhook_id: str) -> Webhook | None:
         """The webhook, a tombstone included. Consistent."""
@@ -81,8 +82,11 @@ class ManagementStore(Protocol):
         """What the filters of a scope's webhooks take together. Consistent."""
         ...
 
-    def subscriptions(self, webhook_id: str) -> Sequence[Subscription]:
-        """All subscriptions of a webhook, oldest first. Consistent."""
+    def subscriptions(self, webhook_id: str, *, whole: bool = False) -> Sequence[Subscription]:
+        """All subscriptions of a webhook, oldest first, without what this version cannot read. Consistent.
+
+        `whole`: raises Conflict rather than leave one out.
+        """
         ...
 
     def idempotency_record(self, caller: str, key: str, now_ms: int) -> IdempotencyRecord | None:
@@ -155,7 +159,7 @@ def change(
     """Read, decide and write until nobody interferes. Raises NotFound, Conflict, and whatever `decide` raises."""
     for _ in range(ATTEMPTS):
         webhook = find(store, caller, webhook_id)
-        decided = decide(webhook, store.subscriptions(webhook_id))
+        decided = decide(webhook, store.subscriptions(webhook_id, whole=True))
         check_budget(store, decided)
         if store.commit(decided, now_ms):
             return decided

@@ -10,7 +10,7 @@ from webhooks.models.delivery import DeadLetter
 from webhooks.recovery.failure_causes import USED_UP
 from webhooks.store import schema
 from webhooks.store.attributes import binary, number, read_bytes, read_int, read_text, text
-from webhooks.store.dynamo import DynamoTable, Item, Key, read_all
+from webhooks.store.dynamo import DynamoTable, Item, Key, read_all, unexpired
 
 # All but the payload, of which there may be 256 KB.
 BODILESS_ATTRIBUTES = (
@@ -53,7 +53,7 @@ class DeadLetterStore:
     def get(self, ids: Sequence[tuple[str, str]]) -> dict[str, DeadLetter]:
         """Consistent reads by (webhook id, delivery id), keyed by delivery id; expired ones are absent."""
         found = self._table.get_many([dead_key(*each) for each in ids])
-        letters = read_all(filter(self._is_kept, found.values()), dead_letter_of)
+        letters = read_all(unexpired(found.values(), self._now_ms()), dead_letter_of)
         return {letter.delivery_id: letter for letter in letters}
 
     def page(
@@ -75,7 +75,7 @@ class DeadLetterStore:
             ConsistentRead=True,
             **listed,
         )
-        return list(islice(read_all(filter(self._is_kept, items), dead_letter_of), limit))
+        return list(islice(read_all(unexpired(items, self._now_ms()), dead_letter_of), limit))
 
     def mark_processed(self, letter: DeadLetter, by: str) -> bool:
         """Note that it was sent again; False when it has died once more since."""
@@ -109,9 +109,6 @@ class DeadLetterStore:
         if meta is not None:
             item["meta"] = text(meta[:MOST_META])
         self._table.put(item)
-
-    def _is_kept(self, item: Item) -> bool:
-        return read_int(item, schema.EXPIRES_AT) * 1000 > self._now_ms()
 
     def _item(self, letter: DeadLetter) -> Item:
         pk, sk = dead_key(letter.webhook_id, letter.delivery_id)

@@ -242,6 +242,16 @@ def read_all(items: Iterable[Item], decode: Callable[[Item], T]) -> Iterator[T]:
             logger.exception("item %s cannot be read", (item[PK], item[SK]))
 
 
+def unexpired(items: Iterable[Item], now_ms: int) -> Iterator[Item]:
+    """Those whose time is not over, whether TTL has collected the others or not; without those whose time cannot be
+    read."""
+    return (item for item, ends_at in read_all(items, _with_end) if ends_at is None or ends_at * 1000 > now_ms)
+
+
+def _with_end(item: Item) -> tuple[Item, int | None]:
+    return item, int(item[EXPIRES_AT]["N"]) if EXPIRES_AT in item else None
+
+
 def key_of(key: Key) -> Item:
     """A primary key in DynamoDB's JSON."""
     return {PK: {"S": key[0]}, SK: {"S": key[1]}}

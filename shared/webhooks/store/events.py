@@ -19,7 +19,7 @@ from webhooks.store.attributes import (
     read_text,
     text,
 )
-from webhooks.store.dynamo import DynamoTable, Item, Key, Statement, StatementResult, read_all
+from webhooks.store.dynamo import DynamoTable, Item, Key, Statement, StatementResult, read_all, unexpired
 
 _PUBLISHERS: dict[str, Publisher] = {
     each[0]: each for each in get_args(Publisher)
@@ -50,16 +50,15 @@ class EventStore:
         Raises Unavailable.
         """
         found = self._table.get_many([_key(*key) for key in keys]).values()
-        kept = (item for item in found if read_int(item, schema.EXPIRES_AT) * 1000 > now_ms)
-        return {(each.event_id, each.scope, each.page): each for each in read_all(kept, event_of)}
+        records = read_all(unexpired(found, now_ms), event_of)
+        return {(each.event_id, each.scope, each.page): each for each in records}
 
     def named(self, event_id: str, now_ms: int) -> list[EventRecord]:
         """Every page of every event of this id, in whatever scope; the caller filters by what it may see."""
         items = self._table.query(
             KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": text(schema.event_pk(event_id))}
         )
-        kept = (item for item in items if read_int(item, schema.EXPIRES_AT) * 1000 > now_ms)
-        return list(read_all(kept, event_of))
+        return list(read_all(unexpired(items, now_ms), event_of))
 
     def remove_expired(self, records: Sequence[EventRecord], now_ms: int) -> None:
         """Remove namesakes whose retention is over and that TTL has not collected yet."""

@@ -15,11 +15,11 @@ from webhooks.management.paging import TimeRange
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
 from webhooks.models.webhook import Webhook
 from webhooks.store import schema
-from webhooks.store.attributes import read_bytes, read_int, text
+from webhooks.store.attributes import read_bytes, text
 from webhooks.store.dead_letters import BODILESS, BODILESS_ATTRIBUTES, dead_letter_of
 from webhooks.store.delivery_items import delivery_key, delivery_of
 from webhooks.store.details import attempt_details
-from webhooks.store.dynamo import DynamoTable, Item, read_all
+from webhooks.store.dynamo import DynamoTable, Item, read_all, unexpired
 from webhooks.store.webhook_items import webhook_key, webhook_of
 
 FIRST_READ, LARGEST_READ = 25, 400  # items of one partition a query: few at first, more where filters leave most out
@@ -52,8 +52,9 @@ class HistoryStore:
 
     def records(self, ids: Sequence[tuple[str, str]]) -> dict[str, DeliveryRecord]:
         """Deliveries by (webhook id, delivery id), keyed by delivery id. Consistent."""
-        found = self._table.get_many([delivery_key(*each) for each in ids])
-        return {record.delivery_id: record for record in read_all(filter(self._is_kept, found.values()), delivery_of)}
+        found = self._table.get_many([delivery_key(*each) for each in ids]).values()
+        records = read_all(unexpired(found, self._now_ms()), delivery_of)
+        return {record.delivery_id: record for record in records}
 
     def details(self, webhook_id: str, delivery_id: str) -> dict[int, bytes]:
         """Packed details of a delivery's attempts by their start. Consistent."""
@@ -80,7 +81,7 @@ class HistoryStore:
         """All deliveries of a webhook that have a record, newest first, without bodies."""
         partitions = [_Partition(pk, prefix=schema.DELIVERY_PREFIX) for pk in schema.history_pks(webhook_id)]
         listed = {"ProjectionExpression": _LISTED, "ExpressionAttributeNames": _LISTED_NAMES}
-        return read_all(filter(self._is_kept, self._newest(partitions, time_range, **listed)), delivery_of)
+        return read_all(unexpired(self._newest(partitions, time_range, **listed), self._now_ms()), delivery_of)
 
     def deliveries_of_status(self, webhook_id: str, status: str, time_range: TimeRange) -> Iterator[DeliveryRecord]:
         """Deliveries of one status other than delivered, newest first: as many reads as there are of them."""
@@ -95,7 +96,7 @@ class HistoryStore:
         """A webhook's dead letters, newest first."""
         partitions = [_Partition(pk, prefix=schema.DEAD_PREFIX) for pk in schema.history_pks(webhook_id)]
         listed: dict[str, Any] = {} if with_body else BODILESS
-        return read_all(filter(self._is_kept, self._newest(partitions, time_range, **listed)), dead_letter_of)
+        return read_all(unexpired(self._newest(partitions, time_range, **listed), self._now_ms()), dead_letter_of)
 
     def dead_letters_of(
         self, owner: str | None, time_range: TimeRange, *, with_body: bool = True
@@ -146,10 +147,7 @@ class HistoryStore:
         """The items that an index of keys names, a few at a time; what has gone since is left out."""
         while chunk := [(key[schema.PK]["S"], key[schema.SK]["S"]) for key in islice(keys, FIRST_READ)]:
             found = self._table.get_many(chunk, attributes)
-            yield from (found[key] for key in chunk if key in found and self._is_kept(found[key]))
-
-    def _is_kept(self, item: Item) -> bool:
-        return schema.EXPIRES_AT not in item or read_int(item, schema.EXPIRES_AT) * 1000 > self._now_ms()
+            yield from unexpired((found[key] for key in chunk if key in found), self._now_ms())
 
 
 def _key_names(index: str | None) -> tuple[str, str]:

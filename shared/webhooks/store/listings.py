@@ -5,8 +5,8 @@ from itertools import islice
 
 from webhooks.management.paging import EXAMINED
 from webhooks.store import schema
-from webhooks.store.attributes import read_int, text
-from webhooks.store.dynamo import DynamoTable, Item
+from webhooks.store.attributes import text
+from webhooks.store.dynamo import DynamoTable, Item, unexpired
 
 A_READ = 25  # items
 
@@ -33,5 +33,4 @@ def newest(
     )
     while chunk := [(item[schema.PK]["S"], item[schema.SK]["S"]) for item in islice(keys, A_READ)]:
         found = table.get_many(chunk)
-        kept = (found[each] for each in chunk if each in found)
-        yield from (item for item in kept if read_int(item, schema.EXPIRES_AT) * 1000 > now_ms())
+        yield from unexpired((found[each] for each in chunk if each in found), now_ms())

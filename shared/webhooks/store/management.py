@@ -1,11 +1,12 @@
 """Webhooks and subscriptions in DynamoDB, through pynamodb."""
 
+import logging
 import random
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
@@ -13,7 +14,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.transactions import TransactWrite
 
-from webhooks.errors import Unavailable
+from webhooks.errors import Conflict, Unavailable
 from webhooks.management.changes import Change, IdempotencyRecord
 from webhooks.matching.filter_budget import FilterUse
 from webhooks.matching.route_rows import RouteRow
@@ -22,6 +23,7 @@ from webhooks.models.webhook import Webhook
 from webhooks.store import schema
 from webhooks.store.models import (
     AmountItem,
+    Bound,
     IdempotencyItem,
     ListingIndex,
     Models,
@@ -38,10 +40,14 @@ if TYPE_CHECKING:
 
 
 ROUNDS = 5
+T = TypeVar("T")
 _WEBHOOK_FIELDS = tuple(field.name for field in fields(Webhook) if field.name != "webhook_id")
 _SUBSCRIPTION_FIELDS = tuple(
     field.name for field in fields(Subscription) if field.name not in ("subscription_id", "webhook_id")
 )
+
+
+logger = logging.getLogger(__name__)
 
 
 class DynamoManagementStore:
@@ -56,23 +62,25 @@ class DynamoManagementStore:
         """The webhook, a tombstone included. Consistent."""
         with _translated():
             found = list(self._models.webhook.batch_get([(webhook_id, schema.WEBHOOK_SK)], consistent_read=True))
-        return _webhook(found[0]) if found else None
+        return _read(found[0], _webhook) if found else None
 
     def some(self, webhook_ids: Sequence[str]) -> dict[str, Webhook]:
         """Those of these webhooks that exist, tombstones included, by id. Consistent."""
         with _translated():
             wanted = [(each, schema.WEBHOOK_SK) for each in webhook_ids]
-            return {item.pk: _webhook(item) for item in self._models.webhook.batch_get(wanted, consistent_read=True)}
+            found = self._models.webhook.batch_get(wanted, consistent_read=True)
+            return {webhook.webhook_id: webhook for webhook in _read_all(found, _webhook)}
 
     def webhooks(self, owner: str | None, *, after: str | None, limit: int) -> tuple[Sequence[Webhook], str | None]:
         """One owner's webhooks, or all (None), newest first, and the id to go on after. A new one may lag."""
         with _translated():
             order = self._newest(owner, after, limit + 1)
             wanted = [(webhook_id, schema.WEBHOOK_SK) for webhook_id in order[:limit]]
-            found = {item.pk: item for item in self._models.webhook.batch_get(wanted, consistent_read=True)}
-        items = [found[webhook_id] for webhook_id in order[:limit] if webhook_id in found]
+            items = self._models.webhook.batch_get(wanted, consistent_read=True)
+            found = {webhook.webhook_id: webhook for webhook in _read_all(items, _webhook)}
+        read = (found[webhook_id] for webhook_id in order[:limit] if webhook_id in found)
         # the index lags: what was deleted a moment ago may still stand in it
-        present = [_webhook(item) for item in items if item.status != "deleted"]
+        present = [webhook for webhook in read if webhook.status != "deleted"]
         return present, order[limit - 1] if len(order) > limit else None
 
     def _newest(self, owner: str | None, after: str | None, limit: int) -> list[str]:
@@ -94,30 +102,34 @@ class DynamoManagementStore:
         place = (schema.tenant_pk(owner), schema.AMOUNT_SK)
         with _translated():
             found = list(self._models.amount.batch_get([place], consistent_read=True))
-        return int(found[0].webhooks) if found else 0
+        return _read(found[0], lambda item: int(item.webhooks)) if found else 0
 
     def filter_use(self, scope: str) -> FilterUse:
         """What the filters of a scope's webhooks take together. Consistent."""
         place = (schema.versions_pk(scope), schema.VERSIONS_SK)
         with _translated():
             found = list(self._models.versions.batch_get([place], consistent_read=True))
-        return FilterUse(int(found[0].filter_bytes), int(found[0].filter_searches)) if found else FilterUse()
+        return _read(found[0], _filter_use) if found else FilterUse()
 
-    def subscriptions(self, webhook_id: str) -> Sequence[Subscription]:
-        """All subscriptions of a webhook, oldest first. Consistent."""
+    def subscriptions(self, webhook_id: str, *, whole: bool = False) -> Sequence[Subscription]:
+        """All subscriptions of a webhook, oldest first, without what this version cannot read. Consistent.
+
+        `whole`: raises Conflict rather than leave one out.
+        """
         model = self._models.subscription
         with _translated():
             items = model.query(webhook_id, model.sk.startswith(schema.SUBSCRIPTION_PREFIX), consistent_read=True)
-            return [_subscription(item) for item in items]
+            return [_read(each, _subscription) for each in items] if whole else list(_read_all(items, _subscription))
 
     def idempotency_record(self, caller: str, key: str, now_ms: int) -> IdempotencyRecord | None:
         """What the key was used for, unless that has expired. Consistent."""
         place = (schema.idempotency_pk(caller, key), schema.IDEMPOTENCY_SK)
         with _translated():
             found = list(self._models.idempotency.batch_get([place], consistent_read=True))
-        if not found or found[0].expires_at_ms <= now_ms:
+        if not found:
             return None
-        return IdempotencyRecord(caller, key, found[0].fingerprint, found[0].webhook_id, int(found[0].expires_at_ms))
+        record = _read(found[0], lambda item: _idempotency_record(caller, key, item))
+        return record if record.expires_at_ms > now_ms else None
 
     def commit(self, change: Change, now_ms: int) -> bool:
         """Write all of it or nothing; False when somebody else changed the webhook or used the idempotency key.
@@ -218,6 +230,27 @@ def _translated() -> Generator[None]:
         raise Unavailable(f"DynamoDB: {type(exc).__name__}") from exc
 
 
+def _read(item: Bound, decode: Callable[[Bound], T]) -> T:
+    """What an item holds. Raises Conflict where this version cannot read it."""
+    try:
+        if item.fault is not None:
+            raise item.fault
+        return decode(item)
+    except Exception as exc:
+        logger.exception("item %s cannot be read", (item.pk, item.sk))
+        raise Conflict(
+            "this version of the service cannot read what is stored here: nothing of it is lost, and whoever runs the "
+            "service finds the cause in its log"
+        ) from exc
+
+
+def _read_all(items: Iterable[Bound], decode: Callable[[Bound], T]) -> Iterator[T]:
+    """What items hold. One that this version cannot read is left out and told: it is no other's concern."""
+    for item in items:
+        with suppress(Conflict):
+            yield _read(item, decode)
+
+
 def _cause(exc: PynamoDBException) -> str:
     """AWS's code, if AWS answered at all. Pynamodb's own property fails for what botocore raises without an answer."""
     if isinstance(exc.cause, ClientError):
@@ -253,6 +286,14 @@ def _webhook(item: WebhookItem) -> Webhook:
     return webhook_of(
         {**item.to_dynamodb_dict(), "sealed": {"B": item.sealed}}
     )  # bytes, which the dictionary has as text
+
+
+def _filter_use(item: VersionsItem) -> FilterUse:
+    return FilterUse(int(item.filter_bytes), int(item.filter_searches))
+
+
+def _idempotency_record(caller: str, key: str, item: IdempotencyItem) -> IdempotencyRecord:
+    return IdempotencyRecord(caller, key, item.fingerprint, item.webhook_id, int(item.expires_at_ms))
 
 
 def _subscription_item(model: type[SubscriptionItem], subscription: Subscription) -> SubscriptionItem:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from webhooks.recovery.replay_source import MissedEvent
 from webhooks.store import schema
 from webhooks.store.attributes import read_int, text
-from webhooks.store.dynamo import DynamoTable, Key, read_all
+from webhooks.store.dynamo import DynamoTable, Key, read_all, unexpired
 from webhooks.store.events import event_of
 
 _DECISIONS = ("pk", "sk", "scope", "token", "event_type", "accepted_at", "page", "missed", "expires_at")
@@ -55,7 +55,8 @@ class MissedStore:
 
     def _events(self, places: list[tuple[Key, str]], with_body: bool) -> list[MissedEvent]:
         found = self._table.get_many([key for key, _ in places], () if with_body else _DECISIONS)
-        kept = {key: item for key, item in found.items() if self._is_kept(read_int(item, schema.EXPIRES_AT))}
+        fresh = unexpired(found.values(), self._now_ms())
+        kept = {(item[schema.PK]["S"], item[schema.SK]["S"]): item for item in fresh}
         first = {key: _first_page(key) for key, item in kept.items() if with_body and read_int(item, "page")}
         bodies = self._table.get_many(list(first.values())) if first else {}
         events: list[MissedEvent] = []
@@ -70,9 +71,6 @@ class MissedStore:
             else:
                 events.append(MissedEvent(position, None))
         return events
-
-    def _is_kept(self, expires_at: int) -> bool:
-        return expires_at * 1000 > self._now_ms()
 
 
 def _first_page(key: Key) -> Key:

@@ -6,7 +6,7 @@ them speak to a table of a client's choice, so that importing this module reads 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 from pynamodb.attributes import (
     Attribute,
@@ -52,6 +52,17 @@ class _Item(Model):
 
     pk = UnicodeAttribute(hash_key=True, attr_name=schema.PK)
     sk = UnicodeAttribute(range_key=True, attr_name=schema.SK)
+    fault: Exception | None = None  # why it cannot be read: it has its keys alone then
+
+    @classmethod
+    def from_raw_data(cls, data: dict[str, Any]) -> Self:
+        """The item, whatever it holds: among many that pynamodb reads at once, one bad one would fail the others."""
+        try:
+            return super().from_raw_data(data)
+        except Exception as exc:
+            item = super().from_raw_data({name: data[name] for name in (schema.PK, schema.SK)})
+            item.fault = exc
+            return item
 
     @classmethod
     def through(cls, other: "type[_Item]") -> None:

@@ -29,13 +29,14 @@ class ReplayJobStore:
         self._table.put(self._item(job))
 
     def get(self, job_id: str) -> ReplayJob | None:
-        """Consistent read."""
-        return self.some([job_id]).get(job_id)
+        """Consistent read. Raises whatever its item brings out: a job that cannot be read is not one that is gone."""
+        item = self._table.get_many([_key(job_id)]).get(_key(job_id))
+        return None if item is None else _job_of(item)
 
     def some(self, job_ids: Collection[str]) -> Mapping[str, ReplayJob]:
-        """Those of these jobs that there are, by id. Consistent."""
+        """Those of these jobs that there are and can be read, by id. Consistent."""
         found = self._table.get_many([_key(each) for each in job_ids])
-        return {key[0]: _job_of(item) for key, item in found.items()}
+        return {job.job_id: job for job in read_all(found.values(), _job_of)}
 
     def newest(self, owner: str | None, behind: str | None) -> Iterator[ReplayJob]:
         """Jobs of an owner's webhooks, or of everybody's (None), newest first, behind a job id. Lags by a moment.

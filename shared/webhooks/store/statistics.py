@@ -55,7 +55,7 @@ class StatisticsStore:
     def owners(self, webhook_ids: Collection[str]) -> Mapping[str, str]:
         """The owners of webhooks; those that are gone are absent."""
         found = self._table.get_many([webhook_key(each) for each in webhook_ids], (schema.PK, schema.SK, "user_id"))
-        return {key[0]: str(read_foreign_id(item, "user_id")) for key, item in found.items()}
+        return dict(read_all(found.values(), _owner))
 
     def webhooks(self, webhook_ids: Collection[str]) -> Mapping[str, Webhook]:
         """Webhooks as they are now; those that are gone are absent."""
@@ -138,7 +138,7 @@ class StatisticsReader:
                 ":z": text(schema.statistics_sk(to_ms - 1)),
             },
         )
-        return {_hour_of(item): _statistics(item) for item in items}
+        return dict(read_all(items, _hour))
 
     def latest(self, webhook_id: str, limit: int) -> dict[int, Statistics]:
         """A webhook's last hours in which anything happened, the latest first."""
@@ -148,14 +148,14 @@ class StatisticsReader:
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": text(schema.statistics_pk(webhook_id))},
         )
-        return {_hour_of(item): _statistics(item) for item in items}
+        return dict(read_all(items, _hour))
 
     def recent(self, webhook_ids: Sequence[str], hours: Sequence[int]) -> dict[str, Statistics]:
         """By webhook, these hours added up; webhooks without statistics are absent."""
         found = self._table.get_many([_hour_key((each, hour)) for each in webhook_ids for hour in hours])
         parts: dict[str, list[Statistics]] = {}
-        for (pk, _), item in found.items():
-            parts.setdefault(pk.removeprefix(schema.statistics_pk("")), []).append(_statistics(item))
+        for pk, statistics in read_all(found.values(), lambda item: (item[schema.PK]["S"], _statistics(item))):
+            parts.setdefault(pk.removeprefix(schema.statistics_pk("")), []).append(statistics)
         return {webhook_id: Statistics.total(each) for webhook_id, each in parts.items()}
 
     def owner_hours(self, owner: str, from_ms: int, to_ms: int) -> dict[int, Statistics]:
@@ -169,8 +169,8 @@ class StatisticsReader:
             },
         )
         parts: dict[int, list[Statistics]] = {}
-        for item in items:
-            parts.setdefault(_hour_of(item), []).append(_statistics(item))
+        for hour, statistics in read_all(items, _hour):
+            parts.setdefault(hour, []).append(statistics)
         return {hour: Statistics.total(each) for hour, each in parts.items()}
 
     def owner_parked(self, owner: str) -> Counts:
@@ -212,7 +212,7 @@ class StatisticsReader:
             KeyConditionExpression="pk = :pk AND begins_with(sk, :s)",
             ExpressionAttributeValues={":pk": text(pk), ":s": text(prefix)},
         )
-        return total_counts(map(_counts, items))
+        return total_counts(read_all(items, _counts))
 
     def circuits(self, limit: int) -> list[tuple[str, CircuitState]]:
         """Webhooks whose circuit is not closed, with its state; at most `limit`."""
@@ -221,7 +221,7 @@ class StatisticsReader:
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": text(schema.CIRCUITS_PK)},
         )
-        return [(item[schema.SK]["S"], cast("CircuitState", item["circuit"]["S"])) for item in items]
+        return list(read_all(items, _circuit))
 
     def backlog(self, webhook_id: str, limit: int) -> int:
         """How many deliveries stand in a webhook's waiting room; it stops counting soon after `limit`."""
@@ -309,8 +309,16 @@ def _window_key(window: int) -> Key:
     return schema.counted_pk(window), schema.COUNTED_SK
 
 
-def _hour_of(item: Item) -> int:
-    return int(item[schema.SK]["S"].split("#")[1])
+def _owner(item: Item) -> tuple[str, str]:
+    return item[schema.PK]["S"], str(read_foreign_id(item, "user_id"))
+
+
+def _circuit(item: Item) -> tuple[str, CircuitState]:
+    return item[schema.SK]["S"], cast("CircuitState", item["circuit"]["S"])
+
+
+def _hour(item: Item) -> tuple[int, Statistics]:
+    return int(item[schema.SK]["S"].split("#")[1]), _statistics(item)
 
 
 def _statistics(item: Item) -> Statistics:

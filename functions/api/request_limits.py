@@ -13,6 +13,10 @@ from webhooks.access.request_limits import RequestLimits
 from webhooks.models.caller import Caller
 from webhooks.request.headers import hop_header
 
+# What a request counts as. A page looks at up to 2,000 items for those that a filter asks for, a dry run at 20,000.
+SEARCH, DRY_RUN, EVENTS = 10, 100, 10  # as many events count as one request
+_PAGING = frozenset({"limit", "cursor", "from", "to", "interval"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestLimiter:
@@ -32,7 +36,20 @@ class RequestLimiter:
         caller = caller_in(event)
         if caller is not None:
             self.api_keys.admit(caller)
-            self.limits.admit(caller)
+            self.limits.admit(caller, SEARCH if _is_search(event) else 1)
+
+    def count_events(self, caller: Caller, amount: int) -> None:
+        """For one request that publishes so many. Raises TooManyRequests."""
+        if amount > EVENTS:
+            self.limits.admit(caller, (amount - 1) // EVENTS)
+
+    def count_dry_run(self, caller: Caller) -> None:
+        """For one request that only counts what a recovery would send. Raises TooManyRequests."""
+        self.limits.admit(caller, DRY_RUN - 1)
+
+
+def _is_search(event: APIGatewayProxyEvent) -> bool:
+    return event.http_method == "GET" and not _PAGING.issuperset(event.query_string_parameters)
 
 
 def caller_in(event: APIGatewayProxyEvent) -> Caller | None:

@@ -9,8 +9,9 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from answers.common import EventTypeAnswer, EventTypes
 from reading import caller_of, check_content_type, read_json
+from request_limits import RequestLimiter
 from webhooks.events.catalogue import catalogue
-from webhooks.events.publishing import MAX_BODY_BYTES, Publishing
+from webhooks.events.publishing import MAX_BODY_BYTES, Publishing, events_in
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 TAGS = ["events"]
 
 
-def routes(publishing: Publishing, event_types: Collection[str]) -> Router:
+def routes(publishing: Publishing, event_types: Collection[str], limiter: RequestLimiter) -> Router:
     """The router of these use cases."""
     router = Router()
 
@@ -37,6 +38,7 @@ def routes(publishing: Publishing, event_types: Collection[str]) -> Router:
         caller = caller_of(router, "events:write")
         check_content_type(event)
         document = read_json(event, MAX_BODY_BYTES)
+        limiter.count_events(caller, len(events_in(document)))
         accepted = publishing.publish(caller, document, event.headers.get("idempotency-key"))
         body = {"accepted": len(accepted), "events": [{"id": each.event_id} for each in accepted]}
         return Response(202, "application/json", json.dumps(body, separators=(",", ":")))

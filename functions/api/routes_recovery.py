@@ -11,6 +11,7 @@ from answers.failures import FailureGroupAnswer, FailureGroupPage, FailureSample
 from answers.recovery import Recover, RecoveryEstimate
 from paging import Cursor, Pages
 from reading import caller_of
+from request_limits import RequestLimiter
 from time_range import From, To, time_range
 from webhooks.management.cursors import Cursors
 from webhooks.management.failure_groups import FailureGroup, FailureGroups, GroupPage
@@ -22,7 +23,7 @@ TAGS = ["dead-letters"]
 JSON = "application/json"
 
 
-def routes(groups: FailureGroups, recovery: Recovery, cursors: Cursors) -> Router:
+def routes(groups: FailureGroups, recovery: Recovery, cursors: Cursors, limiter: RequestLimiter) -> Router:
     """The router of these use cases."""
     router = Router()
 
@@ -67,6 +68,7 @@ def routes(groups: FailureGroups, recovery: Recovery, cursors: Cursors) -> Route
         caller = caller_of(router, "webhooks")
         selection, rate = request.selection(), request.rate_per_second
         if request.dry_run:
+            limiter.count_dry_run(caller)
             found = recovery.estimate(caller, webhook_id, selection, rate)
             estimate = RecoveryEstimate.of(found.count, found.is_exact, found.duration_seconds)
             return Response(200, JSON, estimate)

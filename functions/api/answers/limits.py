@@ -9,7 +9,7 @@ from answers.common import Answer
 from webhooks.management.limits import Limit, LimitName
 
 DESCRIPTIONS: dict[LimitName, str] = {
-    "requests_per_second": "Requests to the API, on average over ten seconds.",
+    "requests_per_second": "Requests to the API, over ten seconds. Ten events count as one, a search as ten.",
     "webhooks": "Webhooks that you have.",
     "subscriptions_per_webhook": "Subscriptions of one webhook.",
     "filter_bytes_per_webhook": "Bytes of filters of one webhook.",

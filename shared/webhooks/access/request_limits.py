@@ -1,5 +1,7 @@
 """How many requests one tenant may make: so many in each window of time, counted in the table.
 
+One that has much done counts as several.
+
 Asking the table at every request would cost a write each. A process takes its share of a window in blocks, which
 grow as it uses them up (1, 2, 4, ...). So a tenant with few requests wastes none, and one with many costs a handful of
 writes. A tenant that has used up a window is refused from memory until the next one begins, so a flood costs nothing.
@@ -48,23 +50,26 @@ class RequestLimits:
         self._now_ms = now_ms
         self._shares: OrderedDict[str, _Share] = OrderedDict()
 
-    def admit(self, caller: Caller) -> None:
-        """Count a request. Raises TooManyRequests. The platform itself, which publishes for everybody, has no limit.
+    def admit(self, caller: Caller, amount: int = 1) -> None:
+        """Count a request as so many. Raises TooManyRequests. The platform itself, which publishes for everybody, has
+        no limit.
 
-        When the table does not answer, the request is admitted, because it may not need the table.
+        One that counts as more than a window has takes a whole window. When the table does not answer, the request is
+        admitted, because it may not need the table.
         """
         if self._limit <= 0 or caller.may("events:write:any"):
             return
-        now_ms = self._now_ms()
+        now_ms, amount = self._now_ms(), min(amount, self._limit)
         share = self._share(caller.owner, now_ms // WINDOW_MS)
-        if share.left == 0 and not share.is_used_up:
-            self._take(caller.owner, share)
-        if share.is_used_up:
+        if share.left < amount and not share.is_used_up:
+            self._take(caller.owner, share, amount - share.left)
+        if share.left < amount:
+            counting = "" if amount == 1 else f", of which this one counts as {amount}"
             raise TooManyRequests(
-                f"at most {self._limit} requests in {WINDOW_MS // 1000} seconds",
+                f"at most {self._limit} requests in {WINDOW_MS // 1000} seconds{counting}",
                 retry_after_seconds=-(-(WINDOW_MS - now_ms % WINDOW_MS) // 1000),
             )
-        share.left -= 1
+        share.left -= amount
 
     def _share(self, owner: str, window: int) -> _Share:
         share = self._shares.get(owner)
@@ -75,13 +80,14 @@ class RequestLimits:
         self._shares.move_to_end(owner)
         return share
 
-    def _take(self, owner: str, share: _Share) -> None:
+    def _take(self, owner: str, share: _Share, lacking: int) -> None:
         share.block = min(2 * share.block or 1, max(1, self._limit // _BLOCKS))
+        more = max(share.block, lacking)
         try:
-            taken = self._counts.take(owner, share.window, share.block, (share.window + 2) * WINDOW_MS)
+            taken = self._counts.take(owner, share.window, more, (share.window + 2) * WINDOW_MS)
         except Unavailable as exc:
             logger.warning("a request was not counted: %s", exc)
-            share.left = share.block
+            share.left += more
             return
-        share.left = max(0, share.block - max(0, taken - self._limit))
-        share.is_used_up = share.left == 0
+        share.left += max(0, more - max(0, taken - self._limit))
+        share.is_used_up = taken >= self._limit

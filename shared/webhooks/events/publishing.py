@@ -90,6 +90,11 @@ class Publishing:
         return replace(event, publisher="user" if own else "platform")
 
 
+def events_in(document: object) -> Sequence[object]:
+    """The events of a request's body, none of them looked at. Raises Invalid for a body that cannot hold any."""
+    return _events_of(document)[0]
+
+
 def _events_of(document: object) -> tuple[list[object], bool]:
     if isinstance(document, Mapping) and "events" in document:
         envelope = cast("Mapping[str, object]", document)

@@ -40,10 +40,11 @@ class Recovery:
     now_ms: Callable[[], int]
 
     def estimate(self, caller: Caller, webhook_id: str, selection: ReplaySelection, rate_per_second: float) -> Estimate:
-        """What `start` would send now; also for a webhook that takes no deliveries yet."""
+        """What `start` would send now; also for a webhook that takes no deliveries yet. Raises TooManyRequests."""
         webhook = find(self.store, caller, webhook_id)
         job = self._job(webhook, selection, rate_per_second)
-        total, is_exact = count(self.source, job, self.replayer.outstanding, EXAMINED)
+        with self.starter.rehearsal(job):
+            total, is_exact = count(self.source, job, self.replayer.outstanding, EXAMINED)
         slower = min(rate_per_second, webhook.rate_limit_rps or math.inf)
         return Estimate(total, is_exact, math.ceil(total / slower))
 

@@ -1,6 +1,7 @@
 """Replay jobs: starting and listing them, how far one has come, and stopping it."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from webhooks.access.slots import Slots, SlotStore
@@ -43,15 +44,30 @@ class JobStarter:
 
     def start(self, job: ReplayJob) -> ReplayJob:
         """Have the job done in the background. Raises TooManyRequests and Unavailable."""
-        if self.slots.take(job.owner, job.job_id) is None:
+        self._take_slot(job)
+        self._jobs.create(job)
+        self._queue.go_on(job)
+        return job
+
+    @contextmanager
+    def rehearsal(self, job: ReplayJob) -> Generator[None]:
+        """A slot for as long as a job is only looked at. Raises TooManyRequests and Unavailable."""
+        slot = self._take_slot(job)
+        try:
+            yield
+        finally:
+            with suppress(Unavailable):  # as a job that was never kept, it loses its slot by itself
+                self.slots.free(job.owner, slot, job.job_id)
+
+    def _take_slot(self, job: ReplayJob) -> int:
+        slot = self.slots.take(job.owner, job.job_id)
+        if slot is None:
             raise TooManyRequests(
                 f"{self.slots.most} replays and recoveries of this owner are under way, which is the most there may "
                 "be: wait for one to end, or cancel one",
                 retry_after_seconds=RETRY_AFTER_SECONDS,
             )
-        self._jobs.create(job)
-        self._queue.go_on(job)
-        return job
+        return slot
 
     def _ended(self, job_ids: Collection[str]) -> Collection[str]:
         now_ms, jobs = self._now_ms(), self._jobs.some(job_ids)

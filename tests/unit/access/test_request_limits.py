@@ -41,6 +41,24 @@ def test_a_window_admits_what_it_has_and_the_next_one_as_much_again() -> None:
     assert admitted(door) == 100
 
 
+def test_a_request_that_has_much_done_counts_as_several() -> None:
+    counts = MemoryRequestCounts()
+    doors = [limits(counts, Clock()) for _ in range(2)]
+    for _ in range(5):
+        for door in doors:
+            door.admit(TENANT, 9)
+    assert sum(counts.taken.values()) >= 90
+    with pytest.raises(TooManyRequests, match="100 requests in 10 seconds, of which this one counts as 60"):
+        doors[0].admit(TENANT, 60)
+    assert sum(admitted(door, tries=20) for door in doors) <= 10
+
+
+def test_one_that_counts_as_more_than_a_window_has_takes_a_whole_one() -> None:
+    door = limits(MemoryRequestCounts(), Clock())
+    door.admit(TENANT, 1_000)
+    assert admitted(door) == 0
+
+
 def test_processes_share_what_a_tenant_has() -> None:
     counts, clock = MemoryRequestCounts(), Clock()
     doors = [limits(counts, clock) for _ in range(4)]

@@ -38,6 +38,33 @@ def test_requests_that_are_wrong_count_too() -> None:
     assert [client.call("POST", "/webhooks", {}).status for _ in range(11)] == [422] * 10 + [429]
 
 
+def test_ten_events_count_as_one_request() -> None:
+    client = ApiClient(per_second=1)
+    assert client.call("POST", "/events", {"events": [EVENT] * 91}).status == 202
+    refused = client.call("POST", "/events", {"events": [EVENT] * 11})
+    assert (refused.status, len(client.ingest.published)) == (429, 1)
+    assert "at most 10 requests in 10 seconds" in refused.body["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "query"), [("/deliveries", {"id": "dlv_1"}), ("/webhooks", {"q": "x"}), ("/dead-letters", {"reason": "x"})]
+)
+def test_a_search_counts_as_ten_requests_and_a_page_of_a_list_as_one(path: str, query: dict[str, str]) -> None:
+    client = ApiClient(per_second=2)
+    statuses = [client.call("GET", path, query=query).status for _ in range(3)]
+    assert [status == 429 for status in statuses] == [False, False, True]
+    pages = [client.call("GET", "/webhooks", query={"limit": "5"}, user_id="another").status for _ in range(21)]
+    assert pages == [200] * 20 + [429]
+
+
+def test_a_dry_run_counts_as_a_hundred_requests() -> None:
+    client = ApiClient(per_second=10)
+    path = f"/webhooks/{client.register()['id']}/recover"
+    client.now_ms += 10_000
+    asked = {"from": "2025-01-01T00:00:00Z", "dry_run": True}
+    assert [client.call("POST", path, asked).status for _ in range(2)] == [200, 429]
+
+
 def test_an_owner_has_so_many_webhooks_at_most() -> None:
     client = ApiClient(max_webhooks=2)
     first = client.register()

@@ -106,6 +106,17 @@ def test_one_replay_too_many_is_refused_and_keeps_nothing() -> None:
     assert start(client, other, user_id="456").status == 202
 
 
+def test_a_dry_run_has_a_slot_while_it_counts_and_no_longer() -> None:
+    client = ApiClient(max_replays=1)
+    webhook_id = client.register()["id"]
+    asked = {"from": "2025-01-01T00:00:00Z", "dry_run": True}
+    assert [client.call("POST", f"/webhooks/{webhook_id}/recover", asked).status for _ in range(3)] == [200] * 3
+    assert start(client, webhook_id).status == 202
+    refused = client.call("POST", f"/webhooks/{webhook_id}/recover", asked)
+    assert (refused.status, refused.headers["retry-after"]) == (429, "30")
+    assert client.jobs.started == client.jobs.started[:1]
+
+
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
 def test_a_replay_that_has_ended_makes_room(status: Any) -> None:
     client = ApiClient(max_replays=1)

@@ -97,6 +97,9 @@ class Engine:
         wanted = self._wanted.get(place)
         if wanted and self.rng.random() < SOON:
             return wanted.pop(self.rng.randrange(len(wanted)))
+        for kind, at in dict.fromkeys(matrix.MEANS.values()):
+            if at == place and self._is_means((kind, at)) and self.rng.random() < MEANS_RATE:
+                return kind
         if any(0 <= self.clock.ms - begin < STORM_MS for begin in self._storms):
             if self.rng.random() >= STORM_RATE:
                 return None
@@ -179,8 +182,6 @@ class Engine:
             if fault == "just_in_time":
                 forced = replace(forced, latency_ms=round(request.timeout_seconds * 1000) - 50)
                 self.count(fault, REQUEST)
-        if forced is None and self._is_means(("gone", REQUEST)) and self.is_faulty() and self.rng.random() < MEANS_RATE:
-            forced = RECEIVERS["gone"][0]
         answer = await receivers.answer(request, forced)
         if kind := kind_of(answer[1]):
             self.count(kind, REQUEST)

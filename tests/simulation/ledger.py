@@ -193,12 +193,16 @@ class Ledger:
         return verdict
 
     def _check_announcements(self, verdict: Verdict) -> None:
-        """Who is still there and was disabled by the service was told of it."""
+        """Who is still there and was disabled by the service was told of it, and of what was given up."""
         told = {data["webhook_id"] for kind, data in self._world.announced() if kind == "webhook.disabled"}
         for webhook_id, known in self.webhooks.items():
             disabled = any(held.status == "failed" for held in known.history)
             if disabled and known.status != "deleted" and webhook_id not in told:
                 verdict.faults.append(f"lost: {webhook_id} was disabled, and nobody was told")
+        told = {data["delivery_id"] for kind, data in self._world.announced() if kind == "delivery.dead_lettered"}
+        for letter in self._world.dead_letters():
+            if letter.event_id in self.published and letter.delivery_id not in told:
+                verdict.faults.append(f"lost: {letter.delivery_id} was given up, and nobody was told")
 
     def _check_statistics(self, deliveries: Sequence[DeliveryRecord], verdict: Verdict) -> None:
         verdict.faults += differences(self._world, self.deaths, deliveries)

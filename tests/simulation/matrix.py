@@ -55,8 +55,9 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 REQUEST = "sender: http.send"
-# Calls that are rare, and the hazard or the receiver's answer after which they are made.
+# Calls that are rare, and the hazard, the receiver's answer or the fault of another call after which they are made.
 MEANS: Mapping[str, Cell] = {
+    "ingest: sqs.change_message_visibility_batch": ("no_connection", "ingest: dynamodb.batch_execute_statement"),
     "dead_letter_writer: dynamodb.batch_execute_statement": ("redriven", "sender"),
     "sender: dynamodb.query": ("gone", REQUEST),
     "sender: dynamodb.transact_write_items": ("gone", REQUEST),

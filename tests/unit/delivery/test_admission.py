@@ -48,6 +48,17 @@ def test_a_room_stays_touched_as_long_as_something_is_put_in_it() -> None:
         world.clock.advance_to(world.clock.ms + TOUCH_MS + 1)
 
 
+def test_a_room_is_looked_into_when_its_first_delivery_may_go_though_a_later_look_was_planned() -> None:
+    world = World()
+    webhook = world.owners.register("one", rate_limit_rps=1)
+    states_of(world).wake(webhook.webhook_id, world.clock.ms + 15 * MINUTE_MS, world.clock.ms)
+    world.publish(*events(3))
+    world.work()
+    wake_at_ms = world.state(webhook.webhook_id).wake_at_ms
+    assert wake_at_ms is not None
+    assert wake_at_ms < world.clock.ms + MINUTE_MS
+
+
 @pytest.mark.parametrize("minutes", [1, 20, 60])
 def test_a_paused_room_is_looked_into_again_and_again(minutes: int) -> None:
     """Resuming wakes it; should that be lost, this does."""

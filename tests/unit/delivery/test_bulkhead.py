@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections import Counter
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -105,9 +106,15 @@ def test_a_quick_webhook_pays_nothing() -> None:
     assert world.state(webhook.webhook_id) == EndpointState()
 
 
-def slow_world(*names: str, latency_ms: int, batch_size: int = 100, **changes: Any) -> tuple[World, list[Webhook]]:
+def slow_world(
+    *names: str,
+    latency_ms: int,
+    batch_size: int = 100,
+    plan: Callable[[str], str | None] | None = None,
+    **changes: Any,
+) -> tuple[World, list[Webhook]]:
     """Webhooks of one owner, all known to be slow."""
-    world = World(batch_size=batch_size)
+    world = World(batch_size=batch_size, plan=plan)
     webhooks = [world.owners.register(name, **changes) for name in names]
     states = StateStore(DynamoTable(world.dynamodb, TABLE))
     for webhook in webhooks:
@@ -190,6 +197,39 @@ def test_other_owners_have_places_of_their_own() -> None:
     world.work("ingest")
     world.poll("sender")
     assert Counter(seen.webhook_id for seen in world.receivers.log)[other.webhook_id] == 40
+
+
+@pytest.mark.parametrize("loser", ["sender", "release"])
+def test_who_loses_a_race_for_an_owner_s_places_takes_none_of_them(loser: str) -> None:
+    latency_ms = 10_000
+    taken = False
+
+    def meanwhile(call: str) -> None:
+        nonlocal taken
+        if armed and call == "dynamodb.update_item" and not taken:
+            taken = True
+            gone_ms = world.clock.ms + latency_ms + (60_000 if loser == "release" else 0)
+            assert StateStore(DynamoTable(world.dynamodb, TABLE)).save_pace(webhook.owner, None, gone_ms)
+
+    armed = False
+    world, (webhook,) = slow_world("one", latency_ms=latency_ms, plan=meanwhile)
+    if loser == "release":
+        world.owners.change(webhook, status="paused")
+    world.publish(*events(40))
+    world.work("ingest")
+    if loser == "release":
+        world.work("sender")
+        world.owners.change(webhook, status="active")
+    armed = True
+    if loser == "release":
+        world.release()
+    else:
+        world.poll("sender")
+    assert taken
+    assert world.receivers.log == []
+    assert world.messages(world.delivery_queue) == []
+    world.run()
+    assert len(world.receivers.log) == 40
 
 
 def test_a_slow_webhook_s_room_is_let_go_at_its_pace() -> None:

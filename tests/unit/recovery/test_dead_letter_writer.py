@@ -7,6 +7,7 @@ from tests.fakes.sqs import Message
 from tests.fakes.world import TABLE, World, event
 from webhooks.delivery.lifecycle import restarted
 from webhooks.messages import DeliveryMessage
+from webhooks.models.delivery import NEVER_RECORDED
 from webhooks.store.deliveries import DeliveryStore
 from webhooks.store.dynamo import DynamoTable
 
@@ -74,6 +75,28 @@ def test_what_is_delivered_while_it_is_being_buried_is_not() -> None:
     assert len(world.receivers.log) == 1
     assert world.delivery().status == "delivered"
     assert world.dead_letters() == []
+
+
+def test_no_dead_letter_is_kept_that_nobody_was_told_of() -> None:
+    """One that is kept can be replayed at once, and then its message, which comes again, speaks of the past."""
+    world = World(plan=lambda call: "no_connection" if call == "events.put_events" and down else None)
+    down = True
+    queued(world)
+    world.receivers.script(url_of("one"), [500])
+    world.work("sender", "dead_letter_writer")
+    assert world.dead_letters() == []
+    down = False
+    world.run()
+    (letter,) = world.dead_letters()
+    assert [data["delivery_id"] for _, data in world.announced()] == [letter.delivery_id]
+
+
+def test_what_sqs_gave_up_on_may_have_been_sent_and_says_so() -> None:
+    world = World()
+    redrive(world, queued(world))
+    world.work("dead_letter_writer")
+    assert [attempt.outcome for attempt in world.delivery().attempts] == ["unknown"]
+    assert world.dead_letters()[0].failure_reason == NEVER_RECORDED
 
 
 def test_a_message_on_the_dead_letter_queue_says_why() -> None:

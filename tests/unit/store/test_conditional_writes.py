@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.owners import url_of
+from tests.fakes.api import Api
+from tests.fakes.owners import caller, url_of
 from tests.fakes.world import TABLE, World, event
 from webhooks.delivery.circuit_breaker import Circuit
 from webhooks.delivery.endpoint_state import EndpointState
@@ -200,6 +201,24 @@ def test_what_waits_stands_in_the_index_with_its_body_and_never_expires(world: W
     world.run()
     assert world.delivery().status == "delivered"
     assert world.receivers.log[-1].body == record.body
+
+
+def test_what_was_delivered_and_waits_to_be_sent_once_more_never_expires(world: World) -> None:
+    webhook = world.owners.register("one")
+    world.publish(event("e1"))
+    world.run()
+    record = world.delivery()
+    key = delivery_key(record.webhook_id, record.delivery_id)
+    assert "expires_at" in (world.item(key) or {})
+    world.owners.change(webhook, status="paused")
+    Api(world.services).deliveries.retry(caller(7), record.webhook_id, record.delivery_id)
+    world.work("sender")
+    assert world.delivery().waiting is not None
+    assert "expires_at" not in (world.item(key) or {"expires_at": "it is gone"})
+    world.owners.change(webhook, status="active")
+    world.run()
+    assert len(world.receivers.log) == 2
+    assert "expires_at" in (world.item(key) or {})
 
 
 def test_of_two_first_data_keys_the_one_that_is_stored_is_everybody_s(table: DynamoTable) -> None:

@@ -232,9 +232,10 @@ def test_who_loses_a_race_for_an_owner_s_places_takes_none_of_them(loser: str) -
     assert len(world.receivers.log) == 40
 
 
-def test_a_slow_webhook_s_room_is_let_go_at_its_pace() -> None:
+@pytest.mark.parametrize("rate_limit_rps", [None, 100])
+def test_a_slow_webhook_s_room_is_let_go_at_its_pace(rate_limit_rps: float | None) -> None:
     latency_ms = 10_000
-    world, (webhook,) = slow_world("one", latency_ms=latency_ms)
+    world, (webhook,) = slow_world("one", latency_ms=latency_ms, rate_limit_rps=rate_limit_rps)
     world.owners.change(webhook, status="paused")
     world.publish(*events(400))
     world.work()
@@ -245,6 +246,21 @@ def test_a_slow_webhook_s_room_is_let_go_at_its_pace() -> None:
     assert max(delays) > 50_000
     world.run()
     assert len(world.receivers.log) == 400
+
+
+def test_a_room_is_let_go_behind_what_the_owner_s_other_webhooks_hold() -> None:
+    latency_ms, held_ms = 10_000, 20_000
+    world, (webhook,) = slow_world("one", latency_ms=latency_ms)
+    world.owners.change(webhook, status="paused")
+    world.publish(*events(40))
+    world.work()
+    world.owners.change(webhook, status="active")
+    until_ms = world.clock.ms + latency_ms + held_ms
+    assert StateStore(DynamoTable(world.dynamodb, TABLE)).save_pace(webhook.owner, None, until_ms)
+    world.release()
+    delays = [message.visible_at_ms - world.clock.ms for message in world.delivery_queue.messages.values()]
+    assert min(delays) >= held_ms
+    assert len(delays) == 40
 
 
 @pytest.mark.timeout(300)

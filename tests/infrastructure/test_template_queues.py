@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.infrastructure.template_document import Template, attribute_of, either
+from tests.infrastructure.template_document import Node, Template, attribute_of, either
 
 DAY_SECONDS = 86_400
 
@@ -11,9 +11,19 @@ def test_a_message_stays_hidden_six_times_as_long_as_its_function_may_run(templa
     """Lambda Developer Guide, "Creating and configuring an Amazon SQS event source mapping": at least six times the
     function's timeout, plus the batching window."""
     for name, mapping, function, queue in template.queue_mappings:
-        window = max(either(mapping.get("MaximumBatchingWindowInSeconds", 0)))
+        window = max(_windows(template, mapping.get("MaximumBatchingWindowInSeconds", 0)))
         timeout = template.functions[function]["Timeout"]
         assert template.properties(queue)["VisibilityTimeout"] >= 6 * timeout + window, name
+
+
+def _windows(template: Template, given: Node) -> list[int]:
+    """Every window that a mapping may get, in seconds."""
+    if isinstance(given, dict) and "Ref" in given:
+        parameter = template.parameters[given["Ref"]]
+        return [parameter["MinValue"], parameter["MaxValue"]]
+    if isinstance(given, dict):
+        return [seconds for branch in either(given) for seconds in _windows(template, branch)]
+    return [given]
 
 
 @pytest.mark.parametrize("kind", ["Sender", "Ingest"])
@@ -22,7 +32,9 @@ def test_a_batch_above_ten_has_the_window_that_aws_then_demands(template: Templa
     or more."""
     mapping = template.properties(f"{kind}Mapping")
     sizes = template.parameters[mapping["BatchSize"]["Ref"]]["AllowedValues"]
-    condition, window_if_large, window_else = mapping["MaximumBatchingWindowInSeconds"]["Fn::If"]
+    waits, window, without_one = mapping["MaximumBatchingWindowInSeconds"]["Fn::If"]
+    assert template.document["Conditions"][waits] == {"Fn::Not": [{"Fn::Equals": [window, 0]}]}
+    condition, window_if_large, window_else = without_one["Fn::If"]
     parameter, large = template.document["Conditions"][condition]["Fn::Equals"]
     assert parameter == mapping["BatchSize"]
     assert [size for size in sizes if size > 10] == [large]

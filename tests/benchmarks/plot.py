@@ -62,6 +62,28 @@ def draw_cost(bills: Mapping[str, Sequence[tuple[str, float, float]]], file: Pat
     _save(figure, (axes,), file)
 
 
+def draw_months(rows: Sequence[Mapping[str, Any]], rates: Sequence[int], file: Path) -> None:
+    """Dollars a month by rate: our cheapest and dearest doors as a band, and the peers as lines."""
+    figure: Any
+    figure, axes = plt.subplots(figsize=(8, 4.4), layout="constrained")
+    months = {row["name"]: row["dollars"] for row in rows}
+    ours = [months.pop(name) for name in list(months) if name.startswith(("http", "bus", "queue"))]
+    low, high = (list(map(each, *ours)) for each in (min, max))
+    axes.fill_between(rates, low, high, color=COLOURS["ours"], alpha=0.15, linewidth=0)
+    axes.plot(rates, high, color=COLOURS["ours"], label="ours, one event a request, as it comes")
+    axes.plot(rates, low, color=COLOURS["ours"], linestyle="--", label="ours, cheapest door and settings")
+    greys = ("#d9822b", "#5aa469", "#8a8f98", "#b05fb0")
+    for (name, dollars), colour in zip(months.items(), greys, strict=True):
+        axes.plot(rates, dollars, label=name, color=colour, linewidth=1.2)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xticks(rates, [f"{rate:,}" for rate in rates])
+    axes.set_xlabel("events a second")
+    axes.set_ylabel("dollars a month")
+    axes.legend(frameon=False, fontsize=8)
+    _save(figure, (axes,), file)
+
+
 def _save(figure: Any, all_axes: Sequence[Any], file: Path) -> None:
     for axes in all_axes:
         axes.spines[["top", "right"]].set_visible(False)
@@ -74,10 +96,12 @@ def _label(row: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    """Both pictures, from the results as they are kept."""
+    """All pictures, from the results as they are kept."""
     folder = Path(__file__).parent / "results"
     draw(json.loads((folder / "bench.json").read_text()), folder / "bench.svg")
-    draw_cost(json.loads((folder / "cost.json").read_text())["bills"], folder / "cost.svg")
+    cost = json.loads((folder / "cost.json").read_text())
+    draw_cost(cost["bills"], folder / "cost.svg")
+    draw_months(cost["months"], cost["rates"], folder / "months.svg")
 
 
 if __name__ == "__main__":

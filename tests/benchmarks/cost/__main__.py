@@ -4,19 +4,17 @@ import argparse
 import itertools
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import corpus
-from tests.benchmarks.cost.bill import AWS_CALL_MS, Bill, bill_of, idle_month, naive_delivery
-from tests.benchmarks.cost.prices import DATE, MILLION, OTHERS, PRICES
-from tests.benchmarks.cost.service import MeteredService, idle_release
+from tests.benchmarks.cost.bill import AWS_CALL_MS, Bill, idle_month, naive_delivery
+from tests.benchmarks.cost.month import DOORS, SECONDS, Usage, lines_of, month_of, peer_at
+from tests.benchmarks.cost.prices import DATE, MILLION, OTHERS, PEERS, PRICES, RATES
+from tests.benchmarks.cost.scenario import EVENTS, HTTP_BATCH, Row, run_scenario, three_tries
+from tests.benchmarks.cost.service import idle_release
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "cost.json"
-HTTP_BATCH = 100
-EVENTS = 1000
-Row = dict[str, Any]
 
 
 def say(text: str = "") -> None:
@@ -24,83 +22,20 @@ def say(text: str = "") -> None:
     sys.stdout.write(text + "\n")
 
 
-def events_of(kilobytes: int, count: int) -> list[Mapping[str, Any]]:
-    """So many events of the corpus, in turn."""
-    return list(itertools.islice(itertools.cycle(corpus.events(kilobytes)), count))
-
-
-def batches(events: Sequence[Mapping[str, Any]], size: int) -> Iterator[Sequence[Mapping[str, Any]]]:
-    """Slices of at most `size`."""
-    for start in range(0, len(events), size):
-        yield events[start : start + size]
-
-
-def measured(**scenario: Any) -> tuple[Bill, Row]:
-    """One scenario: every event through the real handlers over the metered fakes."""
-    _, bill, row = _run(**scenario)
-    return bill, row
-
-
-def _run(
-    *,
-    entry: str = "http",
-    at_once: int = HTTP_BATCH,
-    kilobytes: int = 2,
-    fan_out: int = 1,
-    fill: int = 10,
-    tries: int = 1,
-    count: int = EVENTS,
-    rate_limit_rps: float | None = None,
-) -> tuple[MeteredService, Bill, Row]:
-    service = MeteredService(fan_out=fan_out, batch_size=fill, rate_limit_rps=rate_limit_rps, failures=tries - 1)
-    events = events_of(kilobytes, count)
-    publish = {
-        "http": service.publish_over_http, "bus": service.publish_on_the_bus, "queue": service.publish_on_the_queue,
-    }[entry]  # fmt: skip
-    for batch in batches(events, at_once):
-        publish(batch)
-    service.run()
-    deliveries = count * fan_out
-    if len(service.world.deliveries()) != deliveries + fan_out:  # and the warm-up's
-        raise RuntimeError("not everything was delivered")
-    chunks = sum(max(1, -(-(corpus.payload_bytes(event) + 150) // 65_536)) for event in events)
-    bill = bill_of(service.meter, deliveries=deliveries, events=count, entry=entry, bus_events=chunks)
-    meter = service.meter
-    row: Row = {
-        "entry": entry, "at_once": at_once, "payload_kb": kilobytes, "fan_out": fan_out, "batch_fill": fill,
-        "tries": tries, "rate_limit": rate_limit_rps is not None, "deliveries": deliveries,
-        "sender_calls": meter.calls["sender"] / deliveries,
-        "all_calls": sum(meter.calls.values()) / deliveries,
-        "sender_write_units": meter.write_units["sender"] / deliveries,
-        "event_write_units": meter.write_units["ingest"] / count,
-        "write_units": sum(meter.write_units.values()) / deliveries,
-        "read_units": sum(meter.read_units.values()) / deliveries,
-        "sqs_requests": sum(meter.sqs.values()) / deliveries,
-        "gb_seconds": sum(v for k, v in bill.amounts.items() if "GB-seconds" in k) / deliveries,
-        "dollars_per_million": bill.per_million,
-    }  # fmt: skip
-    return service, bill, row
-
-
-def three_tries(first_try: Row, count: int) -> Row:
-    """A delivery that fails twice, from a run in which a few do: what such a run takes on top, by their number."""
-    service, _, mixed = _run(tries=3, count=count)
-    share = service.receivers.failed / 2 / count
-    units = (name for name, value in mixed.items() if isinstance(value, float))
-    return {**mixed, **{name: first_try[name] + (mixed[name] - first_try[name]) / share for name in units}}
-
-
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--count", type=int, default=EVENTS)
-    count: int = parser.parse_args().count
+    args = _arguments()
+    if args.rate:
+        for line in lines_of(Usage(args.rate, args.door, args.kb, args.tries, args.latency, args.batch, args.window)):
+            say(line)
+        return
+    count: int = args.count
     say(f"Prices of {DATE}, US East (N. Virginia), on demand, no free tiers. Assumed: {AWS_CALL_MS:g} ms an AWS call,")
     say(f"100 ms a receiver; {HTTP_BATCH} events an HTTP request, all of one workspace.")
     rows: list[Row] = []
     bills: dict[str, Bill] = {}
     for entry in ("http", "bus"):
-        bills[entry], row = measured(entry=entry, count=count)
+        _, bills[entry], row = run_scenario(entry=entry, count=count)
         rows.append(row)
         say()
         say(f"2 KB payload, fan-out 1, first try, batches of 10, by {_NAMES[entry]}, for a million deliveries")
@@ -128,6 +63,8 @@ def main() -> None:
     say(f"  {'the naive build':<34} ${naive_delivery().per_million:>8.2f}  one event a request, nothing batched")
     for name, (value, what, source) in OTHERS.items():
         say(f"  {name:<34} ${value:>8.2f}  {what} ({source})")
+    months = _months()
+    matrix = _matrix() if args.matrix else []
     RESULTS.parent.mkdir(exist_ok=True)
     document = {
         "prices": {name: price.dollars for name, price in PRICES.items()},
@@ -135,10 +72,77 @@ def main() -> None:
         "bills": {name: bill.table() for name, bill in bills.items()},
         "idle": idle.table(),
         "bars": bars,
+        "rates": RATES,
+        "months": months,
+        **({"matrix": matrix} if matrix else {}),
     }
     RESULTS.write_text(json.dumps(document, indent=1) + "\n")
 
 
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--count", type=int, default=EVENTS)
+    parser.add_argument("--matrix", action="store_true", help="every door, fill, latency, size and number of tries")
+    parser.add_argument("--rate", type=_positive, help="events a second: what a month costs then")
+    parser.add_argument("--door", choices=DOORS, default="http")
+    parser.add_argument("--kb", type=int, choices=(0, 1, 2, 10, 200), default=2)
+    parser.add_argument("--tries", type=_positive, default=1.0)
+    parser.add_argument("--latency", type=_positive, default=0.1, help="what receivers take, in seconds")
+    parser.add_argument("--batch", type=int, choices=(10, 100), default=10, help="SenderBatchSize and IngestBatchSize")
+    parser.add_argument("--window", type=float, choices=range(11), default=0, help="BatchingSeconds")
+    return parser.parse_args()
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and a million")
+    return value
+
+
+def _months() -> list[Row]:
+    """Dollars a month at each rate: every door, batches of 10 and of 100, and the peers."""
+    say()
+    say("A month all in, 2 KB, first try, receivers at 100 ms, 30 days kept, alarms apart; $ (and $ a million)")
+    say(f"  {'':<24}" + "".join(f"{f'{rate:,} a second':>24}" for rate in RATES))
+    rows: list[Row] = []
+    for door, (settings, given) in itertools.product(DOORS, SETTINGS.items()):
+        months = [month_of(Usage(rate, door, **given)) for rate in RATES]
+        rows.append({"name": f"{door}{settings}", "dollars": [month.dollars for month in months]})
+    rows += [{"name": name, "dollars": [peer_at(name, rate) for rate in RATES]} for name in PEERS]
+    for row in rows:
+        cells = (
+            f"{f'{dollars:,.0f} ({dollars / rate / SECONDS * MILLION:,.2f})':>24}"
+            for rate, dollars in zip(RATES, row["dollars"], strict=True)
+        )
+        say(f"  {row['name']:<24}" + "".join(cells))
+    return rows
+
+
+def _matrix() -> list[Row]:
+    """Dollars a million by door, fill, what receivers take, payload and tries; a minute or two."""
+    say()
+    say(f"{'door':>8}{'fill':>6}{'latency':>9}{'KB':>6}{'tries':>7}{'$ a million':>13}")
+    rows: list[Row] = []
+    sizes = (0, 1, 2, 10)
+    for (door, (entry, at_once)), fill, latency_ms, size in itertools.product(
+        DOORS.items(), (1, 3, 10), (100, 1000), sizes
+    ):
+        scenario = {"entry": entry, "at_once": at_once, "fill": fill, "kilobytes": size, "waiting_ms": latency_ms}
+        first = run_scenario(count=100, **scenario)[2]
+        for tries, row in ((1, first), (3, three_tries(first, 400, **scenario))):
+            dollars = row["dollars_per_million"]
+            rows.append({"door": door, "fill": fill, "ms": latency_ms, "kb": size or 0.3, "tries": tries, "$": dollars})
+            say(f"{door:>8}{fill:>6}{latency_ms:>6} ms{size or 0.3:>6}{tries:>7}{dollars:>13.2f}")
+    return rows
+
+
+# Of Usage, and what the row is called.
+SETTINGS: dict[str, dict[str, int]] = {
+    "": {},
+    ", batches of 100": {"batch_size": 100},
+    ", up to 5 s later": {"batch_size": 100, "window_s": 5},
+}
 _NAMES = {"http": "HTTP batch ingestion", "bus": "EventBridge"}
 
 
@@ -153,7 +157,7 @@ def _variations(count: int) -> list[Row]:
         {"entry": "queue", "at_once": 1}, {"entry": "queue", "at_once": 1, "fill": 1, "count": few},
         {"entry": "queue", "at_once": 10},
     ]  # fmt: skip
-    return [measured(**{"count": count, **scenario})[1] for scenario in scenarios]
+    return [run_scenario(**{"count": count, **scenario})[2] for scenario in scenarios]
 
 
 def _print_rows(rows: Sequence[Row]) -> None:

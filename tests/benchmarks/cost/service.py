@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.benchmarks.cost.metering import Meter, MeteredDynamoDB, MeteredSQS
+from tests.fakes.dynamo_table import Item, Key
 from tests.fakes.functions import Functions, Services
 from tests.fakes.stream_source import lambda_records
 from tests.fakes.world import BUS, TABLE, World
@@ -102,6 +103,11 @@ class MeteredService:
         for field in dataclasses.fields(Meter):
             if field.name != "function":
                 getattr(self.meter, field.name).clear()
+
+    @property
+    def items(self) -> Mapping[Key, Item]:
+        """The table's."""
+        return self.world.dynamodb.tables[TABLE].items
 
     def publish_over_http(self, events: Sequence[Mapping[str, Any]]) -> None:
         """One POST /events of the platform itself, which needs no item of the table."""

@@ -51,6 +51,7 @@ from webhooks.management.tenants import TenantOverviews
 from webhooks.management.test_events import TestEvents
 from webhooks.management.webhook_metrics import WebhookMetrics
 from webhooks.management.webhooks import WebhookManagement
+from webhooks.payload import dumps
 from webhooks.statistics.prometheus import ServiceMetrics
 
 PREFIX = "/api/v1"
@@ -101,7 +102,7 @@ class Api(APIGatewayRestResolver):
             max_age=600,
         )
         # an answer that does not fit its model is a fault of ours, and must not pass for one of the caller's
-        super().__init__(enable_validation=True, cors=cors, response_validation_error_http_code=500)
+        super().__init__(serializer=dumps, enable_validation=True, cors=cors, response_validation_error_http_code=500)
         self._request_validation_middleware = StrictRequests()
         self.exception_handler(WebhooksError)(self._error)
         self.exception_handler(problems.Refused)(self._refused)

@@ -3,6 +3,8 @@
 Numbers go out as they came in. Most are what Python writes for their value; the others are kept as `Number`.
 """
 
+import base64
+import hashlib
 import json
 import math
 import re
@@ -52,6 +54,7 @@ def _marked(value: object) -> str:
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_marked).encode
 _encode_ascii = json.JSONEncoder(separators=(",", ":"), default=_marked).encode
+_encode_sorted = json.JSONEncoder(separators=(",", ":"), default=_marked, sort_keys=True).encode
 
 
 def serialise(payload: Mapping[str, object]) -> bytes:
@@ -82,6 +85,21 @@ def dumps(document: object) -> str:
     """Compact JSON in ASCII, with every `Number` as it was written."""
     text = _encode_ascii(document)
     return _MARKED_ASCII.sub(r"\1", text) if '"\\udfff' in text else text
+
+
+def digest(document: object) -> str:
+    """16 characters that tell documents apart. Numbers count as they are written, the order of keys does not."""
+    digest = hashlib.blake2b(_encode_sorted(document).encode(), digest_size=12).digest()
+    return base64.urlsafe_b64encode(digest).decode()
+
+
+def marked(document: object) -> object:
+    """The document without a `Number`, for what knows only plain JSON; `dumps` still writes each as it was written."""
+    if isinstance(document, dict):
+        return {name: marked(value) for name, value in cast("dict[str, object]", document).items()}
+    if isinstance(document, list):
+        return [marked(value) for value in cast("list[object]", document)]
+    return _marked(document) if isinstance(document, Number) else document
 
 
 def loads(body: bytes) -> dict[str, object]:

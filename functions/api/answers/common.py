@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, SkipValidation
 
 from webhooks.management.requests import FilterDocument
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Webhook
+from webhooks.payload import marked
 from webhooks.request.headers import MASK
 from webhooks.times import rfc3339
 
@@ -14,6 +15,8 @@ NO_SUBSCRIPTIONS = "This webhook has no subscriptions yet, so nothing will arriv
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2024-01-01T12:00:00.000Z"])]
 NextCursor = Annotated[str | None, Field(description="pass it as `cursor` for the next page; null on the last one")]
+# An event with its numbers as they were written: `dumps`, by which the api writes, knows what `marked` makes of them.
+Payload = Annotated[dict[str, JsonValue], SkipValidation, PlainSerializer(marked)]
 Secret = Annotated[str, Field(description="shown this once", examples=["whsec_..."])]
 
 
@@ -142,6 +145,9 @@ class AcceptedEvent(Answer):
     """An accepted event."""
 
     id: str
+    duplicate: Annotated[
+        bool, Field(description="true: the same event is recorded under this id, and is not sent again")
+    ] = False
 
 
 class AcceptedEvents(Answer):

@@ -1,17 +1,17 @@
 """Dead letters and replays: requests and answers."""
 
-import json
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, JsonValue
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from answers.common import Answer, NextCursor, Time
+from answers.common import Answer, NextCursor, Payload, Time
 from answers.deliveries import Explanation, Reason
 from webhooks.ids import is_id, time_of
 from webhooks.management.requests import Request
 from webhooks.models.delivery import DeadLetter
 from webhooks.models.replay import JobStatus, ReplayJob, ReplaySelection
+from webhooks.payload import loads
 from webhooks.reason_texts import delivery_sentence
 from webhooks.times import epoch_ms, rfc3339
 
@@ -73,7 +73,7 @@ class DeadLetterAnswer(Answer):
     webhook_id: str
     event_id: str
     event_type: str
-    payload: dict[str, JsonValue]
+    payload: Payload
     failure_reason: Reason
     cause: Annotated[str, Field(description="finer: what failed alike has the same", examples=["http_503:1f0c9a2b"])]
     explanation: Explanation
@@ -94,7 +94,7 @@ class DeadLetterAnswer(Answer):
             webhook_id=letter.webhook_id,
             event_id=letter.event_id,
             event_type=letter.event_type,
-            payload=json.loads(letter.body),
+            payload=loads(letter.body),  # type: ignore[arg-type] - with a Number where it needs one
             failure_reason=letter.failure_reason,
             cause=letter.cause,
             explanation=delivery_sentence(letter.failure_reason),

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
-from answers.common import Answer, NextCursor, Time
+from answers.common import Answer, NextCursor, Payload, Time
 from webhooks.ids import time_of
 from webhooks.management.delivery_search import Found
 from webhooks.models.delivery import Attempt, DeliveryRecord, DeliveryStatus, Waiting
@@ -161,7 +161,7 @@ class DeliveryWithAttempts(DeliveryAnswer):
     """A delivery with everything that is kept of it."""
 
     attempts: Annotated[list[AttemptAnswer], Field(description="oldest first")]
-    payload: Annotated[dict[str, JsonValue] | None, Field(description="null when it is no longer kept")]
+    payload: Annotated[Payload | None, Field(description="null when it is no longer kept")]
 
     @classmethod
     def of_all(cls, shown: DeliveryView) -> Self:

@@ -1,9 +1,7 @@
 """A webhook's deliveries: listing them, every attempt of one, and sending one again."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
 
 from webhooks.delivery.attempt_detail import unpack_detail
 from webhooks.errors import Conflict, NotFound
@@ -15,6 +13,7 @@ from webhooks.models.caller import Caller
 from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord
 from webhooks.models.history import AttemptView, DeliveryView
 from webhooks.models.webhook import Webhook
+from webhooks.payload import loads
 from webhooks.recovery.replay import Replayer
 from webhooks.request.headers import delivery_headers, masked
 
@@ -75,7 +74,7 @@ class DeliveryHistory:
                 else AttemptView(attempt, self._request_headers(webhook, record, attempt))
                 for attempt, packed in _with_details(record, details)
             ],
-            payload=None if body is None else cast("Mapping[str, object]", json.loads(body)),
+            payload=None if body is None else loads(body),
         )
 
     def retry(self, caller: Caller, webhook_id: str, delivery_id: str) -> DeliveryRecord:

@@ -246,6 +246,25 @@ def test_the_payload_comes_from_wherever_it_is_kept(client: ApiClient, mine: str
     assert [one(client, each).body["payload"] for each in (parked, dead, delivered, gone)] == [PAYLOAD] * 3 + [None]
 
 
+def test_payloads_are_shown_with_their_numbers_as_they_were_published(client: ApiClient, mine: str) -> None:
+    payload = (
+        '{"id":"e3","type":"record.created","resource_id":null,"workspace_id":null,"user_id":123,'
+        '"timestamp":"2024-01-01T12:00:00Z","data":{"10":1.10,"b":[-0,1E5,{"x":12345678901234567890.12345}],'
+        '"a":9007199254740993,"s":"1.10","f":0.1},"metadata":{"n":1.0}}'
+    )
+    dead, delivered = record(mine, 2, status="failed"), record(mine, 3)
+    letter = replace(letter_of(dead), body=payload.encode())
+    client.history.add(dead, delivered, letter)
+    client.events.add(EventRecord("e3", "user:123", 0, "t", "record.created", 123, None, NOW, payload.encode()))
+    answers = [
+        client.call("GET", "/events/e3"),
+        one(client, dead),
+        one(client, delivered),
+        client.call("GET", "/dead-letters"),
+    ]
+    assert [payload in each.text for each in answers] == [True] * 4
+
+
 def test_what_another_tenant_has_is_not_found(client: ApiClient, mine: str) -> None:
     theirs = client.register(user_id="9")["id"]
     stored = record(theirs)

@@ -21,6 +21,7 @@ from webhooks.batch_log import Handler
 from webhooks.delivery.ports import DeliveryContexts, DeliveryQueue
 from webhooks.egress.policy import EgressPolicy
 from webhooks.events.publishing import IngestQueue, Publishing
+from webhooks.events.publishing import Repeats as PublishedRepeats
 from webhooks.management import ports as management
 from webhooks.management.api_keys import ApiKeyManagement, ApiKeys
 from webhooks.management.changes import ManagementStore
@@ -65,6 +66,7 @@ from webhooks.store.history import HistoryStore
 from webhooks.store.management import DynamoManagementStore
 from webhooks.store.missed import MissedStore
 from webhooks.store.models import Models, bind
+from webhooks.store.repeats import RepeatStore
 from webhooks.store.replay_jobs import ReplayJobStore
 from webhooks.store.request_counts import RequestCountStore
 from webhooks.store.routes import RouteStore
@@ -89,6 +91,10 @@ class States(management.EndpointStates, management.Waker, Protocol):
     """Circuits, rates and wake-ups of webhooks."""
 
 
+class Repeats(PublishedRepeats, management.Repeats, Protocol):
+    """What is noted when an event's id is given again."""
+
+
 class Statistics(WebhookStatistics, OverviewStatistics, CountersStore, Protocol):
     """What rollup has counted."""
 
@@ -102,6 +108,7 @@ class Ports:
     states: States
     routes: RouteSource
     events: management.EventRecords
+    repeats: Repeats
     contexts: DeliveryContexts
     history: management.History
     letters: Letters
@@ -146,7 +153,8 @@ def adapters(
         box=KmsSecretBox(clients.kms, data_key.load, data_key.store_if_absent, settings.data_key_id),
         states=StateStore(table),
         routes=RouteStore(table),
-        events=EventStore(table, retention_ms),
+        events=EventStore(DynamoTable(clients.hot_dynamodb, settings.table_name, sleep=sleep), retention_ms),
+        repeats=RepeatStore(table, retention_ms),
         contexts=DeliveryContextStore(table, retention_ms, now_ms),
         history=HistoryStore(table, now_ms),
         letters=DeadLetterStore(table, retention_ms, now_ms),
@@ -235,12 +243,24 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
         ),
         api_keys=api_keys,
         members=Members(store, ports.states, api_keys, now_ms),
-        publishing=Publishing(queue=ports.ingest_queue, box=ports.box, event_types=settings.event_types, now_ms=now_ms),
+        publishing=Publishing(
+            queue=ports.ingest_queue,
+            events=events,
+            repeats=ports.repeats,
+            box=ports.box,
+            event_types=settings.event_types,
+            now_ms=now_ms,
+        ),
         test_events=TestEvents(
             store=store, sender=ports.sender, under_way=under_way, event_types=settings.event_types, now_ms=now_ms
         ),
         events=EventHistory(
-            store=store, events=events, history=history, routes=RouteCache(ports.routes), now_ms=now_ms
+            store=store,
+            events=events,
+            repeats=ports.repeats,
+            history=history,
+            routes=RouteCache(ports.routes),
+            now_ms=now_ms,
         ),
         deliveries=DeliveryHistory(
             store=store,

@@ -135,7 +135,7 @@ def _describe_publishing(operation: dict[str, Any]) -> None:
         {
             "in": "header",
             "name": "idempotency-key",
-            "description": "repeating a request does it once",
+            "description": "repeating a request does it once; with other events it is a 409",
             "schema": {"type": "string", "pattern": "^[!-{}~]{1,255}$"},
         }
     ]

@@ -106,7 +106,7 @@ def of_error(error: WebhooksError, request_id: str) -> Response[str]:
                 detail = "The service could not do this now. Repeating the request is harmless."
             else:
                 detail = str(error)
-            fields = error.field_errors if isinstance(error, Invalid) else ()
+            fields = error.field_errors if isinstance(error, Invalid | Conflict) else ()
             later = {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, TooManyRequests) else None
             return problem(kind, detail, request_id=request_id, errors=fields, headers=later)
     return internal(request_id)

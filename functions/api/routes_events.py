@@ -40,7 +40,8 @@ def routes(publishing: Publishing, event_types: Collection[str], limiter: Reques
         document = read_json(event, MAX_BODY_BYTES)
         limiter.count_events(caller, len(events_in(document)))
         accepted = publishing.publish(caller, document, event.headers.get("idempotency-key"))
-        body = {"accepted": len(accepted), "events": [{"id": each.event_id} for each in accepted]}
+        events = [{"id": each.event_id} | ({"duplicate": True} if each.is_duplicate else {}) for each in accepted]
+        body = {"accepted": len(accepted), "events": events}
         return Response(202, "application/json", json.dumps(body, separators=(",", ":")))
 
     @router.get(

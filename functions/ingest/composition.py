@@ -16,6 +16,7 @@ from webhooks.settings import IngestSettings
 from webhooks.store.duplicates import Duplicates
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.events import EventStore
+from webhooks.store.repeats import RepeatStore
 from webhooks.store.routes import RouteStore
 from webhooks.store.schema import counter_shard
 
@@ -32,6 +33,7 @@ def build(
     ingestion = Ingestion(
         RouteCache(RouteStore(table)),
         EventStore(table, settings.retention_ms),
+        RepeatStore(table, settings.retention_ms),
         SqsDeliveries(Queue(clients.hot_sqs, settings.delivery_queue_url, sleep=sleep)),
         SqsIngest(Queue(clients.hot_sqs, settings.ingest_queue_url, sleep=sleep)),
         SqsIngest(Queue(clients.hot_sqs, settings.ingest_dead_letter_queue_url, sleep=sleep)),
@@ -56,6 +58,7 @@ def build(
             oldest_ms=oldest_ms(event["Records"], now_ms()),
         )
         duplicates.note("event", report.duplicates)
+        duplicates.note("conflict", report.conflicts)
         return failures(report.failed)
 
     return handler

@@ -95,7 +95,11 @@ class NotFound(BadInput):
 
 
 class Conflict(BadInput):
-    """The present state does not allow it."""
+    """The present state does not allow it. `field_errors` say which parts of the input it is about."""
+
+    def __init__(self, message: str, field_errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(message)
+        self.field_errors = tuple(field_errors)
 
 
 class VersionConflict(BadInput):

@@ -131,6 +131,14 @@ def test_an_id_published_again_is_not_delivered_again(
     eventually(lambda: len(user.read(f"/events/{after['id']}")["webhooks"]))
     assert sorted(ids_at(service.receiver, path)) == sorted([once["id"], after["id"]])
 
+    again = user.post("/events", once).json()
+    assert again == {"accepted": 1, "events": [{"id": once["id"], "duplicate": True}]}
+    other = user.post("/events", {**once, "metadata": {"other": 1.10}})
+    assert (other.status_code, other.json()["type"]) == (409, "/problems/conflict")
+    assert "differs in metadata.other" in other.json()["detail"]
+    repeats = user.read(f"/events/{once['id']}")["repeats"]
+    assert [each["outcome"] for each in repeats] == ["duplicate", "refused"]
+
 
 def test_an_idempotency_key_gives_events_without_id_the_same_id_each_time(
     service: Service, user: User, heard: tuple[str, Document]
@@ -138,7 +146,7 @@ def test_an_idempotency_key_gives_events_without_id_the_same_id_each_time(
     path, _ = heard
     nameless = {"events": [{"type": "record.created", "data": {"n": n}} for n in range(2)]}
     answers = [user.post("/events", nameless, headers={"Idempotency-Key": "order-1"}).json() for _ in range(2)]
-    assert answers[0] == answers[1]
+    assert [each["id"] for each in answers[0]["events"]] == [each["id"] for each in answers[1]["events"]]
     other = user.post("/events", nameless, headers={"Idempotency-Key": "order-2"}).json()
     ids = [each["id"] for each in answers[0]["events"] + other["events"]]
     assert len(set(ids)) == 4

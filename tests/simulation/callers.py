@@ -89,9 +89,26 @@ class Platform:
         rng = self._engine.plan.rng
         if rng.random() < 0.05:
             self._world.publish(rng.choice(documents))  # published again, under another token
+        if rng.random() < 0.1:
+            self._mistake(rng.choice(documents))
         if rng.random() < 0.02:
             self._world.send_raw(self._world.ingest_queue, rng.choice(["{", '{"continue": 1}', "x"]))
             self._world.send_raw(self._world.delivery_queue, "garbage")
+
+    def _mistake(self, document: dict[str, Any]) -> None:
+        """Publish another event under an id that is taken, or will be."""
+        other = {**document, "metadata": {"mistake": self._engine.plan.rng.randrange(10**9)}}
+        door = self._engine.plan.rng.randrange(3)
+        if door == 0:
+            with suppress(Conflict):  # nothing was taken
+                self._client.ask(lambda api: api.publishing.publish(PLATFORM, other, None))
+                self._ledger.also(other)
+            return
+        self._ledger.also(other)
+        if door == 1:
+            self._world.put_event(other)
+        else:
+            self._world.publish(other)
 
 
 class Owners:

@@ -76,6 +76,7 @@ class Ledger:
     def __init__(self, world: World) -> None:
         self._world = world
         self.published: dict[str, tuple[dict[str, Any], int]] = {}
+        self.others: dict[str, list[str]] = defaultdict(list)  # events that were taken under the same id, by it
         self.recorded_ms: dict[str, int] = {}
         self.webhooks: dict[str, Known] = {}
         self.letters: dict[str, list[str]] = defaultdict(list)  # delivery ids by webhook, as they died
@@ -107,6 +108,10 @@ class Ledger:
             yield
         finally:
             del self._changes[known.webhook.webhook_id]
+
+    def also(self, document: Mapping[str, Any]) -> None:
+        """Another event was taken under the id of one that was published."""
+        self.others[document["id"]].append(_told(document))
 
     def recovered(self, webhook_id: str, from_ms: int) -> None:
         """Its owner asks for what it missed since then."""
@@ -242,6 +247,10 @@ class Ledger:
                     verdict.faults.append(f"lost: {event_id} was accepted and never recorded")
                 continue
             pages = recorded[event_id]
+            taken = {_told(json.loads(page.body)) for page in pages if page.page == 0} | aside.get(event_id, set())
+            for told in (_told(document), *self.others[event_id]):
+                if told not in taken:
+                    verdict.faults.append(f"lost: {told} was accepted, and neither recorded nor put aside")
             went = {webhook_id for page in pages for webhook_id in page.queued}
             missed = dict(each for page in pages for each in page.missed)
             queued |= {(event_id, webhook_id) for webhook_id in went}
@@ -253,11 +262,14 @@ class Ledger:
                     verdict.faults.append(f"{event_id} for {webhook_id}: decided {got}, expected {sorted(could)}")
         return queued
 
-    def _put_aside(self) -> set[str]:
-        """Events in the dead-letter queue, each with the reason why it was refused."""
+    def _put_aside(self) -> Mapping[str, set[str]]:
+        """By their ids, events in the dead-letter queue, each with the reason why it was refused."""
         dead = self._world.ingest_dead_letter_queue.messages.values()
         bodies = [each.body for each in dead if "reason" in each.attributes and each.body.startswith('{"token"')]
-        return {event["id"] for body in bodies for event in json.loads(body).get("events", ())}
+        aside: dict[str, set[str]] = defaultdict(set)
+        for event in (each for body in bodies for each in json.loads(body).get("events", ())):
+            aside[event["id"]].add(_told(event))
+        return aside
 
     def _could(self, known: Known, document: Mapping[str, Any], start_ms: int, end_ms: int) -> set[str]:
         outcomes: set[str] = set()
@@ -303,3 +315,8 @@ class Ledger:
         noted = sum(attempt.outcome == "success" for attempt in record.attempts)
         if noted > taken:
             verdict.faults.append(f"{record.event_id} for {record.webhook_id}: more successes noted than there were")
+
+
+def _told(document: Mapping[str, Any]) -> str:
+    """What tells events of one id apart."""
+    return f"{document['id']} {json.dumps(document.get('metadata') or {}, sort_keys=True)}"

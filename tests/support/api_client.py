@@ -18,6 +18,7 @@ from tests.support.history_fakes import (
     MemoryJobs,
     MemoryLetters,
     MemoryMissed,
+    MemoryRepeats,
     MemoryRoutes,
 )
 from tests.support.management_fakes import (
@@ -71,6 +72,7 @@ class ApiClient:
     sender: EchoSender = field(default_factory=EchoSender)
     checks: dict[str, Any] = field(default_factory=dict)
     events: MemoryEvents = field(default_factory=MemoryEvents)
+    repeats: MemoryRepeats = field(default_factory=MemoryRepeats)
     slots: MemorySlots = field(default_factory=MemorySlots)
     jobs: MemoryJobs = field(default_factory=MemoryJobs)
     statistics: MemoryStatistics = field(default_factory=MemoryStatistics)
@@ -111,6 +113,7 @@ class ApiClient:
             states=self.states,
             routes=MemoryRoutes(self.store),
             events=self.events,
+            repeats=self.repeats,
             contexts=self.history,
             history=self.history,
             letters=MemoryLetters(self.history),

@@ -13,7 +13,7 @@ from webhooks.management.paging import TimeRange
 from webhooks.matching.compiled_routes import Route, RouteSubscription
 from webhooks.messages import DeliveryMessage
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
-from webhooks.models.event import EventRecord
+from webhooks.models.event import EventRecord, Repeat
 from webhooks.models.replay import ReplayJob
 from webhooks.models.webhook import Webhook, scope_of
 from webhooks.recovery.replay_source import MissedEvent
@@ -120,6 +120,19 @@ class MemoryEvents:
     def get(self, keys: Sequence[tuple[str, str, int]], now_ms: int) -> Mapping[tuple[str, str, int], EventRecord]:
         by_key = {(each.event_id, each.scope, each.page): each for each in self.records}
         return {key: by_key[key] for key in keys if key in by_key}
+
+
+@dataclass
+class MemoryRepeats:
+    """What was noted when an event's id was given again."""
+
+    noted: list[Repeat] = field(default_factory=list[Repeat])
+
+    def note(self, repeats: Sequence[Repeat]) -> None:
+        self.noted += repeats
+
+    def of(self, event_id: str, scope: str, now_ms: int) -> Sequence[Repeat]:
+        return [each for each in self.noted if (each.event_id, each.scope) == (event_id, scope)]
 
 
 @dataclass

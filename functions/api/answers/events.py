@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
-from answers.common import Answer, NextCursor, Time
+from answers.common import Answer, NextCursor, Payload, Time
 from answers.deliveries import Explanation
+from webhooks.models.event import Repeat
 from webhooks.models.history import Disposition, EventResult, EventView
 from webhooks.reason_texts import delivery_sentence, not_queued_sentence, waiting_sentence
 from webhooks.times import rfc3339
@@ -61,6 +62,23 @@ class EventResultAnswer(Answer):
         )
 
 
+class RepeatAnswer(Answer):
+    """An event's id, or its idempotency key, was given again."""
+
+    outcome: Annotated[
+        Literal["duplicate", "refused"],
+        Field(description="duplicate: with the same event, which was dropped; refused: with another one"),
+    ]
+    at: Annotated[Time, Field(description="when that happened first; an event that is refused again is not listed")]
+    differs: Annotated[list[str], Field(description="in what a refused one differs", examples=[["data.fields.status"]])]
+
+    @classmethod
+    def of(cls, repeat: Repeat) -> Self:
+        """The answer for this repeat."""
+        outcome = "refused" if repeat.differs else "duplicate"
+        return cls(outcome=outcome, at=rfc3339(repeat.at_ms), differs=list(repeat.differs))
+
+
 class PublishedEventAnswer(Answer):
     """An event, and what happened to it for each webhook that the caller sees."""
 
@@ -82,7 +100,8 @@ class PublishedEventAnswer(Answer):
             examples=[{"queued": 2, "filtered": 1}],
         ),
     ]
-    payload: dict[str, JsonValue]
+    payload: Payload
+    repeats: Annotated[list[RepeatAnswer], Field(description="what else was published under its id, or its key")]
     webhooks: Annotated[list[EventResultAnswer], Field(description="newest webhook first")]
     next_cursor: NextCursor
 
@@ -100,6 +119,7 @@ class PublishedEventAnswer(Answer):
                 "disposition": shown.disposition,
                 "counts": dict(shown.counts),
                 "payload": shown.payload,
+                "repeats": [RepeatAnswer.of(each) for each in shown.repeats],
                 "webhooks": [EventResultAnswer.of(each) for each in shown.results],
                 "next_cursor": next_cursor,
             }

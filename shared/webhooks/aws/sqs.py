@@ -154,6 +154,8 @@ class SqsIngest:
             }
             if any(event.former_id for event in chunk):
                 document["former_ids"] = [event.former_id for event in chunk]
+            if any(event.fingerprint for event in chunk):
+                document["fingerprints"] = [event.fingerprint for event in chunk]
             outgoing.append(Outgoing(dumps(document), group_of(chunk[0].scope)))
         self._queue.send(outgoing)
 

@@ -1,5 +1,6 @@
 """Messages of the ingest queue as they come: what the api, EventBridge and a platform itself put there."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast, get_args
 
@@ -15,6 +16,7 @@ MAX_MESSAGE_BYTES = 1024 * 1024  # SQS takes no more
 MAX_TOKEN = 256  # ours have 40 characters, EventBridge's ids 36
 DAY_MS = 86_400_000
 MAX_MESSAGE_DEPTH = 36  # an event's own 32 and the envelope around it
+_FINGERPRINT = re.compile(r"[A-Za-z0-9_-]{16}")
 
 
 def document_of(body: str) -> Mapping[str, Any]:
@@ -81,7 +83,7 @@ def publisher_of(document: Mapping[str, Any]) -> Publisher | None:
     """
     if document.get("publisher") in get_args(Publisher):
         return document["publisher"]
-    return None if str(document.get("token")).startswith("pub_") else "platform"
+    return None if is_from_api(document) else "platform"
 
 
 def former_ids_of(document: Mapping[str, Any], amount: int) -> list[str | None]:
@@ -92,6 +94,20 @@ def former_ids_of(document: Mapping[str, Any], amount: int) -> list[str | None]:
     return found if len(found) == amount else [None] * amount
 
 
-def message_of_one(token: str, publisher: Publisher | None, raw: object) -> str:
+def fingerprints_of(document: Mapping[str, Any], amount: int) -> list[str | None]:
+    """The fingerprints that the api gave the events whose ids may be given again."""
+    given = document.get("fingerprints")
+    named = cast("list[object]", given) if isinstance(given, list) and "detail" not in document else []
+    found = [each if isinstance(each, str) and _FINGERPRINT.fullmatch(each) else None for each in named]
+    return found if len(found) == amount else [None] * amount
+
+
+def is_from_api(document: Mapping[str, Any]) -> bool:
+    """Whether the api made the message. It has given each event an id, so nobody can tell who gave it."""
+    return str(document.get("token")).startswith("pub_")
+
+
+def message_of_one(token: str, publisher: Publisher | None, raw: object, fingerprint: str | None = None) -> str:
     """An api message with this event alone."""
-    return dumps({"token": token, "publisher": publisher, "events": [raw]})
+    document: dict[str, object] = {"token": token, "publisher": publisher, "events": [raw]}
+    return dumps(document if fingerprint is None else {**document, "fingerprints": [fingerprint]})

@@ -19,15 +19,18 @@ from webhooks.events.ingest_messages import (
     continuation_of,
     document_of,
     envelope_of,
+    fingerprints_of,
     former_ids_of,
+    is_from_api,
     message_of_one,
     publisher_of,
 )
+from webhooks.events.repeats import differences, fingerprint_of, is_others, is_same, own_id
 from webhooks.events.validation import check_id, normalise
-from webhooks.ids import TAKEN, delivery_id, derived_id
+from webhooks.ids import delivery_id, derived_id
 from webhooks.matching.route_cache import RouteCache, RouteSet, Versions
 from webhooks.messages import DeliveryMessage, Received, group_of
-from webhooks.models.event import Event, EventRecord
+from webhooks.models.event import Event, EventRecord, Repeat
 from webhooks.payload import MAX_EVENT_BYTES, loads, serialise, serialise_noting_numbers
 
 PAGE = 500  # webhooks a page of one event's fan-out
@@ -76,6 +79,14 @@ class IngestQueue(Protocol):
         ...
 
 
+class Repeats(Protocol):
+    """Where it is noted that an event's id was given again."""
+
+    def note(self, repeats: Sequence[Repeat]) -> None:
+        """Keep them, where none of their kind is kept. Fails at nothing."""
+        ...
+
+
 class RefusedQueue(Protocol):
     """Takes ingest messages that no retry would make readable."""
 
@@ -98,6 +109,7 @@ class IngestReport:
     faulty: set[str] = field(default_factory=set[str])
     events: int = 0
     duplicates: int = 0
+    conflicts: int = 0  # other events under an id that is taken; each is refused
     resumed: int = 0
     refused: int = 0
     unknown_type: int = 0
@@ -163,6 +175,7 @@ class Ingestion:
         self,
         routes: RouteCache,
         events: EventStore,
+        repeats: Repeats,
         deliveries: DeliveryQueue,
         ingest_queue: IngestQueue,
         refused: RefusedQueue,
@@ -174,6 +187,7 @@ class Ingestion:
     ) -> None:
         self._routes = routes
         self._events = events
+        self._repeats = repeats
         self._deliveries = deliveries
         self._ingest_queue = ingest_queue
         self._refused = refused
@@ -251,15 +265,17 @@ class Ingestion:
     def _read_events(self, document: Mapping[str, Any], message: Received[str], report: IngestReport) -> list[_Pending]:
         token, raws, made_ms = envelope_of(document, message)
         publisher = publisher_of(document)
-        former_ids = former_ids_of(document, len(raws))
+        former_ids, fingerprints = former_ids_of(document, len(raws)), fingerprints_of(document, len(raws))
         timestamp = datetime.fromtimestamp(made_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         pending: list[_Pending] = []
-        for position, (raw, former_id) in enumerate(zip(raws, former_ids, strict=True)):
+        for position, (raw, former_id, fingerprint) in enumerate(zip(raws, former_ids, fingerprints, strict=True)):
             default_id = derived_id("evt", made_ms, f"{token}.{position}" if position else token)
             try:
                 event = normalise(raw, default_id=default_id, default_timestamp=timestamp)
                 check_id(event)
-                event = replace(event, publisher=publisher, former_id=former_id)
+                if fingerprint is None and event.event_id != default_id and not is_from_api(document):
+                    fingerprint = fingerprint_of(event.payload, is_timed=raw.get("timestamp") is not None)
+                event = replace(event, publisher=publisher, former_id=former_id, fingerprint=fingerprint)
                 body, has_numbers = serialise_noting_numbers(event.payload)
                 if len(body) > MAX_EVENT_BYTES:
                     raise TooLarge(f"the event is {len(body)} bytes, at most {MAX_EVENT_BYTES} are taken")
@@ -374,6 +390,7 @@ class Ingestion:
             accepted_at_ms=each.accepted_at_ms,
             body=b"" if each.page else each.body,
             publisher=None if each.page else event.publisher,
+            fingerprint=None if each.page else event.fingerprint,
         )
         if event.event_type not in self._event_types:
             return replace(record, skipped_counts={"unknown_event_type": 1})
@@ -394,7 +411,8 @@ class Ingestion:
         )
 
     def _settle(self, decided: Sequence[_Decided], report: IngestReport) -> list[_Decided]:
-        """Insert; where an event was there before, its record decides (same token) or it is a duplicate.
+        """Insert; where an event was there before, its record decides (same token) or it is a duplicate. Another event
+        under the same id is put aside.
 
         Another publisher's event of the same id makes no duplicate, or whoever guesses an id could have its event
         dropped. The later one goes on under an id of its own, since receivers tell repeats by the id.
@@ -414,9 +432,10 @@ class Ingestion:
             report.put_off([each.pending.message_id for each in taken], exc)
             return settled
         others: list[_Decided] = []
+        repeats: list[Repeat] = []
         for each in taken:
             record = stored.get(each.key)
-            if record is not None and _is_others(record, each.record):
+            if record is not None and is_others(record, each.record.publisher, each.record.user_id):
                 others.append(replace(each, record=_renamed(each.record)))
             elif record is None:
                 report.put_off([each.pending.message_id], Unavailable("its event's item changes, or cannot be read"))
@@ -424,7 +443,8 @@ class Ingestion:
                 report.resumed += 1
                 settled.append(replace(each, record=record))
             else:
-                report.duplicates += 1
+                repeats.append(self._repeated(each, record, report))
+        self._repeats.note(repeats)
         if others:
             settled += self._settle(others, report)
         order = {id(each.pending): position for position, each in enumerate(decided)}
@@ -450,8 +470,20 @@ class Ingestion:
                 self._put_aside(each.pending, "the table refused the event's item", report)
         return inserted
 
+    def _repeated(self, each: _Decided, stored: EventRecord, report: IngestReport) -> Repeat:
+        event = each.pending.event
+        differs: tuple[str, ...] = ()
+        if is_same(stored, event.fingerprint):
+            report.duplicates += 1
+        else:
+            differs = differences(stored, loads(each.record.body), is_timed=True)
+            report.conflicts += 1
+            cause = f"another event was published as {stored.event_id}; this one differs in {', '.join(differs)}"
+            self._put_aside(each.pending, cause, report)
+        return Repeat(stored.event_id, stored.scope, event.fingerprint or "", self._now_ms(), differs)
+
     def _put_aside(self, each: _Pending, cause: str, report: IngestReport) -> None:
-        body = message_of_one(each.token, each.event.publisher, each.event.payload)
+        body = message_of_one(each.token, each.event.publisher, each.event.payload, each.event.fingerprint)
         try:
             self._refuse(body, TooLarge(cause), report)
         except Unavailable as exc:
@@ -525,19 +557,9 @@ def _outgoing(each: _Decided) -> list[tuple[DeliveryMessage, int]]:
     ]
 
 
-def _is_others(stored: EventRecord, record: EventRecord) -> bool:
-    if stored.publisher is None or record.publisher is None:
-        return False
-    return _identity(stored) != _identity(record)
-
-
-def _identity(record: EventRecord) -> str:
-    return f"user:{record.user_id}" if record.publisher == "user" else "platform"
-
-
 def _renamed(record: EventRecord) -> EventRecord:
     """The event under an id that no publisher can give, the same each time."""
-    event_id = derived_id(TAKEN, 0, record.event_id, _identity(record))
+    event_id = own_id(record.event_id, record.publisher, record.user_id)
     body = serialise({**loads(record.body), "id": event_id})
     return replace(record, event_id=event_id, body=body)
 

@@ -1,15 +1,17 @@
 """Publishing events over HTTP: all of a request's events are accepted, or none."""
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, cast
+from typing import NoReturn, Protocol, cast
 
 from webhooks.access.idempotency_keys import check_key
-from webhooks.errors import FieldError, Invalid, NotAllowed
+from webhooks.errors import Conflict, FieldError, Invalid, NotAllowed, Unavailable
+from webhooks.events.repeats import differences, fingerprint_of, is_others, is_same, own_id
 from webhooks.events.validation import MAX_EVENTS, check_id, normalise
 from webhooks.ids import derived_id, keyed_id, new_id
 from webhooks.models.caller import Caller
-from webhooks.models.event import Event
+from webhooks.models.event import Event, EventRecord, Repeat
 from webhooks.payload import MAX_EVENT_BYTES, serialise
 from webhooks.sealing import SecretBox
 from webhooks.times import rfc3339
@@ -18,6 +20,8 @@ from webhooks.times import rfc3339
 # Developer Guide, "Lambda quotas").
 MAX_BODY_BYTES = 4_718_592  # 4.5 MiB
 MAX_ERRORS = 50  # of one answer
+
+logger = logging.getLogger(__name__)
 
 
 class IngestQueue(Protocol):
@@ -28,21 +32,48 @@ class IngestQueue(Protocol):
         ...
 
 
+class EventRecords(Protocol):
+    """Events that ingestion has recorded."""
+
+    def get(self, keys: Sequence[tuple[str, str, int]], now_ms: int) -> Mapping[tuple[str, str, int], EventRecord]:
+        """Consistent reads by (event id, scope, page). Raises Unavailable."""
+        ...
+
+
+class Repeats(Protocol):
+    """Where it is noted that an event's id was given again."""
+
+    def note(self, repeats: Sequence[Repeat]) -> None:
+        """Keep them, where none of their kind is kept. Fails at nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An event that ingestion will get. `is_duplicate`: it was recorded before, and this one changes nothing."""
+
+    event_id: str
+    is_duplicate: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publishing:
     """The use case. `event_types` are those that this deployment knows."""
 
     queue: IngestQueue
+    events: EventRecords
+    repeats: Repeats
     box: SecretBox
     event_types: Collection[str]
     now_ms: Callable[[], int]
 
-    def publish(self, caller: Caller, document: object, idempotency_key: str | None) -> list[Event]:
+    def publish(self, caller: Caller, document: object, idempotency_key: str | None) -> list[Accepted]:
         """Accept an event, a list of events, or an object with a list of `events`; the answer keeps their order.
 
         With an idempotency key, an event without an id gets the same id each time, by which ingestion knows a repeat.
         It is derived with a key of ours: who guesses the idempotency key cannot publish under the id beforehand.
-        Raises Invalid with paths like `events.3.type`, NotAllowed, Unavailable.
+        Raises Conflict for an id or a key that was given to another event or request, as far as ingestion has recorded
+        that; Invalid with paths like `events.3.type`, NotAllowed, Unavailable.
         """
         key = check_key(idempotency_key)
         caller.require("events:write")
@@ -56,16 +87,61 @@ class Publishing:
             default_id = new_id("evt", now_ms) if parts is None else keyed_id("evt", self._id_key(), *parts)
             try:
                 accepted = self._accept(caller, each, default_id, rfc3339(now_ms))
-                if parts is not None and accepted.event_id == default_id:
-                    accepted = replace(accepted, former_id=derived_id("evt", 0, *parts))
+                is_timed = _names(each, "timestamp")
+                if accepted.event_id != default_id:
+                    accepted = replace(accepted, fingerprint=fingerprint_of(accepted.payload, is_timed=is_timed))
+                elif parts is not None:
+                    trace = fingerprint_of(accepted.payload, is_timed=is_timed, amount=len(given))
+                    accepted = replace(accepted, former_id=derived_id("evt", 0, *parts), fingerprint=trace)
                 events.append(accepted)
             except Invalid as exc:
                 faults += [FieldError(_join(at, fault.field), fault.message) for fault in exc.field_errors]
         faults += _repeated_ids(events)
         if faults:
             raise Invalid(f"{faults[0].field}: {faults[0].message}", faults[:MAX_ERRORS])
-        self.queue.publish(events, new_id("pub", now_ms))
-        return events
+        known = self._known(events, now_ms)
+        others = {at: each for at, each in known.items() if not is_same(each, events[at].fingerprint)}
+        if others:
+            self._refuse(others, events, given, is_list=is_list)
+        self.queue.publish(events, new_id("pub", now_ms))  # repeats too: ingestion decides, and counts them
+        return [Accepted(each.event_id, position in known) for position, each in enumerate(events)]
+
+    def _known(self, events: Sequence[Event], now_ms: int) -> Mapping[int, EventRecord]:
+        """What is recorded under the events' ids by their own publishers, by position. One read, where an id or a key
+        is given; two, where another publisher has an id. When the table does not answer, ingestion alone decides."""
+        keys = {at: (each.event_id, each.scope, 0) for at, each in enumerate(events) if each.fingerprint}
+        known: dict[int, EventRecord] = {}
+        try:
+            while keys:
+                found = self.events.get(list(keys.values()), now_ms)
+                taken: dict[int, tuple[str, str, int]] = {}
+                for at, (event_id, scope, page) in keys.items():
+                    record = found.get((event_id, scope, page))
+                    publisher, user_id = events[at].publisher, events[at].payload["user_id"]
+                    if record is not None and is_others(record, publisher, user_id):
+                        taken[at] = own_id(event_id, publisher, user_id), scope, page
+                    elif record is not None:
+                        known[at] = record
+                keys = taken
+        except Unavailable as exc:
+            logger.warning("repeats are not told by the answer: %s", exc)
+        return known
+
+    def _refuse(
+        self, others: Mapping[int, EventRecord], events: Sequence[Event], given: Sequence[object], *, is_list: bool
+    ) -> NoReturn:
+        """Raises Conflict: under these events' ids others are recorded."""
+        faults: list[FieldError] = []
+        repeats: list[Repeat] = []
+        for position, stored in sorted(others.items()):
+            event = events[position]
+            named = differences(stored, event.payload, is_timed=_names(given[position], "timestamp"))
+            message = f"{event.event_id} was published before, and differs in {', '.join(named)}"
+            faults.append(FieldError(f"events.{position}" if is_list else "", message))
+            repeats.append(Repeat(stored.event_id, stored.scope, event.fingerprint or "", self.now_ms(), named))
+        self.repeats.note(repeats)
+        first = faults[0]
+        raise Conflict(f"{first.field}: {first.message}" if is_list else first.message, faults[:MAX_ERRORS])
 
     def _id_key(self) -> bytes:
         return self.box.key_for("event ids")
@@ -109,6 +185,10 @@ def _events_of(document: object) -> tuple[list[object], bool]:
     if not 0 < len(events) <= MAX_EVENTS:
         raise Invalid.at("events", f"must be 1 to {MAX_EVENTS} events")
     return events, True
+
+
+def _names(raw: object, field: str) -> bool:
+    return isinstance(raw, Mapping) and cast("Mapping[str, object]", raw).get(field) is not None
 
 
 def _with_user(raw: object, user_id: str | int) -> object:

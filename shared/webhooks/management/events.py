@@ -21,13 +21,14 @@ from webhooks.events.validation import normalise
 from webhooks.ids import EVENT_ID, delivery_id
 from webhooks.management.changes import ManagementStore, find, sees
 from webhooks.management.paging import Page, page_of
-from webhooks.management.ports import EventRecords, History
+from webhooks.management.ports import EventRecords, History, Repeats
 from webhooks.matching.compiled_routes import NOT_SUBSCRIBED, Decision
 from webhooks.matching.route_cache import RouteCache, RouteSet, scopes_of
 from webhooks.models.caller import Caller
 from webhooks.models.event import Event, EventRecord
 from webhooks.models.history import Disposition, EventResult, EventView
 from webhooks.models.webhook import Webhook, scope_of
+from webhooks.payload import loads
 
 UNKNOWN_TYPE: Literal["unknown_event_type"] = "unknown_event_type"
 CHANGED_SINCE = "changed_since"
@@ -95,6 +96,7 @@ class EventHistory:
 
     store: ManagementStore
     events: EventRecords
+    repeats: Repeats
     history: History
     routes: RouteCache
     now_ms: Callable[[], int]
@@ -119,11 +121,12 @@ class EventHistory:
         page = self._results(caller, decisions, webhook_id, behind, limit)
         return EventView(
             record=decisions.first,
-            payload=decisions.event.payload,
+            payload=loads(decisions.first.body),
             disposition=decisions.disposition,
             counts=decisions.counts,
             results=page.items,
             position=page.position,
+            repeats=self.repeats.of(decisions.first.event_id, decisions.first.scope, self.now_ms()),
         )
 
     def _find(self, caller: Caller, event_id: str, user_id: str | None, workspace_id: str | None) -> _Decisions:

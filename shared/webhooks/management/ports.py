@@ -6,7 +6,7 @@ from typing import Protocol
 from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.management.paging import TimeRange
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
-from webhooks.models.event import EventRecord
+from webhooks.models.event import EventRecord, Repeat
 from webhooks.models.replay import ReplayJob
 from webhooks.models.test_result import TestResult
 from webhooks.models.webhook import Webhook
@@ -71,6 +71,14 @@ class EventRecords(Protocol):
 
     def named(self, event_id: str, now_ms: int) -> Sequence[EventRecord]:
         """All records of an event id, of every scope and page, from an index that may lag."""
+        ...
+
+
+class Repeats(Protocol):
+    """What was noted when an event's id was given again. Raises Unavailable."""
+
+    def of(self, event_id: str, scope: str, now_ms: int) -> Sequence[Repeat]:
+        """The first of each kind, the first first."""
         ...
 
 

@@ -19,6 +19,7 @@ class Event:
     payload: Mapping[str, object]
     publisher: Publisher | None = None  # None: not known, as before it was noted
     former_id: str | None = None  # the id that an older version derived for the same request
+    fingerprint: str | None = None  # of what was published; None where nobody can give its id again
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,9 @@ class EventRecord:
     """An accepted event with the decisions taken for every webhook, written once and never changed.
 
     `token` tells the ingest message that wrote it: the same token again is a crash to be finished, another one a
-    duplicate. `page` > 0 continues the fan-out of an event that reaches more webhooks than one page holds; `body` is
-    then empty. `publisher` is None on such pages, and on records older than it. `missed` are webhooks that would have
-    been queued if they had been active.
+    repeat. `page` > 0 continues the fan-out of an event that reaches more webhooks than one page holds; `body` is
+    then empty. `publisher` and `fingerprint` are None on such pages, and on records older than them. `missed` are
+    webhooks that would have been queued if they had been active.
     """
 
     event_id: str
@@ -41,8 +42,23 @@ class EventRecord:
     accepted_at_ms: int
     body: bytes
     publisher: Publisher | None = None
+    fingerprint: str | None = None
     queued: tuple[str, ...] = ()  # webhook ids
     missed: tuple[tuple[str, str], ...] = ()  # (webhook id, reason)
     skipped_counts: Mapping[str, int] = field(default_factory=dict[str, int])
     skipped_first: tuple[tuple[str, str], ...] = ()  # (webhook id, reason)
     continues_after: str | None = None  # the last webhook id of this page, when there are more
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """An event's id, or its idempotency key, was given again: with the same event, or with another one.
+
+    `at_ms` is when that was noted first. `differs` are paths into the event; empty for the same event.
+    """
+
+    event_id: str
+    scope: str
+    fingerprint: str
+    at_ms: int
+    differs: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from webhooks.models.delivery import Attempt, DeliveryRecord
-from webhooks.models.event import EventRecord
+from webhooks.models.event import EventRecord, Repeat
 from webhooks.models.webhook import Webhook
 
 Disposition = Literal["queued", "missed", "no_match", "unknown_event_type"]
@@ -57,3 +57,4 @@ class EventView:
     counts: Mapping[str, int]
     results: Sequence[EventResult]
     position: str | None
+    repeats: Sequence[Repeat] = ()

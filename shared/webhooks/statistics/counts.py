@@ -40,7 +40,7 @@ QUEUED = "queued"
 MISSED = "missed"
 SKIPPED = "skipped"
 WEBHOOKS = "webhooks"
-DUPLICATES = "duplicates"  # with #event or #delivery
+DUPLICATES = "duplicates"  # with #event, #delivery or #conflict
 WRITE_UNITS = "units"  # with #event, #delivery or #dead_letter
 
 # Receivers answer with what they like; a reason of its own is for the codes that say something.

@@ -191,8 +191,9 @@ def _counters(counts: Counts) -> Iterator[Metric]:
     yield _dispositions(counts)
     yield _by_reason(
         "webhook_duplicates_suppressed",
-        "Events that came again, and messages of deliveries that were done or carried on by another message",
-        {"event": 0, "delivery": 0} | by_reason(counts, DUPLICATES),
+        "Events that came again (conflict: another event under an id that is taken; it is put aside), and messages of "
+        "deliveries that were done or carried on by another message",
+        {"event": 0, "conflict": 0, "delivery": 0} | by_reason(counts, DUPLICATES),
         "kind",
     )
     yield _by_reason(

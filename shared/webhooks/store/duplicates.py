@@ -1,4 +1,4 @@
-"""Counts duplicates that were suppressed, which leave no other trace in the table."""
+"""Counts duplicates that were suppressed, and events refused for an id that is taken."""
 
 import logging
 from typing import Literal
@@ -18,7 +18,7 @@ class Duplicates:
         self._table = table
         self._key = (schema.COUNTERS_PK, schema.counter_sk(shard))
 
-    def note(self, kind: Literal["event", "delivery"], count: int) -> None:
+    def note(self, kind: Literal["event", "delivery", "conflict"], count: int) -> None:
         """Add to the count of a kind. A transaction, because the SDK may repeat it: its token makes that harmless."""
         if not count:
             return

@@ -107,6 +107,8 @@ def _item(record: EventRecord, expires_at: int) -> Item:
         item["workspace_id"] = foreign_id(record.workspace_id)
     if record.publisher is not None:
         item["by"] = text(record.publisher[0])
+    if record.fingerprint is not None:
+        item["fp"] = text(record.fingerprint)
     if record.queued:
         item["queued"] = text("".join(webhook_id.partition("_")[2] for webhook_id in record.queued))
     if record.skipped_counts:
@@ -140,6 +142,7 @@ def event_of(item: Item) -> EventRecord:
         accepted_at_ms=read_int(item, "accepted_at"),
         body=unpack(read_bytes(item, "body") or b""),
         publisher=_PUBLISHERS.get(read_text(item, "by") or ""),
+        fingerprint=read_text(item, "fp"),
         queued=tuple(f"wh_{queued[i : i + _ID_CHARACTERS]}" for i in range(0, len(queued), _ID_CHARACTERS)),
         missed=_pairs(json.loads(read_text(item, "missed") or "[]")),
         skipped_counts=counts,

@@ -8,6 +8,7 @@
 | route              | route|scope|pattern  | wh_               |                             |                   |
 | route versions     | scope|scope          | versions          |                             |                   |
 | event              | event|event id       | scope, scope|page | missed|scope|shard / time   | missed|user|shard |
+| event's repeats    | repeat|event id      | scope|kind        |                             |                   |
 | delivery           | wh_|shard            | dlv#dlv_          | wh_|status|shard / dlv_     |                   |
 | attempt's detail   | wh_|shard            | att#dlv_#started  |                             |                   |
 | dead letter        | wh_|shard            | dead#dlv_         | dead|owner|shard / dlv_     | dead|shard / dlv_ |
@@ -118,6 +119,11 @@ def event_pk(event_id: str) -> str:
 def event_sk(scope: str, page: int = 0) -> str:
     """Sort key of an event, or of a continuation page of its fan-out."""
     return scope if page == 0 else f"{scope}|{page:06d}"
+
+
+def repeat_pk(event_id: str) -> str:
+    """Partition of what is noted when an event's id is given again."""
+    return f"repeat|{event_id}"
 
 
 def due_key(shard: int) -> str:

@@ -7,6 +7,8 @@ import pytest
 from tests.support.api_client import ApiClient
 from webhooks.event_types import DEFAULT_EVENT_TYPES
 from webhooks.ids import derived_id
+from webhooks.models.event import EventRecord
+from webhooks.payload import serialise
 
 CLIENTS_EXAMPLE = {
     "id": "evt_1234567890",
@@ -182,3 +184,22 @@ def test_what_could_not_be_queued_is_not_accepted(client: ApiClient) -> None:
     client.ingest.unavailable = True
     answer = client.call("POST", "/events", {"type": "record.created"})
     assert (answer.status, answer.body["type"]) == (503, "/problems/unavailable")
+
+
+def test_an_id_given_again_is_a_duplicate_or_a_conflict_that_says_what_differs(client: ApiClient) -> None:
+    client.call("POST", "/events", [CLIENTS_EXAMPLE], user_id="platform", scopes=ANY)
+    ((events, _),) = client.ingest.published
+    client.events.add(
+        EventRecord("evt_1234567890", "ws:456", 0, "t", "record.created", 789, 456, 0, serialise(events[0].payload),
+                    publisher="platform", fingerprint=events[0].fingerprint)
+    )  # fmt: skip
+    again = client.call("POST", "/events", CLIENTS_EXAMPLE, user_id="platform", scopes=ANY)
+    assert again.body == {"accepted": 1, "events": [{"id": "evt_1234567890", "duplicate": True}]}
+    others = [{"type": "record.created", "user_id": 1}, {**CLIENTS_EXAMPLE, "resource_id": "rec124"}]
+    refused = client.call("POST", "/events", {"events": others}, user_id="platform", scopes=ANY)
+    assert (refused.status, refused.body["type"]) == (409, "/problems/conflict")
+    said = "evt_1234567890 was published before, and differs in resource_id"
+    assert refused.body["errors"] == [{"field": "events[1]", "message": said}]
+    assert len(client.ingest.published) == 2
+    shown = client.call("GET", "/events/evt_1234567890", user_id="789")
+    assert [(each["outcome"], each["differs"]) for each in shown.body["repeats"]] == [("refused", ["resource_id"])]

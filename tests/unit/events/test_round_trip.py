@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import Figure
 from tests.fakes.owners import caller
 from tests.fakes.world import World, event
+from tests.support.history_fakes import MemoryEvents, MemoryRepeats
 from webhooks.aws.sqs import Outgoing, SqsIngest
 from webhooks.event_types import DEFAULT_EVENT_TYPES
 from webhooks.events.publishing import Publishing
@@ -87,6 +88,8 @@ def test_what_is_published_arrives_as_it_was_written(figure: Figure) -> None:
     world.owners.register("one")
     publishing = Publishing(
         queue=SqsIngest(QueueOf(world)),  # type: ignore[arg-type]
+        events=MemoryEvents(),
+        repeats=MemoryRepeats(),
         box=cast("Any", None),  # only idempotency keys need it
         event_types=DEFAULT_EVENT_TYPES,
         now_ms=lambda: world.clock.ms,

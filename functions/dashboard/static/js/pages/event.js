@@ -53,8 +53,16 @@ function draw(root, event, path, chosen, signal) {
   fill(root,
     head(event.type, { above: h("a", { href: "#/events" }, "Events"), below: h("div.inline", badge(event.disposition), idChip(event.id)) }),
     h("section.card", facts(["Accepted", time(event.accepted_at, { long: true })], ["Workspace", event.workspace_id ?? "–"], ["User", event.user_id ?? "–"], counts && ["Outcomes", counts])),
+    event.repeats.length > 0 && h("section", h("h2", "Published again"), repeats(event.repeats)),
     h("section", h("h2", "Webhooks"), results),
     h("section", h("h2", "Payload"), code(json(event.payload), { label: "Payload" })));
+}
+
+/** What else came under its id, or its Idempotency-Key. */
+function repeats(items) {
+  const said = (one) => (one.outcome === "duplicate" ? "The same event. It was not sent again." : `Another event, which was refused. It differs in ${one.differs.join(", ")}.`);
+  return h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["First time", "What was published"].map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", items.map((one) => h("tr", h("td", { "data-label": "First time" }, time(one.at)), h("td.wide-cell", { "data-label": "What was published" }, said(one)))))));
 }
 
 /** What went wrong first; webhooks that it was not queued for are folded away. */

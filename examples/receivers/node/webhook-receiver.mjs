@@ -1,0 +1,105 @@
+// Is this request a delivery of ours? One file, Node 18 or newer, nothing to install. Copy it, or `npm install` its folder.
+//
+//     const receiver = new Receiver(["whsec_..."]);   // while a secret is rotated: ["whsec_new", "whsec_old"]
+//
+//     app.post("/hook", express.raw({ type: "*/*" }), async (request, response) => {
+//       const delivery = await receiver.verify(request.headers, request.body);            // Express
+//     const delivery = await receiver.verifyRequest(request);                             // fetch: Workers, Deno, Next
+//     const delivery = await receiver.verifyLambda(event);                                // API Gateway, function URL
+//
+// Each throws Refused, whose message says why: answer 401. A delivery may come twice, as everything that is sent at least
+// once: do the work once for each webhookId and eventId.
+
+import { createHash, createHmac, createPublicKey, timingSafeEqual, verify as verifySignature } from "node:crypto";
+
+const TOLERANCE_SECONDS = 300;
+const SPKI_OF_ED25519 = Buffer.from("302a300506032b6570032100", "hex"); // RFC 8410, before the key's 32 bytes
+
+/** Not a delivery that is to be accepted. */
+export class Refused extends Error {}
+
+/**
+ * Checks deliveries against the webhook's secrets, two of them while a rotation lasts.
+ *
+ * `whsec_...` and secrets of the former service are symmetric; `whpk_...` is the public key of a webhook that signs with
+ * ed25519. `seen(key, seconds)`, which may be async, refuses a request that is sent again byte for byte: it keeps the key
+ * for so long and says true when it was there before, as Redis' `SET NX EX` tells. Our own retries are signed anew and pass.
+ */
+export class Receiver {
+  constructor(secrets, { prefix = "X-PyAirtable", toleranceSeconds = TOLERANCE_SECONDS, seen, now = Date.now } = {}) {
+    if (!secrets.length || !secrets.every(Boolean)) throw new TypeError("a receiver needs the secret of its webhook");
+    Object.assign(this, { secrets, prefix: prefix.toLowerCase(), toleranceSeconds, seen, now });
+  }
+
+  /** The delivery. `headers` is an object or Headers, `body` the bytes or the text as they came. */
+  async verify(headers, body) {
+    const entries = typeof headers.entries === "function" ? [...headers.entries()] : Object.entries(headers);
+    const given = Object.fromEntries(entries.map(([name, value]) => [name.toLowerCase(), String(value)]));
+    const bytes = Buffer.from(body);
+    const { prefix } = this;
+    const isStandard = "webhook-signature" in given;
+    const stamp = given[isStandard ? "webhook-timestamp" : `${prefix}-timestamp`] ?? "";
+    const signature = given[isStandard ? "webhook-signature" : `${prefix}-signature`] ?? "";
+    const seconds = this.now() / 1000;
+    if (!/^[0-9]{1,12}$/.test(stamp) || Math.abs(seconds - Number(stamp)) > this.toleranceSeconds) {
+      throw new Refused(`the timestamp is missing, or more than ${this.toleranceSeconds} seconds off`);
+    }
+    const eventId = given["webhook-id"] ?? given[`${prefix}-event-id`] ?? "";
+    const fits = isStandard
+      ? this.secrets.some((secret) => standardFits(secret, signature, Buffer.concat([Buffer.from(`${eventId}.${stamp}.`), bytes])))
+      : this.secrets.some((secret) => plainFits(secret, [signature, given[`${prefix}-signature-next`]], stamp, bytes));
+    if (!fits) throw new Refused("no signature fits the body and the secrets given");
+    const key = createHash("sha256").update(signature).digest("hex");
+    if (this.seen && (await this.seen(key, 2 * this.toleranceSeconds))) {
+      throw new Refused("this request has been taken before");
+    }
+    return {
+      body: bytes,
+      eventId,
+      eventType: given[`${prefix}-event-type`] ?? "",
+      webhookId: given[`${prefix}-webhook-id`] ?? "",
+      deliveryId: given[`${prefix}-delivery-id`] ?? "",
+      attempt: Number(given[`${prefix}-attempt`] ?? 1),
+      json: () => JSON.parse(bytes.toString()),
+    };
+  }
+
+  /** The delivery of a fetch Request, whose body can still be read afterwards. */
+  async verifyRequest(request) {
+    return this.verify(request.headers, Buffer.from(await request.clone().arrayBuffer()));
+  }
+
+  /** The delivery of an event from API Gateway, a function URL or a load balancer. */
+  async verifyLambda(event) {
+    const headers =
+      event.headers ??
+      Object.fromEntries(Object.entries(event.multiValueHeaders).map(([name, values]) => [name, values.at(-1)]));
+    return this.verify(headers, Buffer.from(event.body ?? "", event.isBase64Encoded ? "base64" : "utf8"));
+  }
+}
+
+/** Standard Webhooks: one of the signatures, over id, timestamp and body. */
+function standardFits(secret, signatures, signed) {
+  return signatures.split(" ").some((given) => {
+    const [version, signature = ""] = given.split(",");
+    if (secret.startsWith("whpk_")) {
+      if (version !== "v1a") return false;
+      const key = Buffer.concat([SPKI_OF_ED25519, Buffer.from(secret.slice(5), "base64")]);
+      const publicKey = createPublicKey({ key, format: "der", type: "spki" });
+      return verifySignature(null, signed, publicKey, Buffer.from(signature, "base64"));
+    }
+    const key = secret.startsWith("whsec_") ? Buffer.from(secret.slice(6), "base64") : secret;
+    return version === "v1" && same(signature, createHmac("sha256", key).update(signed).digest("base64"));
+  });
+}
+
+/** Our own scheme, over timestamp and body; during a rotation -Next has the new secret's. */
+function plainFits(secret, signatures, stamp, body) {
+  const expected = "sha256=" + createHmac("sha256", secret).update(`${stamp}.`).update(body).digest("hex");
+  return signatures.some((given) => same(given, expected));
+}
+
+function same(given, expected) {
+  const [a, b] = [Buffer.from(given ?? ""), Buffer.from(expected)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}

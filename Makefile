@@ -110,6 +110,10 @@ noisy: .venv/.ready ## bad neighbours beside a quiet tenant on the local stack, 
 simulate-scale: .venv/.ready ## a day's outage, a month, rooms of 100,000, a dead tenant, 10,000 lives (ARGS="outage month --scale 0.1")
 	@$(PY) -m tests.simulation.scale $(ARGS)
 
+.PHONY: erasure
+erasure: .venv/.ready ## a tenant with 100,000 deliveries in every state is erased, a restored copy included (DELIVERIES=)
+	@ERASED_DELIVERIES=$(or $(DELIVERIES),100000) $(PY) -m pytest -n 0 --timeout 7200 tests/simulation/test_erasure.py
+
 .PHONY: filters
 filters: .venv/.ready ## 100,000 random filters and events: answer, explanation and index beside a plain reading of the rules (CASES=, SEED=)
 	@FILTER_CASES=$(or $(CASES),100000) $(if $(SEED),SEED=$(SEED)) $(PY) -m pytest -n 0 --timeout 3600 tests/unit/matching/test_filter_meaning.py
@@ -249,6 +253,10 @@ deploy: .venv/.ready .venv-sam/.ready ## build, then deploy with the shell's AWS
 .PHONY: doctor
 doctor: .venv/.ready ## reads a deployment and says what to mend: STAGE=dev (STAGE=local, the running local stack, by default)
 	@$(PY) -m scripts.doctor --stage "$(STAGE)"
+
+.PHONY: erase-again
+erase-again: .venv/.ready ## erases from a restored table what was erased before: FROM=<the table that was in use> STAGE=dev
+	@$(PY) -m scripts.erase_again --stage "$(STAGE)" --from "$(FROM)"
 
 .PHONY: put-back
 put-back: .venv/.ready ## messages that no version could read: what is there, or with PUT_BACK=1 back to their queue (STAGE=dev)

@@ -16,6 +16,7 @@ import routes_api_keys
 import routes_dead_letters
 import routes_deliveries
 import routes_delivery_search
+import routes_erasures
 import routes_event_history
 import routes_events
 import routes_filters
@@ -37,6 +38,7 @@ from webhooks.management.cursors import Cursors
 from webhooks.management.dead_letters import DeadLetterManagement
 from webhooks.management.deliveries import DeliveryHistory
 from webhooks.management.delivery_search import DeliverySearch
+from webhooks.management.erasures import EventErasure, TenantErasures
 from webhooks.management.events import EventHistory
 from webhooks.management.failure_groups import FailureGroups
 from webhooks.management.filter_tests import FilterTests
@@ -81,6 +83,8 @@ class UseCases:
     overviews: Overviews
     limits: Limits
     tenants: TenantOverviews
+    tenant_erasures: TenantErasures
+    event_erasure: EventErasure
     service_metrics: ServiceMetrics
     cursors: Cursors
     readiness: ReadinessProbe
@@ -173,6 +177,7 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str], logger: L
         routes_api_keys.routes(use_cases.api_keys, use_cases.cursors),
         routes_events.routes(use_cases.publishing, use_cases.event_types, use_cases.limiter),
         routes_event_history.routes(use_cases.events, use_cases.cursors),
+        routes_erasures.routes(use_cases.tenant_erasures, use_cases.event_erasure, use_cases.cursors),
         routes_deliveries.routes(use_cases.deliveries, use_cases.cursors),
         routes_delivery_search.routes(use_cases.delivery_search, use_cases.cursors),
         routes_dead_letters.routes(use_cases.dead_letters, use_cases.cursors),

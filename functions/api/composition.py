@@ -29,6 +29,8 @@ from webhooks.management.cursors import Cursors
 from webhooks.management.dead_letters import DeadLetterManagement
 from webhooks.management.deliveries import DeliveryHistory
 from webhooks.management.delivery_search import DeliverySearch
+from webhooks.management.erasures import DeliveryPayloads as ErasablePayloads
+from webhooks.management.erasures import ErasureList, ErasureQueue, EventErasure, EventPayloads, TenantErasures
 from webhooks.management.events import EventHistory
 from webhooks.management.failure_groups import FailureGroups
 from webhooks.management.filter_tests import FilterTests
@@ -61,6 +63,8 @@ from webhooks.store.data_key import DataKeyStore
 from webhooks.store.dead_letters import DeadLetterStore
 from webhooks.store.delivery_context import DeliveryContextStore
 from webhooks.store.dynamo import DynamoTable
+from webhooks.store.erasing import DeliveryEraser
+from webhooks.store.erasures import ErasureStore
 from webhooks.store.events import EventStore
 from webhooks.store.history import HistoryStore
 from webhooks.store.management import DynamoManagementStore
@@ -87,6 +91,14 @@ class Keys(ApiKeys, KeyRecords, Protocol):
     """API keys."""
 
 
+class Events(management.EventRecords, EventPayloads, Protocol):
+    """Events as ingest recorded them."""
+
+
+class JobsQueue(management.JobQueue, ErasureQueue, Protocol):
+    """What replay works on in the background."""
+
+
 class States(management.EndpointStates, management.Waker, Protocol):
     """Circuits, rates and wake-ups of webhooks."""
 
@@ -107,7 +119,7 @@ class Ports:
     box: SecretBox
     states: States
     routes: RouteSource
-    events: management.EventRecords
+    events: Events
     repeats: Repeats
     contexts: DeliveryContexts
     history: management.History
@@ -118,7 +130,9 @@ class Ports:
     request_counts: RequestCounts
     slots: SlotHolders
     jobs: management.JobStore
-    jobs_queue: management.JobQueue
+    jobs_queue: JobsQueue
+    erasures: ErasureList
+    payloads: ErasablePayloads
     ingest_queue: IngestQueue
     delivery_queue: DeliveryQueue
     sender: management.TestDeliveries
@@ -138,6 +152,7 @@ def adapters(
     table = DynamoTable(clients.dynamodb, settings.table_name, sleep=sleep)
     data_key = DataKeyStore(table)
     beats = Beats(table)
+    contexts = DeliveryContextStore(table, retention_ms, now_ms)
     urls = {
         "ingest": settings.ingest_queue_url,
         "delivery": settings.delivery_queue_url,
@@ -155,7 +170,7 @@ def adapters(
         routes=RouteStore(table),
         events=EventStore(DynamoTable(clients.hot_dynamodb, settings.table_name, sleep=sleep), retention_ms),
         repeats=RepeatStore(table, retention_ms),
-        contexts=DeliveryContextStore(table, retention_ms, now_ms),
+        contexts=contexts,
         history=HistoryStore(table, now_ms),
         letters=DeadLetterStore(table, retention_ms, now_ms),
         missed=MissedStore(table, now_ms),
@@ -165,6 +180,8 @@ def adapters(
         slots=SlotStore(table, retention_ms, now_ms),
         jobs=ReplayJobStore(table, retention_ms, now_ms),
         jobs_queue=SqsJobs(queue("jobs")),
+        erasures=ErasureStore(table, now_ms),
+        payloads=DeliveryEraser(table, contexts),
         ingest_queue=SqsIngest(queue("ingest")),
         delivery_queue=SqsDeliveries(queue("delivery")),
         sender=LambdaSender(clients.sender, settings.sender_function_name),
@@ -220,6 +237,14 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
     key_checks = KeyChecks(ports.api_keys, now_ms=now_ms)
     api_keys = ApiKeyManagement(ports.api_keys, key_checks, now_ms)
     metrics = WebhookMetrics(store=store, statistics=ports.statistics, states=ports.states, now_ms=now_ms)
+    event_history = EventHistory(
+        store=store,
+        events=events,
+        repeats=ports.repeats,
+        history=history,
+        routes=RouteCache(ports.routes),
+        now_ms=now_ms,
+    )
     return UseCases(
         limiter=RequestLimiter(
             limits=RequestLimits(ports.request_counts, per_second=settings.tenant_rate_limit, now_ms=now_ms),
@@ -254,14 +279,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
         test_events=TestEvents(
             store=store, sender=ports.sender, under_way=under_way, event_types=settings.event_types, now_ms=now_ms
         ),
-        events=EventHistory(
-            store=store,
-            events=events,
-            repeats=ports.repeats,
-            history=history,
-            routes=RouteCache(ports.routes),
-            now_ms=now_ms,
-        ),
+        events=event_history,
         deliveries=DeliveryHistory(
             store=store,
             history=history,
@@ -294,6 +312,8 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
         webhook_metrics=metrics,
         overviews=Overviews(webhooks=store, statistics=ports.statistics, metrics=metrics, now_ms=now_ms),
         tenants=TenantOverviews(webhooks=store, statistics=ports.statistics, metrics=metrics, now_ms=now_ms),
+        tenant_erasures=TenantErasures(ports.erasures, ports.jobs_queue, now_ms),
+        event_erasure=EventErasure(event_history, events, ports.payloads),
         limits=Limits(
             amounts=store,
             tests=under_way.own,

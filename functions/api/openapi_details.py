@@ -12,6 +12,7 @@ TAGS = {
     "dead-letters": "Deliveries that were given up, and sending them again",
     "api-keys": "Credentials for machines: scoped, expiring, and revoked within seconds",
     "workspaces": "Members who leave, and what they registered",
+    "erasure": "Forgetting tenants",
     "metrics": "Figures and health",
     "system": "Whether the service works",
 }
@@ -27,7 +28,7 @@ _VERSIONED = {
 }  # fmt: skip
 _LOCATED = {
     "createWebhook", "createSubscription",
-    "retryDelivery", "replayDeadLetter", "bulkReplayDeadLetters", "recoverWebhook",
+    "retryDelivery", "replayDeadLetter", "bulkReplayDeadLetters", "recoverWebhook", "eraseTenant",
 }  # fmt: skip
 
 # Where an id comes from: the operation that answers with it, the parameter that takes it, and where it stands.

@@ -27,15 +27,16 @@ _UTF_8 = {"utf-8", "utf8", "us-ascii"}  # ASCII is part of UTF-8
 _ETAG = re.compile(r'\s*(?:W/)?"?(\d{1,15})"?\s*')
 
 
-def caller_of(router: Router, scope: Scope) -> Caller:
-    """The caller of this request. Raises Unauthenticated, and NotAllowed for a caller without the scope.
+def caller_of(router: Router, scope: Scope, *others: Scope) -> Caller:
+    """The caller of this request. Raises Unauthenticated, and NotAllowed for a caller without any of the scopes.
 
     The authorizer's answer is cached for all routes, so scope and expiry are checked here again.
     """
     caller = caller_in(cast("APIGatewayProxyEvent", router.current_event))
     if caller is None:
         raise Unauthenticated("a valid token is needed: Authorization: Bearer ...")
-    caller.require(scope)
+    if not any(map(caller.may, others)):
+        caller.require(scope)
     return caller
 
 

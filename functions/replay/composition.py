@@ -11,6 +11,7 @@ from webhooks.aws.sqs import Queue, SqsDeliveries, SqsJobs
 from webhooks.batch_log import REPLAY, REPLAY_JOBS, BatchLog, Context, Handler
 from webhooks.messages import failures, received_deliveries
 from webhooks.recovery.dead_letter_writer import DeadLetterWriter
+from webhooks.recovery.erasure_jobs import ErasureJobs
 from webhooks.recovery.replay import Replayer
 from webhooks.recovery.replay_jobs import ReplayJobs
 from webhooks.recovery.replay_source import ReplaySource
@@ -19,6 +20,8 @@ from webhooks.settings import ReplaySettings
 from webhooks.store.dead_letters import DeadLetterStore
 from webhooks.store.delivery_context import DeliveryContextStore
 from webhooks.store.dynamo import DynamoTable
+from webhooks.store.erasing import TenantStore
+from webhooks.store.erasures import ErasureStore
 from webhooks.store.missed import MissedStore
 from webhooks.store.replay_jobs import ReplayJobStore
 
@@ -39,11 +42,18 @@ def build(
     publisher = EventBridgeBus(lambda: clients.events, settings.event_bus_name, settings.event_source)
     dead_letter_writer = DeadLetterWriter(store, letters, publisher, now_ms=now_ms)
     deliveries = SqsDeliveries(Queue(clients.hot_sqs, settings.delivery_queue_url, sleep=sleep))
+    jobs_queue = SqsJobs(Queue(clients.hot_sqs, settings.jobs_queue_url, sleep=sleep))
+    erasures = ErasureJobs(
+        ErasureStore(table, now_ms),
+        TenantStore(table, store, settings.retention_ms, now_ms),
+        jobs_queue,
+        now_ms=now_ms,
+    )
     jobs = ReplayJobs(
         ReplayJobStore(table, settings.retention_ms, now_ms),
         ReplaySource(letters, MissedStore(table, now_ms)),
         Replayer(store, letters, deliveries, now_ms=now_ms),
-        SqsJobs(Queue(clients.hot_sqs, settings.jobs_queue_url, sleep=sleep)),
+        jobs_queue,
         now_ms=now_ms,
     )
     burial_log = BatchLog(REPLAY, now_ms=now_ms, write=runtime.write)
@@ -63,16 +73,24 @@ def build(
         failed: list[str] = []
         for record in records:
             try:
-                job = jobs.run(json.loads(record["body"])["job_id"], deadline_ms)
+                run_job(json.loads(record["body"]), deadline_ms)
             except Exception:  # whatever one job brings out must not cost the others anything
                 logger.exception("job message stays in the queue", extra={"message_id": record["messageId"]})
                 failed.append(record["messageId"])
-                continue
-            if job is not None:
-                progress = {"replayed": job.replayed, "total": job.total, "status": job.status}
-                logger.info("replay job", extra={"job_id": job.job_id, "webhook_id": job.webhook_id, **progress})
         jobs_log.line("jobs run", context, jobs=len(records), failed=len(failed))
         return failed
+
+    def run_job(message: dict[str, Any], deadline_ms: int) -> None:
+        if "erase" in message:
+            erasure = erasures.run(message["erase"], deadline_ms)
+            if erasure is not None:
+                progress = {"items_read": erasure.looked_at, "items_erased": erasure.items, "status": erasure.status}
+                logger.info("erasure", extra={"tenant": erasure.scope, **progress})
+            return
+        job = jobs.run(message["job_id"], deadline_ms)
+        if job is not None:
+            progress = {"replayed": job.replayed, "total": job.total, "status": job.status}
+            logger.info("replay job", extra={"job_id": job.job_id, "webhook_id": job.webhook_id, **progress})
 
     def bury(records: list[dict[str, Any]], context: Context) -> list[str]:
         batch, unreadable = received_deliveries(records)

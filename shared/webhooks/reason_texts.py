@@ -14,6 +14,7 @@ _DELIVERY = {
     "webhook_deleted": "The webhook was deleted before it could be sent.",
     "webhook_inactive": "The webhook was set to inactive before it could be sent.",
     "webhook_disabled": "The webhook was disabled before it could be sent.",
+    "erased": "Its payload was erased before it could be sent.",
     "received_too_often": "This service failed at it again and again without recording an attempt.",
 }
 _WAITING = {
@@ -36,6 +37,7 @@ _NOT_QUEUED = {
     "created_later": "The webhook was created after the event came.",
     "changed_since": "Its subscriptions of today would take the event; those it had when the event came did not.",
     "not_decided_yet": "The event reaches so many webhooks that distributing it is not over yet.",
+    "payload_gone": "The event's payload is no longer kept, so today's subscriptions cannot be asked.",
     "other_scope": "The webhook gets events of another workspace, or of another user.",
 }
 _HANDSHAKES = {

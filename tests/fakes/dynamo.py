@@ -111,6 +111,29 @@ class FakeDynamoDB:
             **({"LastEvaluatedKey": last} if last else {}),
         }
 
+    def scan(self, *, TableName: str, Limit: int, ExclusiveStartKey: Item | None = None,
+             ProjectionExpression: str | None = None,
+             ExpressionAttributeNames: Mapping[str, str] | None = None) -> Item:  # fmt: skip
+        """A page of the table, in an order that says nothing; what is written meanwhile may be in it."""
+        operation = "Scan"
+        table = self._table(operation, TableName)
+        if Limit < 1:
+            raise validation(operation, "Limit must be greater than or equal to 1")
+        shown = _shown(ProjectionExpression, ExpressionAttributeNames)
+        start = None if ExclusiveStartKey is None else _key(operation, ExclusiveStartKey)
+        items: list[Item] = []
+        size, last = 0, None
+        for key in table.keys_behind(start):
+            item = table.get(key)
+            if item is None:
+                continue
+            items.append(shown(item))
+            size += table.size(key)
+            if len(items) == Limit or size > MAX_PAGE_BYTES:
+                last = _key_item(key)
+                break
+        return {"Items": items, "Count": len(items), **({"LastEvaluatedKey": last} if last else {})}
+
     # ---- writes
 
     def put_item(self, *, TableName: str, Item: Item, ConditionExpression: str | None = None,

@@ -1,10 +1,12 @@
 """One fake table: items in order, sparse indexes that lag, a stream, and TTL. Not thread-safe: one caller at a time."""
 
 import heapq
+import zlib
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from tests.fakes.clock import Clock
@@ -78,6 +80,7 @@ class FakeTable:
         self._order: dict[str, list[str]] = {}
         self.sizes: dict[Key, int] = {}
         self.indexes = {name: _Index(name) for name in INDEXES}
+        self._scanned: list[Key] = []
         self._expiring: list[tuple[int, Key]] = []
         self._sequence = 0
         self.stream: list[StreamRecord] = []
@@ -146,6 +149,13 @@ class FakeTable:
             first, last = _behind(entries, start, first, last, forward=forward)
         return iter(entries[first:last] if forward else entries[first:last][::-1])
 
+    def keys_behind(self, start: Key | None) -> Iterator[Key]:
+        """All keys by partition, those behind one; a later one of what is new meanwhile may be missing."""
+        if start is None or not self._scanned:
+            self._scanned = sorted(self.items, key=_scan_order)
+        first = 0 if start is None else bisect_right(self._scanned, _scan_order(start), key=_scan_order)
+        return islice(self._scanned, first, None)
+
     def size(self, key: Key) -> int:
         """Bytes of an item; 0 when there is none."""
         if key not in self.sizes:
@@ -164,6 +174,10 @@ class FakeTable:
     def all_items(self) -> Iterator[tuple[Key, Item]]:
         """Everything, for the checks of a test."""
         return iter(list(self.items.items()))
+
+
+def _scan_order(key: Key) -> tuple[int, str, str]:
+    return zlib.crc32(key[0].encode()), *key
 
 
 def _itself(value: str) -> str:

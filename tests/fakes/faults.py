@@ -50,7 +50,7 @@ SOURCES: dict[Fault, str] = {
 PARTIAL = (
     "batch_get_item", "batch_execute_statement", "send_message_batch", "change_message_visibility_batch", "put_events",
 )  # fmt: skip
-_READS = ("batch_get_item", "get_item", "query")
+_READS = ("batch_get_item", "get_item", "query", "scan")
 _SINGLE_WRITES = ("put_item", "update_item", "delete_item")
 _WRITES = (*_SINGLE_WRITES, "transact_write_items", "batch_execute_statement")
 _CONSEQUENTIAL = (*_WRITES, *PARTIAL[2:])

@@ -38,6 +38,8 @@ RARE: dict[Grant, str] = {
     ("SenderFunction", "sqs:SendMessage", "DeliveryQueue"): "AWS failed before an attempt was begun: a copy comes soon",
     ("ReplayFunction", "dynamodb:PartiQLInsert", "Table"): "a message was redriven before its delivery had a record",
     ("ReplayFunction", "sqs:SendMessage", "JobsQueue"): "a replay job goes on in another invocation",
+    ("ReplayFunction", "dynamodb:Scan", "Table"): "an erasure reads the table two minutes after it was asked for",
+    ("ReplayFunction", "dynamodb:PartiQLDelete", "Table"): "the same",
     ("ApiFunction", "dynamodb:PartiQLInsert", "Table"): "a delivery is sent again before it had a record",
     ("RollupFunction", "sqs:SendMessage", "StreamFailuresQueue"): "Lambda itself sends what rollup could not take",
 }
@@ -67,6 +69,7 @@ def asked(service: Service) -> set[Grant]:
     assert admin.read("/webhooks")["items"]
     service.http.get("/metrics", headers=admin.headers)
     _read_all(owner, estate.ids)
+    _erase(service)
     for message in service.messages(service.stack.outputs["IngestDeadLetterQueueUrl"]):
         assert "no event" in message["Body"]
         break
@@ -154,6 +157,20 @@ def _begin_anew(service: Service, owner: User) -> None:
         os.kill(pid, signal.SIGKILL)
     eventually(lambda: owner.http.get("/health").status_code == 200)
     owner.register("https://example.com/")
+
+
+def _erase(service: Service) -> None:
+    """An event, and then the tenant whose it was: as far as that goes at once."""
+    owner, admin = service.bearer(), service.bearer(scope="admin")
+    webhook = owner.register(service.receiver.url(service.path()), "record.created")
+    published = event(user_id=owner.user_id)
+    assert owner.post("/events", published).status_code == 202
+    owner.settled(webhook["id"], published["id"])
+    assert owner.delete(f"/events/{published['id']}").status_code == 204
+    tenant = f"/tenants/user:{owner.user_id}"
+    assert admin.delete(tenant).status_code == 202
+    eventually(lambda: admin.read(f"{tenant}/erasure"), lambda found: found["webhooks"] == 1)
+    assert admin.items("/erasures")
 
 
 def _read_all(owner: User, ids: Any) -> None:

@@ -17,6 +17,7 @@ from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.ids import delivery_id, new_id
 from webhooks.models.api_key import ApiKey
 from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord
+from webhooks.models.erasure import Erasure
 from webhooks.models.event import EventRecord
 from webhooks.models.replay import ReplayJob, ReplaySelection
 
@@ -75,6 +76,10 @@ TABLE = {
     "POST /events": "202 403 202 403 403 403 403 202 403 401",
     "GET /event-types": "200 200 200 200 200 200 200 403 403 401",
     "POST /filters/test": "200+ 404 404 200+ 404 200+ 404 403 403 401",
+    "DELETE /events/{event_id}": "404 404 404 204 404 403 403 204 403 401",
+    "DELETE /tenants/{tenant_id}": "403 403 403 202 403 403 403 403 403 401",
+    "GET /tenants/{tenant_id}/erasure": "403 403 403 200 403 403 403 403 403 401",
+    "GET /erasures": "403 403 403 200 403 403 403 403 403 401",
     "GET /tenants": "403 403 403 200 403 403 403 403 403 401",
     "GET /limits": "200 200 200 200 200 200 200 403 403 401",
     # with the scope api-keys, for one's own and without a word on workspaces
@@ -186,6 +191,8 @@ def _estate(client: ApiClient) -> dict[str, str]:
     client.api_keys.create(key)
     client.events.add(event)
     client.jobs.create(job)
+    erasure = Erasure("user:99", NOW, "3", NOW)
+    client.erasures.start(None, erasure)
     client.statistics.in_trouble["1"] = [("circuit", webhook_id)]
     client.states.states[webhook_id] = EndpointState(Circuit("open", open_until_ms=NOW + 60_000, failing_since_ms=NOW))
     return {
@@ -198,4 +205,5 @@ def _estate(client: ApiClient) -> dict[str, str]:
         "key_id": KEY,
         "workspace_id": WORKSPACE,
         "user_id": "1",
+        "tenant_id": erasure.scope,
     }

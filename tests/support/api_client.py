@@ -13,11 +13,13 @@ from tests.fakes.dynamo import FakeDynamoDB
 from tests.support.api_function import api, composition
 from tests.support.history_fakes import (
     MemoryDeliveryQueue,
+    MemoryErasures,
     MemoryEvents,
     MemoryHistory,
     MemoryJobs,
     MemoryLetters,
     MemoryMissed,
+    MemoryPayloads,
     MemoryRepeats,
     MemoryRoutes,
 )
@@ -75,6 +77,7 @@ class ApiClient:
     repeats: MemoryRepeats = field(default_factory=MemoryRepeats)
     slots: MemorySlots = field(default_factory=MemorySlots)
     jobs: MemoryJobs = field(default_factory=MemoryJobs)
+    erasures: MemoryErasures = field(default_factory=MemoryErasures)
     statistics: MemoryStatistics = field(default_factory=MemoryStatistics)
     states: MemoryStates = field(default_factory=MemoryStates)
     queues: dict[str, Any] = field(default_factory=dict)
@@ -124,6 +127,8 @@ class ApiClient:
             slots=self.slots,
             jobs=self.jobs,
             jobs_queue=self.jobs,
+            erasures=self.erasures,
+            payloads=MemoryPayloads(self.history),
             ingest_queue=self.ingest,
             delivery_queue=self.delivery_queue,
             sender=self.sender,

@@ -8,11 +8,13 @@ from typing import TypeVar
 from tests.support.management_fakes import MemoryManagementStore
 from webhooks.delivery.attempt_detail import AttemptDetail
 from webhooks.delivery.endpoint_state import DeliveryContext, EndpointState
+from webhooks.delivery.lifecycle import erased
 from webhooks.ids import history_shard, time_of
 from webhooks.management.paging import TimeRange
 from webhooks.matching.compiled_routes import Route, RouteSubscription
 from webhooks.messages import DeliveryMessage
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
+from webhooks.models.erasure import Erasure
 from webhooks.models.event import EventRecord, Repeat
 from webhooks.models.replay import ReplayJob
 from webhooks.models.webhook import Webhook, scope_of
@@ -114,6 +116,12 @@ class MemoryEvents:
     def add(self, *records: EventRecord) -> None:
         self.records += records
 
+    def erase_payload(self, event_id: str, scope: str) -> None:
+        self.records = [
+            replace(each, body=b"") if (each.event_id, each.scope) == (event_id, scope) else each
+            for each in self.records
+        ]
+
     def named(self, event_id: str, now_ms: int) -> Sequence[EventRecord]:
         return [each for each in self.records if each.event_id == event_id]
 
@@ -190,6 +198,42 @@ class MemoryDeliveryQueue:
 
 
 @dataclass
+class MemoryErasures:
+    """The list of the erased."""
+
+    erasures: dict[str, Erasure] = field(default_factory=dict)
+
+    def get(self, scope: str) -> Erasure | None:
+        return self.erasures.get(scope)
+
+    def all(self, behind: str | None = None) -> Iterator[Erasure]:
+        return (self.erasures[each] for each in sorted(self.erasures) if behind is None or each > behind)
+
+    def refuse_events(self, erasure: Erasure) -> None:
+        assert erasure.scope in self.erasures
+
+    def start(self, before: Erasure | None, erasure: Erasure) -> bool:
+        if self.erasures.get(erasure.scope) != before:
+            return False
+        self.erasures[erasure.scope] = erasure
+        return True
+
+
+@dataclass
+class MemoryPayloads:
+    """Payloads of deliveries in a history."""
+
+    history: MemoryHistory
+
+    def erase(self, ids: Sequence[tuple[str, str]], absent: Mapping[str, DeliveryRecord] | None = None) -> int:
+        for _, delivery_id in ids:
+            record = self.history.kept.get(delivery_id) or (absent or {})[delivery_id]
+            self.history.add(erased(record))
+            self.history.letters.pop(delivery_id, None)
+        return 0
+
+
+@dataclass
 class MemoryJobs:
     """Replay jobs, and which of them were told to go on."""
 
@@ -215,6 +259,9 @@ class MemoryJobs:
             return None
         self.jobs[before.job_id] = replace(after, step=before.step + 1)
         return self.jobs[before.job_id]
+
+    def go_on_erasing(self, scope: str, delay_seconds: int = 0) -> None:
+        self.started.append(scope)
 
     def go_on(self, job: ReplayJob, delay_seconds: int = 0) -> None:
         assert job.job_id in self.jobs, "the job's message came before the job"

@@ -13,11 +13,11 @@ PROJECT = Path(__file__).parents[2]
 PLACES = ("functions", "localstack", "scripts", "tests/fakes", "tests/simulation", "tests/chaos", "tests/benchmarks")
 USE_CASES = {
     "Admission", "ApiKeyManagement", "Authorization", "Conclusion", "Cursors", "DeadLetterManagement",
-    "DeadLetterWriter", "DeliveryHistory", "DeliverySearch", "Duplicates", "EndpointHealth", "EventHistory",
-    "FailureGroups", "FilterTests", "Ingestion", "KeyChecks", "Limits", "Members", "Overviews", "Publishing",
-    "ReadinessProbe", "Recovery", "Release", "ReplayJobs", "Replayer", "Replays", "RequestLimits", "RequestSigner",
-    "Rollup", "Sender", "ServiceMetrics", "SubscriptionManagement", "TenantOverviews", "TestEvents", "TestSender",
-    "WebhookManagement", "WebhookMetrics",
+    "DeadLetterWriter", "DeliveryHistory", "DeliverySearch", "Duplicates", "EndpointHealth", "ErasureJobs",
+    "EventErasure", "EventHistory", "FailureGroups", "FilterTests", "Ingestion", "KeyChecks", "Limits", "Members",
+    "Overviews", "Publishing", "ReadinessProbe", "Recovery", "Release", "ReplayJobs", "Replayer", "Replays",
+    "RequestLimits", "RequestSigner", "Rollup", "Sender", "ServiceMetrics", "SubscriptionManagement",
+    "TenantErasures", "TenantOverviews", "TestEvents", "TestSender", "WebhookManagement", "WebhookMetrics",
 }  # fmt: skip
 SHARED = {"Replayer": 2, "Duplicates": 2}  # functions that have one of their own
 

@@ -100,7 +100,7 @@ class PublishedEventAnswer(Answer):
             examples=[{"queued": 2, "filtered": 1}],
         ),
     ]
-    payload: Payload
+    payload: Annotated[Payload | None, Field(description="null when it is no longer kept")]
     repeats: Annotated[list[RepeatAnswer], Field(description="what else was published under its id, or its key")]
     webhooks: Annotated[list[EventResultAnswer], Field(description="newest webhook first")]
     next_cursor: NextCursor

@@ -194,6 +194,10 @@ class SqsJobs:
         """
         self._queue.send([Outgoing(json.dumps({"job_id": job.job_id}), group_of(job.owner), None, delay_seconds)])
 
+    def go_on_erasing(self, scope: str, delay_seconds: int = 0) -> None:
+        """Start or continue the erasure of a tenant. Raises Unavailable."""
+        self._queue.send([Outgoing(json.dumps({"erase": scope}), group_of(scope), None, delay_seconds)])
+
 
 def _by_size(events: Sequence[Event]) -> Iterator[tuple[int, list[Event]]]:
     chunk: list[Event] = []

@@ -12,6 +12,7 @@ from webhooks.delivery.classification import Classification
 from webhooks.delivery.retry import VISIBILITY_LIMIT_MS
 from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.delivery import FINISHED, Attempt, DeliveryRecord, DeliveryStatus, Waiting
+from webhooks.models.erasure import ERASED
 
 EARLY_MS = 2_000  # a copy that comes more than this before its time is put back
 REMEMBERED_MESSAGES = 4
@@ -42,9 +43,13 @@ def begin(message: DeliveryMessage) -> DeliveryRecord:
 def standing(record: DeliveryRecord, message: DeliveryMessage) -> Literal["live", "done", "older", "given_up"]:
     """Whether this message may act. "given_up": it must reach the dead-letter queue (again) and then go.
 
+    One whose payload was erased is done, whatever message of it was on its way.
+
     A delivered one is done, unless it is to be sent once more: a message of a later generation asks for it, or has
     begun a cycle that had no attempt yet.
     """
+    if is_erased(record):
+        return "done"
     if message.generation < record.generation:
         return "older"
     if message.generation > record.generation or record.revision == 0:
@@ -156,6 +161,17 @@ def given_up(record: DeliveryRecord, status: Literal["failed", "abandoned"], rea
     if record.status == "delivered":
         return record
     return record.changed(status=status, reason=reason, next_attempt_at_ms=None, waiting=None, body=None)
+
+
+def is_erased(record: DeliveryRecord) -> bool:
+    """Whether it was ended because its payload was erased."""
+    return record.status == "abandoned" and record.reason == ERASED
+
+
+def erased(record: DeliveryRecord) -> DeliveryRecord:
+    """Without payload and answer. What was not finished ends here, and becomes no dead letter."""
+    record = record.changed(next_attempt_at_ms=None, waiting=None, body=None, response=None)
+    return record if record.status in FINISHED else record.changed(status="abandoned", reason=ERASED)
 
 
 def released(record: DeliveryRecord, now_ms: int) -> DeliveryRecord:

@@ -14,6 +14,7 @@ from webhooks.delivery.lifecycle import (
     attempted_late,
     given_up,
     has_cut_offs,
+    is_erased,
     parked,
     standing,
     take_up,
@@ -84,6 +85,8 @@ def advance(
         advanced = _counted(
             _after_attempt(record, received, decision, live=stand == "live", now_ms=now_ms), base, writer
         )
+        if is_erased(base) and advanced.record is not None:  # the receiver may have sent it back
+            return replace(advanced, record=advanced.record.changed(response=None), detail=None)
         if stand == "given_up" and advanced.record is not None and advanced.record.status != "delivered":
             return replace(advanced, then="dead_letter")
         return advanced
@@ -107,7 +110,7 @@ def _without_attempt(
         return Advance(parked(record, decision.waiting, received.message.body.encode()), "delete")
     if isinstance(decision, GiveUp):
         after = given_up(record, "abandoned", decision.reason)
-        return Advance(after, "delete" if after.status == "delivered" else "dead_letter")
+        return Advance(after, "delete" if after.status == "delivered" or is_erased(after) else "dead_letter")
     return Advance(record, "again", decision.visible_in_ms)
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from webhooks.delivery import circuit_breaker
 from webhooks.delivery.endpoint_state import EndpointState
+from webhooks.models.erasure import ERASED
 from webhooks.models.webhook import Webhook
 
 PAUSED_POLL_MS = 15 * 60_000  # resuming wakes the room at once; this is the net below that
@@ -28,7 +29,8 @@ OPEN = SendGate("open")
 def gate_of(webhook: Webhook | None, state: EndpointState, now_ms: int) -> SendGate:
     """Status first, then circuit, then the slow-down that the receiver asked for."""
     if webhook is None or webhook.status == "deleted":
-        return SendGate("closed", "webhook_deleted")
+        is_erased = webhook is not None and webhook.status_reason == ERASED
+        return SendGate("closed", ERASED if is_erased else "webhook_deleted")
     if webhook.status == "inactive":
         return SendGate("closed", "webhook_inactive")
     if webhook.status == "failed":

@@ -28,7 +28,7 @@ from webhooks.events.ingest_messages import (
 from webhooks.events.repeats import differences, fingerprint_of, is_others, is_same, own_id
 from webhooks.events.validation import check_id, normalise
 from webhooks.ids import delivery_id, derived_id
-from webhooks.matching.route_cache import RouteCache, RouteSet, Versions
+from webhooks.matching.route_cache import ERASED_UNTIL, RouteCache, RouteSet, Versions
 from webhooks.messages import DeliveryMessage, Received, group_of
 from webhooks.models.event import Event, EventRecord, Repeat
 from webhooks.payload import MAX_EVENT_BYTES, loads, serialise, serialise_noting_numbers
@@ -113,6 +113,7 @@ class IngestReport:
     resumed: int = 0
     refused: int = 0
     unknown_type: int = 0
+    erased: int = 0
     queued: int = 0
     missed: int = 0
     skipped: int = 0
@@ -148,6 +149,7 @@ class _Pending:
     token: str
     accepted_at_ms: int
     message_id: str
+    published_at_ms: int
     page: int = 0
     after: str = ""
 
@@ -213,6 +215,7 @@ class Ingestion:
         except Unavailable as exc:
             report.put_off([each.message_id for each in pending], exc)
             pending = []
+        pending = self._kept(pending, versions, report)
         slow: list[_Pending] = []
         decided = (self._decide_first(each, versions, slow, deadline_ms, report) for each in pending)
         self._keep([each for each in decided if each is not None], deadline_ms, report)
@@ -223,6 +226,14 @@ class Ingestion:
                 self._keep([one], deadline_ms, report)
         self._hand_back(messages, report)
         return report
+
+    def _kept(self, pending: Sequence[_Pending], versions: Versions, report: IngestReport) -> list[_Pending]:
+        """Without what was published before its user or workspace was erased."""
+        kept = [
+            each for each in pending if each.published_at_ms > versions.get(each.event.scope, {}).get(ERASED_UNTIL, -1)
+        ]
+        report.erased += len(pending) - len(kept)
+        return kept
 
     def _hand_back(self, messages: Sequence[Received[str]], report: IngestReport) -> None:
         """Have what waits come again soon, spread, and later each time. What SQS does not take is left to the
@@ -284,7 +295,7 @@ class Ingestion:
                 continue
             matched = json.loads(body) if has_numbers else event.payload
             pending.append(
-                _Pending(event, body, matched, f"{token}.{position}", message.sent_at_ms, message.message_id)
+                _Pending(event, body, matched, f"{token}.{position}", message.sent_at_ms, message.message_id, made_ms)
             )
         return pending
 
@@ -294,6 +305,9 @@ class Ingestion:
         first = self._events.get([key], self._now_ms()).get(key)
         if first is None:
             raise PoisonMessage("the event that this message continues is gone")
+        if not first.body:
+            logger.info("event %s is distributed no further: its payload was erased", event_id)
+            return []
         payload = json.loads(first.body)
         event = normalise(payload, default_id=first.event_id, default_timestamp="")
         return [
@@ -304,6 +318,7 @@ class Ingestion:
                 first.token,
                 first.accepted_at_ms,
                 message.message_id,
+                first.accepted_at_ms,
                 page=page,
                 after=after,
             )

@@ -33,6 +33,8 @@ def is_same(stored: EventRecord, fingerprint: str | None) -> bool:
 
 def differences(stored: EventRecord, payload: Mapping[str, object], *, is_timed: bool) -> tuple[str, ...]:
     """In what an event differs from the stored one of another fingerprint: the first paths, or what else it can be."""
+    if not stored.body:  # it was erased
+        return (OTHER_REQUEST,)
     before = {**loads(stored.body), "id": payload["id"]}
     if not is_timed:
         before["timestamp"] = payload["timestamp"]

@@ -110,7 +110,7 @@ class DeliveryHistory:
             return letter.body
         key = (record.event_id, record.scope, 0)
         event = self.events.get([key], self.now_ms()).get(key)
-        return None if event is None else event.body
+        return None if event is None else event.body or None
 
     def _request_headers(self, webhook: Webhook, record: DeliveryRecord, attempt: Attempt) -> dict[str, str] | None:
         """The request's headers, reconstructed. The owner's own are those of today, with their values masked."""

@@ -48,7 +48,12 @@ class _Decisions:
 
     @cached_property
     def event(self) -> Event:
-        return normalise(json.loads(self.first.body), default_id=self.first.event_id, default_timestamp="")
+        """Without a payload, where that is no longer kept."""
+        first = self.first
+        if first.body:
+            return normalise(json.loads(first.body), default_id=first.event_id, default_timestamp="")
+        user_scope = None if first.user_id is None else scope_of(first.user_id, None)
+        return Event(first.event_id, first.event_type, first.scope, user_scope, {})
 
     @cached_property
     def queued(self) -> frozenset[str]:
@@ -117,11 +122,11 @@ class EventHistory:
         `workspace_id`, or `user_id` for an event without a workspace, tell events of the same id apart. `webhook_id`
         asks for one webhook. Raises NotFound, Invalid when several events are meant, Unavailable.
         """
-        decisions = self._find(caller, event_id, user_id, workspace_id)
+        decisions = _Decisions(self.pages(event_id, user_id, workspace_id, lambda record: _sees(caller, record)))
         page = self._results(caller, decisions, webhook_id, behind, limit)
         return EventView(
             record=decisions.first,
-            payload=loads(decisions.first.body),
+            payload=loads(decisions.first.body) if decisions.first.body else None,
             disposition=decisions.disposition,
             counts=decisions.counts,
             results=page.items,
@@ -129,12 +134,18 @@ class EventHistory:
             repeats=self.repeats.of(decisions.first.event_id, decisions.first.scope, self.now_ms()),
         )
 
-    def _find(self, caller: Caller, event_id: str, user_id: str | None, workspace_id: str | None) -> _Decisions:
+    def pages(
+        self, event_id: str, user_id: str | None, workspace_id: str | None, may: Callable[[EventRecord], bool]
+    ) -> Sequence[EventRecord]:
+        """All pages of the one event that is meant, the first one first, of those for which `may` holds.
+
+        Raises NotFound, Invalid when several events are meant, Unavailable.
+        """
         records = self.events.named(event_id, self.now_ms()) if EVENT_ID.fullmatch(event_id) else ()
         wanted = None if user_id is None and workspace_id is None else scope_of(user_id, workspace_id)
         ordered = sorted(records, key=attrgetter("scope", "page"))
-        found = [_Decisions(list(pages)) for _, pages in groupby(ordered, key=attrgetter("scope"))]
-        found = [each for each in found if _sees(caller, each.first) and wanted in (None, each.first.scope)]
+        found = [list(pages) for _, pages in groupby(ordered, key=attrgetter("scope"))]
+        found = [each for each in found if may(each[0]) and wanted in (None, each[0].scope)]
         if not found:
             raise NotFound(f"there is no event {event_id[:64]}; a published one shows up within seconds")
         if len(found) > 1:
@@ -163,7 +174,7 @@ class EventHistory:
             if webhook.webhook_id in decisions.queued
         }
         records = self.history.records(list(keys.items()))
-        today = cache(lambda: self._decided_today(decisions.event))
+        today = cache(lambda: self._decided_today(decisions.event) if decisions.first.body else None)
         results = [
             EventResult(webhook, key, records.get(key))
             if (key := keys.get(webhook.webhook_id)) is not None
@@ -205,11 +216,16 @@ class EventHistory:
         return self.routes.of(event, self.routes.versions([event]))
 
 
-def _not_queued(webhook: Webhook, decisions: _Decisions, today: Callable[[], Mapping[str, Decision]]) -> EventResult:
+def _not_queued(
+    webhook: Webhook, decisions: _Decisions, today: Callable[[], Mapping[str, Decision] | None]
+) -> EventResult:
     reason = decisions.refused.get(webhook.webhook_id) or _recorded_reason(webhook, decisions)
     if reason is not None:
         return EventResult(webhook, reason=reason)
-    now = today().get(webhook.webhook_id)
+    decided = today()
+    if decided is None:
+        return EventResult(webhook, reason="payload_gone")
+    now = decided.get(webhook.webhook_id)
     if now is None:
         return EventResult(webhook, reason=NOT_SUBSCRIBED, evaluated_now=True)
     is_wanted = now.queued or now.reason in _STATUSES
@@ -223,7 +239,7 @@ def _recorded_reason(webhook: Webhook, decisions: _Decisions) -> str | None:
         return "other_scope"
     if decisions.is_unknown_type:
         return UNKNOWN_TYPE
-    if first.event_type in OPERATIONAL_EVENT_TYPES and decisions.event.payload["resource_id"] == webhook.webhook_id:
+    if first.event_type in OPERATIONAL_EVENT_TYPES and decisions.event.payload.get("resource_id") == webhook.webhook_id:
         return "speaks_of_itself"
     if webhook.created_at_ms > first.accepted_at_ms:
         return "created_later"

@@ -74,7 +74,7 @@ class FilterTests:
             ids = [find(self.store, caller, webhook_id).webhook_id]
         keys = list(islice(self._recent(ids, event_type), last))
         found = self.events.get(keys, self.now_ms())
-        return [_tried(parsed, found[key]) for key in keys if key in found]
+        return [_tried(parsed, found[key]) for key in keys if key in found and found[key].body]
 
     def _recent(self, webhook_ids: Sequence[str], event_type: str | None) -> Iterator[tuple[str, str, int]]:
         lists = [self.history.deliveries(each, TimeRange()) for each in webhook_ids]

@@ -10,6 +10,8 @@ from webhooks.matching.compiled_routes import CompiledRoutes, PatternRoutes, Rou
 from webhooks.messages import group_of
 from webhooks.models.event import Event
 
+# Beside a scope's patterns, none of which begins so: what was published in it by then is dropped.
+ERASED_UNTIL = "#erased_until"
 MAX_BYTES = 96 * 1024 * 1024  # of a process's memory, by estimate; the least used go first
 
 Versions = Mapping[str, Mapping[str, int]]
@@ -20,7 +22,8 @@ class RouteSource(Protocol):
     """Where routes are stored."""
 
     def versions(self, scopes: Sequence[str]) -> Versions:
-        """Changes so far by scope and pattern; must include every change that was answered before the call."""
+        """Changes so far by scope and pattern, and ERASED_UNTIL; must include every change that was answered before the
+        call."""
         ...
 
     def load(self, scope: str, pattern: str) -> Iterable[tuple[Route, str]]:

@@ -24,12 +24,12 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """An accepted event with the decisions taken for every webhook, written once and never changed.
+    """An accepted event with the decisions taken for every webhook, written once.
 
     `token` tells the ingest message that wrote it: the same token again is a crash to be finished, another one a
     repeat. `page` > 0 continues the fan-out of an event that reaches more webhooks than one page holds; `body` is
-    then empty. `publisher` and `fingerprint` are None on such pages, and on records older than them. `missed` are
-    webhooks that would have been queued if they had been active.
+    then empty, and so it is once the payload was erased. `publisher` and `fingerprint` are None on such pages, and on
+    records older than them. `missed` are webhooks that would have been queued if they had been active.
     """
 
     event_id: str

@@ -48,11 +48,11 @@ class EventResult:
 class EventView:
     """An event with its results for some webhooks, and the webhook to go on after when there are more.
 
-    `counts` are those of all webhooks, by reason.
+    `counts` are those of all webhooks, by reason. `payload` is None when it is no longer kept.
     """
 
     record: EventRecord
-    payload: Mapping[str, object]
+    payload: Mapping[str, object] | None
     disposition: Disposition
     counts: Mapping[str, int]
     results: Sequence[EventResult]

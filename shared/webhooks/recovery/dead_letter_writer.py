@@ -13,6 +13,7 @@ from webhooks.event_types import OPERATIONAL_EVENT_TYPES
 from webhooks.ids import derived_id, time_of
 from webhooks.messages import DeliveryMessage, Received, Unreadable
 from webhooks.models.delivery import NEVER_RECORDED, Attempt, DeadLetter, DeliveryRecord
+from webhooks.models.erasure import ERASED
 from webhooks.operational_events import EventPublisher, OperationalEvent
 from webhooks.recovery.failure_causes import cause_of, failed_attempt
 
@@ -175,6 +176,9 @@ class DeadLetterWriter:
         record = stored or begin(message)
         if message.generation < record.generation or record.status == "delivered":
             return None  # sent again, or through, since
+        webhook = context.webhooks.get(message.webhook_id)
+        if ERASED in (record.reason, message.reason, webhook and webhook.status_reason):
+            return None  # nothing of it may be kept
         if record.status not in ("failed", "abandoned") or message.generation > record.generation:
             if message.reason is None:  # any of those receives may have sent it: one attempt stands for them
                 record = replace(record, attempts=(*record.attempts, Attempt(0, self._now_ms(), 0, "unknown")))
@@ -184,7 +188,6 @@ class DeadLetterWriter:
             if not self._store.save([(stored, dead)])[0]:
                 raise Unavailable("the delivery's record changed meanwhile")
             record = dead
-        webhook = context.webhooks.get(message.webhook_id)
         last = failed_attempt(record)
         packed = details.get(record.delivery_id)
         reason = record.reason or message.reason or NEVER_RECORDED

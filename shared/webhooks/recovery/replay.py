@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from webhooks.delivery.endpoint_state import DeliveryContext
-from webhooks.delivery.lifecycle import restarted
+from webhooks.delivery.lifecycle import is_erased, restarted
 from webhooks.delivery.ports import DeliveryContexts, DeliveryQueue
 from webhooks.errors import Conflict, Unavailable
 from webhooks.messages import DeliveryMessage, group_of, message_of
@@ -125,7 +125,9 @@ def _is_outstanding(letter: DeadLetter, context: DeliveryContext) -> bool:
     if not context.readable(letter.webhook_id, letter.delivery_id):
         return False
     stored = context.records.get(letter.delivery_id)
-    return stored is None or (stored.status != "delivered" and stored.generation <= letter.generation)
+    if stored is None:
+        return True
+    return stored.status != "delivered" and stored.generation <= letter.generation and not is_erased(stored)
 
 
 def _from_letter(letter: DeadLetter) -> DeliveryRecord:

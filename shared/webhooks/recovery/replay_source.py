@@ -96,7 +96,7 @@ class ReplaySource:
             elsewhere=part >= 2 * HISTORY_SHARDS,
             with_body=with_body,
         )
-        letters = [letter for each in found if (letter := _missed_by(job, each)) is not None]
+        letters = [letter for each in found if (letter := _missed_by(job, each, with_body)) is not None]
         return letters, found[-1].position if found else None
 
 
@@ -162,9 +162,9 @@ def _selects(job: ReplayJob, letter: DeadLetter) -> bool:
     )
 
 
-def _missed_by(job: ReplayJob, event: MissedEvent) -> DeadLetter | None:
+def _missed_by(job: ReplayJob, event: MissedEvent, with_body: bool) -> DeadLetter | None:
     record = event.record
-    if record is None:
+    if record is None or (with_body and not event.body):  # its payload is not kept any more
         return None
     reason = dict(record.missed).get(job.webhook_id)
     if reason is None or job.selection.reason not in (None, MISSED, reason):

@@ -143,6 +143,23 @@ class DynamoTable:
             if not start or (limit is not None and taken >= limit):
                 return
 
+    def scan(self, start: Key | None, limit: int, **request: Any) -> tuple[list[Item], Key | None]:  # noqa: ANN401
+        """A page of the whole table, in no order, and where the next one begins: None at the end. Lags by a moment."""
+        following = {"ExclusiveStartKey": key_of(start)} if start else {}
+        answer = self._call(self._client.scan, TableName=self.name, Limit=limit, **request, **following)
+        last = answer.get("LastEvaluatedKey")
+        return answer["Items"], None if last is None else (last[PK]["S"], last[SK]["S"])
+
+    def remove(self, keys: Iterable[Key]) -> None:
+        """Remove items, whatever they hold and whether they are there. Raises Unavailable unless all are gone."""
+        statements = [
+            Statement(f'DELETE FROM "{self.name}" WHERE pk=? AND sk=?', ({"S": key[0]}, {"S": key[1]}), key)  # noqa: S608 - our own names
+            for key in keys
+        ]
+        results = self.execute(statements)
+        if undone := sum(result not in ("done", "conflict") for result in results):
+            raise Unavailable(f"DynamoDB did not remove {undone} items")
+
     def put(self, item: Item, *, condition: str | None = None, names: Mapping[str, str] | None = None,
             values: Mapping[str, Any] | None = None) -> bool:  # fmt: skip
         """Put one item; False when the condition did not hold."""

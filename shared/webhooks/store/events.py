@@ -1,4 +1,4 @@
-"""Event items: one conditional insert an event, never changed afterwards."""
+"""Event items: one conditional insert an event; afterwards its payload may be erased, and nothing else changes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -59,6 +59,15 @@ class EventStore:
             KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": text(schema.event_pk(event_id))}
         )
         return list(read_all(unexpired(items, now_ms), event_of))
+
+    def erase_payload(self, event_id: str, scope: str) -> None:
+        """Remove an event's body and what could tell it, and keep its record. Raises Unavailable."""
+        repeats = self._table.query(
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :scope)",
+            ExpressionAttributeValues={":pk": text(schema.repeat_pk(event_id)), ":scope": text(f"{scope}|")},
+        )
+        self._table.remove([(item[schema.PK]["S"], item[schema.SK]["S"]) for item in repeats])
+        self._table.update(_key(event_id, scope, 0), "REMOVE body, fp", condition="attribute_exists(pk)")
 
     def remove_expired(self, records: Sequence[EventRecord], now_ms: int) -> None:
         """Remove namesakes whose retention is over and that TTL has not collected yet."""

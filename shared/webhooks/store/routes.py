@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from webhooks.matching.compiled_routes import Route, RouteSubscription
+from webhooks.matching.route_cache import ERASED_UNTIL
 from webhooks.store import schema
 from webhooks.store.attributes import text
 from webhooks.store.dynamo import DynamoTable, Item
@@ -21,10 +22,17 @@ class RouteStore:
         self._table = table
 
     def versions(self, scopes: Sequence[str]) -> dict[str, dict[str, int]]:
-        """How often each pattern's routes have changed, by scope. Consistent: a change answered before is counted."""
+        """How often each pattern's routes have changed, by scope. Consistent: a change answered before is counted.
+
+        Of a scope that was erased, ERASED_UNTIL is there, too.
+        """
         items = self._table.get_many([(schema.versions_pk(scope), schema.VERSIONS_SK) for scope in scopes])
         return {
-            scope: {name: int(value["N"]) for name, value in item.items() if "N" in value and name[0] != "#"}
+            scope: {
+                name: int(value["N"])
+                for name, value in item.items()
+                if "N" in value and (name[0] != "#" or name == ERASED_UNTIL)
+            }
             for scope in scopes
             if (item := items.get((schema.versions_pk(scope), schema.VERSIONS_SK)))
         }

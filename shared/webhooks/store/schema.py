@@ -28,6 +28,7 @@
 | tenant's pace      | tenant|owner         | pace              |                             |                   |
 | tenant's requests  | requests|owner       | 10 seconds        |                             |                   |
 | API key            | key_                 | key               | keys|owner / key_           | keys / key_       |
+| erased tenant      | erased               | scope             |                             |                   |
 
 All three indexes are sparse and hold keys only: what is delivered at the first try is written once, at one write unit,
 and stands in none of them. `waiting` serves both waits outside SQS: due|shard / time, id for what falls due by time
@@ -54,6 +55,7 @@ JOB_SK = "job"
 IDEMPOTENCY_SK = "idem"
 DATA_KEY_PK = DATA_KEY_SK = "datakey"
 UNREADABLE_PK = "unreadable"
+ERASED_PK = "erased"
 STATISTICS_PREFIX = "stat#"
 COUNTER_PREFIX = "count#"
 TROUBLE_PREFIX = "trouble#"

@@ -15,7 +15,7 @@ const ROUTES = [
   ["/events", () => import("./pages/events.js")],
   ["/events/:event", () => import("./pages/event.js")],
   ["/dead-letters", () => import("./pages/dead_letters.js")],
-  ...(portal ? [] : [["/api-keys", () => import("./pages/api_keys.js")], ["/service", () => import("./pages/service.js")]]),
+  ...(portal ? [] : [["/api-keys", () => import("./pages/api_keys.js")], ["/service", () => import("./pages/service.js")], ["/erasures", () => import("./pages/erasures.js")]]),
 ];
 
 /** Where the address bar points: {path, query, load, params}. */

@@ -1,11 +1,12 @@
 // What became of an event, webhook by webhook, and why.
 
 import { alive, held } from "../alive.js";
-import { get } from "../api.js";
+import { del, get } from "../api.js";
 import { fill, h, put } from "../dom.js";
 import { json, plural, words } from "../format.js";
 import { link } from "../addresses.js";
-import { badge, code, empty, facts, growing, head, idChip, linkButton, skeleton, time } from "../ui.js";
+import { may } from "../session.js";
+import { actionButton, badge, code, confirm, empty, facts, growing, head, idChip, linkButton, skeleton, time, toast } from "../ui.js";
 
 const FRESH_TRIES = 12;
 const EVERY_SECONDS = 2;
@@ -51,11 +52,18 @@ function draw(root, event, path, chosen, signal) {
     outcomes,
     () => empty("No webhook received it", "None was subscribed when it was published. A subscription applies to later events.", linkButton("Webhooks", "#/webhooks")));
   fill(root,
-    head(event.type, { above: h("a", { href: "#/events" }, "Events"), below: h("div.inline", badge(event.disposition), idChip(event.id)) }),
+    head(event.type, { above: h("a", { href: "#/events" }, "Events"), below: h("div.inline", badge(event.disposition), idChip(event.id)), actions: event.payload && (may("admin") || may("events:write")) ? [actionButton("Erase payload", () => erase(root, event, path, chosen, signal), { kind: "quiet" })] : [] }),
     h("section.card", facts(["Accepted", time(event.accepted_at, { long: true })], ["Workspace", event.workspace_id ?? "–"], ["User", event.user_id ?? "–"], counts && ["Outcomes", counts])),
     event.repeats.length > 0 && h("section", h("h2", "Published again"), repeats(event.repeats)),
     h("section", h("h2", "Webhooks"), results),
-    h("section", h("h2", "Payload"), code(json(event.payload), { label: "Payload" })));
+    h("section", h("h2", "Payload"), event.payload ? code(json(event.payload), { label: "Payload" }) : h("p.muted", "It is no longer kept.")));
+}
+
+async function erase(root, event, path, chosen, signal) {
+  if (!(await confirm("Erase this payload?", "What waits is not sent, and nothing of it can be sent again. What became of the event stays listed.", "Erase payload"))) return;
+  await del(`${path}?${new URLSearchParams(Object.entries(chosen).filter(([, value]) => value))}`);
+  toast("Payload erased");
+  draw(root, await get(path, { ...chosen, limit: 50 }, signal), path, chosen, signal);
 }
 
 /** What else came under its id, or its Idempotency-Key. */

@@ -1,0 +1,317 @@
+"""Erasing: what is kept of deliveries beyond their records, and everything of a tenant."""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
+
+from webhooks.delivery.lifecycle import erased
+from webhooks.errors import Unavailable
+from webhooks.ids import is_id, time_of
+from webhooks.models.delivery import DeliveryRecord
+from webhooks.models.erasure import ERASED, Erasure
+from webhooks.models.webhook import Webhook, scope_of
+from webhooks.recovery.erasure_jobs import Progress
+from webhooks.store import schema
+from webhooks.store.attributes import number, read_foreign_id, read_int, read_text, text
+from webhooks.store.deliveries import DeliveryStore
+from webhooks.store.dynamo import DynamoTable, Item, Key, key_of
+from webhooks.store.webhook_items import webhook_key, webhook_of
+
+A_READ = 100  # webhooks
+A_PAGE = 1000  # items of the table, or 1 MB
+RACES = 5
+REMEMBERED_MS = 86_400_000  # a request's idempotency key
+QUEUED_MS = 15 * 86_400_000  # SQS keeps a message for at most 14 days: it has to find the tombstone
+# All that says whose an item is.
+_LOOKED_AT = (
+    "pk", "sk", "scope", "user_id", "workspace_id", "created_at_ms", "accepted_at", "at", "expires_at_ms", "waiting",
+    "job", "meta",
+)  # fmt: skip
+_LISTED: dict[str, Any] = {
+    "ProjectionExpression": ", ".join(f"#{name}" for name in _LOOKED_AT),
+    "ExpressionAttributeNames": {f"#{name}": name for name in _LOOKED_AT},
+}
+# What a tombstone keeps: whose it was, and what tells its versions apart.
+_KEPT = (
+    "pk", "sk", "user_id", "workspace_id", "sealed_version", "max_retries", "timeout_seconds", "created_at_ms",
+)  # fmt: skip
+
+logger = logging.getLogger(__name__)
+
+
+class DeliveryEraser:
+    """Takes payloads and answers out of deliveries, and ends those that are not finished."""
+
+    def __init__(self, table: DynamoTable, deliveries: DeliveryStore) -> None:
+        self._table = table
+        self._deliveries = deliveries
+
+    def erase(self, ids: Sequence[tuple[str, str]], absent: Mapping[str, DeliveryRecord] | None = None) -> int:
+        """Deliveries by (webhook id, delivery id); how many were ended. Dead letters go, records stay.
+
+        `absent`: what a delivery's record would be that is not written yet, by its id: it is ended, too, before its
+        message comes. Raises Unavailable: repeat it.
+        """
+        ended, left = 0, list(ids)
+        for _ in range(RACES):
+            found = self._deliveries.get(left)
+            changes: list[tuple[DeliveryRecord | None, DeliveryRecord]] = []
+            for delivery_id in [each for _, each in left]:
+                stored = found.get(delivery_id)
+                before = stored or (absent or {}).get(delivery_id)
+                after = None if before is None else erased(before)
+                if after is not None and after != stored:
+                    changes.append((stored, after.changed(revision=after.revision + 1)))
+            saved = self._deliveries.save(changes) if changes else ()
+            self._table.remove(key for record in found.values() for key in _beside(record))
+            ended += sum(
+                bool(is_saved) and after.reason == ERASED for (_, after), is_saved in zip(changes, saved, strict=True)
+            )
+            left = [
+                (after.webhook_id, after.delivery_id)
+                for (_, after), is_saved in zip(changes, saved, strict=True)
+                if not is_saved
+            ]
+            if not left:
+                return ended
+        raise Unavailable(f"the records of {len(left)} deliveries kept changing")
+
+
+def _beside(record: DeliveryRecord) -> Iterable[Key]:
+    """What is kept of a delivery in items of their own."""
+    pk = schema.history_pk(record.webhook_id, record.delivery_id)
+    yield pk, schema.dead_sk(record.delivery_id)
+    for started_at_ms in {attempt.started_at_ms for attempt in record.attempts}:
+        yield pk, schema.attempt_sk(record.delivery_id, started_at_ms)
+
+
+class TenantStore:
+    """A tenant's data, wherever in the table it is."""
+
+    def __init__(
+        self, table: DynamoTable, deliveries: DeliveryStore, retention_ms: int, now_ms: Callable[[], int]
+    ) -> None:
+        self._table = table
+        self._eraser = DeliveryEraser(table, deliveries)
+        self._kept_ms = max(retention_ms, QUEUED_MS)
+        self._now_ms = now_ms
+
+    def retire(self, erasure: Erasure, after: str | None) -> Progress:
+        """Leave tombstones of some of its webhooks, without anything that describes them. Raises Unavailable.
+
+        An index lists them: one that it does not have yet is found in the table.
+        """
+        kind, _, tenant = erasure.scope.partition(":")
+        index, key, at, listing = (
+            (schema.LISTING_INDEX, schema.LISTING_KEY, schema.LISTING_AT, schema.webhooks_listing(tenant))
+            if kind == "user"
+            else (schema.OVERVIEW_INDEX, schema.OVERVIEW_KEY, schema.OVERVIEW_AT, schema.WEBHOOKS_OVERVIEW)
+        )
+        listed = list(
+            self._table.query(
+                limit=A_READ,
+                IndexName=index,
+                KeyConditionExpression=f"{key} = :k AND {at} > :b",
+                ExpressionAttributeValues={":k": text(listing), ":b": text(after or " ")},
+            )
+        )
+        found = self._table.get_many([webhook_key(item[schema.PK]["S"]) for item in listed])
+        mine = [item for item in found.values() if _is_mine(item, erasure)]
+        retired = sum(self._retire(item) for item in mine)
+        return Progress(
+            listed[-1][schema.PK]["S"] if listed else None,
+            looked_at=len(listed),
+            changed=retired,
+            webhooks=retired,
+        )
+
+    def erase(self, erasure: Erasure, after: str | None) -> Progress:
+        """Read a page of the table and erase what is the tenant's. Raises Unavailable.
+
+        Its webhooks' tombstones stay until no message can ask for them. Deliveries of its events to webhooks of others
+        lose their payloads, and stay as records of those.
+        """
+        start = None if after is None else cast("Key", tuple(json.loads(after)))
+        items, last = self._table.scan(start, A_PAGE, **_LISTED)
+        mine = self._mine({each for item in items if (each := _webhook_of(item)) is not None}, erasure)
+        waiting: list[tuple[str, str]] = []
+        stripped: list[tuple[str, str]] = []
+        removed: list[Key] = []
+        retired = 0
+        for item in items:
+            try:
+                key = item[schema.PK]["S"], item[schema.SK]["S"]
+                webhook_id = _webhook_of(item)
+                if webhook_id in mine:
+                    if key[1] == schema.WEBHOOK_SK:
+                        retired += self._retire(mine[webhook_id])
+                        continue
+                    if key[1].startswith(schema.DELIVERY_PREFIX) and "waiting" in item:
+                        waiting.append((webhook_id, key[1].removeprefix(schema.DELIVERY_PREFIX)))
+                    removed.append(key)
+                elif webhook_id is not None and key[1].startswith(schema.DELIVERY_PREFIX):
+                    delivery_id = key[1].removeprefix(schema.DELIVERY_PREFIX)
+                    if read_text(item, "scope") == erasure.scope and time_of(delivery_id) <= erasure.requested_at_ms:
+                        stripped.append((webhook_id, delivery_id))
+                elif _is_its_own(item, key, erasure):
+                    removed.append(key)
+            except Unavailable:
+                raise
+            except Exception:  # a strange item of somebody's must not keep the others from being erased
+                logger.exception("item %s cannot be judged", item.get(schema.PK))
+        ended = self._eraser.erase(waiting + stripped)  # what waits is counted, so it ends before it goes
+        self._table.remove(removed)
+        return Progress(
+            None if last is None else json.dumps(last),
+            looked_at=len(items),
+            changed=len(removed) + len(stripped) + retired,
+            webhooks=retired,
+            ended=ended,
+        )
+
+    def erase_sums(self, erasure: Erasure) -> Progress:
+        """Remove the sums of a user's hours. Raises Unavailable."""
+        kind, _, owner = erasure.scope.partition(":")
+        if kind != "user":
+            return Progress(None)
+        found = self._table.query(
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :a AND :z",
+            ExpressionAttributeValues={
+                ":pk": text(schema.owner_pk(owner)),
+                ":a": text(schema.STATISTICS_PREFIX),
+                ":z": text(schema.statistics_sk(erasure.requested_at_ms)),
+            },
+            ProjectionExpression="pk, sk",
+        )
+        keys = [(item[schema.PK]["S"], item[schema.SK]["S"]) for item in found]
+        self._table.remove(keys)
+        return Progress(None, changed=len(keys))
+
+    def _mine(self, webhook_ids: Iterable[str], erasure: Erasure) -> dict[str, Item]:
+        """The items of those webhooks that are the tenant's, tombstones included."""
+        found = self._table.get_many([webhook_key(each) for each in webhook_ids])
+        return {key[0]: item for key, item in found.items() if _is_mine(item, erasure)}
+
+    def _retire(self, item: Item) -> bool:
+        """Put a tombstone in a webhook's place, and take its routes away; False when that is done already."""
+        key = item[schema.PK]["S"], item[schema.SK]["S"]
+        for _ in range(RACES):
+            if read_text(item, "status_reason") == ERASED and item["status"]["S"] == "deleted":
+                return False
+            if self._table.transact(self._retiring(item)):
+                return True
+            found = self._table.get_many([key])
+            if key not in found:
+                return False
+            item = found[key]
+        raise Unavailable(f"webhook {key[0]} kept changing")
+
+    def _retiring(self, item: Item) -> list[Mapping[str, Any]]:
+        webhook = webhook_of(item)
+        actions: list[Mapping[str, Any]] = [{"Put": self._tombstone(item, webhook)}]
+        if webhook.status == "deleted":
+            return actions
+        subscriptions = self._table.query(
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :s)",
+            ExpressionAttributeValues={":pk": text(webhook.webhook_id), ":s": text(schema.SUBSCRIPTION_PREFIX)},
+            ConsistentRead=True,
+            ProjectionExpression="pk, sk, event_type, is_active",
+        )
+        patterns = sorted({each["event_type"]["S"] for each in subscriptions if each["is_active"]["BOOL"]})
+        actions += [
+            {"Delete": {"Key": key_of((schema.route_pk(webhook.scope, pattern), webhook.webhook_id))}}
+            for pattern in patterns
+        ]
+        added = {
+            **dict.fromkeys(patterns, 1),
+            schema.FILTER_BYTES: -webhook.filter_bytes,
+            schema.FILTER_SEARCHES: -webhook.filter_searches,
+        }
+        actions.append(_adding((schema.versions_pk(webhook.scope), schema.VERSIONS_SK), added))
+        actions.append(_adding((schema.tenant_pk(webhook.owner), schema.AMOUNT_SK), {"webhooks": -1}))
+        return actions
+
+    def _tombstone(self, item: Item, webhook: Webhook) -> Mapping[str, Any]:
+        """Only what is known to be needed: a newer version may have added something that describes it."""
+        now_ms = self._now_ms()
+        blank = {name: text("") for name in ("name", "url", "description")}
+        left: Item = {
+            **{name: item[name] for name in _KEPT if name in item},
+            **blank,
+            "metadata": text("{}"),
+            "header_names": text("[]"),
+            "sealed": {"B": b""},
+            "status": text("deleted"),
+            "status_reason": text(ERASED),
+            "version": number(webhook.version + 1),
+            "routes_version": number(webhook.routes_version + 1),
+            "updated_at_ms": number(now_ms),
+            schema.EXPIRES_AT: number((now_ms + self._kept_ms) // 1000),
+        }
+        same_routes = "routes_version = :rv"
+        if webhook.routes_version == 0:
+            same_routes = f"({same_routes} OR attribute_not_exists(routes_version))"
+        return {
+            "Item": left,
+            "ConditionExpression": f"version = :v AND {same_routes}",
+            "ExpressionAttributeValues": {":v": number(webhook.version), ":rv": number(webhook.routes_version)},
+        }
+
+
+def _adding(key: Key, amounts: Mapping[str, int]) -> Mapping[str, Any]:
+    """The update that adds to numbers of an item; a pattern has dots, which a plain name may not."""
+    added = [(name, amount) for name, amount in amounts.items() if amount or not name.startswith("#")]
+    return {
+        "Update": {
+            "Key": key_of(key),
+            "UpdateExpression": "ADD " + ", ".join(f"#n{i} :n{i}" for i in range(len(added))),
+            "ExpressionAttributeNames": {f"#n{i}": name for i, (name, _) in enumerate(added)},
+            "ExpressionAttributeValues": {f":n{i}": number(amount) for i, (_, amount) in enumerate(added)},
+        }
+    }
+
+
+def _webhook_of(item: Item) -> str | None:
+    """The webhook that an item belongs to, as its key or the job in it has it."""
+    pk, sk = item[schema.PK]["S"], item[schema.SK]["S"]
+    if sk == schema.JOB_SK:
+        webhook_id = str(json.loads(read_text(item, "job") or "{}").get("webhook_id"))
+    elif pk == schema.CIRCUITS_PK or pk.startswith(schema.route_pk("", "")[:-1]):
+        webhook_id = sk
+    else:
+        webhook_id = pk.removeprefix(schema.statistics_pk("")).partition("|")[0]
+    return webhook_id if is_id("wh", webhook_id) else None
+
+
+def _is_mine(item: Item, erasure: Erasure) -> bool:
+    """Whether a webhook was the tenant's at the request."""
+    user, workspace = read_foreign_id(item, "user_id"), read_foreign_id(item, "workspace_id")
+    scopes = {scope_of(user, None), scope_of(user, workspace)} if workspace is not None else {scope_of(user, None)}
+    return erasure.scope in scopes and read_int(item, "created_at_ms") <= erasure.requested_at_ms
+
+
+def _is_its_own(item: Item, key: Key, erasure: Erasure) -> bool:
+    """Whether an item that belongs to no webhook is the tenant's: an event, its repeats, an API key, a request's key, an
+    unreadable message."""
+    pk, sk = key
+    if pk.startswith(schema.event_pk("")):
+        return read_text(item, "scope") == erasure.scope and read_int(item, "accepted_at") <= erasure.requested_at_ms
+    if pk.startswith(schema.repeat_pk("")):
+        return read_text(item, "scope") == erasure.scope and read_int(item, "at") <= erasure.requested_at_ms
+    if sk == schema.KEY_SK:
+        owner = read_foreign_id(item, "user_id")
+        return scope_of(owner, None) == erasure.scope and time_of(pk) <= erasure.requested_at_ms
+    if sk == schema.IDEMPOTENCY_SK and erasure.scope.startswith("user:"):
+        used_ms = read_int(item, "expires_at_ms") - REMEMBERED_MS
+        owner = erasure.scope.partition(":")[2]
+        return pk.startswith(schema.idempotency_pk(owner, "")) and used_ms <= erasure.requested_at_ms
+    if pk == schema.UNREADABLE_PK:
+        kept_ms = int(sk.partition("|")[0])
+        return kept_ms <= erasure.requested_at_ms and _says(read_text(item, "meta"), erasure.scope)
+    return False
+
+
+def _says(meta: str | None, scope: str) -> bool:
+    """Whether what is readable of a message's attribute names the scope."""
+    return meta is not None and f'"s":{json.dumps(scope)}' in meta

@@ -443,3 +443,31 @@ def test_the_fake_refuses_what_it_does_not_understand(fake: Subject) -> None:
         fake.client.put_item(TableName="t", Item={}, ReturnValues="ALL_OLD")
     assert issubclass(Crash, BaseException)
     assert not issubclass(Crash, Exception)
+
+
+# ---- the whole table
+
+
+def test_a_scan_shows_each_item_once_page_by_page_and_what_is_asked_for_of_it(subject: Subject) -> None:
+    for number_ in range(5):
+        subject.put(f"s{number_}", one=number(number_), two=number(0))
+    table = DynamoTable(subject.client, subject.table)
+    asked = {
+        "ProjectionExpression": "#pk, #sk, #one",
+        "ExpressionAttributeNames": {"#pk": "pk", "#sk": "sk", "#one": "one"},
+    }
+    found, start, pages = list[dict[str, Any]](), None, 0
+    while pages == 0 or start is not None:
+        items, start = table.scan(start, 2, **asked)
+        found += items
+        pages += 1
+    assert pages >= 3
+    assert sorted(item["sk"]["S"] for item in found) == [f"s{number_}" for number_ in range(5)]
+    assert all(item.keys() == {"pk", "sk", "one"} for item in found)
+
+
+def test_removing_takes_what_is_there_and_what_is_gone(table: DynamoTable, subject: Subject) -> None:
+    subject.put("a")
+    table.remove([("p", "a"), ("p", "never")])
+    table.remove([("p", "a")])
+    assert subject.get("a") is None

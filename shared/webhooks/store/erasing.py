@@ -292,8 +292,8 @@ def _is_mine(item: Item, erasure: Erasure) -> bool:
 
 
 def _is_its_own(item: Item, key: Key, erasure: Erasure) -> bool:
-    """Whether an item that belongs to no webhook is the tenant's: an event, its repeats, an API key, a request's key, an
-    unreadable message."""
+    """Whether an item that belongs to no webhook is the tenant's: an event, its repeats, an API key, a request's key,
+    or an unreadable message."""
     pk, sk = key
     if pk.startswith(schema.event_pk("")):
         return read_text(item, "scope") == erasure.scope and read_int(item, "accepted_at") <= erasure.requested_at_ms

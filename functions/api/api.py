@@ -57,7 +57,7 @@ from webhooks.payload import dumps
 from webhooks.statistics.prometheus import ServiceMetrics
 
 PREFIX = "/api/v1"
-OWN_HEADERS = ["Idempotency-Key", "If-Match", "X-User-ID", "X-Workspace-ID"]
+OWN_HEADERS = ["Idempotency-Key", "If-Match", "X-User-ID", "X-Workspace-ID", "traceparent"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,10 @@ _EVENT: dict[str, Any] = {
         },
         "data": {"anyOf": _OPEN_OBJECT, "description": "what filters look into; {} if absent"},
         "metadata": {"anyOf": _OPEN_OBJECT, "description": "passed on as it is; {} if absent"},
+        "traceparent": {
+            "type": "string",
+            "description": "W3C Trace Context, for the delivery's header of that name; instead of the request's own",
+        },
     },
     "examples": [
         {
@@ -137,7 +141,13 @@ def _describe_publishing(operation: dict[str, Any]) -> None:
             "name": "idempotency-key",
             "description": "repeating a request does it once; with other events it is a 409",
             "schema": {"type": "string", "pattern": "^[!-{}~]{1,255}$"},
-        }
+        },
+        {
+            "in": "header",
+            "name": "traceparent",
+            "description": "W3C Trace Context: goes on to receivers; ignored when it is none",
+            "schema": {"type": "string"},
+        },
     ]
     operation["requestBody"] = {
         "required": True,

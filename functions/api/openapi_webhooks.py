@@ -34,6 +34,7 @@ _HEADERS = {
     "X-PyAirtable-Delivery-ID": "the same in every attempt",
     "X-PyAirtable-Attempt": "counts from 1",
     "X-PyAirtable-Hop": "tells this service when a delivery comes back to its own API",
+    "traceparent": "the event's W3C Trace Context, where its publisher gave one",
     "webhook-id": "the event's id, as Standard Webhooks has it",
     "webhook-timestamp": "as X-PyAirtable-Timestamp",
     "webhook-signature": "v1,<base64> over {webhook-id}.{webhook-timestamp}.{body}, one for each secret",
@@ -61,7 +62,13 @@ def _delivery(event_type: EventTypeEntry) -> Json:
         "description": "Sent to webhooks that are subscribed to it, and tried again for days until the answer is 2xx.",
         "security": [],
         "parameters": [
-            {"in": "header", "name": header, "description": told, "required": True, "schema": {"type": "string"}}
+            {
+                "in": "header",
+                "name": header,
+                "description": told,
+                "required": header != "traceparent",
+                "schema": {"type": "string"},
+            }
             for header, told in _HEADERS.items()
         ],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},

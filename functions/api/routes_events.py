@@ -39,7 +39,9 @@ def routes(publishing: Publishing, event_types: Collection[str], limiter: Reques
         check_content_type(event)
         document = read_json(event, MAX_BODY_BYTES)
         limiter.count_events(caller, len(events_in(document)))
-        accepted = publishing.publish(caller, document, event.headers.get("idempotency-key"))
+        accepted = publishing.publish(
+            caller, document, event.headers.get("idempotency-key"), event.headers.get("traceparent")
+        )
         events = [{"id": each.event_id} | ({"duplicate": True} if each.is_duplicate else {}) for each in accepted]
         body = {"accepted": len(accepted), "events": events}
         return Response(202, "application/json", json.dumps(body, separators=(",", ":")))

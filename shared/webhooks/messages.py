@@ -19,7 +19,7 @@ META_ATTRIBUTE = "meta"
 HANDED_BACK_ATTRIBUTE = "handed_back"
 MAX_TEXT = 1_000  # all of them become parts of keys, which have at most 2 KB, or of an item
 M = TypeVar("M")
-_KEYS = frozenset("dwestogcbrxh")
+_KEYS = frozenset("dwestogcbrxhp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class DeliveryMessage:
 
     `reserved`: release has already taken this message's place in the webhook's rate.
     `reason` is set on the dead-letter queue only: why the delivery was given up. `handed_back`: how often a
-    copy has taken its place because we could not begin with it.
+    copy has taken its place because we could not begin with it. `trace`: the event's, for the receiver.
     """
 
     delivery_id: str
@@ -44,6 +44,7 @@ class DeliveryMessage:
     reserved: bool = False
     reason: str | None = None
     handed_back: int = 0
+    trace: str = ""
     more: Mapping[str, Any] | None = None  # what a newer version has added: it goes on with copies of the message
 
     def meta(self) -> str:
@@ -66,6 +67,8 @@ class DeliveryMessage:
             meta["x"] = self.reason
         if self.handed_back:
             meta["h"] = self.handed_back
+        if self.trace:
+            meta["p"] = self.trace
         if self.more:
             meta |= self.more
         return json.dumps(meta, separators=(",", ":"))
@@ -91,6 +94,7 @@ class DeliveryMessage:
                 reserved=bool(parsed.get("r")),
                 reason=_text(parsed, "x") if "x" in parsed else None,
                 handed_back=_count(parsed.get("h", 0)),
+                trace=_text(parsed, "p") if "p" in parsed else "",
                 more={key: parsed[key] for key in more} if (more := parsed.keys() - _KEYS) else None,
             )
             if not (is_id("dlv", message.delivery_id) and is_id("wh", message.webhook_id)):
@@ -184,6 +188,7 @@ def message_of(record: DeliveryRecord, group: str, body: str, **changes: Any) ->
         generation=record.generation,
         cycle_started_at_ms=record.cycle_started_at_ms,
         attempts_before_cycle=record.attempts_before_cycle,
+        trace=record.trace,
     )
     return replace(message, **changes)
 

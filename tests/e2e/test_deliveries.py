@@ -14,7 +14,8 @@ def test_a_delivery_shows_its_attempt_as_the_receiver_saw_it(service: Service, u
     path = service.path(answer(201, b'{"stored": true}', [("X-Trace", "abc")]))
     webhook = user.register(service.receiver.url(path), headers={"X-Key": "hidden"})
     published = event(data={"fields": {"name": "Łukasz"}})
-    user.post("/events", published)
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    user.post("/events", published, headers={"traceparent": trace})
 
     delivery = user.settled(webhook["id"], published["id"])
     (request,) = service.receiver.requests(path)
@@ -32,6 +33,7 @@ def test_a_delivery_shows_its_attempt_as_the_receiver_saw_it(service: Service, u
     assert shown["X-Key"] == "********"
     same = ("X-PyAirtable-Timestamp", "X-PyAirtable-Event-ID", "webhook-id", "X-PyAirtable-Attempt", "User-Agent")
     assert {name: shown[name] for name in same} == {name: sent[name] for name in same}
+    assert shown["traceparent"] == sent["traceparent"] == trace
     assert sent["X-PyAirtable-Signature"] not in str(delivery)
 
 

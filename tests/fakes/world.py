@@ -134,12 +134,22 @@ class World:
             Entries=[{**same, "DetailType": each["type"], "Detail": json.dumps(each)} for each in events]
         )
 
-    def start_replay(self, job_id: str, webhook: Webhook, rate_per_second: float = 10) -> None:
-        """A replay job over all dead letters of a webhook, as the API starts it."""
+    def start_replay(
+        self, job_id: str, webhook: Webhook, rate_per_second: float = 10, *, with_missed: bool = False
+    ) -> None:
+        """A replay job over all dead letters of a webhook, and maybe what it missed, as the API starts it."""
         now_ms = self.clock.ms
         job = ReplayJob(
-            job_id, webhook.webhook_id, webhook.owner, ReplaySelection(), rate_per_second, now_ms, now_ms
-        )  # fmt: skip
+            job_id,
+            webhook.webhook_id,
+            webhook.owner,
+            ReplaySelection(),
+            rate_per_second,
+            now_ms,
+            now_ms,
+            with_missed=with_missed,
+            scope=webhook.scope,
+        )
         self._jobs.create(job)
         self.send_raw(self.jobs_queue, json.dumps({"job_id": job_id}))
 

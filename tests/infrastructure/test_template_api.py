@@ -189,3 +189,9 @@ def test_alarms_exist_only_where_somebody_hears_them(template: Template) -> None
         assert urgency
         if "AlarmActions" in template.properties(name):
             assert template.properties(name)["AlarmActions"] == [TOPICS[urgency[1]]]
+
+
+def test_traces_begin_at_the_stage_where_functions_record_them(template: Template) -> None:
+    assert template.resources["Api"]["Properties"]["TracingEnabled"] == {"Fn::If": ["Traces", True, False]}
+    assert template.document["Globals"]["Function"]["Tracing"] == {"Ref": "Tracing"}
+    assert template.document["Conditions"]["Traces"] == {"Fn::Equals": [{"Ref": "Tracing"}, "Active"]}

@@ -18,7 +18,7 @@ from tests.infrastructure.template_document import PROJECT, Template
 from tests.security.estate import everything, make
 from tests.support.service import Service
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -297,6 +297,8 @@ class Ledger:
                 verdict.faults.append(f"{pair} was sent and never queued")
             if each.body != bodies.get(each.event_id) or json.loads(each.body)["id"] != each.event_id:
                 verdict.faults.append(f"{pair} was sent with another body")
+            if each.headers.get("traceparent") != self.published[each.event_id][0].get("traceparent"):
+                verdict.faults.append(f"{pair} was sent with another trace")
         successes = Counter(pair for pair, each in ((p, s) for p, all_ in seen.items() for s in all_) if each.succeeded)
         verdict.duplicates = sum(count - 1 for count in successes.values())
         return seen

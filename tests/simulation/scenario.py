@@ -102,6 +102,7 @@ class Plan:
             workspace_id=rng.choice([1, 1, 2]),
             user_id=rng.choice([7, 8, "u9"]),
             data={"fields": {"name": rng.choice(NAMES), "age": rng.randrange(90)}, "ü": "\ufffe😀"},
+            **({"traceparent": f"00-{number + 1:032x}-{number + 1:016x}-01"} if number % 2 else {}),
         )
 
     def behaviour(self, start_ms: int, end_ms: int) -> Behaviour:

@@ -135,6 +135,11 @@ class SignedPost:
             "Content-Type": "application/x-amz-json-1.0",
             "User-Agent": "pyairtable-webhooks/1.0",
         }
+        # As botocore does for all its calls. SQS hands it to those who receive the message (AWS X-Ray Developer Guide,
+        # "Amazon SQS and AWS X-Ray"); of a trace that nobody records nothing has to be known.
+        trace = os.environ.get("_X_AMZN_TRACE_ID", "")
+        if self._service == "sqs" and "Sampled=1" in trace:
+            headers["X-Amzn-Trace-Id"] = trace
         request = AWSRequest("POST", f"{self._url}/", headers, body)
         SigV4Auth(self._credentials(), self._service, self._region).add_auth(request)
         return dict(request.headers.items())

@@ -156,6 +156,8 @@ class SqsIngest:
                 document["former_ids"] = [event.former_id for event in chunk]
             if any(event.fingerprint for event in chunk):
                 document["fingerprints"] = [event.fingerprint for event in chunk]
+            if any(event.trace for event in chunk):
+                document["traces"] = [event.trace for event in chunk]
             outgoing.append(Outgoing(dumps(document), group_of(chunk[0].scope)))
         self._queue.send(outgoing)
 

@@ -37,6 +37,7 @@ def begin(message: DeliveryMessage) -> DeliveryRecord:
         generation=message.generation,
         attempts_before_cycle=message.attempts_before_cycle,
         cycle_started_at_ms=message.cycle_started_at_ms,
+        trace=message.trace,
     )
 
 

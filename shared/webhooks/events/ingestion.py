@@ -26,6 +26,7 @@ from webhooks.events.ingest_messages import (
     publisher_of,
 )
 from webhooks.events.repeats import differences, fingerprint_of, is_others, is_same, own_id
+from webhooks.events.trace_context import traces_of
 from webhooks.events.validation import check_id, normalise
 from webhooks.ids import delivery_id, derived_id
 from webhooks.matching.route_cache import ERASED_UNTIL, RouteCache, RouteSet, Versions
@@ -277,16 +278,25 @@ class Ingestion:
         token, raws, made_ms = envelope_of(document, message)
         publisher = publisher_of(document)
         former_ids, fingerprints = former_ids_of(document, len(raws)), fingerprints_of(document, len(raws))
+        traces = traces_of(document.get("traces"), len(raws))
         timestamp = datetime.fromtimestamp(made_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         pending: list[_Pending] = []
-        for position, (raw, former_id, fingerprint) in enumerate(zip(raws, former_ids, fingerprints, strict=True)):
+        for position, (raw, former_id, fingerprint, trace) in enumerate(
+            zip(raws, former_ids, fingerprints, traces, strict=True)
+        ):
             default_id = derived_id("evt", made_ms, f"{token}.{position}" if position else token)
             try:
                 event = normalise(raw, default_id=default_id, default_timestamp=timestamp)
                 check_id(event)
                 if fingerprint is None and event.event_id != default_id and not is_from_api(document):
                     fingerprint = fingerprint_of(event.payload, is_timed=raw.get("timestamp") is not None)
-                event = replace(event, publisher=publisher, former_id=former_id, fingerprint=fingerprint)
+                event = replace(
+                    event,
+                    publisher=publisher,
+                    former_id=former_id,
+                    fingerprint=fingerprint,
+                    trace=event.trace or trace,
+                )
                 body, has_numbers = serialise_noting_numbers(event.payload)
                 if len(body) > MAX_EVENT_BYTES:
                     raise TooLarge(f"the event is {len(body)} bytes, at most {MAX_EVENT_BYTES} are taken")
@@ -309,7 +319,7 @@ class Ingestion:
             logger.info("event %s is distributed no further: its payload was erased", event_id)
             return []
         payload = json.loads(first.body)
-        event = normalise(payload, default_id=first.event_id, default_timestamp="")
+        event = replace(normalise(payload, default_id=first.event_id, default_timestamp=""), trace=first.trace)
         return [
             _Pending(
                 event,
@@ -406,6 +416,7 @@ class Ingestion:
             body=b"" if each.page else each.body,
             publisher=None if each.page else event.publisher,
             fingerprint=None if each.page else event.fingerprint,
+            trace=event.trace,
         )
         if event.event_type not in self._event_types:
             return replace(record, skipped_counts={"unknown_event_type": 1})
@@ -565,6 +576,7 @@ def _outgoing(each: _Decided) -> list[tuple[DeliveryMessage, int]]:
                 group=each.groups.get(webhook_id) or group_of(webhook_id),
                 body=body,
                 cycle_started_at_ms=record.accepted_at_ms,
+                trace=record.trace,
             ),
             0,
         )

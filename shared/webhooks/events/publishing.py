@@ -8,6 +8,7 @@ from typing import NoReturn, Protocol, cast
 from webhooks.access.idempotency_keys import check_key
 from webhooks.errors import Conflict, FieldError, Invalid, NotAllowed, Unavailable
 from webhooks.events.repeats import differences, fingerprint_of, is_others, is_same, own_id
+from webhooks.events.trace_context import trace_of
 from webhooks.events.validation import MAX_EVENTS, check_id, normalise
 from webhooks.ids import derived_id, keyed_id, new_id
 from webhooks.models.caller import Caller
@@ -67,17 +68,21 @@ class Publishing:
     event_types: Collection[str]
     now_ms: Callable[[], int]
 
-    def publish(self, caller: Caller, document: object, idempotency_key: str | None) -> list[Accepted]:
+    def publish(
+        self, caller: Caller, document: object, idempotency_key: str | None, traceparent: str | None = None
+    ) -> list[Accepted]:
         """Accept an event, a list of events, or an object with a list of `events`; the answer keeps their order.
 
         With an idempotency key, an event without an id gets the same id each time, by which ingestion knows a repeat.
         It is derived with a key of ours: who guesses the idempotency key cannot publish under the id beforehand.
+        `traceparent` is the request's, for events that have none of their own.
         Raises Conflict for an id or a key that was given to another event or request, as far as ingestion has recorded
         that; Invalid with paths like `events.3.type`, NotAllowed, Unavailable.
         """
         key = check_key(idempotency_key)
         caller.require("events:write")
         given, is_list = _events_of(document)
+        of_request = trace_of(traceparent)
         now_ms = self.now_ms()
         events: list[Event] = []
         faults: list[FieldError] = []
@@ -87,6 +92,7 @@ class Publishing:
             default_id = new_id("evt", now_ms) if parts is None else keyed_id("evt", self._id_key(), *parts)
             try:
                 accepted = self._accept(caller, each, default_id, rfc3339(now_ms))
+                accepted = replace(accepted, trace=accepted.trace or of_request)
                 is_timed = _names(each, "timestamp")
                 if accepted.event_id != default_id:
                     accepted = replace(accepted, fingerprint=fingerprint_of(accepted.payload, is_timed=is_timed))

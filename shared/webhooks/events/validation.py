@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from webhooks.errors import FieldError, Invalid
+from webhooks.events.trace_context import TRACEPARENT, trace_of
 from webhooks.ids import EVENT_ID, TAKEN
 from webhooks.models.event import Event
 from webhooks.models.webhook import scope_of
@@ -27,7 +28,7 @@ def normalise(raw: object, *, default_id: str, default_timestamp: str) -> Event:
     wrong = [
         FieldError(str(name), f"unknown field; an event has {', '.join(FIELDS)}")
         for name in given
-        if name not in FIELDS
+        if name not in FIELDS and name != TRACEPARENT  # which receivers get as a header
     ]
     payload: dict[str, object] = {
         "id": default_id if given.get("id") is None else given["id"],
@@ -49,6 +50,7 @@ def normalise(raw: object, *, default_id: str, default_timestamp: str) -> Event:
         scope=scope_of(user_id, workspace_id),
         user_scope=None if user_id is None else scope_of(user_id, None),
         payload=payload,
+        trace=trace_of(given.get(TRACEPARENT)),
     )
 
 

@@ -134,6 +134,7 @@ class DeliveryHistory:
             webhook_id=webhook.webhook_id,
             delivery_id=record.delivery_id,
             attempt=attempt.number,
+            trace=record.trace,
         )
 
 

@@ -58,6 +58,7 @@ class DeliveryRecord:
     body: bytes | None = None  # only while it waits outside SQS
     response: bytes | None = None  # packed detail of the successful attempt
     writer: str = ""  # the sender's batch that wrote it: another's outcome may equal one's own to the millisecond
+    trace: str = ""  # the event's
 
     def changed(self, **changes: Any) -> Self:  # noqa: ANN401
         """`dataclasses.replace` at a tenth of its price, which every attempt pays five times."""
@@ -100,3 +101,4 @@ class DeadLetter:
     processed_at_ms: int | None = None
     processed_by: str | None = None  # the replay job, or "manual"
     cause: str = ""  # finer than the reason: `causes.cause_of`
+    trace: str = ""  # of a missed event, which has no delivery's record

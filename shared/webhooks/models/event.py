@@ -20,6 +20,7 @@ class Event:
     publisher: Publisher | None = None  # None: not known, as before it was noted
     former_id: str | None = None  # the id that an older version derived for the same request
     fingerprint: str | None = None  # of what was published; None where nobody can give its id again
+    trace: str = ""  # W3C traceparent of what it belongs to, where its publisher gave one
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class EventRecord:
     skipped_counts: Mapping[str, int] = field(default_factory=dict[str, int])
     skipped_first: tuple[tuple[str, str], ...] = ()  # (webhook id, reason)
     continues_after: str | None = None  # the last webhook id of this page, when there are more
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

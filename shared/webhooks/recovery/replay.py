@@ -138,4 +138,5 @@ def _from_letter(letter: DeadLetter) -> DeliveryRecord:
         event_type=letter.event_type,
         scope=letter.scope,
         generation=letter.generation,
+        trace=letter.trace,
     )

@@ -186,4 +186,5 @@ def _missed_by(job: ReplayJob, event: MissedEvent, with_body: bool) -> DeadLette
         last_error_code=None,
         dead_at_ms=record.accepted_at_ms,
         body=event.body,
+        trace=record.trace,
     )

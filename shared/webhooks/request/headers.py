@@ -46,8 +46,12 @@ def delivery_headers(
     webhook_id: str,
     delivery_id: str,
     attempt: int,
+    trace: str = "",
 ) -> dict[str, str]:
-    """Every header that we set on a delivery: the owner's, and above them ours, which win in any spelling of case."""
+    """Every header that we set on a delivery: the owner's, and above them ours, which win in any spelling of case.
+
+    `trace` is the traceparent that the event came with, if any.
+    """
     ours = {
         "Content-Type": "application/json",
         "User-Agent": user_agent,
@@ -59,6 +63,8 @@ def delivery_headers(
         hop_header(prefix): "1",
         **signature,
     }
+    if trace:
+        ours["traceparent"] = trace
     if not custom:
         return ours
     taken = {name.lower() for name in ours}

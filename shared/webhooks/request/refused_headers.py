@@ -10,7 +10,8 @@ _TRUSTED: dict[str, str] = {
         "proxy-* content-* if-* sec-*"
     ),
     "Set by this service, or by its HTTP client": (
-        "user-agent accept-encoding date range alt-svc alt-used webhook-*"  # and those with the prefix of ours
+        "user-agent accept-encoding date range alt-svc alt-used traceparent tracestate "
+        "webhook-*"  # and those with the prefix of ours
     ),
     "Where a request came from, as browsers and proxies say (RFC 6265; RFC 7239; MDN, HTTP headers)": (
         "cookie cookie2 set-cookie set-cookie2 forwarded via client-ip true-client-ip x-real-ip x-client-ip "

@@ -73,6 +73,7 @@ class RequestSigner:
             webhook_id=webhook.webhook_id,
             delivery_id=message.delivery_id,
             attempt=attempt,
+            trace=message.trace,
         )
         return HttpRequest(webhook.url, headers, body, timeout_seconds, opened.credentials)
 

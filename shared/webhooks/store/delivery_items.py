@@ -37,6 +37,8 @@ def delivery_item(record: DeliveryRecord, expires_at: int) -> Item:
         item["seen"] = text(",".join(f"{name}:{count}" for name, count in record.seen))
     if record.writer:
         item["by"] = text(record.writer)
+    if record.trace:
+        item["trace"] = text(record.trace)
     if record.body is not None:
         item["body"] = binary(pack_body(record.body))
     if record.response is not None:
@@ -85,6 +87,7 @@ def delivery_of(item: Item) -> DeliveryRecord:
         body=None if body is None else unpack(body),
         response=read_bytes(item, "response"),
         writer=read_text(item, "by") or "",
+        trace=read_text(item, "trace") or "",
     )
 
 

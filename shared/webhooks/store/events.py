@@ -118,6 +118,8 @@ def _item(record: EventRecord, expires_at: int) -> Item:
         item["by"] = text(record.publisher[0])
     if record.fingerprint is not None:
         item["fp"] = text(record.fingerprint)
+    if record.trace:
+        item["trace"] = text(record.trace)
     if record.queued:
         item["queued"] = text("".join(webhook_id.partition("_")[2] for webhook_id in record.queued))
     if record.skipped_counts:
@@ -157,6 +159,7 @@ def event_of(item: Item) -> EventRecord:
         skipped_counts=counts,
         skipped_first=_pairs(first),
         continues_after=read_text(item, "continues_after"),
+        trace=read_text(item, "trace") or "",
     )
 
 

@@ -203,3 +203,21 @@ def test_an_id_given_again_is_a_duplicate_or_a_conflict_that_says_what_differs(c
     assert len(client.ingest.published) == 2
     shown = client.call("GET", "/events/evt_1234567890", user_id="789")
     assert [(each["outcome"], each["differs"]) for each in shown.body["repeats"]] == [("refused", ["resource_id"])]
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+OTHER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+
+
+def test_a_request_s_trace_is_that_of_its_events_unless_they_have_one(client: ApiClient) -> None:
+    body = [{"type": "record.created"}, {"type": "record.created", "traceparent": OTHER}]
+    assert client.call("POST", "/events", body, headers={"traceparent": TRACE}).status == 202
+    first, second = client.ingest.published[0][0]
+    assert (first.trace, second.trace) == (TRACE, OTHER)
+    assert "traceparent" not in {*first.payload, *second.payload}
+
+
+@pytest.mark.parametrize("headers", [{}, {"traceparent": TRACE.upper()}, {"traceparent": f"{TRACE}, {TRACE}"}])
+def test_a_trace_that_is_none_is_no_error(client: ApiClient, headers: dict[str, str]) -> None:
+    assert client.call("POST", "/events", {"type": "record.created", "traceparent": 5}, headers=headers).status == 202
+    assert client.ingest.published[0][0][0].trace == ""

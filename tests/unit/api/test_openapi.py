@@ -118,5 +118,6 @@ def test_what_receivers_get_is_described_by_event_type() -> None:
         webhook_id="w",
         delivery_id="d",
         attempt=1,
+        trace="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     )
     assert headers == sent.keys() - {"User-Agent", "Content-Type"}

@@ -241,3 +241,19 @@ def test_what_sqs_does_not_take_is_asked_again_of_botocore(endpoint: Endpoint, c
     endpoint.script = [throttled, (200, json.dumps(answer).encode())]
     assert getattr(Clients().hot_sqs, call)(QueueUrl=QUEUE_URL, Entries=entries)["Successful"] == answer["Successful"]
     assert agents(endpoint) == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("trace", "sent"),
+    [("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1", True),
+     ("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0", False), ("", False)],
+)  # fmt: skip
+def test_messages_of_a_recorded_trace_go_on_with_it(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, trace: str, sent: bool
+) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", trace)
+    endpoint.script = [(200, b'{"Successful": [], "Failed": []}')]
+    Clients().hot_sqs.send_message_batch(QueueUrl=QUEUE_URL, Entries=[])
+    ((headers, _),) = endpoint.requests
+    assert headers.get("X-Amzn-Trace-Id") == (trace if sent else None)
+    assert "x-amzn-trace-id" not in headers["Authorization"]

@@ -64,7 +64,7 @@ def routes(management: SubscriptionManagement, cursors: Cursors) -> Router:
         "/webhooks/<webhook_id>/subscriptions/<subscription_id>",
         summary="Change the given fields of a subscription",
         tags=TAGS,
-        description="What is not named stays as it is. It holds from the next event on.",
+        description="What is not named stays as it is. It holds from the next event on; what waits is still sent.",
         operation_id="updateSubscription",
     )
     def change_subscription(
@@ -82,7 +82,7 @@ def routes(management: SubscriptionManagement, cursors: Cursors) -> Router:
         summary="Delete a subscription",
         status_code=204,
         tags=TAGS,
-        description="Later events no longer reach the webhook by it.",
+        description="Later events no longer reach the webhook by it. What waits is still sent.",
         operation_id="deleteSubscription",
     )
     def delete_subscription(webhook_id: str, subscription_id: str, if_match: IfMatch = None) -> Response[None]:

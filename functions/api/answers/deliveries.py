@@ -162,6 +162,13 @@ class DeliveryWithAttempts(DeliveryAnswer):
 
     attempts: Annotated[list[AttemptAnswer], Field(description="oldest first")]
     payload: Annotated[Payload | None, Field(description="null when it is no longer kept")]
+    subscribed: Annotated[
+        bool | None,
+        Field(
+            description="while it waits: whether the webhook still has an active subscription to its event type. It is "
+            "sent either way, since subscriptions decide when the event comes"
+        ),
+    ]
 
     @classmethod
     def of_all(cls, shown: DeliveryView) -> Self:
@@ -170,6 +177,7 @@ class DeliveryWithAttempts(DeliveryAnswer):
             shown.record,
             attempts=[AttemptAnswer.of(each) for each in shown.attempts],
             payload=shown.payload,
+            subscribed=shown.is_subscribed,
         )
 
 

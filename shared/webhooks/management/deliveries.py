@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from webhooks.delivery.attempt_detail import unpack_detail
 from webhooks.errors import Conflict, NotFound
+from webhooks.event_types import patterns_for
 from webhooks.ids import is_id
 from webhooks.management.changes import ManagementStore, find
 from webhooks.management.paging import Page, TimeRange, page_of
@@ -17,6 +18,7 @@ from webhooks.payload import loads
 from webhooks.recovery.replay import Replayer
 from webhooks.request.headers import delivery_headers, masked
 
+_UNSETTLED = ("pending", "retrying")
 REDACTED = "..."  # signatures are not stored: the secret may have changed since
 
 
@@ -75,6 +77,7 @@ class DeliveryHistory:
                 for attempt, packed in _with_details(record, details)
             ],
             payload=None if body is None else loads(body),
+            is_subscribed=self._is_subscribed(record) if record.status in _UNSETTLED else None,
         )
 
     def retry(self, caller: Caller, webhook_id: str, delivery_id: str) -> DeliveryRecord:
@@ -99,6 +102,11 @@ class DeliveryHistory:
         if record is None:
             raise NotFound(f"there is no delivery {delivery_id[:64]} with a record")
         return webhook, record
+
+    def _is_subscribed(self, record: DeliveryRecord) -> bool:
+        patterns = patterns_for(record.event_type)
+        present = self.store.subscriptions(record.webhook_id)
+        return any(each.is_active and each.event_type in patterns for each in present)
 
     def _letter(self, record: DeliveryRecord) -> DeadLetter | None:
         return self.letters.get([(record.webhook_id, record.delivery_id)]).get(record.delivery_id)

@@ -22,11 +22,15 @@ class AttemptView:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
-    """A delivery with every attempt. `payload` is None when it is no longer kept."""
+    """A delivery with every attempt. `payload` is None when it is no longer kept.
+
+    `is_subscribed`: whether the webhook still has an active subscription to its event type; None once it is settled.
+    """
 
     record: DeliveryRecord
     attempts: Sequence[AttemptView]
     payload: Mapping[str, object] | None
+    is_subscribed: bool | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,6 +246,18 @@ def test_the_payload_comes_from_wherever_it_is_kept(client: ApiClient, mine: str
     assert [one(client, each).body["payload"] for each in (parked, dead, delivered, gone)] == [PAYLOAD] * 3 + [None]
 
 
+def test_a_delivery_that_waits_says_when_its_subscription_is_gone(client: ApiClient, mine: str) -> None:
+    waits, settled = record(mine, 1, status="retrying", waiting=Waiting("due", NOW, "timeout")), record(mine, 2)
+    client.history.add(waits, settled)
+    assert one(client, waits).body["subscribed"] is False
+    subscription = client.call("POST", f"/webhooks/{mine}/subscriptions", {"event_type": "record.*"}).body
+    assert one(client, waits).body["subscribed"] is True
+    path = f"/webhooks/{mine}/subscriptions/{subscription['id']}"
+    client.call("PUT", path, {"is_active": False})
+    assert one(client, waits).body["subscribed"] is False
+    assert one(client, settled).body["subscribed"] is None
+
+
 def test_payloads_are_shown_with_their_numbers_as_they_were_published(client: ApiClient, mine: str) -> None:
     payload = (
         '{"id":"e3","type":"record.created","resource_id":null,"workspace_id":null,"user_id":123,'

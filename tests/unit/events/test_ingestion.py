@@ -554,3 +554,17 @@ def test_slow_events_are_handed_back_while_there_is_time_to_record_what_was_done
     assert world.clock.ms - began < 60_000
     assert 0 < len(world.event_records()) < 5
     assert len(world.messages(world.ingest_queue)) == 5 - len(world.event_records())
+
+
+def test_a_delivery_that_waits_is_sent_though_its_subscription_is_deleted() -> None:
+    world = World()
+    webhook = world.owners.register("one", event_types=(), status="paused")
+    subscription = world.owners.subscribe(webhook, "*")
+    world.publish(event("e1"))
+    world.work("ingest", "sender")
+    world.owners.unsubscribe(webhook, subscription)
+    world.publish(event("e2"))
+    world.work("ingest", "sender")
+    world.owners.change(webhook, status="active")
+    world.run()
+    assert [seen.event_id for seen in world.receivers.log] == ["e1"]

@@ -41,7 +41,7 @@ function draw(root, one, webhook, retried) {
   fill(root,
     head(one.event_type, {
       above: [h("a", { href: "#/webhooks" }, "Webhooks"), " / ", h("a", { href: `${link("webhooks", webhook.id)}?tab=deliveries` }, webhook.name)],
-      below: [h("div.inline", badge(one.status), idChip(one.id)), one.explanation && h("p", one.explanation), one.waiting && h("p.muted", one.waiting.explanation, " Next try ", time(one.waiting.until), ".")],
+      below: [h("div.inline", badge(one.status), idChip(one.id)), one.explanation && h("p", one.explanation), one.waiting && h("p.muted", one.waiting.explanation, " Next try ", time(one.waiting.until), "."), one.subscribed === false && h("p.muted", "The webhook has no active subscription to this type now. It had one when the event came, so this is still sent. Pause the webhook to stop it.")],
       actions: [
         actionButton(one.status === "delivered" ? "Send again" : "Retry now", retried, { kind: "primary" }),
         last && body && button("Copy as curl", () => copy(asCurl(webhook.url, last.request.headers, body), "Command copied"), { glyph: "copy" }),

@@ -41,7 +41,7 @@ export function subscriptions(webhook, signal) {
       h("td", { "data-label": "Filters" }, one.filters ? h("details", h("summary", "Filtered"), h("pre.plain", json(one.filters))) : h("span.muted", "none")),
       h("td", { "data-label": "State" }, badge(one.is_active ? "active" : "paused", one.is_active ? "on" : "off")),
       h("td", h("div.actions", actionButton("Change", () => open(one.id), { kind: "quiet", "aria-label": `Change ${one.event_type}` }), actionButton("Delete", async () => {
-        if (!(await confirm("Delete this subscription?", `This webhook no longer receives ${one.event_type}, unless another subscription covers it.`, "Delete"))) return;
+        if (!(await confirm("Delete this subscription?", `This webhook no longer receives ${one.event_type}, unless another subscription covers it. Deliveries that wait are still sent.`, "Delete"))) return;
         await del(`${path}/${encodeURIComponent(one.id)}`);
         await load();
         toast("Deleted");

@@ -191,5 +191,6 @@ def test_what_was_typed_is_lost_only_when_somebody_says_so(look: Look, service: 
     expect(look.page.locator("dialog[open]")).to_have_count(0)
 
     look.press("Change record.created")
+    expect(resource).to_be_visible()  # before it opens, the key would go to the page
     look.page.keyboard.press("Escape")
     expect(look.page.locator("dialog[open]")).to_have_count(0)

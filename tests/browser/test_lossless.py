@@ -160,6 +160,23 @@ def test_json_that_rules_cannot_show_stays_json(look: Look, service: Service) ->
         expect(source).to_have_value(text)
 
 
+def test_an_event_is_shown_as_published_and_what_came_under_its_id_too(look: Look, service: Service) -> None:
+    user = service.user()
+    user.register(service.receiver.url(service.path()), "record.created")
+    text = '{"id":"%s","type":"record.created","data":{"a":1.10,"b":12345678901234567890.12345}}'
+    event_id = service.path().strip("/").replace("/", "-")
+    headers = {"Content-Type": "application/json"}
+    user.request("POST", "/events", content=(text % event_id).encode(), headers=headers)
+    look.sign_in(user, f"#/events/{event_id}")
+    expect(look.page.get_by_label("Payload", exact=True)).to_contain_text('"b": 12345678901234567890.12345')
+    expect(look.page.get_by_label("Payload", exact=True)).to_contain_text('"a": 1.10')
+    other = (text % event_id).replace("1.10", "1.1").encode()
+    answer = user.request("POST", "/events", content=other, headers=headers)
+    assert answer.status_code == 409, answer.text
+    look.page.reload()
+    expect(look.page.get_by_text("It differs in data.a.")).to_be_visible()
+
+
 def test_what_was_typed_is_lost_only_when_somebody_says_so(look: Look, service: Service) -> None:
     user = service.user()
     webhook = user.register(service.receiver.url(service.path()), "record.created", name="Before")

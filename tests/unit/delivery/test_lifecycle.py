@@ -14,6 +14,7 @@ from webhooks.delivery.lifecycle import (
     attempted,
     attempted_late,
     begin,
+    erased,
     given_up,
     has_cut_offs,
     is_early_by,
@@ -71,6 +72,19 @@ def test_only_the_message_of_the_record_s_generation_or_a_newer_one_may_act(
     record: DeliveryRecord, generation: int, expected: str
 ) -> None:
     assert standing(record, replace(MESSAGE, generation=generation)) == expected
+
+
+@pytest.mark.parametrize("generation", [1, 2, 3])
+def test_no_message_of_a_delivery_that_was_erased_may_act_whatever_its_generation(generation: int) -> None:
+    record = erased(stored(status="retrying", generation=2, body=b"x", response=b"y", waiting=Waiting("due", NOW, "")))
+    assert (record.status, record.reason) == ("abandoned", "erased")
+    assert not (record.body or record.response or record.waiting)
+    assert standing(record, received(generation=generation).message) == "done"
+
+
+def test_what_is_finished_stays_as_it_ended_when_it_is_erased() -> None:
+    assert erased(stored(status="failed", reason="gone")).reason == "gone"
+    assert erased(stored(status="delivered", response=b"y")).response is None
 
 
 def test_receives_that_were_never_recorded_are_noted_as_unknown_and_use_up_no_attempt() -> None:

@@ -1,7 +1,6 @@
 """Looking names up, once per attempt, without letting a slow name server hold up the others."""
 
 import asyncio
-import functools
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +33,7 @@ def system_addresses(host: str, port: int) -> list[str]:
 
 
 class SystemResolver:
-    """getaddrinfo, in threads of its own, of which one owner occupies at most LOOKUPS_PER_OWNER.
+    """getaddrinfo, in threads of its own, of which one owner occupies at most LOOKUPS_PER_OWNER, and one for a name.
 
     Whoever has that many under way waits for one of his own to end.
     """
@@ -43,19 +42,43 @@ class SystemResolver:
         self._look_up = look_up
         self._threads: ThreadPoolExecutor | None = None
         self._turns = WeakValueDictionary[str, asyncio.Semaphore]()  # kept by those who wait or look up
+        self._under_way: dict[tuple[str, str, int], asyncio.Future[list[str]]] = {}
 
     async def resolve(self, host: str, port: int, owner: str) -> Sequence[str]:
         """Every address of the name, A and AAAA. Raises OSError (socket.gaierror) if it has no address."""
         turns = self._turns.get(owner)
         if turns is None:
             turns = self._turns[owner] = asyncio.Semaphore(LOOKUPS_PER_OWNER)
-        await turns.acquire()
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="dns")
-        answer = asyncio.get_running_loop().run_in_executor(self._threads, self._look_up, host, port)
-        answer.add_done_callback(functools.partial(_give_turn_back, turns))
+        name = (owner, host, port)
+        if (answer := self._joined(name)) is None:
+            await turns.acquire()
+            if (answer := self._joined(name)) is None:
+                answer = self._begin(name, turns)
+            else:
+                turns.release()
         await asyncio.wait((answer,))  # an attempt that is over leaves its look-up to end, and to give its turn back
         return answer.result()
+
+    def _joined(self, name: tuple[str, str, int]) -> asyncio.Future[list[str]] | None:
+        """The look-up of this name that is under way: one that hangs must not keep the owner's other names waiting."""
+        answer = self._under_way.get(name)
+        return None if answer is None or answer.done() else answer
+
+    def _begin(self, name: tuple[str, str, int], turns: asyncio.Semaphore) -> asyncio.Future[list[str]]:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="dns")
+
+        def end(answer: asyncio.Future[list[str]]) -> None:
+            turns.release()
+            if self._under_way.get(name) is answer:
+                del self._under_way[name]
+            if not answer.cancelled():
+                answer.exception()  # read here, or asyncio would report one that nobody waits for any more
+
+        answer = asyncio.get_running_loop().run_in_executor(self._threads, self._look_up, *name[1:])
+        self._under_way[name] = answer
+        answer.add_done_callback(end)
+        return answer
 
     def close(self) -> None:
         """Let the threads end, without waiting for lookups under way."""
@@ -63,9 +86,4 @@ class SystemResolver:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._threads = None
         self._turns.clear()
-
-
-def _give_turn_back(turns: asyncio.Semaphore, answer: asyncio.Future[list[str]]) -> None:
-    turns.release()
-    if not answer.cancelled():
-        answer.exception()  # read here, or asyncio would report one that nobody waits for any more
+        self._under_way.clear()

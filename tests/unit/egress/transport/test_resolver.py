@@ -84,6 +84,38 @@ async def test_turns_come_back_when_lookups_end_and_not_before(server: NameServe
     resolver.close()
 
 
+async def test_a_name_that_hangs_keeps_one_look_up_however_often_it_is_asked_for(server: NameServer) -> None:
+    resolver = SystemResolver(server.look_up)
+
+    async def give_up() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await resolver.resolve("one.hanging.example", 443, "loud")
+
+    await asyncio.gather(*(give_up() for _ in range(100)))
+    async with asyncio.timeout(2):
+        assert await resolver.resolve("good.example", 443, "loud") == FOUND
+    assert server.hanging == 1
+    server.go.set()
+    with pytest.raises(OSError, match="no answer"):
+        await resolver.resolve("one.hanging.example", 443, "loud")
+    resolver.close()
+
+
+async def test_a_name_is_looked_up_anew_for_each_attempt_after_the_last_has_its_answer() -> None:
+    asked: list[str] = []
+
+    def look_up(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return FOUND
+
+    resolver = SystemResolver(look_up)
+    for _ in range(3):
+        assert await resolver.resolve("good.example", 443, "quiet") == FOUND
+    assert len(asked) == 3
+    resolver.close()
+
+
 async def test_a_name_without_an_address_is_its_attempts_error(server: NameServer) -> None:
     server.go.set()
     resolver = SystemResolver(server.look_up)

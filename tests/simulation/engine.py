@@ -23,7 +23,7 @@ CALL_MS = (1, 12)
 FAULT_RATE, STORM_RATE, REQUEST_RATE = 0.006, 0.1, 0.002
 THROTTLE_RATE = 0.9
 STORM_MS = 5 * MINUTE
-MEANS_RATE = 0.05
+MEANS_RATE, CALL_MEANS_RATE = 0.05, 0.25
 SOON = 0.7  # a fault that this seed must bring about lets some of the calls pass that it could strike
 SKEW_MS = 2_000
 
@@ -98,7 +98,8 @@ class Engine:
         if wanted and self.rng.random() < SOON:
             return wanted.pop(self.rng.randrange(len(wanted)))
         for kind, at in dict.fromkeys(matrix.MEANS.values()):
-            if at == place and self._is_means((kind, at)) and self.rng.random() < MEANS_RATE:
+            often = MEANS_RATE if at == REQUEST else CALL_MEANS_RATE
+            if at == place and self._is_means((kind, at)) and self.rng.random() < often:
                 return kind
         if any(0 <= self.clock.ms - begin < STORM_MS for begin in self._storms):
             if self.rng.random() >= STORM_RATE:

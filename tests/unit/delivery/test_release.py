@@ -1,10 +1,19 @@
 """Release over the fakes: what falls due, rooms, and runs that are cut off or overlap."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.fakes.owners import url_of
 from tests.fakes.receivers import Answer
-from tests.fakes.world import World, event, events
+from tests.fakes.world import TABLE, World, event, events
+from webhooks.aws.sqs import Queue, SqsDeliveries
+from webhooks.compression import pack_body
+from webhooks.delivery.release import Release
+from webhooks.store.delivery_items import delivery_key
+from webhooks.store.dynamo import DynamoTable
+from webhooks.store.states import StateStore
+from webhooks.store.waiting import DUE_SHARDS, WaitingStore
 
 MINUTE_MS = 60_000
 
@@ -147,3 +156,54 @@ def test_a_run_without_time_leaves_rooms_to_the_next_one() -> None:
     world.clients["dynamodb"]._plan = lambda _call: None
     world.run()
     assert len(world.receivers.log) == 20
+
+
+class FaultyWaiting(WaitingStore):
+    """Brings out a fault of ours at one shard of what is due, and at one room."""
+
+    bad_shard, bad_room = -1, ""
+
+    def due(self, shard: int, until_ms: int) -> Iterator[tuple[str, str | None]]:
+        if shard == self.bad_shard:
+            raise ZeroDivisionError
+        return super().due(shard, until_ms)
+
+    def in_room(self, webhook_id: str, limit: int) -> list[tuple[str, str | None]]:
+        if webhook_id == self.bad_room:
+            raise ZeroDivisionError
+        return list(super().in_room(webhook_id, limit))
+
+
+def faulty_release(world: World) -> tuple[Release, FaultyWaiting]:
+    table = DynamoTable(world.dynamodb, TABLE)
+    store = FaultyWaiting(table, 86_400_000, world.clock.now_ms)
+    queue = SqsDeliveries(Queue(world.sqs, world.delivery_queue.url, sleep=lambda _: None))
+    return Release(store, StateStore(table), queue, shards=DUE_SHARDS, now_ms=world.clock.now_ms), store
+
+
+def test_a_fault_at_one_shard_or_room_keeps_no_other_waiting() -> None:
+    world = World()
+    bad, good = (world.owners.register(name, status="paused") for name in ("bad", "good"))
+    world.publish(*events(5))
+    world.work()
+    for webhook in (bad, good):
+        world.owners.change(webhook, status="active")
+    release, store = faulty_release(world)
+    woken = [shard for shard in range(DUE_SHARDS) if list(store.due(shard, world.clock.ms + 60_000))]
+    store.bad_shard = next(shard for shard in range(DUE_SHARDS) if shard not in woken)
+    store.bad_room = bad.webhook_id
+    report = release.run(world.clock.ms + 60_000)
+    assert (report.from_rooms, report.failures) == (5, 2)
+
+
+def test_a_body_that_is_no_text_keeps_no_other_waiting() -> None:
+    world = World()
+    webhook = world.owners.register("one", status="paused")
+    world.publish(*events(5))
+    world.work()
+    world.owners.change(webhook, status="active")
+    record = world.deliveries()[0]
+    item = world.item(delivery_key(record.webhook_id, record.delivery_id))
+    world.dynamodb.put_item(TableName=TABLE, Item={**(item or {}), "body": {"B": pack_body(b"\xff\xfe")}})
+    report = world.functions.invoke("release", {})
+    assert (report["from_rooms"], report["unreadable"]) == (4, 1)

@@ -9,6 +9,7 @@ import pytest
 from tests.fakes.owners import url_of
 from tests.fakes.sqs import FakeQueue
 from tests.fakes.world import TABLE, World, event
+from webhooks.events.ingest_messages import document_of
 from webhooks.matching.compiled_routes import CompiledRoutes, Outcome
 from webhooks.store import schema
 
@@ -155,6 +156,19 @@ def test_an_outage_of_hours_sends_nothing_to_the_dead_letter_queue_and_keeps_ten
     assert heard(world, "one") == ["e1"]
 
 
+def test_an_event_that_was_perhaps_recorded_is_finished_by_its_own_message() -> None:
+    """A copy of the message may be told from it by its id alone, and would be taken for another one's repeat."""
+    outage = Outage("dynamodb.batch_execute_statement", "lost_answer")
+    world = World(plan=outage)
+    world.owners.register("one")
+    world.send_raw(world.ingest_queue, json.dumps({"detail-type": "record.created", "detail": event("e1")}))
+    outage.is_on = True
+    world.work("ingest")
+    outage.is_on = False
+    world.run()
+    assert heard(world, "one") == ["e1"]
+
+
 def test_an_event_that_always_brings_out_a_fault_ends_in_the_dead_letter_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     match = CompiledRoutes.match
 
@@ -169,6 +183,25 @@ def test_an_event_that_always_brings_out_a_fault_ends_in_the_dead_letter_queue(m
     world.publish(event("bad"))
     world.publish(event("good"))
     world.run(for_ms=2 * HOUR_MS)
+    assert heard(world, "one") == ["good"]
+    (dead,) = world.messages(world.ingest_dead_letter_queue)
+    assert "bad" in dead.body
+
+
+def test_a_message_that_always_brings_out_a_fault_ends_in_the_dead_letter_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def faulty(body: str) -> Any:
+        if "bad" in body:
+            raise ZeroDivisionError
+        return document_of(body)
+
+    monkeypatch.setattr("webhooks.events.ingestion.document_of", faulty)
+    world = World()
+    world.owners.register("one")
+    world.publish(event("bad"))
+    world.publish(event("good"))
+    world.run()
     assert heard(world, "one") == ["good"]
     (dead,) = world.messages(world.ingest_dead_letter_queue)
     assert "bad" in dead.body

@@ -1,14 +1,21 @@
 """The dead-letter queue is handed copies, old messages, and what SQS itself gave up on: only what is dead is buried."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tests.fakes.owners import url_of
 from tests.fakes.sqs import Message
 from tests.fakes.world import TABLE, World, event
+from webhooks.delivery.attempt_detail import AttemptDetail
 from webhooks.delivery.lifecycle import restarted
-from webhooks.messages import DeliveryMessage
-from webhooks.models.delivery import NEVER_RECORDED
+from webhooks.messages import DeliveryMessage, Received
+from webhooks.models.delivery import NEVER_RECORDED, DeliveryRecord
+from webhooks.operational_events import OperationalEvent
+from webhooks.recovery.dead_letter_writer import DeadLetterWriter
+from webhooks.store import schema
+from webhooks.store.dead_letters import DeadLetterStore
 from webhooks.store.deliveries import DeliveryStore
+from webhooks.store.delivery_context import DeliveryContextStore
 from webhooks.store.dynamo import DynamoTable
 
 DAY_MS = 86_400_000
@@ -107,3 +114,46 @@ def test_a_message_on_the_dead_letter_queue_says_why() -> None:
     (message,) = world.messages(world.dead_letter_queue)
     parsed = DeliveryMessage.parse(message.body, message.attributes["meta"]["StringValue"])
     assert parsed.reason == "attempts_used_up:http_500"
+
+
+class Untold:
+    """A bus that takes everything."""
+
+    def publish(self, operational_events: Sequence[OperationalEvent], now_ms: int) -> None:
+        """Nobody listens."""
+
+
+class FaultyStore(DeliveryContextStore):
+    """Brings out a fault of ours at one delivery."""
+
+    bad = ""
+
+    def save(
+        self,
+        changes: Sequence[tuple[DeliveryRecord | None, DeliveryRecord]],
+        details: Sequence[AttemptDetail] = (),
+    ) -> list[bool | None]:
+        if changes[0][1].delivery_id == self.bad:
+            raise ZeroDivisionError
+        return super().save(changes, details)
+
+
+def test_one_letter_that_brings_out_a_fault_is_put_aside_and_the_others_are_kept() -> None:
+    world = World()
+    table = DynamoTable(world.dynamodb, TABLE)
+    store = FaultyStore(table, DAY_MS, world.clock.now_ms)
+    letters = DeadLetterStore(table, DAY_MS, world.clock.now_ms)
+    writer = DeadLetterWriter(store, letters, Untold(), now_ms=world.clock.now_ms)
+    world.owners.register("one")
+    world.publish(event("e1"), event("e2"), event("e3"))
+    world.work("ingest")
+    batch = [
+        Received(DeliveryMessage.parse(each.body, each.attributes["meta"]["StringValue"]), each.message_id, "r", 1, 0)
+        for each in world.messages(world.delivery_queue)
+    ]
+    store.bad = batch[1].message.delivery_id
+    report = writer.bury(batch)
+    assert (report.buried, report.unreadable, report.again) == (2, 1, set())
+    assert len(world.dead_letters()) == 2
+    (aside,) = [item for item in world.items("") if item["pk"]["S"] == schema.UNREADABLE_PK]
+    assert "ZeroDivisionError" in aside["reason"]["S"]

@@ -20,7 +20,7 @@ from tests.simulation.scale.rooms import beside_a_dead_tenant, pause_and_resume
 Tell = Callable[[float], None]
 Check = tuple[str, bool]
 
-COLD_CACHE_MS = 20  # three calls: what an event waits longer that meets an ingest which knows no subscriptions yet
+TIMES = 1.5  # what is slower is an event that meets an ingest which knows no subscriptions yet: three calls more
 
 
 def outage(seed: int, scale: float, tell: Tell) -> tuple[list[object], list[Check]]:
@@ -56,13 +56,13 @@ def rooms(seed: int, scale: float, tell: Tell) -> tuple[list[object], list[Check
 
 
 def dead_tenant(seed: int, scale: float, tell: Tell) -> tuple[list[object], list[Check]]:
-    """A dead tenant with 200,000 deliveries, which are all given up in the middle of half an hour."""
+    """A dead tenant with 200,000 deliveries, which are all given up in the middle of half an hour, and a slow one."""
     count = round(200_000 * scale)
     alone, beside = beside_a_dead_tenant(count, 30, seed, tell)
     return [alone, beside], [
         ("all its deliveries are dead letters", beside.dead_letters == count),
         ("all others are delivered", beside.delivered == beside.published),
-        (f"p99 of the others at most {COLD_CACHE_MS} ms more", beside.p99_ms <= alone.p99_ms + COLD_CACHE_MS),
+        (f"p99 of the others at most {TIMES} times that alone", beside.p99_ms <= TIMES * alone.p99_ms),
         (f"at most {MAX_IN_FLIGHT:,} in flight", beside.most_in_flight <= MAX_IN_FLIGHT),
     ]
 

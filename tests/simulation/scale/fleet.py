@@ -1,17 +1,20 @@
-"""Many functions at once over one world, without faults: what a load does to latency, queues and receivers.
+"""Many functions at once over one world: what a load, or an outage, does to latency, queues and receivers.
 
 Each mapping has a poller and so many workers, as Lambda has: a batch goes to a worker that is idle, and waits in its
-queue when there is none. Every port call takes a few milliseconds of virtual time, in which others work.
+queue when there is none. Every port call takes a few milliseconds of virtual time, in which others work. An invocation
+that is out of its function's time is killed.
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.fakes.event_source import EventSource
-from tests.fakes.functions import COMPOSITIONS
-from tests.fakes.sqs import Message
+from tests.fakes.event_source import Crash, EventSource
+from tests.fakes.faults import Plan
+from tests.fakes.functions import COMPOSITIONS, TIMEOUTS_MS
+from tests.fakes.sqs import FakeQueue, Message
 from tests.fakes.world import TABLE, World, events
 from tests.infrastructure.template_document import read_template
 from tests.simulation.scheduler import Fiber, Scheduler
@@ -29,26 +32,45 @@ MAPPINGS = {
 
 class Fleet:
     """`concurrency`: how many of a mapping's invocations run at once; as many as template.yaml lets unless given.
-    `batch_size` is that of ingest and sender."""
+    `batch_size` is that of ingest and sender. `faults` says what goes wrong at the functions' calls, and may take its
+    time. `look_ms`: CPU between two looks that matching takes at its clock."""
 
-    def __init__(self, seed: int = 0, *, batch_size: int = 10, **concurrency: int) -> None:
-        self.world = World(seed, plan=self._call, batch_size=batch_size)
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        batch_size: int = 10,
+        faults: Plan = lambda _call: None,
+        look_ms: int = 0,
+        partition_writes: int | None = None,
+        **concurrency: int,
+    ) -> None:
+        self._faults = faults
+        self._look_ms = look_ms
+        self.world = World(seed, plan=self._call, batch_size=batch_size, partition_writes=partition_writes)
         self.clock = self.world.clock
         self.scheduler = Scheduler(self.clock)
+        self.killed = 0  # invocations whose time was over
+        self._looks: Counter[Fiber] = Counter()
         self._rng = random.Random(f"calls {seed}")
         self._concurrency = {name: _most_at_once(name) for name in MAPPINGS} | concurrency
         self._pollers: dict[str, _Poller] = {}
         self._services = replace(
             self.world.services,
-            sqs=_Bell(self.world.services.sqs, self._ring),
-            sleep=lambda seconds: self.scheduler.sleep_ms(round(seconds * 1000)),
-            pass_ms=lambda duration_ms: self.scheduler.sleep_ms(duration_ms),
+            sqs=_Bell(self.world.services.sqs, self._wake),
+            sleep=lambda seconds: self.pass_ms(round(seconds * 1000)),
+            pass_ms=self.pass_ms,
+            cpu_seconds=self._cpu_seconds,
         )
 
     def publish(self, *events: Any) -> None:
         """Events, by the API's way."""
         self.world.publish(*events)
-        self._ring(self.world.ingest_queue.url)
+        self.ring(self.world.ingest_queue)
+
+    def ring(self, queue: FakeQueue) -> None:
+        """Somebody has put something on this queue."""
+        self._wake(queue.url)
 
     def publish_many(self, count: int, start: int = 0, **changes: Any) -> None:
         """e<start>, e<start + 1>, ... in messages of a hundred."""
@@ -76,6 +98,34 @@ class Fleet:
         self.scheduler.spawn("schedule", lambda: self._tick(end_ms, left, release))
         self.scheduler.run()
 
+    def pass_ms(self, duration_ms: int) -> None:
+        """Time passes for whoever calls. Raises Crash when it is an invocation whose time is over."""
+        fiber = self.scheduler.current
+        deadline_ms = None if fiber is None else fiber.deadline_ms
+        if deadline_ms is not None and self.clock.ms + duration_ms > deadline_ms:
+            self.scheduler.sleep_until(deadline_ms)
+            self.killed += 1
+            raise Crash
+        self.scheduler.sleep_ms(duration_ms)
+
+    def invoke(self, function: str, handler: Callable[[], object]) -> bool:
+        """Called by a fiber: under the function's timeout. False when the process is gone."""
+        fiber = self.scheduler.current
+        if fiber is None:
+            raise RuntimeError("outside of any fiber")
+        fiber.deadline_ms = self.clock.ms + TIMEOUTS_MS[function]
+        try:
+            handler()
+        except Crash:
+            return False
+        finally:
+            fiber.deadline_ms = None
+        return True
+
+    def process(self, function: str) -> Callable[[Any], Any]:
+        """A new one, with caches of its own."""
+        return COMPOSITIONS[function](self._services)
+
     def is_idle(self) -> bool:
         """No invocation is under way and no message is on any queue."""
         return not any(poller.busy or poller.source.queue.messages for poller in self._pollers.values())
@@ -85,24 +135,34 @@ class Fleet:
         return sum("waiting" in item for item in self.world.dynamodb.tables[TABLE].items.values())
 
     def _tick(self, end_ms: int | None, strands_left: list[int], with_release: bool) -> None:
-        handler = COMPOSITIONS["release"](self._services)
+        handler = self.process("release")
         while True:
             due_ms = (self.clock.ms // MINUTE + 1) * MINUTE
             self.scheduler.sleep_until(due_ms if end_ms is None else min(due_ms, end_ms))
             if end_ms is not None and self.clock.ms >= end_ms:
                 break
-            if with_release:
-                handler({})
+            if with_release and not self.invoke("release", lambda handler=handler: handler({})):
+                handler = self.process("release")
             if end_ms is None and not strands_left[0] and self.is_idle() and not self.waiting():
                 break
         self.scheduler.stop()
 
-    def _call(self, _call: str) -> None:
-        """Each port call takes its time."""
-        if self.scheduler.current is not None:
-            self.scheduler.sleep_ms(self._rng.randint(*CALL_MS))
+    def _call(self, call: str) -> str | None:
+        """Each port call takes its time, and may fail."""
+        if self.scheduler.current is None:
+            return None
+        self.pass_ms(self._rng.randint(*CALL_MS))
+        return self._faults(call)
 
-    def _ring(self, url: str) -> None:
+    def _cpu_seconds(self) -> float:
+        """Nobody else's work counts: an invocation has its thread for itself."""
+        if self._look_ms and (fiber := self.scheduler.current) is not None:
+            self._looks[fiber] += 1
+            self.pass_ms(self._look_ms)
+            return self._looks[fiber] * self._look_ms / 1000
+        return 0.0
+
+    def _wake(self, url: str) -> None:
         if url in self._pollers:
             self._pollers[url].wake()
 
@@ -145,12 +205,16 @@ class _Poller:
         if self._fiber is not None and not self._polls:
             self._fleet.scheduler.wake(self._fiber, self._fleet.clock.ms)
 
-    def work(self, batch: Sequence[Message], handler: Callable[[Any], Any]) -> None:
-        """Called by a worker's fiber."""
-        self.busy += 1
-        self.source.handler = handler  # read before anybody else works
-        try:
+    def work(self, batch: Sequence[Message], handler: Callable[[Any], Any]) -> bool:
+        """Called by a worker's fiber. False when it is gone."""
+
+        def hand_over() -> None:
+            self.source.handler = handler  # read before anybody else works
             self.source.hand_over(batch)
+
+        self.busy += 1
+        try:
+            return self._fleet.invoke(self._function, hand_over)
         finally:
             self.busy -= 1
 
@@ -176,7 +240,7 @@ class _Poller:
         if self._idle:
             return self._idle.pop()
         self._count -= 1
-        return _Worker(self, self._fleet, COMPOSITIONS[self._function](self._fleet._services))
+        return _Worker(self, self._fleet, self._function)
 
 
 def _most_at_once(name: str) -> int:
@@ -186,12 +250,13 @@ def _most_at_once(name: str) -> int:
 
 
 class _Worker:
-    """One execution environment, which lives as long as there is work."""
+    """One execution environment, with one process after the other."""
 
-    def __init__(self, poller: _Poller, fleet: Fleet, handler: Callable[[Any], Any]) -> None:
+    def __init__(self, poller: _Poller, fleet: Fleet, function: str) -> None:
         self._poller = poller
         self._fleet = fleet
-        self._handler = handler
+        self._function = function
+        self._handler = fleet.process(function)
         self._batch: Sequence[Message] | None = None
         self._fiber: Fiber | None = None
 
@@ -207,7 +272,8 @@ class _Worker:
         while True:
             if self._batch is not None:
                 batch, self._batch = self._batch, None
-                self._poller.work(batch, self._handler)
+                if not self._poller.work(batch, self._handler):
+                    self._handler = self._fleet.process(self._function)
                 self._poller.rest(self)
             else:
                 self._fleet.scheduler.sleep_until(self._fleet.clock.ms + 400 * DAY)

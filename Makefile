@@ -103,8 +103,8 @@ drill: .venv/.ready .venv-sam/.ready ## a table restored, then a region lost, on
 	@$(PY) -m tests.drill
 
 .PHONY: noisy
-noisy: .venv/.ready ## bad neighbours beside a quiet tenant on the local stack, half an hour (ARGS="--short", ARGS="recoveries --seconds 10")
-	@$(PY) -m tests.noisy $(ARGS)
+noisy: .venv/.ready ## bad neighbours beside a quiet tenant, in virtual time and for an hour on the local stack (ARGS=--virtual, ARGS="--local recoveries --seconds 10")
+	@PYTHONHASHSEED=0 $(PY) -m tests.noisy $(ARGS)
 
 .PHONY: simulate-scale
 simulate-scale: .venv/.ready ## a day's outage, a month, rooms of 100,000, a dead tenant, 10,000 lives (ARGS="outage month --scale 0.1")

@@ -29,4 +29,4 @@ def test_what_is_lost_failed_unknown_or_late_is_a_broken_promise() -> None:
         "ill: 1 lost", "ill: 2 failed", "ill: 3 unknown", "ill: 4 kept out", "ill: p99 3.00 s, at most 1.00 s",
     ]  # fmt: skip
     assert Beside("silent", []).faults(1.0) == ["silent: p99 inf s, at most 1.00 s"]
-    assert table([well], 0.2).splitlines()[-1] == "| well | 0.10 s | 0.10 s |  | 0 | 0 | 0 | 0 | 1 | 0 |"
+    assert table([well], 0.2).splitlines()[-1] == "| well | 100 ms | 100 ms |  | 0 | 0 | 0 | 0 | 1 | 0 |"

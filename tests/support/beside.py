@@ -42,7 +42,7 @@ class Beside:
         counts = {"lost": self.lost, "failed": self.failed, "unknown": self.unknown, "kept out": self.kept_out}
         broken = [f"{self.name}: {count} {what}" for what, count in counts.items() if count]
         if self.p99 > bar:
-            broken.append(f"{self.name}: p99 {self.p99:.2f} s, at most {bar:.2f} s")
+            broken.append(f"{self.name}: p99 {_shown(self.p99)}, at most {_shown(bar)}")
         return broken
 
 
@@ -59,7 +59,11 @@ def table(rows: Sequence[Beside], bar: float) -> str:
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in rows:
-        reads = f"{percentile(row.reads, 0.99):.2f} s" if row.reads else ""
+        reads = _shown(percentile(row.reads, 0.99)) if row.reads else ""
         counts = f"{row.lost} | {row.failed} | {row.unknown} | {row.kept_out} | {row.late(bar)} | {row.refused}"
-        lines.append(f"| {row.name} | {row.p50:.2f} s | {row.p99:.2f} s | {reads} | {counts} |")
+        lines.append(f"| {row.name} | {_shown(row.p50)} | {_shown(row.p99)} | {reads} | {counts} |")
     return "\n".join(lines)
+
+
+def _shown(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"

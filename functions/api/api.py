@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 
 import problems
 import routes_api_keys
+import routes_audit
 import routes_dead_letters
 import routes_deliveries
 import routes_delivery_search
@@ -34,6 +35,7 @@ from request_limits import RequestLimiter
 from webhooks.errors import WebhooksError
 from webhooks.events.publishing import Publishing
 from webhooks.management.api_keys import ApiKeyManagement
+from webhooks.management.audit import AuditLog
 from webhooks.management.cursors import Cursors
 from webhooks.management.dead_letters import DeadLetterManagement
 from webhooks.management.deliveries import DeliveryHistory
@@ -68,6 +70,7 @@ class UseCases:
     webhooks: WebhookManagement
     subscriptions: SubscriptionManagement
     api_keys: ApiKeyManagement
+    audit: AuditLog
     members: Members
     publishing: Publishing
     test_events: TestEvents
@@ -175,6 +178,7 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str], logger: L
         routes_subscriptions.routes(use_cases.subscriptions, use_cases.cursors),
         routes_members.routes(use_cases.members),
         routes_api_keys.routes(use_cases.api_keys, use_cases.cursors),
+        routes_audit.routes(use_cases.audit, use_cases.cursors),
         routes_events.routes(use_cases.publishing, use_cases.event_types, use_cases.limiter),
         routes_event_history.routes(use_cases.events, use_cases.cursors),
         routes_erasures.routes(use_cases.tenant_erasures, use_cases.event_erasure, use_cases.cursors),

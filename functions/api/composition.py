@@ -24,6 +24,7 @@ from webhooks.events.publishing import IngestQueue, Publishing
 from webhooks.events.publishing import Repeats as PublishedRepeats
 from webhooks.management import ports as management
 from webhooks.management.api_keys import ApiKeyManagement, ApiKeys
+from webhooks.management.audit import AuditEntries, AuditLog
 from webhooks.management.changes import ManagementStore
 from webhooks.management.cursors import Cursors
 from webhooks.management.dead_letters import DeadLetterManagement
@@ -58,6 +59,7 @@ from webhooks.sealing import SecretBox
 from webhooks.settings import ApiSettings
 from webhooks.statistics.prometheus import CountersStore, Gauges, ServiceMetrics
 from webhooks.store.api_keys import ApiKeyStore
+from webhooks.store.audit import AuditItems, AuditStore
 from webhooks.store.beats import Beats, lags_ms
 from webhooks.store.data_key import DataKeyStore
 from webhooks.store.dead_letters import DeadLetterStore
@@ -127,6 +129,7 @@ class Ports:
     missed: MissedPages
     statistics: Statistics
     api_keys: Keys
+    audit: AuditEntries
     request_counts: RequestCounts
     slots: SlotHolders
     jobs: management.JobStore
@@ -153,6 +156,7 @@ def adapters(
     data_key = DataKeyStore(table)
     beats = Beats(table)
     contexts = DeliveryContextStore(table, retention_ms, now_ms)
+    audit = AuditItems(settings.audit_ms)
     urls = {
         "ingest": settings.ingest_queue_url,
         "delivery": settings.delivery_queue_url,
@@ -164,7 +168,7 @@ def adapters(
         return Queue(sqs, urls[name], sleep=sleep)
 
     return Ports(
-        webhooks=DynamoManagementStore(models(settings.table_name), sleep=sleep),
+        webhooks=DynamoManagementStore(models(settings.table_name), audit, sleep=sleep),
         box=KmsSecretBox(clients.kms, data_key.load, data_key.store_if_absent, settings.data_key_id),
         states=StateStore(table),
         routes=RouteStore(table),
@@ -175,7 +179,8 @@ def adapters(
         letters=DeadLetterStore(table, retention_ms, now_ms),
         missed=MissedStore(table, now_ms),
         statistics=StatisticsReader(table),
-        api_keys=ApiKeyStore(table, now_ms),
+        api_keys=ApiKeyStore(table, audit, now_ms),
+        audit=AuditStore(table, audit, now_ms),
         request_counts=RequestCountStore(table),
         slots=SlotStore(table, retention_ms, now_ms),
         jobs=ReplayJobStore(table, retention_ms, now_ms),
@@ -234,6 +239,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
     )
     replayer = Replayer(ports.contexts, letters, ports.delivery_queue, now_ms=now_ms)
     budget = FilterUse(settings.max_filter_kilobytes_per_scope * 1024, settings.max_filter_searches_per_scope)
+    audit = AuditLog(ports.audit, now_ms)
     key_checks = KeyChecks(ports.api_keys, now_ms=now_ms)
     api_keys = ApiKeyManagement(ports.api_keys, key_checks, now_ms)
     metrics = WebhookMetrics(store=store, statistics=ports.statistics, states=ports.states, now_ms=now_ms)
@@ -277,7 +283,12 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
             now_ms=now_ms,
         ),
         test_events=TestEvents(
-            store=store, sender=ports.sender, under_way=under_way, event_types=settings.event_types, now_ms=now_ms
+            store=store,
+            sender=ports.sender,
+            under_way=under_way,
+            audit=audit,
+            event_types=settings.event_types,
+            now_ms=now_ms,
         ),
         events=event_history,
         deliveries=DeliveryHistory(
@@ -286,6 +297,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
             letters=letters,
             events=events,
             replayer=replayer,
+            audit=audit,
             header_prefix=settings.header_prefix,
             user_agent=settings.user_agent,
             now_ms=now_ms,
@@ -297,6 +309,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
             letters=letters,
             replayer=replayer,
             starter=starter,
+            audit=audit,
             now_ms=now_ms,
         ),
         failures=FailureGroups(store=store, history=history),
@@ -305,15 +318,17 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
             source=ReplaySource(letters, ports.missed),
             replayer=replayer,
             starter=starter,
+            audit=audit,
             now_ms=now_ms,
         ),
-        replays=Replays(ports.jobs, history),
+        replays=Replays(ports.jobs, history, audit),
+        audit=audit,
         filters=FilterTests(store=store, history=history, events=events, now_ms=now_ms),
         webhook_metrics=metrics,
         overviews=Overviews(webhooks=store, statistics=ports.statistics, metrics=metrics, now_ms=now_ms),
         tenants=TenantOverviews(webhooks=store, statistics=ports.statistics, metrics=metrics, now_ms=now_ms),
-        tenant_erasures=TenantErasures(ports.erasures, ports.jobs_queue, now_ms),
-        event_erasure=EventErasure(event_history, events, ports.payloads),
+        tenant_erasures=TenantErasures(ports.erasures, ports.jobs_queue, api_keys, audit, now_ms),
+        event_erasure=EventErasure(event_history, events, ports.payloads, audit),
         limits=Limits(
             amounts=store,
             tests=under_way.own,

@@ -1,7 +1,7 @@
 """What is checked of a request before anything is done for it."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
@@ -10,7 +10,7 @@ from problems import LOOP, Refused
 from webhooks.access import callers
 from webhooks.access.api_keys import KeyChecks
 from webhooks.access.request_limits import RequestLimits
-from webhooks.models.caller import Caller
+from webhooks.models.caller import Caller, Origin
 from webhooks.request.headers import hop_header
 
 # What a request counts as. A page looks at up to 2,000 items for those that a filter asks for, a dry run at 20,000.
@@ -54,5 +54,8 @@ def _is_search(event: APIGatewayProxyEvent) -> bool:
 
 def caller_in(event: APIGatewayProxyEvent) -> Caller | None:
     """The caller that the authorizer found, or None. Raises Unauthenticated for a token that has expired since."""
-    context = cast("dict[str, Any]", event.raw_event.get("requestContext", {})).get("authorizer")
-    return callers.from_context(context, time.time()) if context else None
+    request = cast("dict[str, Any]", event.raw_event.get("requestContext", {}))
+    if not (context := request.get("authorizer")):
+        return None
+    origin = Origin(request.get("identity", {}).get("sourceIp"), request.get("requestId"))
+    return replace(callers.from_context(context, time.time()), origin=origin)

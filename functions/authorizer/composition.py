@@ -14,7 +14,7 @@ from webhooks.batch_log import AUTHORIZER, BatchLog, Context, Handler
 from webhooks.errors import Unauthenticated
 from webhooks.runtime import MACHINE, Runtime
 from webhooks.settings import AuthorizerSettings
-from webhooks.store.api_keys import ApiKeyStore
+from webhooks.store.api_keys import ApiKeyReader
 from webhooks.store.dynamo import DynamoTable
 
 
@@ -25,7 +25,7 @@ def build(settings: AuthorizerSettings, clients: Clients, logger: Logger, runtim
     trusts_headers = settings.auth_mode == "header"
     stale: list[str] = []
     keys = _key_source(settings, clients, rules, stale.append, lambda: runtime.now_ms() / 1000)
-    api_keys = cache(lambda: ApiKeyStore(DynamoTable(clients.dynamodb, settings.table_name), runtime.now_ms))
+    api_keys = cache(lambda: ApiKeyReader(DynamoTable(clients.dynamodb, settings.table_name)))
     authorization = Authorization(keys, rules, trusts_headers, api_keys, runtime.now_ms)
     log = BatchLog(AUTHORIZER, now_ms=runtime.now_ms, write=runtime.write)
 

@@ -134,6 +134,12 @@ class ApiSettings(EgressSettings, RetentionSettings):
     max_replays_per_tenant: int = Field(default=20, ge=1)
     max_filter_kilobytes_per_scope: int = Field(default=1024, ge=1)
     max_filter_searches_per_scope: int = Field(default=500, ge=0)
+    audit_days: int = Field(default=365, ge=1, le=3650)
+
+    @property
+    def audit_ms(self) -> int:
+        """How long entries of the audit log are kept, in milliseconds."""
+        return self.audit_days * 86_400_000
 
 
 class DashboardSettings(Settings):

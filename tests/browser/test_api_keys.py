@@ -1,4 +1,4 @@
-"""API keys on the dashboard: made, copied once, and revoked."""
+"""API keys on the dashboard, made, copied once and revoked; and who changed a webhook."""
 
 from playwright.sync_api import expect
 
@@ -35,3 +35,14 @@ def test_a_key_is_made_shown_once_and_revoked(look: Look, service: Service) -> N
 def test_who_may_make_no_keys_sees_no_page_of_them(look: Look, service: Service) -> None:
     look.sign_in(service.stack.token(service.user().user_id, scope="webhooks"))
     expect(look.page.get_by_role("link", name="API keys")).to_have_count(0)
+
+
+def test_a_webhook_s_changes_say_who_made_them(look: Look, service: Service) -> None:
+    user = service.user()
+    webhook = user.register(service.receiver.url(service.path()), name="Watched")
+    user.change(webhook["id"], description="new")
+    look.sign_in(user, f"#/webhooks/{webhook['id']}?tab=changes")
+    rows = look.page.locator("main tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("description")
+    expect(rows.first).to_contain_text(str(user.user_id))

@@ -16,12 +16,18 @@ from tests.support.table_definition import create_table
 from webhooks.errors import Unavailable
 from webhooks.ids import new_id
 from webhooks.management.changes import Change, IdempotencyRecord, ManagementStore, with_subscriptions
+from webhooks.management.paging import TimeRange
+from webhooks.management.requests import MAX_FIRST_SUBSCRIPTIONS, MAX_SUBSCRIPTIONS
 from webhooks.matching.filter_budget import FilterUse, filter_use
 from webhooks.matching.filter_document import filter_bytes
 from webhooks.matching.route_rows import RouteChanges, route_changes, route_rows
+from webhooks.models.audit import Deed
+from webhooks.models.caller import Caller
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Webhook
 from webhooks.store import schema
+from webhooks.store.audit import AuditItems, AuditStore
+from webhooks.store.dynamo import DynamoTable
 from webhooks.store.management import DynamoManagementStore
 from webhooks.store.models import bind
 
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 NOW = 1_760_000_000_000
+DAY_MS = 86_400_000
 REGION = "us-east-1"
 ROOM = FilterUse(10**9, 10**9)
 
@@ -44,7 +51,7 @@ def table() -> "Iterator[Table]":
 
 @pytest.fixture
 def store(table: "Table") -> DynamoManagementStore:
-    return DynamoManagementStore(bind("webhooks"), sleep=lambda seconds: None)
+    return DynamoManagementStore(bind("webhooks"), AuditItems(DAY_MS), sleep=lambda seconds: None)
 
 
 @pytest.fixture(params=["dynamodb", "memory"])
@@ -312,14 +319,46 @@ def test_an_idempotency_key_is_used_once_until_it_expires(either: ManagementStor
     assert either.idempotency_record("7", "key", NOW + 1_000) == again
 
 
-def test_the_largest_change_fits_one_transaction(store: DynamoManagementStore, table: "Table") -> None:
+def test_the_largest_changes_fit_one_transaction(store: DynamoManagementStore, table: "Table") -> None:
     made = webhook()
-    present = [subscription(made, f"type.n{n}") for n in range(48)]
+    caller = Caller(7, frozenset(), frozenset())
+    audit = Deed("webhook.created").by(caller, made, NOW)
+    present = [subscription(made, f"type.n{n}") for n in range(MAX_FIRST_SUBSCRIPTIONS)]
     routes = RouteChanges(put=tuple(route_rows(made, present)))
     remember = IdempotencyRecord("7", "key", "trace", made.webhook_id, NOW + 1_000)
-    assert store.commit(Change(made, None, routes, tuple(present), remember=remember), NOW)
-    assert len(store.subscriptions(made.webhook_id)) == 48
-    assert len(versions_of(table, made.scope)) == 48
+    assert store.commit(Change(made, None, routes, tuple(present), remember=remember, audit=audit), NOW)
+    assert len(store.subscriptions(made.webhook_id)) == len(versions_of(table, made.scope)) == len(present)
+    for _ in range(MAX_SUBSCRIPTIONS - len(present)):
+        before, now = list(present), store.webhook(made.webhook_id)
+        assert now is not None
+        present.append(subscription(made, f"type.n{len(present)}"))
+        assert store.commit(with_subscriptions(now, before, present, ROOM), NOW)
+    now = store.webhook(made.webhook_id)
+    assert now is not None
+    deleted = Change(
+        webhook=replace(now, status="deleted", version=now.version + 1),
+        before=now,
+        routes=RouteChanges(delete=tuple(route_rows(now, present))),
+        delete=tuple(each.subscription_id for each in present),
+        audit=Deed("webhook.deleted").by(caller, made, NOW + 1),
+    )
+    assert store.commit(deleted, NOW)
+    entries = AuditStore(
+        DynamoTable(boto3.client("dynamodb", region_name=REGION), "webhooks"), AuditItems(DAY_MS), lambda: NOW
+    )
+    assert [each.action for each in entries.entries("7", TimeRange())] == ["webhook.deleted", "webhook.created"]
+    assert [each.action for each in entries.entries(None, TimeRange())] == ["webhook.deleted", "webhook.created"]
+
+
+def test_a_change_that_is_refused_leaves_no_entry(store: DynamoManagementStore, table: "Table") -> None:
+    made = create(store, webhook())
+    audit = Deed("webhook.updated").by(Caller(7, frozenset(), frozenset()), made, NOW)
+    stale = replace(made, version=9)
+    assert not store.commit(Change(replace(made, name="x"), stale, audit=audit), NOW)
+    entries = AuditStore(
+        DynamoTable(boto3.client("dynamodb", region_name=REGION), "webhooks"), AuditItems(DAY_MS), lambda: NOW
+    )
+    assert list(entries.entries("7", TimeRange())) == []
 
 
 def test_what_an_older_reader_would_undo_is_refused(either: ManagementStore) -> None:

@@ -36,6 +36,7 @@ from webhooks.runtime import Runtime
 from webhooks.settings import ApiSettings
 from webhooks.statistics.prometheus import Gauges
 from webhooks.store.api_keys import ApiKeyStore
+from webhooks.store.audit import AuditItems, AuditStore
 from webhooks.store.dynamo import DynamoTable
 
 NOW = 1_760_000_000_000
@@ -92,7 +93,10 @@ class ApiClient:
             return self.now_ms
 
         self.history = MemoryHistory(self.store, now_ms)
-        self.api_keys = ApiKeyStore(DynamoTable(self.dynamodb, "webhooks"), now_ms)
+        table, items = DynamoTable(self.dynamodb, "webhooks"), AuditItems(365 * DAY_MS)
+        self.api_keys = ApiKeyStore(table, items, now_ms)
+        self.audit = AuditStore(table, items, now_ms)
+        self.store.audit = self.audit.add
         settings = ApiSettings(
             table_name="webhooks",
             ingest_queue_url="ingest",
@@ -123,6 +127,7 @@ class ApiClient:
             missed=MemoryMissed(self.events),
             statistics=self.statistics,
             api_keys=self.api_keys,
+            audit=self.audit,
             request_counts=MemoryRequestCounts(),
             slots=self.slots,
             jobs=self.jobs,
@@ -135,7 +140,9 @@ class ApiClient:
             gauges=Gauges(self.queues, lambda: self.ages(), lambda: self.lags(), lambda: self.api_figures()),
             checks=self.checks,
         )
-        use_cases = composition.use_cases(settings, ports, Runtime(now_ms=now_ms))
+        self._serve(composition.use_cases(settings, ports, Runtime(now_ms=now_ms)))
+
+    def _serve(self, use_cases: api.UseCases) -> None:
         self.management = use_cases.webhooks
         self.api = api.create(use_cases, self.cors, Logger(service="tested", level="CRITICAL"))
 
@@ -179,11 +186,24 @@ class ApiClient:
             "multiValueQueryStringParameters": {k: [v] for k, v in query.items()} if query else None,
             "body": text,
             "isBase64Encoded": False,
-            "requestContext": {"requestId": "req-1", "stage": "test", "path": path, "authorizer": authorizer},
+            "requestContext": {
+                "requestId": "req-1",
+                "stage": "test",
+                "path": path,
+                "authorizer": authorizer,
+                "identity": {"sourceIp": "198.51.100.7"},
+            },
         }
         answer = self.api.resolve(event, cast("Any", None))
         flat = {name.lower(): ",".join(values) for name, values in answer["multiValueHeaders"].items()}
         return Answered(answer["statusCode"], flat, answer["body"] or "")
+
+    @classmethod
+    def over(cls, use_cases: api.UseCases) -> "ApiClient":
+        """An API over other use cases than those over its own fakes."""
+        client = cls()
+        client._serve(use_cases)
+        return client
 
     def register(self, **changes: Any) -> dict[str, Any]:
         """A registered webhook's answer."""

@@ -3,13 +3,14 @@
 import base64
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from webhooks.errors import Unavailable, Undecryptable
 from webhooks.management.changes import Change, IdempotencyRecord
 from webhooks.matching.filter_budget import FilterUse
 from webhooks.matching.route_rows import RouteRow
+from webhooks.models.audit import AuditEntry
 from webhooks.models.event import Event
 from webhooks.models.subscription import Subscription
 from webhooks.models.test_result import SentRequest, TestResult
@@ -26,6 +27,7 @@ class MemoryManagementStore:
     versions: dict[tuple[str, str], int] = field(default_factory=dict)
     keys: dict[tuple[str, str], IdempotencyRecord] = field(default_factory=dict)
     interferences: int = 0
+    audit: Callable[[AuditEntry], object] = lambda entry: None
 
     def webhook(self, webhook_id: str) -> Webhook | None:
         return self.webhooks_by_id.get(webhook_id)
@@ -82,6 +84,8 @@ class MemoryManagementStore:
             if self.idempotency_record(remember.caller, remember.key, now_ms) is not None:
                 return False
             self.keys[remember.caller, remember.key] = remember
+        if change.audit is not None:
+            self.audit(change.audit)
         webhook_id = change.webhook.webhook_id
         self.webhooks_by_id[webhook_id] = change.webhook
         kept = self.subscriptions_by_webhook.setdefault(webhook_id, {})

@@ -15,6 +15,7 @@ from webhooks.ids import is_id
 from webhooks.management.paging import Page, page_of
 from webhooks.management.requests import ApiKeyRequest
 from webhooks.models.api_key import ApiKey
+from webhooks.models.audit import AuditEntry, entry
 from webhooks.models.caller import Caller, Scope
 
 DAY_MS = 86_400_000
@@ -32,12 +33,12 @@ class ApiKeys(Protocol):
         """An owner's keys, or everybody's (None), newest first, behind a key's id. A new one may lag."""
         ...
 
-    def create(self, key: ApiKey) -> None:
-        """Keep a new key."""
+    def create(self, key: ApiKey, audit: AuditEntry) -> None:
+        """Keep a new key, and what is kept of its making."""
         ...
 
-    def delete(self, key_id: str) -> bool:
-        """Revoke a key. False when it was not there."""
+    def delete(self, key_id: str, audit: AuditEntry) -> bool:
+        """Revoke a key, and keep that. False when it was not there."""
         ...
 
 
@@ -77,7 +78,7 @@ class ApiKeyManagement:
             created_at_ms=now_ms,
             expires_at_ms=now_ms + request.expires_in_days * DAY_MS,
         )
-        self.keys.create(made)
+        self.keys.create(made, entry(caller, "api_key.created", made.owner, key_id, now_ms))
         return made, key
 
     def page(self, caller: Caller, owner: str | None, *, behind: str | None, limit: int) -> Page[ApiKey]:
@@ -92,17 +93,25 @@ class ApiKeyManagement:
         """End a key of one's own, or for admins any. Raises NotFound."""
         _no_key(caller)
         key = self.keys.get(key_id) if is_id("key", key_id) else None
-        if key is None or not (caller.is_admin or key.owner == caller.owner) or not self.keys.delete(key_id):
+        is_theirs = key is not None and (caller.is_admin or key.owner == caller.owner)
+        if key is None or not is_theirs or not self._revoked(caller, key):
             raise NotFound(f"there is no API key {key_id[:64]}")
-        self.checks.forget(key_id)
 
-    def revoke_of_workspace(self, user_id: str, workspace_id: str) -> list[str]:
+    def revoke_of_workspace(self, caller: Caller, user_id: str, workspace_id: str) -> list[str]:
         """End all keys of a user that name the workspace; their ids."""
         of_workspace = [each for each in self.keys.newest(user_id, None) if workspace_id in each.workspace_ids]
-        revoked = [each.key_id for each in of_workspace if self.keys.delete(each.key_id)]
-        for key_id in revoked:
-            self.checks.forget(key_id)
-        return revoked
+        return [each.key_id for each in of_workspace if self._revoked(caller, each)]
+
+    def revoke_all(self, caller: Caller, user_id: str) -> None:
+        """End all keys of a user."""
+        for each in self.keys.newest(user_id, None):
+            self._revoked(caller, each)
+
+    def _revoked(self, caller: Caller, key: ApiKey) -> bool:
+        deed = entry(caller, "api_key.revoked", key.owner, key.key_id, self.now_ms())
+        was_there = self.keys.delete(key.key_id, deed)
+        self.checks.forget(key.key_id)
+        return was_there
 
 
 def _no_key(caller: Caller) -> None:

@@ -13,6 +13,7 @@ from webhooks.errors import Conflict, NotFound, VersionConflict
 from webhooks.ids import is_id
 from webhooks.matching.filter_budget import FilterUse, check_room, filter_use
 from webhooks.matching.route_rows import RouteChanges, route_changes, route_rows
+from webhooks.models.audit import AuditEntry, Deed
 from webhooks.models.caller import Caller
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Webhook
@@ -39,7 +40,7 @@ class Change:
     `before` is the webhook as it was read, None when it is new; the write takes place only if neither it nor its
     subscriptions have changed since. A new one takes place only if its owner has `at_most` webhooks then; one with
     more or larger filters only if all that its scope's filters take is within `budget` then. `expires_at_ms` is set
-    on the tombstone of a deleted webhook.
+    on the tombstone of a deleted webhook. `audit` is what is kept of the call.
     """
 
     webhook: Webhook
@@ -51,6 +52,7 @@ class Change:
     expires_at_ms: int | None = None
     at_most: int | None = None
     budget: FilterUse | None = None
+    audit: AuditEntry | None = None
 
     @property
     def more_filters(self) -> FilterUse:
@@ -155,11 +157,13 @@ def change(
     webhook_id: str,
     decide: Callable[[Webhook, Sequence[Subscription]], Change],
     now_ms: int,
+    deed: Deed,
 ) -> Change:
     """Read, decide and write until nobody interferes. Raises NotFound, Conflict, and whatever `decide` raises."""
     for _ in range(ATTEMPTS):
         webhook = find(store, caller, webhook_id)
-        decided = decide(webhook, store.subscriptions(webhook_id, whole=True))
+        written = store.subscriptions(webhook_id, whole=True)
+        decided = replace(decide(webhook, written), audit=deed.by(caller, webhook, now_ms))
         check_budget(store, decided)
         if store.commit(decided, now_ms):
             return decided

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from webhooks.errors import Conflict, NotFound
 from webhooks.ids import is_id, new_id
+from webhooks.management.audit import AuditLog
 from webhooks.management.changes import ManagementStore, find, of_seen
 from webhooks.management.paging import Page, TimeRange, page_of
 from webhooks.management.ports import History, Letters
 from webhooks.management.replays import JobStarter
+from webhooks.models.audit import Deed
 from webhooks.models.caller import Caller
 from webhooks.models.delivery import DeadLetter
 from webhooks.models.replay import ReplayJob, ReplaySelection
@@ -44,6 +46,7 @@ class DeadLetterManagement:
     letters: Letters
     replayer: Replayer
     starter: JobStarter
+    audit: AuditLog
     now_ms: Callable[[], int]
 
     def page(
@@ -70,8 +73,9 @@ class DeadLetterManagement:
         Raises Conflict when there is nothing to send: it is delivered by now or on its way again, or the webhook takes
         nothing while it is inactive or failed. One that was sent again and died again can be replayed again.
         """
-        find(self.store, caller, webhook_id)
+        webhook = find(self.store, caller, webhook_id)
         letter = self._letter(webhook_id, dead_letter_id)
+        self.audit.note(caller, Deed("dead_letter.replayed", dead_letter_id), webhook)
         if not self.replayer.replay([letter], "manual"):
             raise Conflict("this delivery has been delivered since, or is being sent again already")
         return self._letter(webhook_id, dead_letter_id)
@@ -94,6 +98,7 @@ class DeadLetterManagement:
             created_at_ms=now_ms,
             updated_at_ms=now_ms,
         )
+        self.audit.note(caller, Deed("replay.started", job.job_id), webhook)
         return self.starter.start(job)
 
     def _letter(self, webhook_id: str, dead_letter_id: str) -> DeadLetter:

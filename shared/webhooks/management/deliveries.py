@@ -7,9 +7,11 @@ from webhooks.delivery.attempt_detail import unpack_detail
 from webhooks.errors import Conflict, NotFound
 from webhooks.event_types import patterns_for
 from webhooks.ids import is_id
+from webhooks.management.audit import AuditLog
 from webhooks.management.changes import ManagementStore, find
 from webhooks.management.paging import Page, TimeRange, page_of
 from webhooks.management.ports import EventRecords, History, Letters
+from webhooks.models.audit import Deed
 from webhooks.models.caller import Caller
 from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord
 from webhooks.models.history import AttemptView, DeliveryView
@@ -48,6 +50,7 @@ class DeliveryHistory:
     letters: Letters
     events: EventRecords
     replayer: Replayer
+    audit: AuditLog
     header_prefix: str
     user_agent: str
     now_ms: Callable[[], int]
@@ -90,6 +93,7 @@ class DeliveryHistory:
         body = self._body(record, letter)
         if body is None:
             raise Conflict("the payload of this delivery is no longer kept")
+        self.audit.note(caller, Deed("delivery.retried", delivery_id), webhook)
         again = self.replayer.send_again(record, webhook, body.decode())
         if letter is not None and not letter.is_processed:
             self.letters.mark_processed(letter, "manual")

@@ -8,6 +8,8 @@ from typing import Protocol
 from webhooks.access.callers import MAX_ID_CHARACTERS
 from webhooks.errors import Invalid, NotFound
 from webhooks.ids import delivery_id
+from webhooks.management.api_keys import ApiKeyManagement
+from webhooks.management.audit import AuditLog
 from webhooks.management.events import EventHistory
 from webhooks.management.paging import Page
 from webhooks.models.caller import Caller
@@ -72,16 +74,24 @@ class TenantErasures:
 
     erasures: ErasureList
     queue: ErasureQueue
+    api_keys: ApiKeyManagement
+    audit: AuditLog
     now_ms: Callable[[], int]
 
     def start(self, caller: Caller, tenant: str) -> Erasure:
         """Erase what there is of a tenant, `user:<id>` or `workspace:<id>`. Raises Invalid, Unavailable.
 
-        Asked again it has what came since erased, too; while it is under way, it only shows how far it has come.
+        A user's API keys are revoked at once. Asked again it has what came since erased, too; while it is under way, it
+        only shows how far it has come.
         """
         scope, now_ms = scope_of_tenant(tenant), self.now_ms()
         before = self.erasures.get(scope)
         if before is None or before.status == "completed":
+            kind, _, identifier = scope.partition(":")
+            owner = identifier if kind == "user" else caller.owner
+            self.audit.note_of(caller, "tenant.erased", owner, tenant)
+            if kind == "user":
+                self.api_keys.revoke_all(caller, owner)
             erasure = Erasure(scope, requested_at_ms=now_ms, requested_by=caller.owner, updated_at_ms=now_ms)
             if not self.erasures.start(before, erasure):
                 return self.get(tenant)  # somebody else asks for the same just now
@@ -112,6 +122,7 @@ class EventErasure:
     history: EventHistory
     events: EventPayloads
     deliveries: DeliveryPayloads
+    audit: AuditLog
 
     def erase(self, caller: Caller, event_id: str, user_id: str | None, workspace_id: str | None) -> None:
         """Erase an event's payload wherever it is kept; what waits to be sent is abandoned.
@@ -120,6 +131,7 @@ class EventErasure:
         Invalid when several events are meant, and Unavailable: repeat it.
         """
         pages = self.history.pages(event_id, user_id, workspace_id, lambda record: _may_erase(caller, record))
+        self.audit.note_of(caller, "event.erased", caller.owner, event_id)
         self.events.erase_payload(event_id, pages[0].scope)
         for page in pages:
             records = {each.delivery_id: each for each in map(_unwritten(pages[0]), page.queued)}

@@ -11,6 +11,7 @@ from webhooks.management.api_keys import ApiKeyManagement
 from webhooks.management.changes import Change, ManagementStore, change
 from webhooks.management.ports import Waker
 from webhooks.matching.route_rows import route_changes, route_rows
+from webhooks.models.audit import Deed
 from webhooks.models.caller import Caller
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Webhook
@@ -45,13 +46,13 @@ class Members:
         Each webhook is announced by `webhook.disabled`. Only an admin makes one active again. Repeating it goes on
         where it ended, and finds what was registered since.
         """
-        revoked = self.api_keys.revoke_of_workspace(user_id, workspace_id)
+        revoked = self.api_keys.revoke_of_workspace(caller, user_id, workspace_id)
         disabled: list[str] = []
         for webhook in self._of(workspace_id, user_id):
             if len(disabled) == AT_ONCE:
                 return Removal(disabled, revoked, is_complete=False)
             now_ms = self.now_ms()
-            change(self.store, caller, webhook.webhook_id, partial(_disabled, now_ms), now_ms)
+            change(self.store, caller, webhook.webhook_id, partial(_disabled, now_ms), now_ms, Deed("webhook.disabled"))
             self.waker.wake(webhook.webhook_id, now_ms, now_ms)
             disabled.append(webhook.webhook_id)
         return Removal(disabled, revoked, is_complete=True)

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from webhooks.errors import Invalid
 from webhooks.ids import new_id
+from webhooks.management.audit import AuditLog
 from webhooks.management.changes import ManagementStore, find
 from webhooks.management.replays import JobStarter
+from webhooks.models.audit import Deed
 from webhooks.models.caller import Caller
 from webhooks.models.replay import ReplayJob, ReplaySelection
 from webhooks.models.webhook import Webhook
@@ -37,6 +39,7 @@ class Recovery:
     source: ReplaySource
     replayer: Replayer
     starter: JobStarter
+    audit: AuditLog
     now_ms: Callable[[], int]
 
     def estimate(self, caller: Caller, webhook_id: str, selection: ReplaySelection, rate_per_second: float) -> Estimate:
@@ -50,7 +53,9 @@ class Recovery:
 
     def start(self, caller: Caller, webhook_id: str, selection: ReplaySelection, rate_per_second: float) -> ReplayJob:
         """Begin to send it all, in the background. Raises Conflict for a webhook that is inactive or failed."""
-        job = self._job(sendable(find(self.store, caller, webhook_id)), selection, rate_per_second)
+        webhook = sendable(find(self.store, caller, webhook_id))
+        job = self._job(webhook, selection, rate_per_second)
+        self.audit.note(caller, Deed("recovery.started", job.job_id), webhook)
         return self.starter.start(job)
 
     def _job(self, webhook: Webhook, selection: ReplaySelection, rate_per_second: float) -> ReplayJob:

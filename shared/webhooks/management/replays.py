@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from webhooks.access.slots import Slots, SlotStore
 from webhooks.errors import Conflict, NotAllowed, NotFound, TooManyRequests, Unavailable
 from webhooks.ids import is_id, time_of
+from webhooks.management.audit import AuditLog
 from webhooks.management.changes import of_seen
 from webhooks.management.paging import Page, page_of
 from webhooks.management.ports import History, JobQueue, JobStore
+from webhooks.models.audit import Deed
 from webhooks.models.caller import Caller
 from webhooks.models.replay import ENDED, JobStatus, ReplayJob
 
@@ -83,6 +85,7 @@ class Replays:
 
     jobs: JobStore
     history: History
+    audit: AuditLog
 
     def page(
         self, caller: Caller, owner: str | None, selection: Selection, behind: str | None, limit: int
@@ -108,6 +111,9 @@ class Replays:
 
     def cancel(self, caller: Caller, job_id: str) -> ReplayJob:
         """Stop a job before its next page; what it has sent stays sent. Raises Conflict when it has ended otherwise."""
+        webhook_id = self.get(caller, job_id).webhook_id
+        if (webhook := self.history.webhooks([webhook_id]).get(webhook_id)) is not None:
+            self.audit.note(caller, Deed("replay.cancelled", job_id), webhook)
         for _ in range(ROUNDS):
             job = self.get(caller, job_id)
             if job.status == "cancelled":

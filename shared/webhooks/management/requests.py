@@ -22,7 +22,8 @@ from pydantic_core import PydanticCustomError
 
 from webhooks.access.callers import MAX_ID_CHARACTERS
 
-MAX_SUBSCRIPTIONS = 48  # of a webhook: they, a route row each, and three more items make one transaction of at most 100
+MAX_SUBSCRIPTIONS = 48  # of a webhook: they, a route row each, and four more items make one transaction of at most 100
+MAX_FIRST_SUBSCRIPTIONS = MAX_SUBSCRIPTIONS - 1  # with a new webhook, which has two more
 MAX_FILTER_BYTES = 200 * 1024  # of a webhook's subscriptions together: a route row may hold all of them (items: 400 KB)
 MAX_METADATA_BYTES = 4 * 1024
 _INTEGER_LIMIT = 2**63
@@ -124,7 +125,7 @@ class WebhookRequest(Request):
     )
     metadata: Metadata = Field(default_factory=dict[str, JsonValue])
     secret: str | None = Field(None, description="an existing signing secret to go on with; without it one is made")
-    subscriptions: Annotated[list[SubscriptionRequest], Field(max_length=MAX_SUBSCRIPTIONS)] = Field(
+    subscriptions: Annotated[list[SubscriptionRequest], Field(max_length=MAX_FIRST_SUBSCRIPTIONS)] = Field(
         default_factory=list[SubscriptionRequest]
     )
 

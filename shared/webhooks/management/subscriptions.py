@@ -11,6 +11,7 @@ from webhooks.management.changes import Change, ManagementStore, Versions, chang
 from webhooks.management.requests import MAX_FILTER_BYTES, MAX_SUBSCRIPTIONS, SubscriptionChange, SubscriptionRequest
 from webhooks.matching.filter_budget import FilterUse
 from webhooks.matching.filters import parse_filters
+from webhooks.models.audit import Deed
 from webhooks.models.caller import Caller
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Webhook
@@ -35,7 +36,7 @@ class SubscriptionManagement:
             check_amount(after)
             return with_subscriptions(webhook, present, after, self.budget)
 
-        change(self.store, caller, webhook_id, decide, now_ms)
+        change(self.store, caller, webhook_id, decide, now_ms, Deed("subscription.created", new.subscription_id))
         return new
 
     def get(self, caller: Caller, webhook_id: str, subscription_id: str) -> Subscription:
@@ -70,7 +71,8 @@ class SubscriptionManagement:
             check_amount(after)
             return with_subscriptions(webhook, present, after, self.budget)
 
-        return _pick(change(self.store, caller, webhook_id, decide, now_ms).put, subscription_id)
+        deed = Deed.changing("subscription.updated", wanted.model_fields_set, subscription_id)
+        return _pick(change(self.store, caller, webhook_id, decide, now_ms, deed).put, subscription_id)
 
     def delete(self, caller: Caller, webhook_id: str, subscription_id: str, if_match: Versions | None) -> None:
         """Delete a subscription. Raises VersionConflict."""
@@ -81,7 +83,7 @@ class SubscriptionManagement:
             after = [each for each in present if each is not old]
             return with_subscriptions(webhook, present, after, self.budget)
 
-        change(self.store, caller, webhook_id, decide, self.now_ms())
+        change(self.store, caller, webhook_id, decide, self.now_ms(), Deed("subscription.deleted", subscription_id))
 
 
 def new_subscription(

@@ -8,9 +8,11 @@ from webhooks.access.slots import EVERYBODY, Slots, SlotStore
 from webhooks.errors import Invalid, TooManyRequests, Unavailable
 from webhooks.event_types import TEST_EVENT_TYPE
 from webhooks.ids import new_id
+from webhooks.management.audit import AuditLog
 from webhooks.management.changes import ManagementStore, find
 from webhooks.management.ports import TestDeliveries
 from webhooks.management.requests import SendTest
+from webhooks.models.audit import Deed
 from webhooks.models.caller import Caller
 from webhooks.models.test_result import TestResult
 from webhooks.times import rfc3339
@@ -69,6 +71,7 @@ class TestEvents:
     store: ManagementStore
     sender: TestDeliveries
     under_way: TestsUnderWay
+    audit: AuditLog
     event_types: Collection[str]
     now_ms: Callable[[], int]
 
@@ -77,6 +80,7 @@ class TestEvents:
         webhook = find(self.store, caller, webhook_id)
         if request.event_type != TEST_EVENT_TYPE and request.event_type not in self.event_types:
             raise Invalid.at("event_type", f"is not an event type; known are {', '.join(sorted(self.event_types))}")
+        self.audit.note(caller, Deed("webhook.tested"), webhook)
         now_ms = self.now_ms()
         payload: dict[str, object] = {
             "id": new_id("evt", now_ms),

@@ -27,6 +27,7 @@ from webhooks.management.requests import WebhookChange, WebhookRequest
 from webhooks.management.subscriptions import check_amount, new_subscription
 from webhooks.matching.filter_budget import FilterUse
 from webhooks.matching.route_rows import RouteChanges, route_changes, route_rows
+from webhooks.models.audit import Deed
 from webhooks.models.caller import Caller
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Sealed, Webhook
@@ -107,6 +108,7 @@ class WebhookManagement:
             remember=remember,
             at_most=self.max_webhooks,
             budget=self.budget if subscriptions else None,
+            audit=Deed("webhook.created").by(caller, webhook, now_ms),
         )
         check_budget(self.store, new)
         if self.store.commit(new, now_ms):
@@ -161,7 +163,8 @@ class WebhookManagement:
             after = self._changed(webhook, wanted, now_ms)
             return Change(after, webhook, route_changes(*(route_rows(w, subscriptions) for w in (webhook, after))))
 
-        done = change(self.store, caller, webhook_id, decide, now_ms)
+        deed = Deed.changing("webhook.updated", wanted.model_fields_set)
+        done = change(self.store, caller, webhook_id, decide, now_ms, deed)
         if (
             "status" in wanted.model_fields_set
         ):  # also when it was so before: a lost answer may hide that nobody woke it
@@ -182,7 +185,7 @@ class WebhookManagement:
                 expires_at_ms=now_ms + self.retention_ms,
             )
 
-        change(self.store, caller, webhook_id, decide, now_ms)
+        change(self.store, caller, webhook_id, decide, now_ms, Deed("webhook.deleted"))
         self.waker.wake(webhook_id, now_ms, now_ms)
 
     def regenerate_secret(
@@ -218,7 +221,8 @@ class WebhookManagement:
             return Change(changed, webhook, remember=remember)
 
         try:
-            return change(self.store, caller, webhook_id, decide, now_ms).webhook, secret
+            deed = Deed("webhook.secret_rotated")
+            return change(self.store, caller, webhook_id, decide, now_ms, deed).webhook, secret
         except Conflict:
             if key is not None and (repeated := self._regenerated(caller, webhook_id, key, trace)):
                 return repeated

@@ -1,6 +1,6 @@
 """Who calls the API, and what that lets them do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from webhooks.errors import NotAllowed
@@ -18,6 +18,14 @@ _INCLUDED_IN: dict[Scope, frozenset[Scope]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from, as API Gateway has it."""
+
+    source_ip: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """A user of the platform, or the platform itself, as the authorizer vouches for it; `key_id` names the API key that
     was used, None for a token."""
@@ -26,6 +34,7 @@ class Caller:
     workspace_ids: frozenset[str]
     scopes: frozenset[str]
     key_id: str | None = None
+    origin: Origin = field(default=Origin(), compare=False)
 
     @property
     def owner(self) -> str:

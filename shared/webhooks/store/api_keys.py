@@ -1,48 +1,53 @@
 """API keys: an item each, which is gone when the key is revoked. TTL removes it a while after it has expired."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from typing import cast
 
 from webhooks.models.api_key import ApiKey
+from webhooks.models.audit import AuditEntry
 from webhooks.store import schema
 from webhooks.store.attributes import binary, foreign_id, number, read_bytes, read_foreign_id, read_int, read_text, text
+from webhooks.store.audit import AuditItems
 from webhooks.store.dynamo import DynamoTable, Item, Key, key_of, read_all
 from webhooks.store.listings import newest
 
 SHOWN_MS = 7 * 86_400_000  # an expired one, so that its owner finds out why nothing works
 
 
-def _now_ms() -> int:
-    return int(time.time() * 1000)
-
-
-class ApiKeyStore:
+class ApiKeyReader:
     """Keys by id. Raises Unavailable."""
 
-    def __init__(self, table: DynamoTable, now_ms: Callable[[], int] = _now_ms) -> None:
+    def __init__(self, table: DynamoTable) -> None:
         self._table = table
-        self._now_ms = now_ms
 
     def get(self, key_id: str) -> ApiKey | None:
         """The key, unless it was revoked. Consistent."""
         item = self._table.get_many([_place(key_id)]).get(_place(key_id))
         return None if item is None else _key_of(item)
 
+
+class ApiKeyStore(ApiKeyReader):
+    """The same, and what makes, lists and revokes them."""
+
+    def __init__(self, table: DynamoTable, audit: AuditItems, now_ms: Callable[[], int]) -> None:
+        super().__init__(table)
+        self._audit = audit
+        self._now_ms = now_ms
+
     def newest(self, owner: str | None, behind: str | None) -> Iterator[ApiKey]:
         """An owner's keys, or everybody's (None), newest first, behind a key's id. A new one may lag."""
         listing = None if owner is None else schema.keys_listing(owner)
         yield from read_all(newest(self._table, listing, schema.KEYS_OVERVIEW, behind, self._now_ms), _key_of)
 
-    def create(self, key: ApiKey) -> None:
-        """Keep a new key."""
-        self._table.put(_item(key))
+    def create(self, key: ApiKey, audit: AuditEntry) -> None:
+        """Keep a new key, and what is kept of its making."""
+        self._table.transact([{"Put": {"Item": _item(key)}}, self._audit.put(audit)])
 
-    def delete(self, key_id: str) -> bool:
+    def delete(self, key_id: str, audit: AuditEntry) -> bool:
         """Revoke a key. False when it was not there."""
         gone = {"Delete": {"Key": key_of(_place(key_id)), "ConditionExpression": f"attribute_exists({schema.PK})"}}
-        return self._table.transact([gone])
+        return self._table.transact([gone, self._audit.put(audit)])
 
     def used(self, key: ApiKey, at_ms: int) -> None:
         """Note it, unless the key is gone or another process has done so."""

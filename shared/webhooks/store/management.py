@@ -21,6 +21,7 @@ from webhooks.matching.route_rows import RouteRow
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Webhook
 from webhooks.store import schema
+from webhooks.store.audit import AuditItems
 from webhooks.store.models import (
     AmountItem,
     Bound,
@@ -53,7 +54,8 @@ logger = logging.getLogger(__name__)
 class DynamoManagementStore:
     """The management use cases' store. Raises Unavailable for whatever AWS does not do."""
 
-    def __init__(self, models: Models, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, models: Models, audit: AuditItems, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._audit = audit
         self._models = models
         self._connection = models.webhook.connection()
         self._sleep = sleep
@@ -174,6 +176,8 @@ class DynamoManagementStore:
             model = self._models.idempotency
             unused = model.pk.does_not_exist() | (model.expires_at_ms <= now_ms)
             transaction.save(_idempotency_item(model, change.remember), condition=unused)
+        if change.audit is not None:
+            transaction.save(self._models.audit(**self._audit.attributes(change.audit)))
 
     def _change_routes(self, transaction: TransactWrite, change: Change) -> None:
         model = self._models.versions

@@ -189,6 +189,15 @@ class IdempotencyItem(_Item):
     expires_at = NumberAttribute(attr_name=schema.EXPIRES_AT)
 
 
+class AuditItem(_Item):
+    """What is kept of a management call."""
+
+    overview_key = UnicodeAttribute(attr_name=schema.OVERVIEW_KEY)
+    overview_at = UnicodeAttribute(attr_name=schema.OVERVIEW_AT)
+    expires_at = NumberAttribute(attr_name=schema.EXPIRES_AT)
+    entry = UnicodeAttribute()
+
+
 Bound = TypeVar("Bound", bound=_Item)
 
 
@@ -202,6 +211,7 @@ class Models:
     versions: type[VersionsItem]
     idempotency: type[IdempotencyItem]
     amount: type[AmountItem]
+    audit: type[AuditItem]
 
 
 def bind(table_name: str) -> Models:
@@ -219,8 +229,9 @@ def bind(table_name: str) -> Models:
         versions=_bound(VersionsItem, meta),
         idempotency=_bound(IdempotencyItem, meta),
         amount=_bound(AmountItem, meta),
+        audit=_bound(AuditItem, meta),
     )
-    for model in (models.subscription, models.route, models.versions, models.idempotency, models.amount):
+    for model in (models.subscription, models.route, models.versions, models.idempotency, models.amount, models.audit):
         model.through(models.webhook)
     return models
 

@@ -27,6 +27,7 @@
 | what is under way  | slots|owner          | kind of it        |                             |                   |
 | tenant's pace      | tenant|owner         | pace              |                             |                   |
 | tenant's requests  | requests|owner       | 10 seconds        |                             |                   |
+| audit entry        | audit|owner          | aud_              |                             | audit|shard / aud_ |
 | API key            | key_                 | key               | keys|owner / key_           | keys / key_       |
 | erased tenant      | erased               | scope             |                             |                   |
 
@@ -72,6 +73,7 @@ TAKEN = "taken"
 SLOT_PREFIX = "slot_"  # and its number
 WEBHOOKS_OVERVIEW = "webhooks"
 REPLAYS_OVERVIEW = "replays"
+AUDIT_SHARDS = 4  # everybody's entries: 1,000 a second each
 KEY_SK = "key"
 KEYS_OVERVIEW = "keys"
 
@@ -171,6 +173,21 @@ def replays_listing(owner: str) -> str:
 def keys_listing(owner: str) -> str:
     """Index key of an owner's API keys."""
     return f"keys|{owner}"
+
+
+def audit_pk(owner: str) -> str:
+    """Partition of what was done to an owner's things."""
+    return f"audit|{owner}"
+
+
+def audit_shard(entry_id: str) -> int:
+    """Which shard of everybody's entries has this one."""
+    return ord(entry_id[-1]) % AUDIT_SHARDS
+
+
+def audit_overview(shard: int) -> str:
+    """Index key of one shard of what was done to anybody's things."""
+    return f"audit|{shard}"
 
 
 def missed_listing(scope: str, shard: int) -> str:

@@ -7,6 +7,8 @@ import pytest
 from tests.support.api_client import DAY_MS, NOW, ApiClient
 from webhooks.access.api_keys import KEPT_MS, verify
 from webhooks.management.api_keys import MAX_KEYS
+from webhooks.models.audit import entry
+from webhooks.models.caller import Caller
 
 MAKER = ("webhooks", "events:write", "api-keys")
 
@@ -56,7 +58,7 @@ def test_a_revoked_key_is_refused_though_the_authorizer_s_answer_is_cached(clien
 def test_a_key_that_another_process_revoked_is_refused_after_five_seconds(client: ApiClient) -> None:
     made = make(client)
     assert use(client, made) == 200
-    client.api_keys.delete(made["id"])
+    client.api_keys.delete(made["id"], entry(Caller(1, frozenset(), frozenset()), "n", "1", "n", NOW))
     client.now_ms += KEPT_MS
     assert use(client, made) == 401
 

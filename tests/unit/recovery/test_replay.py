@@ -16,6 +16,7 @@ from tests.fakes.world import TABLE, World, event, events
 from webhooks.aws.sqs import Queue, SqsDeliveries
 from webhooks.errors import Conflict
 from webhooks.ids import new_id
+from webhooks.management.audit import AuditLog
 from webhooks.management.replays import Replays
 from webhooks.models.caller import Caller
 from webhooks.models.replay import ReplayJob, ReplaySelection
@@ -23,6 +24,7 @@ from webhooks.models.webhook import Webhook
 from webhooks.recovery.replay import Replayer
 from webhooks.recovery.replay_jobs import ReplayJobs
 from webhooks.recovery.replay_source import ReplaySource
+from webhooks.store.audit import AuditItems, AuditStore
 from webhooks.store.dead_letters import DeadLetterStore
 from webhooks.store.delivery_context import DeliveryContextStore
 from webhooks.store.dynamo import DynamoTable
@@ -227,7 +229,10 @@ def test_a_cancelled_job_sends_nothing_more() -> None:
     world, webhook = with_dead_letters(300)
     job_id = start_job(world, webhook, rate=1)
     world.poll("jobs")
-    cancelled = Replays(jobs_of(world), history_of(world)).cancel(
+    audit = AuditLog(
+        AuditStore(DynamoTable(world.dynamodb, TABLE), AuditItems(RETENTION_MS), world.clock.now_ms), world.clock.now_ms
+    )
+    cancelled = Replays(jobs_of(world), history_of(world), audit).cancel(
         Caller(webhook.owner, frozenset({"1"}), frozenset()), job_id
     )
     assert cancelled.status == "cancelled"

@@ -112,7 +112,8 @@ def history(client: GeneratedTable) -> DeliveryHistory:
     now_ms = lambda: NOW + DAY_MS  # noqa: E731
     return DeliveryHistory(
         store=cast("Any", Store()), history=HistoryStore(DynamoTable(client, "t"), now_ms), letters=cast("Any", None),
-        events=cast("Any", None), replayer=cast("Any", None), header_prefix="X", user_agent="x", now_ms=now_ms,
+        events=cast("Any", None), replayer=cast("Any", None), audit=cast("Any", None),
+        header_prefix="X", user_agent="x", now_ms=now_ms,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import { fill, h, put } from "../dom.js";
 import { count, json, milliseconds, percent, plural, stretch, words } from "../format.js";
 import { go, link, remember } from "../addresses.js";
 import { actionButton, badge, causeOf, confirm, dialog, empty, facts, failure, head, headersTable, idChip, linkButton, segmented, skeleton, tabs, time, toast } from "../ui.js";
+import { changes } from "./changes.js";
 import { deliveries } from "./deliveries.js";
 import { subscriptions } from "./subscriptions.js";
 import { sendTest } from "./trial.js";
@@ -41,7 +42,8 @@ export async function show({ root, params, query, signal }) {
       ["subscriptions", "Subscriptions", () => subscriptions(webhook, signal)],
       ["deliveries", "Deliveries", () => deliveries(webhook, signal)],
       ["settings", "Settings", () => settings(webhook)],
-    ], query.get("tab") ?? "activity", (tab) => remember({ tab: tab === "activity" ? "" : tab, ...(tab === "deliveries" ? {} : { cursor: "", status: "", since: "", type: "", code: "" }) })));
+      ["changes", "Changes", () => changes(webhook, signal)],
+    ], query.get("tab") ?? "activity", (tab) => remember({ tab: tab === "activity" ? "" : tab, ...(["deliveries", "changes"].includes(tab) ? {} : { cursor: "", status: "", since: "", type: "", code: "" }) })));
   showHealth();
   alive(async () => draw(await get(`${path}/health`, {}, signal)), { every: 15, signal });
 }

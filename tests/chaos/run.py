@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,9 +93,9 @@ class Figures:
 class ChaosLedger(Ledger):
     """The simulation's, without what a local stack cannot show."""
 
-    def _put_aside(self) -> set[str]:
+    def _put_aside(self) -> Mapping[str, set[str]]:
         """Nothing is refused here, and what ingest received too often goes to it again."""
-        return set()
+        return {}
 
     def _check_announcements(self, verdict: Verdict) -> None:
         """No webhook is disabled here: no receiver answers 410, and five days do not pass."""

@@ -65,11 +65,14 @@ def test_another_tenants_resources_do_not_exist_on_any_route(
         service.bearer(scope="webhooks events:write metrics:read api-keys"),
         service.bearer(scope="webhooks events:write:any api-keys"),
     ]
+    platform = strangers[-1]
     asked = 0
     for method, path, operation in on_resources(document):
         # with ids of its own webhook before another's subscription, delivery or dead letter, too
         mixed = [estate.ids]
         for stranger in strangers:
+            if stranger is platform and (method, path) == ("delete", "/api/v1/events/{event_id}"):
+                continue  # it published them, and may erase each
             if path.count("{") > 1:
                 own = stranger.register("https://example.com/", "*")
                 mixed = [estate.ids, {**estate.ids, "webhook_id": own["id"]}]

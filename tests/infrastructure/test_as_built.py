@@ -103,9 +103,9 @@ def test_every_route_answers_as_built(built: Build, stack: LocalStack, tmp_path:
     with Service.of(stack) as service, emulated(built, "ApiFunction", variables, tmp_path / "run") as runtime:
         estate = make(service, service.user())
         seen: list[str] = []
-        for method, path, operation in sorted(routes(), key=lambda each: (ORDER.index(each[0]), -len(each[1]))):
+        for method, path, operation in sorted(routes(), key=_turn):
             # what is given up is replayed and retried
-            ids = dict(estate.ids) | {"workspace_id": "456", "user_id": "somebody else"}
+            ids = dict(estate.ids) | {"workspace_id": "456", "user_id": "somebody else", "tenant_id": "user:none"}
             if "{dead_letter_id}" in path or path.endswith("/retry"):
                 ids |= {"webhook_id": ids["failing_webhook_id"], "delivery_id": ids["failed_delivery_id"]}
             answer = runtime.invoke(request(method, path.format(**ids), operation, estate.owner.user_id))
@@ -113,6 +113,12 @@ def test_every_route_answers_as_built(built: Build, stack: LocalStack, tmp_path:
             seen.append(f"{method.upper()} {path}: {answer['statusCode']}")
     assert len(seen) > 30
     figure("\n".join(seen))
+
+
+def _turn(route: tuple[str, str, Mapping[str, Any]]) -> tuple[bool, int, int]:
+    """What is asked about has to be there: an erasure before its progress, all else before it is deleted."""
+    method, path, operation = route
+    return operation["operationId"] != "eraseTenant", ORDER.index(method), -len(path)
 
 
 def routes() -> Iterator[tuple[str, str, Mapping[str, Any]]]:

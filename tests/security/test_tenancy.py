@@ -14,7 +14,7 @@ from tests.support.service import Document, Service, User, event, eventually
 # For operators, by a scope of its own: it speaks of the service and not of tenants.
 OPERATORS = {"/metrics"}
 # For the platform, which names users and workspaces of its own: everybody else is refused, whatever they name.
-ADMINS = "/api/v1/workspaces/"
+ADMINS = ("/api/v1/workspaces/", "/api/v1/tenants/")
 METHODS = ("get", "post", "put", "delete")
 
 

@@ -25,11 +25,13 @@ from webhooks.aws.sqs import Queue, SqsJobs
 from webhooks.compression import unpack
 from webhooks.ids import new_id
 from webhooks.models.api_key import ApiKey
+from webhooks.models.audit import entry
 from webhooks.models.caller import Caller
 from webhooks.models.erasure import Erasure
 from webhooks.models.replay import ReplaySelection
 from webhooks.models.webhook import Webhook
 from webhooks.store.api_keys import ApiKeyStore
+from webhooks.store.audit import AuditItems
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.erasures import ErasureStore
 
@@ -120,7 +122,10 @@ def lived(deliveries: int, *, plan: Callable[[str], str | None] | None = None) -
     publish(planted, ERASED, 10, "dead_letter_writer")  # and messages of events
     for user in (ERASED, NEIGHBOUR):
         key = ApiKey(new_id("key", world.clock.ms), user, planted.new(user), (), (), b"hash", world.clock.ms, 2**43)
-        ApiKeyStore(world.services.table()).create(key)
+        table, audit = world.services.table(), AuditItems(365 * 24 * 60 * MINUTE_MS)
+        ApiKeyStore(table, audit, lambda: world.clock.ms).create(
+            key, entry(caller(user, None), "api_key.created", f"user:{user}", key.key_id, world.clock.ms)
+        )
     unreadable = json.dumps({"w": "?", "s": f"user:{ERASED}"}, separators=(",", ":"))
     world.send_raw(world.dead_letter_queue, planted.new(ERASED), unreadable)
     world.poll("dead_letter_writer")

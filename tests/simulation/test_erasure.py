@@ -321,6 +321,26 @@ def test_what_comes_after_the_request_is_kept() -> None:
     assert [each.event_id for each in kept if each.event_type == "record.created"] == ["new"]
 
 
+def test_what_cannot_be_read_is_counted_and_keeps_nothing_else_from_being_erased() -> None:
+    planted = lived(20)
+    world = planted.world
+    table = world.dynamodb.tables[TABLE]
+    webhook = world.owners.register("strange", user_id=ERASED, workspace_id=None)
+    for key, changes in (
+        ((webhook.webhook_id, "webhook"), {"version": {"S": "?"}}),
+        ((new_id("job", world.clock.ms), "job"), {"job": {"S": "?"}}),
+        (("event|strange", f"user:{ERASED}"), {"scope": {"S": f"user:{ERASED}"}, "accepted_at": {"S": "?"}}),
+    ):
+        names = {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
+        table.write(key, {**(table.get(key) or names), **changes})
+    before = neighbours(planted)
+    erase(planted)
+    erasure = wait(planted)
+    assert (erasure.status, erasure.unreadable) == ("completed", 3)
+    assert not planted.found(world.dynamodb, TABLE)
+    assert neighbours(planted) >= before
+
+
 def test_an_erased_workspace_s_events_lose_their_payloads_at_webhooks_outside_of_it() -> None:
     world = World(12)
     planted = Planted(world, [], canaries=["canary"])

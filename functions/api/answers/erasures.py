@@ -23,6 +23,12 @@ class ErasureAnswer(Answer):
     deliveries_ended: Annotated[int, Field(description="that waited outside the queues: `abandoned: erased`")]
     items_erased: Annotated[int, Field(description="of the table: removed, or left without payload")]
     items_read: Annotated[int, Field(description="of the table, which is read as a whole once")]
+    items_unreadable: Annotated[
+        int,
+        Field(
+            description="of the table, left alone, since nobody can tell whose they are; the service's log names each"
+        ),
+    ]
 
     @classmethod
     def of(cls, erasure: Erasure) -> Self:
@@ -39,6 +45,7 @@ class ErasureAnswer(Answer):
             deliveries_ended=erasure.ended,
             items_erased=erasure.items,
             items_read=erasure.looked_at,
+            items_unreadable=erasure.unreadable,
         )
 
 

@@ -15,7 +15,8 @@ class Erasure:
 
     `scope` is the tenant as events and webhooks name it: `user:42` or `ws:7`. `step` counts checkpoints; `stage` and
     `after` say where it goes on. `webhooks` are those taken out of service, `ended` the deliveries that waited, `items`
-    what was removed or stripped of the table, `looked_at` how many items were read for it.
+    what was removed or stripped of the table, `looked_at` how many items were read for it, `unreadable` those that
+    nobody could judge.
     """
 
     scope: str
@@ -32,4 +33,5 @@ class Erasure:
     ended: int = 0
     items: int = 0
     looked_at: int = 0
+    unreadable: int = 0
     more: Mapping[str, Any] = field(default_factory=dict[str, Any])  # what a newer version has noted: kept as it is

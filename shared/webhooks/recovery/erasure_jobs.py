@@ -44,10 +44,11 @@ class Progress:
     changed: int = 0
     webhooks: int = 0
     ended: int = 0
+    unreadable: int = 0
 
 
 class TenantData(Protocol):
-    """The table. Each may be repeated, and may raise Unavailable."""
+    """The table. Each may be repeated, and may raise Unavailable. What cannot be read is left out and counted."""
 
     def retire(self, erasure: Erasure, after: str | None) -> Progress:
         """Take some of its webhooks out of service, without secrets and name."""
@@ -125,6 +126,7 @@ class ErasureJobs:
             ended=erasure.ended + progress.ended,
             items=erasure.items + progress.changed,
             looked_at=erasure.looked_at + progress.looked_at,
+            unreadable=erasure.unreadable + progress.unreadable,
         )
         if progress.after is not None:
             return after

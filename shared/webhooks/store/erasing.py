@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 from webhooks.delivery.lifecycle import erased
@@ -38,6 +39,24 @@ _KEPT = (
 )  # fmt: skip
 
 logger = logging.getLogger(__name__)
+
+
+class _Unreadable:
+    """Counts items that this version cannot read: one of somebody's must not keep the others from being erased."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    @contextmanager
+    def left_out(self, item: Item) -> Generator[None]:
+        """For what is done about one item. Raises Unavailable, as it comes."""
+        try:
+            yield
+        except Unavailable:
+            raise
+        except Exception:
+            self.count += 1
+            logger.exception("item %s cannot be judged", (item.get(schema.PK), item.get(schema.SK)))
 
 
 class DeliveryEraser:
@@ -117,8 +136,10 @@ class TenantStore:
             )
         )
         found = self._table.get_many([webhook_key(item[schema.PK]["S"]) for item in listed])
-        mine = [item for item in found.values() if _is_mine(item, erasure)]
-        retired = sum(self._retire(item) for item in mine)
+        retired, unreadable = 0, _Unreadable()
+        for item in found.values():
+            with unreadable.left_out(item):
+                retired += _is_mine(item, erasure) and self._retire(item)
         return Progress(
             listed[-1][schema.PK]["S"] if listed else None,
             looked_at=len(listed),
@@ -134,19 +155,23 @@ class TenantStore:
         """
         start = None if after is None else cast("Key", tuple(json.loads(after)))
         items, last = self._table.scan(start, A_PAGE, **_LISTED)
-        mine = self._mine({each for item in items if (each := _webhook_of(item)) is not None}, erasure)
+        unreadable = _Unreadable()
+        judged: list[tuple[Item, str | None]] = []
+        for item in items:
+            with unreadable.left_out(item):
+                judged.append((item, _webhook_of(item)))
+        mine = self._mine({webhook_id for _, webhook_id in judged if webhook_id is not None}, erasure)
         waiting: list[tuple[str, str]] = []
         stripped: list[tuple[str, str]] = []
         removed: list[Key] = []
         retired = 0
-        for item in items:
-            try:
+        for item, webhook_id in judged:
+            with unreadable.left_out(item):
                 key = item[schema.PK]["S"], item[schema.SK]["S"]
-                webhook_id = _webhook_of(item)
-                if webhook_id in mine:
-                    if key[1] == schema.WEBHOOK_SK:
+                if key[1] == schema.WEBHOOK_SK:
+                    if _is_mine(item, erasure) and webhook_id in mine:
                         retired += self._retire(mine[webhook_id])
-                        continue
+                elif webhook_id in mine:
                     if key[1].startswith(schema.DELIVERY_PREFIX) and "waiting" in item:
                         waiting.append((webhook_id, key[1].removeprefix(schema.DELIVERY_PREFIX)))
                     removed.append(key)
@@ -156,10 +181,6 @@ class TenantStore:
                         stripped.append((webhook_id, delivery_id))
                 elif _is_its_own(item, key, erasure):
                     removed.append(key)
-            except Unavailable:
-                raise
-            except Exception:  # a strange item of somebody's must not keep the others from being erased
-                logger.exception("item %s cannot be judged", item.get(schema.PK))
         ended = self._eraser.erase(waiting + stripped)  # what waits is counted, so it ends before it goes
         self._table.remove(removed)
         return Progress(
@@ -168,6 +189,7 @@ class TenantStore:
             changed=len(removed) + len(stripped) + retired,
             webhooks=retired,
             ended=ended,
+            unreadable=unreadable.count,
         )
 
     def erase_sums(self, erasure: Erasure) -> Progress:
@@ -191,7 +213,12 @@ class TenantStore:
     def _mine(self, webhook_ids: Iterable[str], erasure: Erasure) -> dict[str, Item]:
         """The items of those webhooks that are the tenant's, tombstones included."""
         found = self._table.get_many([webhook_key(each) for each in webhook_ids])
-        return {key[0]: item for key, item in found.items() if _is_mine(item, erasure)}
+        mine: dict[str, Item] = {}
+        for key, item in found.items():
+            with _Unreadable().left_out(item):  # counted where it is read itself
+                if _is_mine(item, erasure):
+                    mine[key[0]] = item
+        return mine
 
     def _retire(self, item: Item) -> bool:
         """Put a tombstone in a webhook's place, and take its routes away; False when that is done already."""

@@ -19,7 +19,7 @@ export function show({ root, signal }) {
       return { ...page, items: page.items.map((one) => ({ ...one, id: one.tenant })) };
     },
     row,
-    none: () => empty("No erased tenants", "Tenants that are erased stay listed here, so that a restored table can be held against the list."),
+    none: () => empty("No erased tenants", "Erased tenants stay listed here, so that they can be erased again after a restore."),
   });
   const erase = button("Erase a tenant", async () => {
     if (await asked()) list.again();
@@ -47,6 +47,6 @@ function row(one) {
     h("td", { "data-label": "Status" }, badge(one.status)),
     h("td", { "data-label": "Requested" }, time(one.requested_at)),
     h("td", { "data-label": "Webhooks" }, count(one.webhooks)),
-    h("td", { "data-label": "Items erased" }, count(one.items_erased)),
+    h("td", { "data-label": "Items erased" }, count(one.items_erased), one.items_unreadable > 0 && h("div.muted", `${count(one.items_unreadable)} unreadable`)),
     h("td", { "data-label": "Items read" }, count(one.items_read)));
 }

@@ -8,7 +8,7 @@ from webhooks.errors import Unavailable
 from webhooks.models.event import Repeat
 from webhooks.store import schema
 from webhooks.store.attributes import number, read_int, read_text, text
-from webhooks.store.dynamo import DynamoTable, Item, Statement, read_all
+from webhooks.store.dynamo import DynamoTable, Item, Statement, read_all, unexpired
 
 _SAME = "="  # sort key of the same event again; another one's begins with its fingerprint
 _OTHERS = 1  # characters of it: so a flood of other events leaves 64 items, and a repeated one a single item
@@ -38,8 +38,7 @@ class RepeatStore:
             KeyConditionExpression="pk = :pk AND begins_with(sk, :scope)",
             ExpressionAttributeValues={":pk": text(schema.repeat_pk(event_id)), ":scope": text(f"{scope}|")},
         )
-        kept = (item for item in items if read_int(item, schema.EXPIRES_AT) * 1000 > now_ms)
-        return sorted(read_all(kept, _repeat_of), key=lambda each: each.at_ms)
+        return sorted(read_all(unexpired(items, now_ms), _repeat_of), key=lambda each: each.at_ms)
 
     def _insertion(self, repeat: Repeat) -> Statement:
         kind = repeat.fingerprint[:_OTHERS] if repeat.differs else _SAME

@@ -2,20 +2,23 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.fakes.api import Api
 from tests.fakes.owners import caller
-from tests.fakes.world import TABLE, World
+from tests.fakes.world import TABLE, World, event
 from tests.support.formats import DEAD, load, make
 from webhooks.errors import Conflict
+from webhooks.management.audit import Wanted as Audited
 from webhooks.management.dead_letters import Selection as SomeLetters
 from webhooks.management.deliveries import Selection
 from webhooks.management.delivery_search import Whose
 from webhooks.management.paging import TimeRange
 from webhooks.management.replays import Selection as SomeJobs
+from webhooks.management.requests import ApiKeyRequest
 from webhooks.management.webhooks import Wanted
 from webhooks.models.caller import Caller
 from webhooks.models.webhook import Webhook
@@ -23,6 +26,7 @@ from webhooks.store import schema
 from webhooks.store.webhook_items import webhook_key
 
 OWNER, ADMIN = caller(7), Caller(1, frozenset(), frozenset({"webhooks", "admin"}))
+MAKER = replace(OWNER, scopes=OWNER.scopes | {"api-keys"})
 EVER = TimeRange()
 INDEXED = (schema.LISTING_KEY, schema.LISTING_AT, schema.OVERVIEW_KEY, schema.OVERVIEW_AT, schema.WAITING_KEY)
 KEYS = (schema.PK, schema.SK, *INDEXED, schema.WAITING_AT)  # DynamoDB takes no other type for them
@@ -32,8 +36,16 @@ ALONE = (schema.AMOUNT_SK, schema.VERSIONS_SK, schema.IDEMPOTENCY_SK)
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    """Something in every state that there is."""
-    return load(make())
+    """Something in every state that there is, with what is kept of calls, and an event whose id was given again."""
+    there = load(make())
+    cases = Api(there.services).use_cases
+    for who in (OWNER, ADMIN):
+        cases.api_keys.create(MAKER if who is OWNER else who, ApiKeyRequest(name="key", scopes=["webhooks:read"]))
+        cases.tenant_erasures.start(ADMIN, f"user:erased {who.user_id}")
+    for number in (1, 1, *range(2, 10)):
+        there.publish(event("again", data={"fields": {"number": number}}))
+        there.work("ingest")
+    return there
 
 
 def webhooks_of(api: Api) -> Sequence[Webhook]:
@@ -60,6 +72,12 @@ def listed(world: World) -> Counter[str]:
         cases.failures.dead_letters(who, EVER)
     found["searched"] += len(cases.delivery_search.page(OWNER, Whose(), Selection(), EVER, 100).items)
     found["tenants"] += len(cases.tenants.look(ADMIN, None, None).tenants)
+    for who in (MAKER, ADMIN):
+        found["keys"] += len(cases.api_keys.page(who, None, behind=None, limit=100).items)
+        found["audit"] += len(cases.audit.page(who, None, Audited(), EVER, 100).items)
+    found["erasures"] += len(cases.tenant_erasures.page(None, 100).items)
+    (again,) = (item["sk"]["S"] for item in world.items("") if item["pk"]["S"] == schema.event_pk("again"))
+    found["repeats"] += len(cases.events.repeats.of("again", again, world.clock.ms))
     cases.overviews.look(OWNER, None, None, None, "hour")
     return found
 

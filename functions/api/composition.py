@@ -21,7 +21,7 @@ from webhooks.batch_log import Handler
 from webhooks.delivery.ports import DeliveryContexts, DeliveryQueue
 from webhooks.egress.policy import EgressPolicy
 from webhooks.events.publishing import IngestQueue, Publishing
-from webhooks.events.publishing import Repeats as PublishedRepeats
+from webhooks.events.repeats import Repeats as PublishedRepeats
 from webhooks.management import ports as management
 from webhooks.management.api_keys import ApiKeyManagement, ApiKeys
 from webhooks.management.audit import AuditEntries, AuditLog

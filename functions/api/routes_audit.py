@@ -4,16 +4,13 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from pydantic import StringConstraints, WithJsonSchema
 
 from answers.audit import AuditEntryAnswer, AuditPage
 from paging import DEFAULT_LIMIT, Cursor, Limit, Pages
 from reading import caller_of
-from time_range import time_range
+from time_range import Time, time_range
 from webhooks.management.audit import AuditLog, Wanted
 from webhooks.management.cursors import Cursors
-
-_Time = Annotated[str, StringConstraints(max_length=64), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 def routes(audit: AuditLog, cursors: Cursors) -> Router:
@@ -36,8 +33,8 @@ def routes(audit: AuditLog, cursors: Cursors) -> Router:
         actor: Annotated[str | None, Query(max_length=128, description="by this user")] = None,
         api_key_id: Annotated[str | None, Query(max_length=64, description="with this key")] = None,
         user_id: Annotated[str | None, Query(max_length=128, description="one owner's; for admins")] = None,
-        from_: Annotated[_Time | None, Query(alias="from", description="RFC 3339: then or later")] = None,
-        to: Annotated[_Time | None, Query(alias="to", description="RFC 3339: by then")] = None,
+        from_: Annotated[Time | None, Query(alias="from", description="RFC 3339: then or later")] = None,
+        to: Annotated[Time | None, Query(alias="to", description="RFC 3339: by then")] = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> AuditPage:

@@ -1,23 +1,21 @@
-"""Erasing what is kept of a tenant, or of one event."""
+"""Erasing what is kept of a tenant."""
 
-from typing import Annotated
 from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
-from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from answers.erasures import ErasureAnswer, ErasurePage
 from paging import DEFAULT_LIMIT, Cursor, Limit, Pages
 from reading import caller_of
 from webhooks.management.cursors import Cursors
-from webhooks.management.erasures import EventErasure, TenantErasures, tenant_of_scope
+from webhooks.management.erasures import TenantErasures, tenant_of_scope
 
 TAGS = ["erasure"]
 JSON = "application/json"
 
 
-def routes(tenants: TenantErasures, events: EventErasure, cursors: Cursors) -> Router:
+def routes(tenants: TenantErasures, cursors: Cursors) -> Router:
     """The router of these use cases."""
     router = Router()
 
@@ -29,8 +27,9 @@ def routes(tenants: TenantErasures, events: EventErasure, cursors: Cursors) -> R
             "For the platform (scope `admin`). `tenant_id` is `user:<id>` or `workspace:<id>`. Webhooks, secrets, "
             "histories, events and figures of the time before the request go, in the background; what waits to be sent "
             "ends as `abandoned: erased`. Deliveries of a workspace's events to webhooks outside of it lose their "
-            "payloads. Asked again while it is under way, it answers how far it has come. The tenant stays in the list "
-            "of the erased, which a restored table is held against. docs/operations.md says what remains until when."
+            "payloads. Repeated while it is under way, it answers with its progress. The tenant stays in the list of "
+            "erased tenants, so that it can be erased from a restored table as well. docs/operations.md says what "
+            "remains, and until when."
         ),
         tags=TAGS,
         operation_id="eraseTenant",
@@ -42,7 +41,7 @@ def routes(tenants: TenantErasures, events: EventErasure, cursors: Cursors) -> R
 
     @router.get(
         "/tenants/<tenant_id>/erasure",
-        summary="How far a tenant's erasure has come",
+        summary="Show how far a tenant's erasure has come",
         description="For the platform (scope `admin`): its status, and what was erased.",
         tags=TAGS,
         operation_id="getErasure",
@@ -63,31 +62,6 @@ def routes(tenants: TenantErasures, events: EventErasure, cursors: Cursors) -> R
         found = tenants.page(pages.position(cursor), limit)
         items = [ErasureAnswer.of(each) for each in found.items]
         return ErasurePage(items=items, next_cursor=pages.cursor(found.position))
-
-    @router.delete(
-        "/events/<event_id>",
-        status_code=204,
-        summary="Erase an event's payload, and keep its record",
-        description=(
-            "For admins, the platform (scope `events:write:any`), and users for events that they have published "
-            "(`events:write`). Deliveries that wait end as `abandoned: erased`, dead letters and answers of receivers "
-            "go, and nothing of it can be sent again. What became of the event stays to be seen. Repeating it does no "
-            "harm."
-        ),
-        tags=["events"],
-        operation_id="eraseEvent",
-    )
-    def erase_event(
-        event_id: str,
-        workspace_id: Annotated[
-            str | None, Query(max_length=128, description="of the event, where several have this id")
-        ] = None,
-        user_id: Annotated[
-            str | None, Query(max_length=128, description="the same for an event without a workspace")
-        ] = None,
-    ) -> Response[None]:
-        events.erase(caller_of(router, "events:write", "admin"), event_id, user_id, workspace_id)
-        return Response(204)
 
     return router
 

@@ -9,9 +9,9 @@ from webhooks.errors import Invalid
 from webhooks.management.paging import TimeRange
 from webhooks.times import epoch_ms
 
-_Time = Annotated[str, StringConstraints(max_length=64), WithJsonSchema({"type": "string", "format": "date-time"})]
-From = Annotated[_Time | None, Query(alias="from", description="RFC 3339: events accepted then or later")]
-To = Annotated[_Time | None, Query(alias="to", description="RFC 3339: events accepted by then")]
+Time = Annotated[str, StringConstraints(max_length=64), WithJsonSchema({"type": "string", "format": "date-time"})]
+From = Annotated[Time | None, Query(alias="from", description="RFC 3339: events accepted then or later")]
+To = Annotated[Time | None, Query(alias="to", description="RFC 3339: events accepted by then")]
 
 
 def time_range(from_: str | None, to: str | None, behind: str | None) -> TimeRange:

@@ -1,6 +1,6 @@
 """How many requests one tenant may make: so many in each window of time, counted in the table.
 
-One that has much done counts as several.
+One that causes much work counts as several.
 
 Asking the table at every request would cost a write each. A process takes its share of a window in blocks, which
 grow as it uses them up (1, 2, 4, ...). So a tenant with few requests wastes none, and one with many costs a handful of
@@ -54,7 +54,7 @@ class RequestLimits:
         """Count a request as so many. Raises TooManyRequests. The platform itself, which publishes for everybody, has
         no limit.
 
-        One that counts as more than a window has takes a whole window. When the table does not answer, the request is
+        One that counts for more than a whole window takes exactly that. When the table does not answer, the request is
         admitted, because it may not need the table.
         """
         if self._limit <= 0 or caller.may("events:write:any"):

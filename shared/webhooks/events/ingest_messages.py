@@ -107,7 +107,13 @@ def is_from_api(document: Mapping[str, Any]) -> bool:
     return str(document.get("token")).startswith("pub_")
 
 
-def message_of_one(token: str, publisher: Publisher | None, raw: object, fingerprint: str | None = None) -> str:
+def message_of_one(
+    token: str, publisher: Publisher | None, raw: object, fingerprint: str | None = None, trace: str = ""
+) -> str:
     """An api message with this event alone."""
     document: dict[str, object] = {"token": token, "publisher": publisher, "events": [raw]}
-    return dumps(document if fingerprint is None else {**document, "fingerprints": [fingerprint]})
+    if fingerprint is not None:
+        document["fingerprints"] = [fingerprint]
+    if trace:
+        document["traces"] = [trace]
+    return dumps(document)

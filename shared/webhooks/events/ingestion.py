@@ -25,7 +25,7 @@ from webhooks.events.ingest_messages import (
     message_of_one,
     publisher_of,
 )
-from webhooks.events.repeats import differences, fingerprint_of, is_others, is_same, own_id
+from webhooks.events.repeats import Repeats, differences, fingerprint_of, is_others, is_same, own_id
 from webhooks.events.trace_context import traces_of
 from webhooks.events.validation import check_id, normalise
 from webhooks.ids import delivery_id, derived_id
@@ -77,14 +77,6 @@ class IngestQueue(Protocol):
 
     def postpone(self, delays: Sequence[tuple[str, int]]) -> None:
         """Show messages again after seconds. Raises Unavailable."""
-        ...
-
-
-class Repeats(Protocol):
-    """Where it is noted that an event's id was given again."""
-
-    def note(self, repeats: Sequence[Repeat]) -> None:
-        """Keep them, where none of their kind is kept. Fails at nothing."""
         ...
 
 
@@ -301,7 +293,7 @@ class Ingestion:
                 if len(body) > MAX_EVENT_BYTES:
                     raise TooLarge(f"the event is {len(body)} bytes, at most {MAX_EVENT_BYTES} are taken")
             except (Invalid, TooLarge) as exc:
-                self._refuse(message_of_one(f"{token}.{position}", publisher, raw), exc, report)
+                self._refuse(message_of_one(f"{token}.{position}", publisher, raw, trace=trace), exc, report)
                 continue
             matched = json.loads(body) if has_numbers else event.payload
             pending.append(
@@ -509,7 +501,8 @@ class Ingestion:
         return Repeat(stored.event_id, stored.scope, event.fingerprint or "", self._now_ms(), differs)
 
     def _put_aside(self, each: _Pending, cause: str, report: IngestReport) -> None:
-        body = message_of_one(each.token, each.event.publisher, each.event.payload, each.event.fingerprint)
+        event = each.event
+        body = message_of_one(each.token, event.publisher, event.payload, event.fingerprint, event.trace)
         try:
             self._refuse(body, TooLarge(cause), report)
         except Unavailable as exc:

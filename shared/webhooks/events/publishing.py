@@ -7,7 +7,7 @@ from typing import NoReturn, Protocol, cast
 
 from webhooks.access.idempotency_keys import check_key
 from webhooks.errors import Conflict, FieldError, Invalid, NotAllowed, Unavailable
-from webhooks.events.repeats import differences, fingerprint_of, is_others, is_same, own_id
+from webhooks.events.repeats import Repeats, differences, fingerprint_of, is_others, is_same, own_id
 from webhooks.events.trace_context import trace_of
 from webhooks.events.validation import MAX_EVENTS, check_id, normalise
 from webhooks.ids import derived_id, keyed_id, new_id
@@ -38,14 +38,6 @@ class EventRecords(Protocol):
 
     def get(self, keys: Sequence[tuple[str, str, int]], now_ms: int) -> Mapping[tuple[str, str, int], EventRecord]:
         """Consistent reads by (event id, scope, page). Raises Unavailable."""
-        ...
-
-
-class Repeats(Protocol):
-    """Where it is noted that an event's id was given again."""
-
-    def note(self, repeats: Sequence[Repeat]) -> None:
-        """Keep them, where none of their kind is kept. Fails at nothing."""
         ...
 
 
@@ -97,8 +89,8 @@ class Publishing:
                 if accepted.event_id != default_id:
                     accepted = replace(accepted, fingerprint=fingerprint_of(accepted.payload, is_timed=is_timed))
                 elif parts is not None:
-                    trace = fingerprint_of(accepted.payload, is_timed=is_timed, amount=len(given))
-                    accepted = replace(accepted, former_id=derived_id("evt", 0, *parts), fingerprint=trace)
+                    fingerprint = fingerprint_of(accepted.payload, is_timed=is_timed, amount=len(given))
+                    accepted = replace(accepted, former_id=derived_id("evt", 0, *parts), fingerprint=fingerprint)
                 events.append(accepted)
             except Invalid as exc:
                 faults += [FieldError(_join(at, fault.field), fault.message) for fault in exc.field_errors]

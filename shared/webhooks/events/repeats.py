@@ -4,17 +4,25 @@ What was published is told by its fingerprint, which is stored with the event. I
 so that a request without a timestamp can be repeated.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import cast
+from typing import Protocol, cast
 
 from webhooks.ids import TAKEN, derived_id
-from webhooks.models.event import EventRecord, Publisher
+from webhooks.models.event import EventRecord, Publisher, Repeat
 from webhooks.payload import digest, dumps, loads
 
 MAX_DIFFERENCES = 5  # that one answer names
 MAX_PATH = 100  # characters of each
 OTHER_REQUEST = "the number of events in the request, or a timestamp that one of them leaves out"
+
+
+class Repeats(Protocol):
+    """Where it is noted that an event's id was given again."""
+
+    def note(self, repeats: Sequence[Repeat]) -> None:
+        """Keep them, where none of their kind is kept. Fails at nothing."""
+        ...
 
 
 def fingerprint_of(payload: Mapping[str, object], *, is_timed: bool, amount: int | None = None) -> str:

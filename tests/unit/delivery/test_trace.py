@@ -1,5 +1,7 @@
 """An event's trace goes on to its receivers with every attempt, wherever the delivery has waited."""
 
+import json
+
 import pytest
 
 from tests.fakes.owners import url_of
@@ -71,3 +73,15 @@ def test_an_event_without_one_costs_nothing() -> None:
     world.run()
     assert traces(world) == [None]
     assert not [item for item in world.items("") if "trace" in item]
+
+
+@pytest.mark.parametrize("wrong", [{"type": 7}, {"data": {"n": 1}}], ids=["unreadable", "another under a taken id"])
+def test_an_event_that_is_put_aside_keeps_it_for_whoever_puts_it_back(wrong: dict[str, object]) -> None:
+    world = World()
+    world.owners.register("one")
+    world.publish(event("e1"))
+    world.work("ingest")
+    world.publish({**event("e1"), **wrong}, traces=[TRACE])
+    world.work("ingest")
+    (put_aside,) = world.messages(world.ingest_dead_letter_queue)
+    assert json.loads(put_aside.body)["traces"] == [TRACE]

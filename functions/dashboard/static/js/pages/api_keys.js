@@ -37,7 +37,7 @@ export function show({ root, signal }) {
     await dialog("Copy the key now", (close) => shown(made, close), { keep: true });
     await list.again();
   };
-  put(root, head("API keys", { below: h("p.muted", "Each does what it was made for, and never more than you may. It ends when it expires or is revoked."), actions: [button("Make a key", make, { kind: "primary", glyph: "plus" })] }), list.element);
+  put(root, head("API keys", { below: h("p.muted", "A key can do what you choose, and never more than you can. It works until it expires or is revoked."), actions: [button("Make a key", make, { kind: "primary", glyph: "plus" })] }), list.element);
 }
 
 function row(one, everybody, revoke) {
@@ -69,7 +69,7 @@ function editor(close) {
 
 function shown(made, close) {
   return h("div.stack",
-    h("p", "It is not shown again. Send it as ", h("code", "Authorization: Bearer"), "."),
+    h("p", "The key is not shown again. Send it in this header: ", h("code", "Authorization: Bearer …"), "."),
     code(made.key, { label: "API key" }),
     h("div.actions", button("Copy", () => copy(made.key), { glyph: "copy" }), button("I have copied it", () => close(true), { kind: "primary" })));
 }

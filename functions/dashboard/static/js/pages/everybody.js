@@ -70,7 +70,7 @@ function drawn({ view, samples }, state, sorted) {
       tile("Open circuits", count(samples.filter((one) => one.name === "webhook_circuit_breaker_state" && one.value > 0).length), "webhooks")),
     h("section", { "aria-labelledby": "tenants" }, h("h2", { id: "tenants" }, "Tenants"), tenants(view, state, sorted)),
     h("section", { "aria-labelledby": "trouble" }, h("h2", { id: "trouble" }, "Webhooks with problems"), attention(view)),
-    h("p.muted.small", "Figures lag by a few seconds, and are of whole hours. Everything since the service began is under ", h("a", { href: "#/service" }, "Service"), ". A tenant is erased under ", h("a", { href: "#/erasures" }, "Erased tenants"), "."),
+    h("p.muted.small", "Figures lag by a few seconds, and are of whole hours. Everything since the service began is under ", h("a", { href: "#/service" }, "Service"), ". To erase a tenant, go to ", h("a", { href: "#/erasures" }, "Erased tenants"), "."),
   ];
 }
 

@@ -148,6 +148,8 @@ class Conclusion:
                 self._health.note(webhook, state, tally, self._now_ms())
             except Unavailable as exc:
                 logger.warning("the health of %s is not up to date: %s", webhook_id, exc)
+            except Exception:  # a state that cannot be read: what was sent is recorded, and has to go on
+                logger.exception("the health of %s is not up to date", webhook_id)
 
     def _bury(self, dead: Sequence[tuple[Job, Advance]], report: SendReport) -> None:
         """To the dead-letter queue, then off this one. The record says so already: a repeat comes here again."""

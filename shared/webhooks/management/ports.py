@@ -117,12 +117,8 @@ class JobQueue(Protocol):
 class EndpointStates(Protocol):
     """Circuits, rates and wake-ups of webhooks. Raises Unavailable."""
 
-    def get(self, webhook_id: str) -> EndpointState:
-        """Consistent read."""
-        ...
-
     def get_many(self, webhook_ids: Sequence[str]) -> Mapping[str, EndpointState]:
-        """The states of many webhooks, by id. Consistent."""
+        """The states of all of these, by id; of no trouble where one cannot be read. Consistent."""
         ...
 
 

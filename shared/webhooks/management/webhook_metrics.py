@@ -144,7 +144,7 @@ class WebhookMetrics:
         """A webhook's health now; statistics are some seconds behind. Raises NotFound."""
         webhook = find(self._store, caller, webhook_id)
         now_ms = self.now_ms()
-        state = self._states.get(webhook_id)
+        state = self._states.get_many([webhook_id])[webhook_id]
         latest = self._statistics.latest(webhook_id, LATEST_HOURS)
         total = Statistics.total(latest.values())
         recent = Statistics.total(each for hour, each in latest.items() if hour >= hour_of(now_ms) - HOUR_MS)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.owners import url_of
+from tests.fakes.receivers import Answer
 from tests.fakes.world import TABLE, World, events
 from webhooks.delivery.admission import Admission
 from webhooks.delivery.circuit_breaker import Circuit
@@ -62,6 +63,29 @@ def test_an_item_that_cannot_be_read_costs_its_own_webhook_alone(
     assert len(heard(world, "good")) == HEALTHY
     assert heard(world, "bad") == []
     assert {record.webhook_id for record in world.deliveries()} == {good.webhook_id}  # nothing is made up of the other
+
+
+def test_a_state_that_nobody_can_read_any_more_once_its_attempts_are_made_costs_nothing_else() -> None:
+    world, bad, good = two_webhooks()
+
+    def spoil(item: Item) -> None:
+        spoilt_circuit(item)
+        item["revision"] = {"N": "7"}
+
+    def fails(now_ms: int, number: int) -> Answer:
+        change(world, state_key(bad.webhook_id), spoil)
+        return Answer(503)
+
+    world.receivers.behave(url_of("bad"), fails)
+    world.publish(*events(HEALTHY))
+    world.work("ingest")
+    world.poll("sender")
+    records = {each.webhook_id: each for each in world.deliveries()}
+    assert records[good.webhook_id].status == "delivered"
+    assert records[bad.webhook_id].status == "retrying"
+    assert len(heard(world, "good")) == HEALTHY
+    world.work("sender")
+    assert len(heard(world, "good")) == HEALTHY, "what was delivered is not sent again"
 
 
 def test_a_state_that_is_mended_lets_its_deliveries_go_on() -> None:

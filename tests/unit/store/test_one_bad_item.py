@@ -64,6 +64,7 @@ def listed(world: World) -> Counter[str]:
         found["deliveries"] += len(api.deliveries.page(OWNER, each, Selection(), EVER, 100).items)
         found["pending"] += len(api.deliveries.page(OWNER, each, Selection("pending"), EVER, 100).items)
         found["figures"] += len(cases.webhook_metrics.metrics(OWNER, each, None, None, "hour").series)
+        cases.webhook_metrics.health(OWNER, each)
         cases.failures.of_webhook(OWNER, each, EVER)
     for who in (OWNER, ADMIN):
         found["letters"] += len(api.dead_letters.page(who, None, SomeLetters(), EVER, 100).items)

@@ -124,7 +124,9 @@ class WebhookRequest(Request):
         default_factory=dict[str, str], description="sent with each delivery, and never shown again"
     )
     metadata: Metadata = Field(default_factory=dict[str, JsonValue])
-    secret: str | None = Field(None, description="an existing signing secret to go on with; without it one is made")
+    secret: str | None = Field(
+        default=None, description="an existing signing secret to go on with; without it one is made"
+    )
     subscriptions: Annotated[list[SubscriptionRequest], Field(max_length=MAX_FIRST_SUBSCRIPTIONS)] = Field(
         default_factory=list[SubscriptionRequest]
     )
@@ -168,6 +170,6 @@ class ApiKeyRequest(Request):
     name: Name
     scopes: Annotated[list[KeyScope], Field(min_length=1, max_length=len(get_args(KeyScope)))]
     workspace_ids: Annotated[list[ForeignId], Field(max_length=100)] | None = Field(
-        None, description="those in which it may act; without it, all that your token names"
+        default=None, description="those in which it may act; without it, all that your token names"
     )
     expires_in_days: Annotated[int, Field(ge=1, le=365)] = 90

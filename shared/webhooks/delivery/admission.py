@@ -39,6 +39,14 @@ class Admission:
         self._policy = policy
         self._now_ms = now_ms
 
+    def asks(self, group: Sequence[Job], state: EndpointState) -> bool:
+        """Whether `admit` takes calls for these: for places, a probe or a room."""
+        webhook = group[0].webhook
+        gate = gate_of(webhook, state, self._now_ms())
+        if webhook is None or gate.kind == "closed":
+            return False
+        return gate.kind != "open" or webhook.rate_limit_rps is not None or bool(state.latency_ms)
+
     def admit(self, group: Sequence[Job], state: EndpointState) -> None:
         """All messages of a batch for one webhook, with its state as read. Raises Unavailable."""
         now_ms = self._now_ms()

@@ -6,7 +6,7 @@ recorded outcome; only what we could not do ourselves sends a message back to th
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from webhooks.delivery import retry
@@ -81,8 +81,16 @@ class Sender:
         except Unavailable as exc:
             report.give_back(batch, exc, untouched=True)
             return
-        jobs = self._prepare(batch, context, report)
-        await self._send_all(self._in_time(jobs, deadline_ms, report), context, report)
+        jobs, groups = self._sort(batch, context, report)
+        asking = [group for group in groups if self._asks(group, context)]
+        at_once = self._admit([group for group in groups if group not in asking] if asking else groups, context, report)
+        under_way = self._begin(self._in_time(at_once, deadline_ms, report), report)
+        jobs += at_once
+        if asking:
+            admitted = await self._admit_beside(under_way, asking, context, report)
+            under_way |= self._begin(self._in_time(admitted, deadline_ms, report), report)
+            jobs += admitted
+        await self._wait(under_way, context)
         self._conclusion.conclude([job for job in jobs if job.decision is not None], context.states, report)
 
     def _in_time(self, jobs: Sequence[Job], deadline_ms: int, report: SendReport) -> list[Job]:
@@ -96,11 +104,12 @@ class Sender:
             )
         return [job for job in to_send if job not in late] if late else to_send
 
-    def _prepare(
+    def _sort(
         self, batch: Sequence[Received[DeliveryMessage]], context: DeliveryContext, report: SendReport
-    ) -> list[Job]:
+    ) -> tuple[list[Job], list[list[Job]]]:
+        """What is decided already, and what is to be admitted, webhook by webhook."""
         by_webhook: dict[str, list[Job]] = {}
-        admitted: list[Job] = []
+        decided: list[Job] = []
         met: set[tuple[str, int]] = set()
         busy: list[Received[DeliveryMessage]] = []
         for received in batch:
@@ -112,7 +121,7 @@ class Sender:
                 ):  # its receives are noted
                     base = context.records.get(message.delivery_id) or begin(message)
                     later_ms = delay_seconds(received.receive_count, self._random()) * 1000
-                    admitted.append(Job(received, base, None, Postpone(later_ms)))
+                    decided.append(Job(received, base, None, Postpone(later_ms)))
                     continue
                 cause = PoisonMessage(f"what is stored of {message.webhook_id} cannot be read by this version")
                 report.give_back([received], cause, untouched=message.handed_back < MOST_COPIES)
@@ -124,12 +133,24 @@ class Sender:
             job = Job(received, base, context.webhooks.get(message.webhook_id))
             if (message.delivery_id, message.generation) in met:  # a copy: the first carries the delivery on
                 job.decision = Leave()
-                admitted.append(job)
+                decided.append(job)
                 continue
             met.add((message.delivery_id, message.generation))
             by_webhook.setdefault(message.webhook_id, []).append(job)
         report.give_back(busy, Unavailable("their partition of the table is too busy"), untouched=True)
-        for webhook_id, group in by_webhook.items():
+        return decided, [*by_webhook.values()]
+
+    def _asks(self, group: Sequence[Job], context: DeliveryContext) -> bool:
+        """Whether admitting it takes calls."""
+        try:
+            return self._admission.asks(group, context.states.get(group[0].message.webhook_id, EndpointState()))
+        except Exception:  # admitting it brings out the same, and costs the others nothing
+            return True
+
+    def _admit(self, groups: Sequence[list[Job]], context: DeliveryContext, report: SendReport) -> list[Job]:
+        admitted: list[Job] = []
+        for group in groups:
+            webhook_id = group[0].message.webhook_id
             try:
                 self._admission.admit(group, context.states.get(webhook_id, EndpointState()))
                 admitted += group
@@ -141,11 +162,21 @@ class Sender:
                     report.give_back([job.received], exc, untouched=job.message.handed_back < MOST_COPIES)
         return admitted
 
-    async def _send_all(self, jobs: Sequence[Job], context: DeliveryContext, report: SendReport) -> None:
-        """All attempts at once. Webhooks whose attempts take long are noted while they do: others' batches begin."""
-        under_way = {
-            asyncio.create_task(self._send(job, job.webhook, report)): job.webhook for job in jobs if job.webhook
-        }
+    def _begin(self, jobs: Sequence[Job], report: SendReport) -> dict["asyncio.Task[None]", Webhook]:
+        """All attempts at once."""
+        return {asyncio.create_task(self._send(job, job.webhook, report)): job.webhook for job in jobs if job.webhook}
+
+    async def _admit_beside(
+        self, under_way: Collection[object], groups: Sequence[list[Job]], context: DeliveryContext, report: SendReport
+    ) -> list[Job]:
+        """What one webhook has to ask for keeps no other waiting: attempts have begun, and go on meanwhile."""
+        if not under_way:
+            return self._admit(groups, context, report)
+        await asyncio.sleep(0)
+        return await asyncio.get_running_loop().run_in_executor(None, self._admit, groups, context, report)
+
+    async def _wait(self, under_way: Mapping["asyncio.Task[None]", Webhook], context: DeliveryContext) -> None:
+        """Webhooks whose attempts take long are noted while they do: others' batches begin."""
         if not under_way:
             return
         _, slow = await asyncio.wait(under_way, timeout=SLOW_MS / 1000)

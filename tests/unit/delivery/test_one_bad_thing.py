@@ -238,3 +238,25 @@ def test_a_fault_of_ours_at_one_webhook_costs_the_others_nothing(monkeypatch: py
     world.work("ingest", "sender")
     assert len(heard(world, "good")) == HEALTHY
     assert {attempt.outcome for record in world.deliveries() for attempt in record.attempts} == {"success"}
+
+
+def test_what_webhooks_have_to_ask_for_keeps_no_other_of_the_batch_waiting() -> None:
+    calls: list[str] = []
+    world = World(plan=calls.append)
+
+    def answered(_now_ms: int, _count: int) -> Answer:
+        calls.append("sent")
+        return Answer()
+
+    for number in range(5):
+        world.owners.register(f"asking{number}", rate_limit_rps=1)
+    world.owners.register("plain")
+    world.receivers.behave(url_of("plain"), answered)
+    for each in events(2):
+        world.publish(each)
+        world.work("ingest")
+        calls.clear()
+        world.work("sender")  # the first reads the data key too
+
+    assert calls[:2] == ["dynamodb.batch_get_item", "sent"]
+    assert calls[2:7] == ["dynamodb.update_item"] * 5

@@ -113,7 +113,7 @@ class HttpTransport:
             started_at_ms=started_at_ms,
             duration_ms=duration_ms,
             status_code=outcome.status_code,
-            response_headers=tuple((name, _shown(value, request.credentials)) for name, value in outcome.headers),
+            response_headers=_shown(outcome.headers, request.credentials),
             response_body=redacted(outcome.body, request.credentials, is_cut=len(outcome.body) == MAX_KEPT_BODY_BYTES),
             remark=outcome.remark,
             timings=progress.timings(),
@@ -207,7 +207,7 @@ def _answer(progress: _Progress, body_fault: str | None) -> _Answer | None:
         head.status_code,
         _kept_headers(head.headers.raw),
         bytes(progress.body),
-        head.headers.get("retry-after"),
+        head.headers.get("retry-after") if head.status_code >= _ASKS_NOTHING else None,
         pin.handler.remark or body_fault,
     )
 
@@ -225,6 +225,7 @@ class _Request(httpx.Request):
 
 
 _NO_HEADERS = httpx.Headers()
+_ASKS_NOTHING = 300  # a status below means that the receiver has it
 
 
 def _default_tls() -> ssl.SSLContext:
@@ -257,10 +258,11 @@ def _kept_headers(raw: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]
     return tuple(kept)
 
 
-def _shown(value: str, credentials: tuple[str, ...]) -> str:
-    if any(credential in value for credential in credentials):
-        return redacted(value.encode(), credentials).decode()
-    return value
+def _shown(headers: tuple[tuple[str, str], ...], credentials: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    values = "\n".join([value for _, value in headers])
+    if not any(credential in values for credential in credentials):
+        return headers
+    return tuple((name, redacted(value.encode(), credentials).decode()) for name, value in headers)
 
 
 def _milliseconds(since: float | None, until: float | None) -> int | None:

@@ -1,6 +1,7 @@
 """Rollup put together: what it is made of, and what a batch goes through."""
 
 from dataclasses import asdict
+from logging import DEBUG
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -48,10 +49,11 @@ def build(
         logger.append_keys(function_request_id=context.aws_request_id)
         records, unreadable = stream_records(event["Records"])
         report = rollup.add_up(records)
-        received = len(event["Records"])
         if report.failed_from is None:
             pass_on(newest_beat(event["Records"]))
-        batch_log.line("batch added up", context, received=received, unreadable=unreadable, **asdict(report))
+        if unreadable or report.failed_from is not None or logger.log_level <= DEBUG:  # Lambda's metrics count the rest
+            received = len(event["Records"])
+            batch_log.line("batch added up", context, received=received, unreadable=unreadable, **asdict(report))
         return failures([] if report.failed_from is None else [report.failed_from])
 
     def pass_on(beat: int | None) -> None:

@@ -28,7 +28,7 @@ Handler = Callable[[Mapping[str, Any]], dict[str, Any]]
 TIMEOUTS_MS = {"ingest": 60_000, "sender": 60_000, "release": 55_000, "replay": 60_000, "rollup": 60_000}
 
 # Not named like the package, whose loggers would take over its level.
-logger = Logger(service="simulated", level="CRITICAL")
+SILENT = Logger(service="simulated", level="CRITICAL")
 
 
 class Context:
@@ -64,6 +64,7 @@ class Services:
     retention_days: int = 30
     kms: Any = field(default_factory=FakeKMS)
     write: Callable[[str], object] = str  # into nothing
+    logger: Logger = SILENT
     cpu_seconds: Callable[[], float] = float  # nothing takes any
     contexts: Mapping[str, Context] = field(default_factory=lambda: {name: Context(name) for name in TIMEOUTS_MS})
     sender: None = None  # nobody tries a webhook out
@@ -118,7 +119,7 @@ def ingest(services: Services) -> Handler:
     read = settings.IngestSettings.read(services.environment())
     return _invoked(
         services.contexts["ingest"],
-        ingest_function.build(read, services.clients(), logger, runtime=services.runtime()),
+        ingest_function.build(read, services.clients(), services.logger, runtime=services.runtime()),
     )
 
 
@@ -129,7 +130,7 @@ def sender(services: Services) -> Handler:
     invoked = _invoked(
         services.contexts["sender"],
         sender_function.build(
-            read, services.clients(), services.transport, loop, logger,
+            read, services.clients(), services.transport, loop, services.logger,
             runtime=services.runtime(),
         ),
     )  # fmt: skip
@@ -151,7 +152,7 @@ def release(services: Services) -> Handler:
     read = settings.ReleaseSettings.read(services.environment())
     return _invoked(
         services.contexts["release"],
-        release_function.build(read, services.clients(), logger, runtime=services.runtime()),
+        release_function.build(read, services.clients(), services.logger, runtime=services.runtime()),
     )
 
 
@@ -160,7 +161,7 @@ def replay(services: Services) -> Handler:
     read = settings.ReplaySettings.read(services.environment())
     return _invoked(
         services.contexts["replay"],
-        replay_function.build(read, services.clients(), logger, runtime=services.runtime()),
+        replay_function.build(read, services.clients(), services.logger, runtime=services.runtime()),
     )
 
 
@@ -169,7 +170,7 @@ def rollup(services: Services) -> Handler:
     read = settings.RollupSettings.read(services.environment())
     return _invoked(
         services.contexts["rollup"],
-        rollup_function.build(read, services.clients(), logger, runtime=services.runtime()),
+        rollup_function.build(read, services.clients(), services.logger, runtime=services.runtime()),
     )
 
 

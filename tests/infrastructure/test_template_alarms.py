@@ -104,6 +104,16 @@ def test_each_widget_names_metrics_that_are_emitted(template: Template) -> None:
             _check(template, widget["properties"]["title"], each)
 
 
+def test_each_metric_of_ours_is_looked_at(template: Template) -> None:
+    """By an alarm or a widget: CloudWatch bills each by the hour."""
+    alarms = template.of_type("AWS::CloudWatch::Alarm").values()
+    named = [each for properties in alarms for each in _of_alarm(properties)]
+    named += [each for widget in _widgets(template) for each in _of_widget(widget)]
+    seen = {(where.get(batch_log.DIMENSION), metric) for _, metric, where in named}
+    ours = {(function, name) for function, metrics in OURS.items() for each in metrics for name in each}
+    assert ours <= seen
+
+
 def test_widgets_do_not_overlap_and_fit_the_dashboards_24_columns(template: Template) -> None:
     taken: set[tuple[int, int]] = set()
     for widget in _widgets(template):

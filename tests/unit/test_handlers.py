@@ -12,7 +12,6 @@ from tests.fakes.receivers import Answer
 from tests.fakes.sqs import FakeQueue, lambda_record
 from tests.fakes.stream_source import lambda_records
 from tests.fakes.world import TABLE, World, event, events
-from webhooks import batch_log
 from webhooks.models.webhook import Webhook
 
 FAULTS = ("crash_before", "crash_after", "lost_answer", "throttled")
@@ -173,32 +172,6 @@ def test_a_part_of_the_stream_that_cannot_be_counted_comes_again(world: World, p
     assert world.functions.invoke("rollup", {"Records": batch})["batchItemFailures"]
     plan.down = ""
     assert world.functions.invoke("rollup", {"Records": batch}) == {"batchItemFailures": []}
-
-
-def test_each_declared_metric_is_in_its_function_s_lines(world: World, lines: list[dict[str, Any]]) -> None:
-    webhook = registered(world, [500] * 2 + [200])
-    world.publish(event("e1"))
-    world.run()
-    world.clock.sleep(60)
-    world.start_replay("rpl_1", webhook)
-    world.run()
-    world.functions.invoke("release", {})
-    stream = lambda_records(world.dynamodb.tables[TABLE])
-    del next(each for each in stream if "status" in each["dynamodb"]["NewImage"])["dynamodb"]["NewImage"]["status"]
-    world.functions.invoke("rollup", {"Records": stream})
-    declared = {
-        "batch ingested": batch_log.INGEST,
-        "batch sent": batch_log.SENDER,
-        "dead letters kept": batch_log.REPLAY,
-        "jobs run": batch_log.REPLAY_JOBS,
-        "run": batch_log.RELEASE,
-        "batch added up": batch_log.ROLLUP,
-    }
-    assert {line["message"] for line in lines} == declared.keys()
-    for message, metrics in declared.items():
-        written = set().union(*(line for line in lines if line["message"] == message))
-        assert written >= metrics.keys(), message
-    assert [line["unreadable"] for line in lines if line["message"] == "batch added up"] == [1]
 
 
 def test_suppressed_duplicates_are_counted(world: World) -> None:

@@ -196,7 +196,7 @@ def _apart() -> list[tuple[str, float]]:
     return [
         ("storage of both items for 30 days", stored_gb * PRICES["dynamodb_storage"].dollars),
         ("point-in-time recovery of them", stored_gb * PRICES["dynamodb_recovery"].dollars),
-        ("logs: a line of 1.5 KB for 10 deliveries and for 10 events", 0.3 * PRICES["logs_gb"].dollars),
+        ("logs: 0.8 KB for 10 events and 1.1 KB for 10 deliveries", 0.19 * PRICES["logs_gb"].dollars),
         ("egress: 2 KB and 1 KB of headers", 3.1 * PRICES["egress_gb"].dollars),
     ]
 

@@ -99,7 +99,7 @@ def idle_month(release: Meter) -> Bill:
     bill.add(f"release: reads of {calls} calls a minute", "dynamodb_read", release.read_units["release"] * minutes)
     bill.add("KMS key", "kms_key_month", 1)
     bill.add("Secrets Manager: the JWT secret", "secret_month", 1)
-    bill.add("logs of release, 0.7 KB a minute", "logs_gb", minutes * 700 / 1e9)
+    bill.add("logs of release, 0.1 KB a minute", "logs_gb", minutes * 135 / 1e9)
     return bill
 
 

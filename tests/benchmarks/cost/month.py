@@ -18,10 +18,11 @@ HOURS = 730
 SECONDS = HOURS * 3600
 DOORS = {"http": ("http", 1), "http10": ("http", 10), "http100": ("http", 100), "bus": ("bus", 1),
          "queue": ("queue", 1), "queue10": ("queue", 10)}  # fmt: skip
-# Lambda's own JSON lines are written at WARN only; ours are one for each invocation (docs/operations.md, "Logs").
-LOG_LINE_BYTES = 430
+# A line for each batch of ingest and of the sender, and in both a step of each delivery (docs/operations.md, "Logs").
+LOG_LINE_BYTES = 375
+LOG_STEPS_BYTES = 117
 STORED_ITEM_BYTES = 100  # DynamoDB adds them to each item that it stores ("Storage costs", DynamoDB Developer Guide)
-WATCHING = 9.0 + 3.0 + 35 * 0.30  # alarms, the dashboard, and the metrics, if each hour has something to count
+WATCHING = 9.0 + 3.0 + 29 * 0.30  # alarms, the dashboard, and the metrics, if each hour has something to count
 # A mapping without a batching window takes what has come while its pollers were on their way. These fills were
 # taken for the peers' comparison of November 2026; with a window, the five pollers that a mapping has at least
 # share what comes in it.
@@ -89,7 +90,7 @@ def month_of(usage: Usage) -> Month:
         again, _ = _counted(usage.door, usage.kilobytes, usage.fill, 3, usage.latency_s)
         extra = (again["dollars_per_million"] - first["dollars_per_million"]) / 2 / MILLION
         month.lines["tries after the first"] = (usage.tries - 1) * extra * deliveries
-    log_bytes = first["invocations"] * usage.tries * LOG_LINE_BYTES
+    log_bytes = (2 * LOG_LINE_BYTES / usage.fill + LOG_STEPS_BYTES) * usage.tries
     month.lines["logs"] = deliveries * log_bytes / 1e9 * PRICES["logs_gb"].dollars
     kept_gb = deliveries * stored * usage.days / (HOURS / 24) / 1e9
     month.lines[f"storage of {usage.days} days, with recovery"] = kept_gb * (

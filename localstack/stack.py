@@ -35,6 +35,7 @@ LOCAL_PARAMETERS = {
     # two cores do not gain from more
     "SenderMaximumConcurrency": "4",
     "SlowAttemptsPerTenant": "2",
+    "HostRequestsPerSecond": "10000",  # all receivers are on one host
     "IngestMaximumConcurrency": "2",
     "ReplayMaximumConcurrency": "2",
     "MaxTests": "8",

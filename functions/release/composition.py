@@ -8,6 +8,7 @@ from aws_lambda_powertools import Logger
 from webhooks.aws.clients import Clients
 from webhooks.aws.sqs import Queue, SqsDeliveries
 from webhooks.batch_log import RELEASE, BatchLog, Context, Handler
+from webhooks.delivery.host_limit import HostPolicy
 from webhooks.delivery.release import Mapper, Release
 from webhooks.errors import Unavailable
 from webhooks.runtime import MACHINE, Runtime
@@ -40,6 +41,7 @@ def build(
         SqsDeliveries(Queue(clients.hot_sqs, settings.delivery_queue_url, sleep=sleep)),
         shards=DUE_SHARDS,
         slow_places=settings.slow_attempts_per_tenant,
+        hosts=HostPolicy(settings.host_requests_per_second),
         now_ms=now_ms,
         each=each,
     )

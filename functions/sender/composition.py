@@ -16,6 +16,7 @@ from webhooks.delivery.admission import Admission, SenderPolicy
 from webhooks.delivery.conclusion import Conclusion
 from webhooks.delivery.dispatcher import Sender, Transport
 from webhooks.delivery.endpoint_health import EndpointHealth
+from webhooks.delivery.host_limit import HostLimit, HostPolicy
 from webhooks.delivery.test_send import TestSender
 from webhooks.errors import Unavailable
 from webhooks.messages import failures, received_deliveries
@@ -27,6 +28,7 @@ from webhooks.store.delivery_context import DeliveryContextStore
 from webhooks.store.disabling import WebhookDisabler
 from webhooks.store.duplicates import Duplicates
 from webhooks.store.dynamo import DynamoTable
+from webhooks.store.host_counts import HostCountStore
 from webhooks.store.schema import counter_shard
 from webhooks.store.states import StateStore
 
@@ -55,7 +57,9 @@ def build(
     deliveries = SqsDeliveries(Queue(clients.hot_sqs, settings.delivery_queue_url, sleep=sleep))
     health = EndpointHealth(states, WebhookDisabler(table), circuit_breaker.Policy())
     conclusion = Conclusion(store, states, deliveries, dead_letters, health, now_ms=now_ms)
-    admission = Admission(states, policy, now_ms=now_ms)
+    host_policy = HostPolicy(settings.host_requests_per_second, settings.sender_maximum_concurrency)
+    hosts = HostLimit(HostCountStore(table), host_policy, now_ms=now_ms)
+    admission = Admission(states, policy, hosts, now_ms=now_ms)
     sender = Sender(
         store,
         admission,

@@ -23,6 +23,7 @@ _WAITING = {
     "slowed_down": "The receiver asked for less, or was too slow to answer.",
     "rate_limited": "The webhook's rate limit lets it go out later.",
     "slow_receivers": "Receivers of this owner are slow to answer, so it waits for some attempts there to end.",
+    "busy_host": "Its host is sent as many requests as it may get from this service, so it waits for its turn.",
 }
 _NOT_QUEUED = {
     "inactive": "The webhook was inactive when the event came. It can be recovered.",

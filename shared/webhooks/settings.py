@@ -79,6 +79,8 @@ class SenderSettings(EgressSettings, RetentionSettings):
     max_wait_days: int = Field(default=14, ge=1, le=365)
     retry_base_seconds: float = Field(default=5, gt=0, le=3600)
     slow_attempts_per_tenant: int = Field(default=25, ge=1)
+    host_requests_per_second: int = Field(default=400, ge=0)
+    sender_maximum_concurrency: int = Field(default=100, ge=1)
 
 
 class ReplaySettings(RetentionSettings):
@@ -97,6 +99,7 @@ class ReleaseSettings(RetentionSettings):
     table_name: str
     delivery_queue_url: str
     slow_attempts_per_tenant: int = Field(default=25, ge=1)
+    host_requests_per_second: int = Field(default=400, ge=0)
 
 
 class RollupSettings(RetentionSettings):

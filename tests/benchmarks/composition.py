@@ -53,7 +53,7 @@ def configure(stub: Stub) -> None:
         DELIVERY_QUEUE_URL=f"{queue}/delivery", DEAD_LETTER_QUEUE_URL=f"{queue}/dead", JOBS_QUEUE_URL=f"{queue}/jobs",
         INGEST_QUEUE_URL=f"{queue}/ingest", INGEST_DEAD_LETTER_QUEUE_URL=f"{queue}/ingest-dead",
         SENDER_FUNCTION_NAME="sender", EGRESS_ALLOW_HTTP="true", EGRESS_ALLOWED_NETWORKS="127.0.0.0/8",
-        EGRESS_PORTS="1-65535", TENANT_RATE_LIMIT="0",
+        EGRESS_PORTS="1-65535", TENANT_RATE_LIMIT="0", HOST_REQUESTS_PER_SECOND="10000000",  # all to one host
     )  # fmt: skip
 
 

@@ -29,9 +29,10 @@ class Owners:
         user_id: int | str = 7,
         workspace_id: int | str | None = 1,
         idempotency_key: str | None = None,
+        url: str | None = None,
         **fields: Any,
     ) -> Webhook:
-        """A webhook at https://<name>.example/ with a subscription for each event type."""
+        """A webhook at https://<name>.example/, unless a URL is given, with a subscription for each event type."""
         wanted = [
             SubscriptionRequest(
                 event_type=each, filters=None if filters is None else dict(filters), resource_id=resource_id
@@ -39,7 +40,12 @@ class Owners:
             for each in event_types
         ]
         request = WebhookRequest(
-            name=name, url=url_of(name), workspace_id=workspace_id, secret=SECRET, subscriptions=wanted, **fields
+            name=name,
+            url=url or url_of(name),
+            workspace_id=workspace_id,
+            secret=SECRET,
+            subscriptions=wanted,
+            **fields,
         )
         return self.webhooks.create(caller(user_id, workspace_id), request, idempotency_key).webhook
 

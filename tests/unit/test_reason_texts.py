@@ -46,7 +46,7 @@ def test_no_reason_has_no_sentence_and_a_new_one_stands_for_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", ["paused", "circuit_open", "slowed_down", "rate_limited", "timeout", "http_503", "x"]
+    "reason", ["paused", "circuit_open", "slowed_down", "rate_limited", "busy_host", "timeout", "http_503", "x"]
 )
 def test_every_wait_has_a_sentence(reason: str) -> None:
     assert waiting_sentence(reason)

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 
 from webhooks.delivery import bulkhead, circuit_breaker, rate_limit
 from webhooks.delivery.endpoint_state import EndpointState
+from webhooks.delivery.host_limit import BUSY_HOST, HostLimit
 from webhooks.delivery.job import Job
 from webhooks.delivery.lifecycle import AttemptPolicy, is_early_by, is_expired, standing
 from webhooks.delivery.ports import EndpointStates
 from webhooks.delivery.receive_decision import GiveUp, Leave, Park, Postpone
 from webhooks.delivery.send_gate import SendGate, gate_of
+from webhooks.egress.hosts import host_of
 from webhooks.models.delivery import Waiting
 from webhooks.models.webhook import Webhook
 
@@ -34,18 +36,23 @@ class SenderPolicy:
 class Admission:
     """Decides for one webhook at a time. A message that it leaves undecided is to be sent."""
 
-    def __init__(self, states: EndpointStates, policy: SenderPolicy, *, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, states: EndpointStates, policy: SenderPolicy, hosts: HostLimit, *, now_ms: Callable[[], int]
+    ) -> None:
         self._states = states
         self._policy = policy
+        self._hosts = hosts
         self._now_ms = now_ms
 
     def asks(self, group: Sequence[Job], state: EndpointState) -> bool:
-        """Whether `admit` takes calls for these: for places, a probe or a room."""
+        """Whether `admit` takes calls for these: for places, a probe, a host or a room."""
         webhook = group[0].webhook
         gate = gate_of(webhook, state, self._now_ms())
         if webhook is None or gate.kind == "closed":
             return False
-        return gate.kind != "open" or webhook.rate_limit_rps is not None or bool(state.latency_ms)
+        if gate.kind != "open" or webhook.rate_limit_rps is not None or state.latency_ms:
+            return True
+        return not self._hosts.has(host_of(webhook.url), webhook.owner, len(group))
 
     def admit(self, group: Sequence[Job], state: EndpointState) -> None:
         """All messages of a batch for one webhook, with its state as read. Raises Unavailable."""
@@ -56,13 +63,20 @@ class Admission:
         if webhook is None or gate.kind == "closed" or not waiting:
             return
         if gate.kind == "probe":
-            gate, waiting = self._probe(webhook, state, waiting, now_ms)
+            if self._to_host(webhook, 1):
+                gate, waiting = self._probe(webhook, state, waiting, now_ms)
+            else:
+                gate = self._busy_host()
         elif gate.kind == "open":
             going = waiting
             gate, waiting = self._reserve(webhook, state, going, now_ms)
-            if state.latency_ms:
+            if waiting:
                 late = set(map(id, waiting))
-                self._pace(webhook, state, [job for job in going if id(job) not in late], now_ms)
+                going = [job for job in going if id(job) not in late]
+            if state.latency_ms:
+                going = self._pace(webhook, state, going, now_ms)
+            if busy := going[self._to_host(webhook, len(going)) :]:
+                self._park(busy, webhook.webhook_id, state, self._busy_host(), now_ms)
         if waiting:
             self._park(waiting, webhook.webhook_id, state, gate, now_ms)
 
@@ -76,6 +90,13 @@ class Admission:
         elif early_ms := is_early_by(job.base, job.message, now_ms):
             job.decision = Postpone(early_ms)
         return job.decision is not None
+
+    def _to_host(self, webhook: Webhook, wanted: int) -> int:
+        """How many requests may go to the webhook's host now."""
+        return self._hosts.take(host_of(webhook.url), webhook.owner, wanted)
+
+    def _busy_host(self) -> SendGate:
+        return SendGate("room", BUSY_HOST, self._hosts.until_ms())
 
     def _probe(
         self, webhook: Webhook, state: EndpointState, waiting: Sequence[Job], now_ms: int
@@ -107,8 +128,8 @@ class Admission:
             tat_ms = self._states.get(webhook.webhook_id).rate_tat_ms
         return SendGate("room", "rate_limited", wake_at_ms), wanting
 
-    def _pace(self, webhook: Webhook, state: EndpointState, going: Sequence[Job], now_ms: int) -> None:
-        """Take places among those of the owner's slow receivers; who gets none waits."""
+    def _pace(self, webhook: Webhook, state: EndpointState, going: Sequence[Job], now_ms: int) -> Sequence[Job]:
+        """Take places among those of the owner's slow receivers; returns who got one. The others wait."""
         wanting = [job for job in going if not _is_reserved(job)]
         granted, wake_at_ms = 0, now_ms
         for _ in range(RACES if wanting else 0):
@@ -122,6 +143,8 @@ class Admission:
                 break
         if late := wanting[granted:]:
             self._park(late, webhook.webhook_id, state, SendGate("room", "slow_receivers", wake_at_ms), now_ms)
+            return [job for job in going if job.decision is None]
+        return going
 
     def _park(self, jobs: Sequence[Job], webhook_id: str, state: EndpointState, gate: SendGate, now_ms: int) -> None:
         # The wake-up comes first: a crash in between leaves one too many, never a room that nobody looks into.

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from webhooks.delivery import bulkhead, rate_limit
 from webhooks.delivery.endpoint_state import DeliveryContext, EndpointState
+from webhooks.delivery.host_limit import BUSY_HOST, HostPolicy, HostTurns
 from webhooks.delivery.lifecycle import released
 from webhooks.delivery.ports import DeliveryContexts, DeliveryQueue, EndpointStates
 from webhooks.delivery.send_gate import GENTLE_PER_MINUTE, gate_of
@@ -98,6 +99,7 @@ class Release:
         *,
         shards: int,
         slow_places: int = 25,
+        hosts: HostPolicy = HostPolicy(),  # noqa: B008 - frozen
         now_ms: Callable[[], int],
         each: Mapper = map,
     ) -> None:
@@ -106,6 +108,7 @@ class Release:
         self._queue = queue
         self._shards = shards
         self._slow_places = slow_places
+        self._hosts = hosts
         self._now_ms = now_ms
         self._each = each
 
@@ -117,8 +120,9 @@ class Release:
             to_wake += waking
             report.add(part)
         report.rooms = len(to_wake)
+        hosts = HostTurns(self._hosts, PERIOD_MS)
         while to_wake and self._now_ms() < deadline_ms:
-            turns = list(self._each(lambda webhook_id: self._drain(webhook_id, deadline_ms), to_wake))
+            turns = list(self._each(lambda webhook_id: self._drain(webhook_id, hosts, deadline_ms), to_wake))
             for _, part in turns:
                 report.add(part)
             to_wake = [webhook_id for webhook_id, (more, _) in zip(to_wake, turns, strict=True) if more]
@@ -150,7 +154,7 @@ class Release:
                 report.due += self._send(waiting, context, delays, report)
         return to_wake
 
-    def _drain(self, webhook_id: str, deadline_ms: int) -> tuple[bool, ReleaseReport]:
+    def _drain(self, webhook_id: str, hosts: HostTurns, deadline_ms: int) -> tuple[bool, ReleaseReport]:
         """Send part of a room; True when there is more to send in this run."""
         report = ReleaseReport()
         if self._now_ms() >= deadline_ms:
@@ -161,7 +165,7 @@ class Release:
                 report.unreadable += 1
                 return False, report
             webhook, state = context.webhooks.get(webhook_id), context.states[webhook_id]
-            return self._drain_room(webhook_id, webhook, state, report), report
+            return self._drain_room(webhook_id, webhook, state, hosts, report), report
         except Unavailable as exc:
             report.failures += 1
             logger.warning("the room of %s waits for the next run: %s", webhook_id, exc)
@@ -171,7 +175,12 @@ class Release:
         return False, report
 
     def _drain_room(
-        self, webhook_id: str, webhook: Webhook | None, state: EndpointState, report: ReleaseReport
+        self,
+        webhook_id: str,
+        webhook: Webhook | None,
+        state: EndpointState,
+        hosts: HostTurns,
+        report: ReleaseReport,
     ) -> bool:
         now_ms = self._now_ms()
         gate = gate_of(webhook, state, now_ms)
@@ -201,9 +210,10 @@ class Release:
             context, waiting = self._waiting(ids)
             waiting = waiting[:limit]
         report.unreadable += sum(not context.readable(w, d) for w, d in ids)
-        granted = len(waiting)
+        turns = self._turns(webhook, waiting, hosts)
+        granted = len(turns)
         if slowest is None:
-            report.from_rooms += self._send(waiting, context, [0] * len(waiting), report)
+            report.from_rooms += self._send(waiting[:granted], context, list(map(int, turns)), report)
         else:
             first_in_seconds = 0.0
             if rate is not None:
@@ -211,12 +221,21 @@ class Release:
             if pace is not None and webhook is not None:
                 granted, in_seconds = self._pace(webhook.owner, state, granted)
                 first_in_seconds = max(first_in_seconds, in_seconds)
-            delays = [int(first_in_seconds + position / slowest) for position in range(granted)]
+            delays = [int(max(turns[at], first_in_seconds + at / slowest)) for at in range(granted)]
             report.from_rooms += self._send(waiting[:granted], context, delays, report, reserved=True)
         if waiting and limit == CHUNK and len(ids) == CHUNK and granted == len(waiting):
             return True
         self._states.reschedule(webhook_id, state, now_ms + PERIOD_MS)
         return False
+
+    def _turns(self, webhook: Webhook | None, waiting: Sequence[DeliveryRecord], hosts: HostTurns) -> list[float]:
+        """After how many seconds each of those may go that may go in this run."""
+        was_busy = any(record.waiting and record.waiting.reason == BUSY_HOST for record in waiting)
+        if webhook is None or not was_busy or not self._hosts.per_second:
+            return [0] * len(waiting)
+        from webhooks.egress.hosts import host_of  # idna is for nobody else here
+
+        return hosts.take(host_of(webhook.url), webhook.owner, len(waiting))
 
     def _waiting(self, ids: Sequence[tuple[str, str | None]]) -> tuple[DeliveryContext, list[DeliveryRecord]]:
         context = self._store.around(ids)

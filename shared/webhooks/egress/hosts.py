@@ -1,7 +1,9 @@
 """How a host may be written: names as A-labels, and every spelling that some resolver takes for an IPv4 address."""
 
 import re
-from ipaddress import IPv4Address
+from functools import lru_cache
+from ipaddress import IPv4Address, ip_address
+from urllib.parse import urlsplit
 
 import idna
 
@@ -69,6 +71,16 @@ def a_label(label: str) -> str:
             "host", "each part of the host has 1 to 63 letters, digits or hyphens, with no hyphen at either end"
         )
     return label
+
+
+@lru_cache(maxsize=4096)
+def host_of(url: str) -> str:
+    """The host of a webhook's URL, the same for all ways to write it. Empty for what nobody may send to anyway."""
+    try:
+        name = mapped(urlsplit(url).hostname or "").removesuffix(".")
+        return str(ip_address(name)) if ":" in name else ".".join(map(a_label, name.split(".")))
+    except (ValueError, RefusedDestination):
+        return ""
 
 
 def ipv4_number(name: str) -> IPv4Address | None:

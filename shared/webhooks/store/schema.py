@@ -27,6 +27,7 @@
 | what is under way  | slots|owner          | kind of it        |                             |                   |
 | tenant's pace      | tenant|owner         | pace              |                             |                   |
 | tenant's requests  | requests|owner       | 10 seconds        |                             |                   |
+| host's requests    | host|host            | 10 seconds        |                             |                   |
 | audit entry        | audit|owner          | aud_              |                             | audit|shard / aud_ |
 | API key            | key_                 | key               | keys|owner / key_           | keys / key_       |
 | erased tenant      | erased               | scope             |                             |                   |
@@ -265,11 +266,16 @@ def requests_pk(owner: str) -> str:
     return f"requests|{owner}"
 
 
+def host_pk(host: str) -> str:
+    """Partition of the requests that are made to a host."""
+    return f"host|{host}"
+
+
 def slots_pk(owner: str | None) -> str:
     """Partition of what an owner, or all owners together (None), have under way, by kind."""
     return "all-slots" if owner is None else f"slots|{owner}"
 
 
 def requests_sk(window: int) -> str:
-    """Sort key of those in one window of time."""
+    """Sort key of an owner's, or a host's, in one window of time."""
     return f"{window:012d}"

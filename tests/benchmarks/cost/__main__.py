@@ -184,7 +184,7 @@ def _bars(rows: Sequence[Row], bills: Mapping[str, Bill], idle: Bill) -> list[tu
         ("$ a million deliveries, HTTP batch ingestion", bills["http"].per_million, 2.10),
         ("$ a million deliveries, EventBridge", bills["bus"].per_million, 3.40),
         ("$ a month, idle", sum(idle.lines.values()), 3.0),
-        ("write units of a first-try success", by_fill[10]["sender_write_units"], 1.0),
+        ("write units of a first-try success's record", by_fill[10]["record_write_units"], 1.0),
         ("AWS calls of the sender a delivery, batch 10", by_fill[10]["sender_calls"], 0.35),
         ("AWS calls of the sender a delivery, batch 100", by_fill[100]["sender_calls"], 0.1),
     ]

@@ -134,7 +134,7 @@ def _key(item: Item) -> Key:
 
 def _kind(key: Key) -> str:
     pk, sk = key
-    if pk.startswith(("event|", "stat|", "count#", "counted#", "requests|")):
+    if pk.startswith(("event|", "stat|", "count#", "counted#", "requests|", "host|")):
         return pk.partition("|")[0].partition("#")[0]
     return sk.partition("#")[0]
 

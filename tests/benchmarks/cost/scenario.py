@@ -69,6 +69,7 @@ def run_scenario(
         "sender_calls": meter.calls["sender"] / deliveries,
         "all_calls": sum(meter.calls.values()) / deliveries,
         "sender_write_units": meter.write_units["sender"] / deliveries,
+        "record_write_units": meter.written["dlv"] / deliveries,
         "event_write_units": meter.write_units["ingest"] / count,
         "write_units": sum(meter.write_units.values()) / deliveries,
         "read_units": sum(meter.read_units.values()) / deliveries,

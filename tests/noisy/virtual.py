@@ -8,6 +8,7 @@ import itertools
 import json
 import math
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass
@@ -17,10 +18,13 @@ from tests.fakes.api import Api
 from tests.fakes.owners import caller, url_of
 from tests.fakes.receivers import Answer
 from tests.fakes.world import TABLE, event
+from tests.infrastructure.template_document import read_template
 from tests.simulation.scale.brief import BriefLog
 from tests.simulation.scale.fleet import MINUTE, SECOND, Fleet
 from tests.support.beside import Beside
 from webhooks.delivery.circuit_breaker import Circuit
+from webhooks.delivery.host_limit import WINDOW_MS
+from webhooks.egress.hosts import host_of
 from webhooks.errors import WebhooksError
 from webhooks.models.delivery import DeliveryRecord
 from webhooks.models.replay import ReplaySelection
@@ -31,6 +35,7 @@ from webhooks.store.states import state_key
 QUIET, NOISY, WARM = 1, 2, 3  # users, each in a workspace of its own
 EVERY_MS = 500
 WARM_MS = 20 * SECOND  # until all processes have started: what a cold one costs is AWS's, and the same beside nobody
+MOST_TO_A_HOST = read_template().parameters["HostRequestsPerSecond"]["Default"] * WINDOW_MS // SECOND
 HANG_MS = 7 * SECOND  # of a call that nobody answers: 4 s by the direct way, 10 s by botocore's
 
 
@@ -51,14 +56,20 @@ class Scene:
         """That count at this scale."""
         return max(2, round(count * self.scale))
 
-    def webhooks(self, count: int, answer: Answer | None = None, **fields: Any) -> list[Webhook]:
-        """Webhooks of the noisy tenant, whose receivers answer so."""
+    def webhooks(
+        self, count: int, answer: Answer | None = None, *, host: str | None = None, **fields: Any
+    ) -> list[Webhook]:
+        """Webhooks of the noisy tenant, whose receivers answer so, at hosts of their own unless one is given."""
         made: list[Webhook] = []
         for name in itertools.islice(self._names, count):
             if answer is not None:
                 self.world.receivers.behave(url_of(name), lambda _now, _count: answer)
-            made.append(self.world.owners.register(name, user_id=NOISY, workspace_id=NOISY, **fields))
+            made.append(self._register(name, host, **fields))
         return made
+
+    def _register(self, name: str, host: str | None, **fields: Any) -> Webhook:
+        url = host and f"https://{host}/{name}"
+        return self.world.owners.register(name, url=url, user_id=NOISY, workspace_id=NOISY, **fields)
 
     def publish(self, count: int, **fields: Any) -> None:
         """So many events at once."""
@@ -188,9 +199,9 @@ def test_deliveries(scene: Scene) -> None:
 
 
 def one_host_with_many_subscriptions(scene: Scene) -> None:
-    """A request of 1 KB that becomes a request for each webhook and event."""
-    scene.webhooks(scene.so_many(2_000))
-    scene.again_and_again(0.2, lambda: scene.publish(1))
+    """A request of 1 KB that becomes one for each webhook, all of them to where the quiet tenant's go, too."""
+    scene.webhooks(scene.so_many(2_000), host=host_of(url_of("quiet")))
+    scene.again_and_again(0.3, lambda: scene.publish(1))
 
 
 def a_room_that_is_let_go(scene: Scene) -> None:
@@ -289,7 +300,11 @@ class Quiet:
             failed=sum(record.status != "delivered" or bool(_failures(record)) for record in records),
             # what was sent and could not be recorded is rightly unknown
             unknown=sum(max(0, len(record.attempts) - asked[record.delivery_id]) for record in records),
+            flooded=sum(count > MOST_TO_A_HOST for count in self._to_hosts().values()),
         )
+
+    def _to_hosts(self) -> Counter[tuple[str, int]]:
+        return Counter((host_of(request.url), request.at_ms // WINDOW_MS) for request in self._log)
 
     def _records(self) -> Sequence[DeliveryRecord]:
         all_of_them = map(delivery_of, self._fleet.world.items("dlv#"))

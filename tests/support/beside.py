@@ -11,7 +11,8 @@ class Beside:
 
     `lost`: events that were accepted and did not arrive; `failed`: deliveries with a failure, though the receiver is
     well; `unknown`: attempts that are not known to have been made; `refused`: requests that got no 2xx; `kept_out`:
-    events that were not accepted, however often they were sent again.
+    events that were not accepted, however often they were sent again; `flooded`: ten seconds in which a host got more
+    requests than one may get.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Beside:
     unknown: int = 0
     refused: int = 0
     kept_out: int = 0
+    flooded: int = 0
     reads: Sequence[float] = ()  # seconds that a GET took
 
     @property
@@ -39,7 +41,13 @@ class Beside:
 
     def faults(self, bar: float) -> list[str]:
         """Which promises were broken, with a p99 of at most `bar` seconds."""
-        counts = {"lost": self.lost, "failed": self.failed, "unknown": self.unknown, "kept out": self.kept_out}
+        counts = {
+            "lost": self.lost,
+            "failed": self.failed,
+            "unknown": self.unknown,
+            "kept out": self.kept_out,
+            "times too many requests to a host": self.flooded,
+        }
         broken = [f"{self.name}: {count} {what}" for what, count in counts.items() if count]
         if self.p99 > bar:
             broken.append(f"{self.name}: p99 {_shown(self.p99)}, at most {_shown(bar)}")

@@ -36,6 +36,7 @@ from webhooks.errors import WebhooksError
 from webhooks.events.publishing import Publishing
 from webhooks.management.api_keys import ApiKeyManagement
 from webhooks.management.audit import AuditLog
+from webhooks.management.bulk_replays import BulkReplays
 from webhooks.management.cursors import Cursors
 from webhooks.management.dead_letters import DeadLetterManagement
 from webhooks.management.deliveries import DeliveryHistory
@@ -80,6 +81,7 @@ class UseCases:
     dead_letters: DeadLetterManagement
     failures: FailureGroups
     recovery: Recovery
+    bulk_replays: BulkReplays
     replays: Replays
     filters: FilterTests
     webhook_metrics: WebhookMetrics
@@ -185,7 +187,9 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str], logger: L
         routes_deliveries.routes(use_cases.deliveries, use_cases.cursors),
         routes_delivery_search.routes(use_cases.delivery_search, use_cases.cursors),
         routes_dead_letters.routes(use_cases.dead_letters, use_cases.cursors),
-        routes_recovery.routes(use_cases.failures, use_cases.recovery, use_cases.cursors, use_cases.limiter),
+        routes_recovery.routes(
+            use_cases.failures, use_cases.recovery, use_cases.bulk_replays, use_cases.cursors, use_cases.limiter
+        ),
         routes_replays.routes(use_cases.replays, use_cases.cursors),
         routes_filters.routes(use_cases.filters),
         routes_limits.routes(use_cases.limits),

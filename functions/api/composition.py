@@ -25,6 +25,7 @@ from webhooks.events.repeats import Repeats as PublishedRepeats
 from webhooks.management import ports as management
 from webhooks.management.api_keys import ApiKeyManagement, ApiKeys
 from webhooks.management.audit import AuditEntries, AuditLog
+from webhooks.management.bulk_replays import BulkReplays
 from webhooks.management.changes import ManagementStore
 from webhooks.management.cursors import Cursors
 from webhooks.management.dead_letters import DeadLetterManagement
@@ -237,6 +238,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
     under_way = TestsUnderWay(
         ports.slots, per_owner=settings.max_tests_per_tenant, in_all=settings.max_tests, now_ms=now_ms
     )
+    source = ReplaySource(letters, ports.missed, ports.contexts)
     replayer = Replayer(ports.contexts, letters, ports.delivery_queue, now_ms=now_ms)
     budget = FilterUse(settings.max_filter_kilobytes_per_scope * 1024, settings.max_filter_searches_per_scope)
     audit = AuditLog(ports.audit, now_ms)
@@ -315,11 +317,14 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
         failures=FailureGroups(store=store, history=history),
         recovery=Recovery(
             store=store,
-            source=ReplaySource(letters, ports.missed),
+            source=source,
             replayer=replayer,
             starter=starter,
             audit=audit,
             now_ms=now_ms,
+        ),
+        bulk_replays=BulkReplays(
+            history=history, source=source, replayer=replayer, starter=starter, audit=audit, now_ms=now_ms
         ),
         replays=Replays(ports.jobs, history, audit),
         audit=audit,

@@ -115,6 +115,7 @@ def openapi_document(api: "APIGatewayRestResolver") -> dict[str, Any]:
     describe_examples(by_id)
     describe_text(by_id["scrapeMetrics"])
     describe_estimate(by_id["recoverWebhook"])
+    describe_estimate(by_id["bulkReplayAcrossWebhooks"])
     describe_headers(document, by_id)
     schemas["DeliveredEvent"] = DELIVERED_EVENT
     document["webhooks"] = described_webhooks()

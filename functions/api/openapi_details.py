@@ -29,7 +29,8 @@ _VERSIONED = {
 }  # fmt: skip
 _LOCATED = {
     "createWebhook", "createSubscription",
-    "retryDelivery", "replayDeadLetter", "bulkReplayDeadLetters", "recoverWebhook", "eraseTenant",
+    "retryDelivery", "replayDeadLetter", "bulkReplayDeadLetters", "bulkReplayAcrossWebhooks", "recoverWebhook",
+    "eraseTenant",
 }  # fmt: skip
 
 # Where an id comes from: the operation that answers with it, the parameter that takes it, and where it stands.
@@ -42,6 +43,7 @@ _SOURCES = (
     ),
     ("publishEvents", "202", {"event_id": "$response.body#/events/0/id"}),
     ("bulkReplayDeadLetters", "202", {"replay_id": "$response.body#/id"}),
+    ("bulkReplayAcrossWebhooks", "202", {"replay_id": "$response.body#/id"}),
     ("recoverWebhook", "202", {"replay_id": "$response.body#/id"}),
 )
 

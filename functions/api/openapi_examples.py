@@ -79,6 +79,7 @@ BODIES: dict[str, Any] = {
     "updateSubscription": {"is_active": False},
     "publishEvents": _EVENT,
     "bulkReplayDeadLetters": {"reason": "attempts_exhausted", "from": "2024-01-01T00:00:00Z", "rate_per_second": 10},
+    "bulkReplayAcrossWebhooks": {"reason": "http_503", "from": "2024-01-01T00:00:00Z", "dry_run": True},
     "recoverWebhook": {"from": "2024-01-01T00:00:00Z", "to": "2024-01-02T00:00:00Z", "dry_run": True},
     "createApiKey": {"name": "Nightly import", "scopes": ["webhooks:read", "events:write"], "expires_in_days": 90},
     "testFilters": {"filters": {"conditions": _CONDITIONS}, "event": _EVENT},

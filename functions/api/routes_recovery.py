@@ -6,13 +6,14 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
-from answers.dead_letters import ReplayAnswer
+from answers.dead_letters import BulkReplayAcross, BulkReplayEstimate, ReplayAnswer
 from answers.failures import FailureGroupAnswer, FailureGroupPage, FailureSample
 from answers.recovery import Recover, RecoveryEstimate
 from paging import Cursor, Pages
 from reading import caller_of
 from request_limits import RequestLimiter
 from time_range import From, To, time_range
+from webhooks.management.bulk_replays import BulkReplays
 from webhooks.management.cursors import Cursors
 from webhooks.management.failure_groups import FailureGroup, FailureGroups, GroupPage
 from webhooks.management.recovery import Recovery
@@ -23,7 +24,9 @@ TAGS = ["dead-letters"]
 JSON = "application/json"
 
 
-def routes(groups: FailureGroups, recovery: Recovery, cursors: Cursors, limiter: RequestLimiter) -> Router:
+def routes(
+    groups: FailureGroups, recovery: Recovery, bulk: BulkReplays, cursors: Cursors, limiter: RequestLimiter
+) -> Router:
     """The router of these use cases."""
     router = Router()
 
@@ -50,6 +53,37 @@ def routes(groups: FailureGroups, recovery: Recovery, cursors: Cursors, limiter:
         caller = caller_of(router, "webhooks:read")
         pages = Pages(cursors, caller, f"failures|{webhook_id}|{from_}|{to}")
         return _page(groups.of_webhook(caller, webhook_id, time_range(from_, to, pages.position(cursor))), pages)
+
+    @router.post(
+        "/dead-letters/bulk-replay",
+        summary="Send unprocessed dead letters of many webhooks again, as one replay",
+        description=(
+            "Those of `targets`, or all of yours that the other parts admit; everybody's for admins. The answer's "
+            "Location says where to follow it (202). With `dry_run` (200) only counted. What belongs to a webhook that "
+            "is inactive, disabled or deleted is left out and counted as such."
+        ),
+        status_code=202,
+        tags=TAGS,
+        operation_id="bulkReplayAcrossWebhooks",
+    )
+    def bulk_replay(
+        request: Annotated[BulkReplayAcross, Body()],
+    ) -> Response[ReplayAnswer | BulkReplayEstimate]:
+        caller = caller_of(router, "webhooks")
+        selection, rate = request.selection(), request.rate_per_second
+        if request.dry_run:
+            limiter.count_dry_run(caller)
+            found, seconds = bulk.estimate(caller, selection, rate)
+            estimate = BulkReplayEstimate(
+                count=found.total,
+                webhooks=found.webhooks,
+                left_out=found.left_out,
+                is_exact=found.is_exact,
+                duration_seconds=seconds,
+            )
+            return Response(200, JSON, estimate)
+        job = bulk.start(caller, selection, rate)
+        return Response(202, JSON, ReplayAnswer.of(job), headers={"Location": f"/api/v1/replays/{job.job_id}"})
 
     @router.post(
         "/webhooks/<webhook_id>/recover",

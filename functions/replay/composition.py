@@ -51,7 +51,7 @@ def build(
     )
     jobs = ReplayJobs(
         ReplayJobStore(table, settings.retention_ms, now_ms),
-        ReplaySource(letters, MissedStore(table, now_ms)),
+        ReplaySource(letters, MissedStore(table, now_ms), store),
         Replayer(store, letters, deliveries, now_ms=now_ms),
         jobs_queue,
         now_ms=now_ms,

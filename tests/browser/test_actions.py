@@ -203,7 +203,7 @@ def test_replaying_one_some_and_all_of_a_cause(look: Look, service: Service) -> 
     row = look.page.get_by_role("listitem").filter(has_text="Broken")
     expect(row).to_contain_text("3 dead letters")
     row.get_by_role("button", name="Replay all").click()
-    expect(look.front.get_by_text(re.compile("^3 deliveries, in about"))).to_be_visible(timeout=30_000)
+    expect(look.front.get_by_text(re.compile("^3 dead letters, in about"))).to_be_visible(timeout=30_000)
     look.press("Replay")
     expect(look.page.locator(".job")).to_contain_text("3 of 3 replayed", timeout=40_000)
     expect(look.page.get_by_text("No dead letters")).to_be_visible(timeout=40_000)

@@ -170,9 +170,36 @@ def test_causes_of_several_webhooks_are_replayed_under_one_question(look: Look, 
         look.page.get_by_role("checkbox", name=re.compile(f"^Select Broken {number}")).check()
     look.press("Replay 2 selected causes …")
     expect(look.front.get_by_text("2 webhooks", exact=True)).to_be_visible()
-    expect(look.front.get_by_text(re.compile("^6 deliveries, in about"))).to_be_visible(timeout=30_000)
+    expect(look.front.get_by_text(re.compile("^6 dead letters of 2 webhooks, in about"))).to_be_visible(timeout=30_000)
+    look.front.get_by_label("Maximum per second").fill("0.5")
     look.press("Replay")
-    expect(look.page.locator(".job").filter(has_text="3 of 3 replayed")).to_have_count(2, timeout=40_000)
+    expect(look.page.locator(".job")).to_contain_text("2 webhooks", timeout=40_000)
+    look.page.reload()  # all of it is one job of the service's: nothing waits in the page
+    expect(look.page.locator(".job")).to_contain_text("6 of 6 replayed", timeout=40_000)
     expect(look.page.get_by_text("No dead letters")).to_be_visible(timeout=40_000)
-    jobs = user.items("/replays")
-    assert [job["status"] for job in jobs] == ["completed"] * 2
+    (job,) = user.items("/replays")
+    assert (job["status"], job["replayed"], job["webhooks"]) == ("completed", 6, 2)
+    look.open("#/replays")
+    expect(look.page.locator("main tbody tr")).to_contain_text("2 webhooks")
+
+
+def test_all_of_one_cause_is_replayed_at_whatever_webhooks_have_it(look: Look, service: Service) -> None:
+    user = service.user()
+    paths = [service.path(answer(500, b"broken")) for _ in range(3)]
+    made = [
+        user.register(service.receiver.url(path), "record.created", name=f"Broken {number}", max_retries=0)
+        for number, path in enumerate(paths)
+    ]
+    user.post("/events", {"events": [event() for _ in range(2)]})
+    eventually(lambda: user.items("/dead-letters", is_processed=False), lambda found: len(found) == 6, timeout=60)
+    for path in paths:
+        service.receiver.script(path, answer(200))
+    user.put(f"/webhooks/{made[2]['id']}", {"status": "inactive"})
+    look.sign_in(user, "#/dead-letters")
+    look.page.get_by_role("button", name=re.compile("^Replay all … of 3 webhooks")).click()
+    expect(look.front.get_by_text(re.compile("^4 dead letters of 2 webhooks, in about"))).to_be_visible(timeout=30_000)
+    expect(look.front.get_by_text(re.compile("2 dead letters of webhooks that are inactive"))).to_be_visible()
+    look.press("Replay")
+    expect(look.page.locator(".job")).to_contain_text("4 of 4 replayed, 2 left out", timeout=40_000)
+    left = user.items("/dead-letters", is_processed=False)
+    assert {each["webhook_id"] for each in left} == {made[2]["id"]}

@@ -26,5 +26,6 @@ class Api:
         self.publishing = self.use_cases.publishing
         self.deliveries = self.use_cases.deliveries
         self.dead_letters = self.use_cases.dead_letters
+        self.bulk_replays = self.use_cases.bulk_replays
         self.recovery = self.use_cases.recovery
         self.replays = self.use_cases.replays

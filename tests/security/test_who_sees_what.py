@@ -69,6 +69,7 @@ TABLE = {
     "GET /deliveries": "200+ 200 200 422 200 200+ 200 403 403 401",
     "GET /dead-letters": LIST,
     "GET /dead-letters/groups": LIST,
+    "POST /dead-letters/bulk-replay": "202 404 404 202 404 202 404 403 403 401",
     "GET /replays": LIST,
     "GET /replays/{replay_id}": OWN.format(200),
     "POST /replays/{replay_id}/cancel": OWN.format(200),
@@ -153,6 +154,8 @@ def ask(
         body = {"name": "another", "url": "https://example.com/", "workspace_id": int(WORKSPACE)}
     elif path.endswith("/v1/events") and body is not None:
         body = {"type": "record.created", "workspace_id": int(WORKSPACE)}
+    elif path.endswith("v1/dead-letters/bulk-replay"):
+        body = {"targets": [{"webhook_id": ids["webhook_id"]}]}
     elif path.endswith("/recover"):
         body = {"from": "2025-10-01T00:00:00Z"}
     filled = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path).removeprefix("/api/v1")

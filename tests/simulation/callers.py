@@ -254,10 +254,13 @@ class Owners:
         return [meta["d"] for meta in metas if meta["w"] == webhook_id]
 
     def replay(self, known: Known) -> None:
-        """All dead letters of a webhook, as a job."""
+        """All dead letters of a webhook, or of all webhooks of its owner, as a job."""
         webhook_id, who = known.webhook.webhook_id, owner_of(known.webhook)
         rate = self._rng.choice([2, 20, 100])
-        job = self._client.ask(lambda api: api.dead_letters.replay_many(who, webhook_id, ReplaySelection(), rate))
+        if rate == 20:
+            job = self._client.ask(lambda api: api.bulk_replays.start(who, ReplaySelection(from_ms=0), rate))
+        else:
+            job = self._client.ask(lambda api: api.dead_letters.replay_many(who, webhook_id, ReplaySelection(), rate))
         self.jobs.append(job.job_id)
         self._engine.figures.replays += 1
 

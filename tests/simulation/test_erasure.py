@@ -28,7 +28,7 @@ from webhooks.models.api_key import ApiKey
 from webhooks.models.audit import entry
 from webhooks.models.caller import Caller
 from webhooks.models.erasure import Erasure
-from webhooks.models.replay import ReplaySelection
+from webhooks.models.replay import Across, ReplaySelection
 from webhooks.models.webhook import Webhook
 from webhooks.store.api_keys import ApiKeyStore
 from webhooks.store.audit import AuditItems
@@ -116,6 +116,9 @@ def lived(deliveries: int, *, plan: Callable[[str], str | None] | None = None) -
         dead = planted.webhooks[user, "dead"]
         Api(world.services).dead_letters.replay_many(
             caller(user, None), dead.webhook_id, ReplaySelection(delivery_ids=("dlv_none",)), 1
+        )
+        Api(world.services).bulk_replays.start(
+            caller(user, None), ReplaySelection(reason=planted.new(user), across=Across()), 1
         )
         publish(planted, user, 10)
         publish(planted, user, 20, *(["ingest"] if user == ERASED else []))  # messages of deliveries are on their way

@@ -72,9 +72,10 @@ class MemoryHistory:
     # ---- the same as replay's stores
 
     def around(self, ids: Iterable[tuple[str, str | None]]) -> DeliveryContext:
-        pairs = [(w, d) for w, d in ids if d is not None]
+        pairs = list(ids)
         webhooks = self.webhooks([w for w, _ in pairs])
-        return DeliveryContext(webhooks, {w: EndpointState() for w, _ in pairs}, self.records(pairs))
+        records = self.records([(w, d) for w, d in pairs if d is not None])
+        return DeliveryContext(webhooks, {w: EndpointState() for w, _ in pairs}, records)
 
     def save(
         self, changes: Sequence[tuple[DeliveryRecord | None, DeliveryRecord]], details: Sequence[AttemptDetail] = ()
@@ -91,7 +92,7 @@ class MemoryLetters:
 
     history: MemoryHistory
 
-    def get(self, ids: Sequence[tuple[str, str]]) -> Mapping[str, DeadLetter]:
+    def get(self, ids: Sequence[tuple[str, str]], *, with_body: bool = True) -> Mapping[str, DeadLetter]:
         return {d: x for w, d in ids if (x := self.history.letters.get(d)) is not None and x.webhook_id == w}
 
     def page(
@@ -100,6 +101,14 @@ class MemoryLetters:
         mine = (x for x in self.history.letters.values() if x.webhook_id == webhook_id)
         there = [x for x in mine if history_shard(x.delivery_id) == shard and x.delivery_id > (after or "")]
         return sorted(there, key=lambda each: each.delivery_id)[:limit]
+
+    def listed(
+        self, owner: str | None, shard: int, after: str | None, limit: int
+    ) -> tuple[Sequence[DeadLetter], str | None]:
+        mine = (x for x in self.history.letters.values() if owner in (None, x.owner))
+        there = [x for x in mine if history_shard(x.delivery_id) == shard and x.delivery_id > (after or "")]
+        page = sorted(there, key=lambda each: each.delivery_id)[:limit]
+        return page, page[-1].delivery_id if len(page) == limit else None
 
     def mark_processed(self, letter: DeadLetter, by: str) -> bool:
         marked = replace(letter, is_processed=True, processed_at_ms=self.history.now_ms(), processed_by=by)
@@ -264,7 +273,7 @@ class MemoryJobs:
         self.started.append(scope)
 
     def go_on(self, job: ReplayJob, delay_seconds: int = 0) -> None:
-        assert job.job_id in self.jobs, "the job's message came before the job"
+        assert job.job_id not in self.jobs, "a job is kept whose message may never go out"
         self.started.append(job.job_id)
 
 

@@ -12,7 +12,8 @@ from tests.fakes.functions import COMPOSITIONS
 PROJECT = Path(__file__).parents[2]
 PLACES = ("functions", "localstack", "scripts", "tests/fakes", "tests/simulation", "tests/chaos", "tests/benchmarks")
 USE_CASES = {
-    "Admission", "ApiKeyManagement", "AuditLog", "Authorization", "Conclusion", "Cursors", "DeadLetterManagement",
+    "Admission", "ApiKeyManagement", "AuditLog", "Authorization", "BulkReplays", "Conclusion", "Cursors",
+    "DeadLetterManagement",
     "DeadLetterWriter", "DeliveryHistory", "DeliverySearch", "Duplicates", "EndpointHealth", "ErasureJobs",
     "EventErasure", "EventHistory", "FailureGroups", "FilterTests", "Ingestion", "KeyChecks", "Limits", "Members",
     "Overviews", "Publishing", "ReadinessProbe", "Recovery", "Release", "ReplayJobs", "Replayer", "Replays",

@@ -2,20 +2,21 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from answers.common import Answer, NextCursor, Payload, Time
 from answers.deliveries import Explanation, Reason
 from webhooks.ids import is_id, time_of
-from webhooks.management.requests import Request
+from webhooks.management.requests import ForeignId, Request
 from webhooks.models.delivery import DeadLetter
-from webhooks.models.replay import JobStatus, ReplayJob, ReplaySelection
+from webhooks.models.replay import MANY, Across, JobStatus, ReplayJob, ReplaySelection, ReplayTarget
 from webhooks.payload import loads
 from webhooks.reason_texts import delivery_sentence
 from webhooks.times import epoch_ms, rfc3339
 
 MAX_IDS = 1_000
+MAX_TARGETS = 200
 DEFAULT_RATE = 50.0
 
 
@@ -64,6 +65,90 @@ class BulkReplay(Request):
             from_ms=None if self.from_ is None else epoch_ms(self.from_),
             to_ms=None if self.to is None else epoch_ms(self.to),
         )
+
+
+class Target(Request):
+    """Dead letters of one webhook: those with these ids, or with one of these reasons; all without either."""
+
+    webhook_id: Annotated[str, Field(max_length=64)]
+    ids: (
+        Annotated[list[Annotated[str, AfterValidator(_dead_letter_id)]], Field(min_length=1, max_length=MAX_IDS)] | None
+    ) = None
+    reasons: Annotated[
+        list[Annotated[str, Field(max_length=128)]] | None,
+        Field(min_length=1, max_length=100, description="a `failure_reason` or `cause` each"),
+    ] = None
+
+
+class BulkReplayAcross(Request):
+    """Which unprocessed dead letters of many webhooks to send again: those that every given part admits.
+
+    `targets`, a `reason` or `from` must be given.
+    """
+
+    targets: Annotated[
+        list[Target] | None,
+        Field(
+            min_length=1,
+            max_length=MAX_TARGETS,
+            description="of these webhooks alone, each named once; 1,000 ids in all",
+        ),
+    ] = None
+    reason: Annotated[str | None, Field(max_length=128, description="their `failure_reason` or `cause`")] = None
+    event_type: Annotated[str | None, Field(max_length=128)] = None
+    from_: Annotated[
+        Annotated[str, AfterValidator(rfc3339_text)] | None,
+        Field(alias="from", description="RFC 3339: whose event was accepted then or later"),
+    ] = None
+    to: Annotated[
+        Annotated[str, AfterValidator(rfc3339_text)] | None,
+        Field(description="RFC 3339: whose event was accepted by then"),
+    ] = None
+    workspace_id: Annotated[ForeignId | None, Field(description="only webhooks of this workspace")] = None
+    user_id: Annotated[
+        ForeignId | None, Field(description="one owner's webhooks; for admins, who else mean everybody's")
+    ] = None
+    rate_per_second: Rate = DEFAULT_RATE
+    dry_run: Annotated[bool, Field(description="send nothing, and answer how much it would be")] = False
+
+    @model_validator(mode="after")
+    def _check_targets(self) -> Self:
+        targets = self.targets or []
+        if len({each.webhook_id for each in targets}) < len(targets):
+            raise PydanticCustomError("targets", "must name each webhook once: its ids, or its reasons, in one list")
+        if sum(len(each.ids or ()) for each in targets) > MAX_IDS:
+            raise PydanticCustomError("targets", "must have at most 1,000 ids in all")
+        if any(each.ids and each.reasons for each in targets):
+            raise PydanticCustomError("targets", "must have ids or reasons, not both")
+        return self
+
+    def selection(self) -> ReplaySelection:
+        """What the job selects."""
+        across = Across(
+            owner=None if self.user_id is None else str(self.user_id),
+            workspace_id=None if self.workspace_id is None else str(self.workspace_id),
+            targets=tuple(
+                ReplayTarget(each.webhook_id, tuple(each.ids or ()), tuple(each.reasons or ()))
+                for each in self.targets or ()
+            ),
+        )
+        return ReplaySelection(
+            reason=self.reason,
+            event_type=self.event_type,
+            from_ms=None if self.from_ is None else epoch_ms(self.from_),
+            to_ms=None if self.to is None else epoch_ms(self.to),
+            across=across,
+        )
+
+
+class BulkReplayEstimate(Answer):
+    """What a replay across webhooks would send."""
+
+    count: Annotated[int, Field(description="dead letters")]
+    webhooks: Annotated[int, Field(description="whose they are")]
+    left_out: Annotated[int, Field(description="besides: of webhooks that are inactive, disabled or deleted")]
+    is_exact: Annotated[bool, Field(description="false: there are more, and counting stopped")]
+    duration_seconds: Annotated[int, Field(description="at the rate asked for; webhooks may take less")]
 
 
 class DeadLetterAnswer(Answer):
@@ -120,8 +205,11 @@ class ReplayAnswer(Answer):
     """How far a replay of many dead letters, or a recovery, has come."""
 
     id: str
-    webhook_id: str
-    user_id: Annotated[str, Field(description="owner of the webhook")]
+    webhook_id: Annotated[str | None, Field(description="null: of many webhooks")]
+    webhooks: Annotated[
+        int | None, Field(description="how many it names; null: all that have such dead letters, or it is of one")
+    ]
+    user_id: Annotated[str, Field(description="owner of the webhook; of many, who began it")]
     kind: Annotated[
         Literal["replay", "recovery"], Field(description="recovery: also of what the webhook missed while inactive")
     ]
@@ -133,6 +221,9 @@ class ReplayAnswer(Answer):
     ]
     replayed: int
     skipped: Annotated[int, Field(description="delivered, or sent again, in another way meanwhile")]
+    left_out: Annotated[
+        int, Field(description="of many: those of webhooks that take nothing, which can be replayed yet")
+    ]
     error: str | None
     rate_per_second: float
     created_at: Time
@@ -141,9 +232,11 @@ class ReplayAnswer(Answer):
     @classmethod
     def of(cls, job: ReplayJob) -> Self:
         """The answer for this job."""
+        across = job.selection.across
         return cls(
             id=job.job_id,
-            webhook_id=job.webhook_id,
+            webhook_id=None if job.webhook_id == MANY else job.webhook_id,
+            webhooks=len(across.targets) or None if across is not None else None,
             user_id=job.owner,
             kind="recovery" if job.with_missed else "replay",
             reason=job.selection.reason,
@@ -151,6 +244,7 @@ class ReplayAnswer(Answer):
             total=job.total,
             replayed=job.replayed,
             skipped=job.skipped,
+            left_out=job.left_out,
             error=job.error,
             rate_per_second=job.rate_per_second,
             created_at=rfc3339(job.created_at_ms),
@@ -161,7 +255,7 @@ class ReplayAnswer(Answer):
 class ListedReplay(ReplayAnswer):
     """A replay in a list."""
 
-    webhook_name: Annotated[str | None, Field(description="null when the webhook is gone for good")]
+    webhook_name: Annotated[str | None, Field(description="null when the webhook is gone for good, and of many")]
 
     @classmethod
     def listed(cls, job: ReplayJob, webhook_name: str | None) -> Self:

@@ -120,13 +120,20 @@ T = TypeVar("T", bound=_OfWebhook)
 
 
 def of_seen(
-    caller: Caller, found: Iterable[T], webhooks: Callable[[Sequence[str]], Mapping[str, Webhook]]
+    caller: Caller,
+    found: Iterable[T],
+    webhooks: Callable[[Sequence[str]], Mapping[str, Webhook]],
+    is_its_own: Callable[[T], bool] = lambda _: False,
 ) -> Iterator[T]:
-    """Of what an owner's list names, all whose webhooks the caller sees. `webhooks` reads them by id."""
+    """Of what an owner's list names, all whose webhooks the caller sees, and what is the caller's own without one.
+    `webhooks` reads them by id."""
     left = iter(found)
     while not caller.is_admin and (some := list(islice(left, A_READ))):
-        read = webhooks(list({each.webhook_id for each in some}))
-        yield from (each for each in some if each.webhook_id in read and sees(caller, read[each.webhook_id]))
+        own = [is_its_own(each) for each in some]
+        read = webhooks(list({each.webhook_id for each, is_own in zip(some, own, strict=True) if not is_own}))
+        for each, is_own in zip(some, own, strict=True):
+            if is_own or (each.webhook_id in read and sees(caller, read[each.webhook_id])):
+                yield each
     yield from left
 
 

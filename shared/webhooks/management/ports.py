@@ -53,7 +53,7 @@ class History(Protocol):
 class Letters(Protocol):
     """Dead letters, one by one."""
 
-    def get(self, ids: Sequence[tuple[str, str]]) -> Mapping[str, DeadLetter]:
+    def get(self, ids: Sequence[tuple[str, str]], *, with_body: bool = True) -> Mapping[str, DeadLetter]:
         """Dead letters by delivery id, from (webhook id, delivery id). Consistent. Raises Unavailable."""
         ...
 

@@ -47,9 +47,9 @@ class Recovery:
         webhook = find(self.store, caller, webhook_id)
         job = self._job(webhook, selection, rate_per_second)
         with self.starter.rehearsal(job):
-            total, is_exact = count(self.source, job, self.replayer.outstanding, EXAMINED)
+            counted = count(self.source, job, self.replayer.outstanding, EXAMINED)
         slower = min(rate_per_second, webhook.rate_limit_rps or math.inf)
-        return Estimate(total, is_exact, math.ceil(total / slower))
+        return Estimate(counted.total, counted.is_exact, math.ceil(counted.total / slower))
 
     def start(self, caller: Caller, webhook_id: str, selection: ReplaySelection, rate_per_second: float) -> ReplayJob:
         """Begin to send it all, in the background. Raises Conflict for a webhook that is inactive or failed."""

@@ -1,6 +1,6 @@
 """Replay jobs: starting and listing them, how far one has come, and stopping it."""
 
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
@@ -13,10 +13,10 @@ from webhooks.management.paging import Page, page_of
 from webhooks.management.ports import History, JobQueue, JobStore
 from webhooks.models.audit import Deed
 from webhooks.models.caller import Caller
-from webhooks.models.replay import ENDED, JobStatus, ReplayJob
+from webhooks.models.replay import ENDED, MAKING_MS, MANY, JobStatus, ReplayJob
 
-MAKING_MS = 60_000  # a slot is taken before its job is kept
 UNTOUCHED_MS = 3_600_000  # a job that works writes a checkpoint each minute; this one lost its message
+BEGINS_AFTER_SECONDS = 1  # so that it is kept when its message comes, which finds nothing before
 RETRY_AFTER_SECONDS = 30
 ROUNDS = 5  # a run of the job writes its checkpoints meanwhile
 
@@ -45,10 +45,13 @@ class JobStarter:
         self.slots = Slots(store=slots, kind="replays", most=at_most, ended=self._ended)
 
     def start(self, job: ReplayJob) -> ReplayJob:
-        """Have the job done in the background. Raises TooManyRequests and Unavailable."""
+        """Have the job done in the background. Raises TooManyRequests and Unavailable.
+
+        The message goes first: without its job it is dropped, while a job without its message would stay `pending`.
+        """
         self._take_slot(job)
+        self._queue.go_on(job, BEGINS_AFTER_SECONDS)
         self._jobs.create(job)
-        self._queue.go_on(job)
         return job
 
     @contextmanager
@@ -94,25 +97,30 @@ class Replays:
         if not caller.is_admin and owner not in (None, caller.owner):
             raise NotAllowed("only admins see the replays of others")
         whose = owner if caller.is_admin else caller.owner
-        found = of_seen(caller, self.jobs.newest(whose, behind), self.history.webhooks)
+        found = self._of_seen(caller, self.jobs.newest(whose, behind))
         return page_of(found, selection.admits, lambda job: job.job_id, limit=limit)
 
     def names(self, jobs: Sequence[ReplayJob]) -> Mapping[str, str]:
         """Names of the jobs' webhooks by their ids; those that are gone for good are absent."""
-        found = self.history.webhooks(list({job.webhook_id for job in jobs}))
+        found = self.history.webhooks(list({job.webhook_id for job in jobs if job.webhook_id != MANY}))
         return {webhook_id: webhook.name for webhook_id, webhook in found.items()}
 
     def get(self, caller: Caller, job_id: str) -> ReplayJob:
         """How far a replay has come."""
         job = self.jobs.get(job_id) if is_id("rpl", job_id) else None
-        if job is None or not any(of_seen(caller, [job], self.history.webhooks)):
+        if job is None or not any(self._of_seen(caller, [job])):
             raise NotFound(f"there is no replay {job_id[:64]}")
         return job
 
+    def _of_seen(self, caller: Caller, jobs: Iterable[ReplayJob]) -> Iterator[ReplayJob]:
+        return of_seen(caller, jobs, self.history.webhooks, lambda job: _is_its_own(caller, job))
+
     def cancel(self, caller: Caller, job_id: str) -> ReplayJob:
         """Stop a job before its next page; what it has sent stays sent. Raises Conflict when it has ended otherwise."""
-        webhook_id = self.get(caller, job_id).webhook_id
-        if (webhook := self.history.webhooks([webhook_id]).get(webhook_id)) is not None:
+        job = self.get(caller, job_id)
+        if job.webhook_id == MANY:
+            self.audit.note_of(caller, "replay.cancelled", job.owner, job_id)
+        elif (webhook := self.history.webhooks([job.webhook_id]).get(job.webhook_id)) is not None:
             self.audit.note(caller, Deed("replay.cancelled", job_id), webhook)
         for _ in range(ROUNDS):
             job = self.get(caller, job_id)
@@ -124,3 +132,11 @@ class Replays:
             if (saved := self.jobs.checkpoint(job, replace(job, status="cancelled"))) is not None:
                 return saved
         raise Unavailable(f"{job_id} makes progress faster than it can be stopped")
+
+
+def _is_its_own(caller: Caller, job: ReplayJob) -> bool:
+    """Whether the caller began this job of many webhooks, and is still a member wherever it may send."""
+    across = job.selection.across
+    if across is None or across.workspaces is None or job.owner != caller.owner:
+        return False
+    return all(map(caller.is_in_workspace, across.workspaces))

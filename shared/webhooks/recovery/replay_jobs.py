@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from webhooks.errors import Conflict, Unavailable
-from webhooks.models.replay import ENDED, ReplayJob
+from webhooks.ids import is_id, time_of
+from webhooks.models.replay import ENDED, MAKING_MS, ReplayJob
 from webhooks.recovery.replay import Replayer
 from webhooks.recovery.replay_source import PAGE, ReplaySource, count, is_missed, parts_of
 
@@ -63,6 +64,8 @@ class ReplayJobs:
         further. That run may hold this very message, received twice, and could die with nothing left to carry on.
         """
         job = self._jobs.get(job_id)
+        if job is None and is_id("rpl", job_id) and self._now_ms() - time_of(job_id) < MAKING_MS:
+            raise Unavailable(f"{job_id} is not kept yet")  # its message goes before it
         if job is None or job.status in ENDED:
             return job
         if job.selection.more:  # sending what it leaves out would be worse than waiting
@@ -72,6 +75,9 @@ class ReplayJobs:
             try:
                 advanced, sent = self._page(job)
             except Conflict as exc:
+                if job.selection.across is not None:  # one of its webhooks takes nothing any more: the next run sees it
+                    self._queue.go_on(job, 1)
+                    return job
                 advanced, sent = replace(job, status="failed", error=str(exc)), 0
             saved = self._jobs.checkpoint(job, advanced)
             if saved is None:
@@ -86,10 +92,11 @@ class ReplayJobs:
 
     def _page(self, job: ReplayJob) -> tuple[ReplayJob, int]:
         if job.total is None:  # a step of its own: once something is sent again, there is less to count
-            total, _ = count(self._source, job, self._replayer.outstanding, self._counted)
-            return replace(job, total=total, status="running"), 0
+            counted = count(self._source, job, self._replayer.outstanding, self._counted)
+            return replace(job, total=counted.total, status="running"), 0
         size = max(1, min(PAGE, int(job.rate_per_second * DELAY_LIMIT_SECONDS)))
-        chosen, after = self._source.page(job, job.shard, job.after, size)
+        found = self._source.page(job, job.shard, job.after, size)
+        chosen, after = found.letters, found.after
         fresh = [letter for letter in chosen if not letter.is_processed]
         delays = [int(position / job.rate_per_second) for position in range(len(fresh))]
         if is_missed(job.shard):
@@ -99,6 +106,7 @@ class ReplayJobs:
         # After a crash between marking and the checkpoint, this page's letters are already marked as ours.
         ours = sum(1 for letter in chosen if letter.processed_by == job.job_id)
         job = replace(job, replayed=job.replayed + sent + ours, skipped=job.skipped + len(fresh) - sent)
+        job = replace(job, left_out=job.left_out + found.left_out)
         job = replace(job, total=max(job.total or 0, job.replayed))  # a count that ended at COUNTED is overtaken
         if after is not None:
             return replace(job, after=after), sent

@@ -50,9 +50,9 @@ class DeadLetterStore:
             values={":g": number(letter.generation)},
         )
 
-    def get(self, ids: Sequence[tuple[str, str]]) -> dict[str, DeadLetter]:
+    def get(self, ids: Sequence[tuple[str, str]], *, with_body: bool = True) -> dict[str, DeadLetter]:
         """Consistent reads by (webhook id, delivery id), keyed by delivery id; expired ones are absent."""
-        found = self._table.get_many([dead_key(*each) for each in ids])
+        found = self._table.get_many([dead_key(*each) for each in ids], () if with_body else BODILESS_ATTRIBUTES)
         letters = read_all(unexpired(found.values(), self._now_ms()), dead_letter_of)
         return {letter.delivery_id: letter for letter in letters}
 
@@ -76,6 +76,31 @@ class DeadLetterStore:
             **listed,
         )
         return list(islice(read_all(unexpired(items, self._now_ms()), dead_letter_of), limit))
+
+    def listed(
+        self, owner: str | None, shard: int, after: str | None, limit: int
+    ) -> tuple[list[DeadLetter], str | None]:
+        """Dead letters of an owner's webhooks, or of everybody's (None), of one shard behind a delivery id, in order.
+
+        Without bodies, with the id to go on behind, None at the end. A new one may be missing for a moment.
+        """
+        index, key, at, value = (
+            (schema.OVERVIEW_INDEX, schema.OVERVIEW_KEY, schema.OVERVIEW_AT, schema.dead_overview(shard))
+            if owner is None
+            else (schema.LISTING_INDEX, schema.LISTING_KEY, schema.LISTING_AT, schema.dead_listing(owner, shard))
+        )
+        keys = [
+            (item[schema.PK]["S"], item[schema.SK]["S"])
+            for item in self._table.query(
+                limit=limit,
+                IndexName=index,
+                KeyConditionExpression=f"{key} = :k AND {at} > :a",
+                ExpressionAttributeValues={":k": text(value), ":a": text(after or " ")},
+            )
+        ]
+        found = self._table.get_many(keys, BODILESS_ATTRIBUTES)
+        letters = read_all(unexpired((found[each] for each in keys if each in found), self._now_ms()), dead_letter_of)
+        return list(letters), keys[-1][1].removeprefix(schema.DEAD_PREFIX) if len(keys) == limit else None
 
     def mark_processed(self, letter: DeadLetter, by: str) -> bool:
         """Note that it was sent again; False when it has died once more since."""

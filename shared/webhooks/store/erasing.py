@@ -326,6 +326,10 @@ def _is_its_own(item: Item, key: Key, erasure: Erasure) -> bool:
         return read_text(item, "scope") == erasure.scope and read_int(item, "accepted_at") <= erasure.requested_at_ms
     if pk.startswith(schema.repeat_pk("")):
         return read_text(item, "scope") == erasure.scope and read_int(item, "at") <= erasure.requested_at_ms
+    if sk == schema.JOB_SK and time_of(pk) <= erasure.requested_at_ms:  # of many webhooks
+        job = cast("dict[str, Any]", json.loads(read_text(item, "job") or "{}"))
+        across = cast("dict[str, Any]", job["selection"].get("across") or {})
+        return erasure.scope in {scope_of(job["owner"], None), f"ws:{across.get('workspace_id')}"}
     if sk == schema.KEY_SK:
         owner = read_foreign_id(item, "user_id")
         return scope_of(owner, None) == erasure.scope and time_of(pk) <= erasure.requested_at_ms

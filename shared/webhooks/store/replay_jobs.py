@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any, cast
 
-from webhooks.models.replay import ReplayJob, ReplaySelection
+from webhooks.models.replay import Across, ReplayJob, ReplaySelection, ReplayTarget
 from webhooks.store import schema
 from webhooks.store.attributes import number, text
 from webhooks.store.dynamo import DynamoTable, Item, Key, read_all
@@ -78,18 +78,36 @@ class ReplayJobStore:
 
 def _document(job: ReplayJob) -> dict[str, Any]:
     document = asdict(job)
-    return {
-        **document.pop("more"),
-        **document,
-        "selection": {**document["selection"].pop("more"), **document["selection"]},
-    }
+    selection = document.pop("selection")
+    if selection["across"] is None:  # a part that an older version does not know keeps it from the job
+        del selection["across"]
+    return {**document.pop("more"), **document, "selection": {**selection.pop("more"), **selection}}
 
 
 def _job_of(item: Item) -> ReplayJob:
     stored, more = _split(cast("dict[str, Any]", json.loads(item["job"]["S"])), ReplayJob)
     selection, others = _split(stored.pop("selection"), ReplaySelection)
     selection["delivery_ids"] = tuple(selection["delivery_ids"])
+    if (across := selection.pop("across", None)) is not None:
+        selection |= {"across": read} if (read := _across_of(across)) is not None else {}
+        others |= {"across": across} if read is None else {}
     return ReplayJob(selection=ReplaySelection(**selection, more=others), **stored, more=more)
+
+
+def _across_of(stored: dict[str, Any]) -> Across | None:
+    """None when a newer version has added to it: what it leaves out must not be sent."""
+    parts, more = _split(stored, Across)
+    targets = [_split(each, ReplayTarget) for each in parts.pop("targets", ())]
+    if more or any(others for _, others in targets):
+        return None
+    workspaces = parts.pop("workspaces", None)
+    return Across(
+        **parts,
+        workspaces=None if workspaces is None else tuple(workspaces),
+        targets=tuple(
+            ReplayTarget(each["webhook_id"], tuple(each["delivery_ids"]), tuple(each["reasons"])) for each, _ in targets
+        ),
+    )
 
 
 def _split(document: Mapping[str, Any], kind: type) -> tuple[dict[str, Any], dict[str, Any]]:

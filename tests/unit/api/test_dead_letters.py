@@ -186,6 +186,7 @@ def test_a_bulk_replay_is_a_job_whose_progress_can_be_read(client: ApiClient, mi
     assert client.call("GET", f"/replays/{job_id}").body == {
         "id": job_id,
         "webhook_id": mine,
+        "webhooks": None,
         "user_id": "123",
         "kind": "replay",
         "reason": "gone",
@@ -193,6 +194,7 @@ def test_a_bulk_replay_is_a_job_whose_progress_can_be_read(client: ApiClient, mi
         "total": 3,
         "replayed": 2,
         "skipped": 1,
+        "left_out": 0,
         "error": None,
         "rate_per_second": 2,
         "created_at": "2025-10-09T08:53:20.000Z",
@@ -229,3 +231,99 @@ def test_a_wrong_selection_is_named(client: ApiClient, mine: str, body: object, 
     answer = client.call("POST", f"/webhooks/{mine}/dead-letters/bulk-replay", body)
     assert (answer.status, [each["field"] for each in answer.body["errors"]]) == (422, [field])
     assert not client.jobs.started
+
+
+ACROSS = "/dead-letters/bulk-replay"
+
+
+def test_dead_letters_of_many_webhooks_are_counted_and_replayed_as_one_job(client: ApiClient, mine: str) -> None:
+    other, theirs, idle = client.register()["id"], client.register(user_id="9")["id"], client.register()["id"]
+    client.history.add(
+        letter(mine, 1), letter(other, 2), letter(other, 3, failure_reason="gone", cause="gone"),
+        letter(mine, 4, is_processed=True), letter(theirs, 5, owner="9"), letter(idle, 6),
+    )  # fmt: skip
+    client.call("PUT", f"/webhooks/{idle}", {"status": "inactive"})
+    client.now_ms += 120_000
+    asked = {"reason": "http_503", "rate_per_second": 0.5}
+    answer = client.call("POST", ACROSS, {**asked, "dry_run": True})
+    assert (answer.status, answer.body) == (
+        200,
+        {"count": 2, "webhooks": 2, "left_out": 1, "is_exact": True, "duration_seconds": 4},
+    )
+    assert not client.jobs.started
+    counts = [
+        client.call("POST", ACROSS, {**asked, **more, "dry_run": True}, user_id="1", scopes=["admin"]).body["count"]
+        for more in ({}, {"user_id": 9}, {"workspace_id": 5}, {"targets": [{"webhook_id": other}]})
+    ]
+    assert counts == [3, 1, 0, 1]
+    answer = client.call("POST", ACROSS, asked)
+    job_id = answer.body["id"]
+    assert (answer.status, answer.headers["location"]) == (202, f"/api/v1/replays/{job_id}")
+    assert (answer.body["webhook_id"], answer.body["webhooks"], answer.body["user_id"]) == (None, None, "123")
+    assert client.jobs.started == [job_id]
+    (listed,) = client.call("GET", "/replays").body["items"]
+    assert (listed["id"], listed["webhook_id"], listed["webhook_name"]) == (job_id, None, None)
+    assert client.call("GET", f"/replays/{job_id}", user_id="9").status == 404
+    client.now_ms += 1
+    assert client.call("POST", f"/replays/{job_id}/cancel").body["status"] == "cancelled"
+    log = client.call("GET", "/audit").body["items"]
+    assert [each["action"] for each in log[:2]] == ["replay.cancelled", "replay.started"]
+    assert {each["target"] for each in log[:2]} == {job_id}
+
+
+def test_chosen_letters_of_many_webhooks_are_counted_by_their_ids(client: ApiClient, mine: str) -> None:
+    other = client.register()["id"]
+    client.history.add(*(letter(mine, n) for n in range(3)), *(letter(other, n) for n in range(3, 6)))
+    client.now_ms += 120_000
+    targets = [
+        {"webhook_id": mine, "ids": [letter(mine, n).delivery_id for n in (0, 2, 9)]},
+        {"webhook_id": other, "reasons": ["tls", "http_503"]},
+    ]
+    counted = client.call("POST", ACROSS, {"targets": targets, "dry_run": True}).body
+    assert (counted["count"], counted["webhooks"], counted["is_exact"]) == (5, 2, True)
+    assert client.call("POST", ACROSS, {"targets": targets}).body["webhooks"] == 2
+
+
+def test_an_admin_s_replay_is_noted_with_each_owner_whose_webhooks_it_names(client: ApiClient, mine: str) -> None:
+    theirs = client.register(user_id="9")["id"]
+    admin: dict[str, Any] = {"user_id": "1", "scopes": ["admin"]}
+    client.now_ms += 1
+    named = [{"webhook_id": mine}, {"webhook_id": theirs}]
+    job_id = client.call("POST", ACROSS, {"targets": named}, **admin).body["id"]
+    for owner in ("123", "9"):
+        (first, *_) = client.call("GET", "/audit", user_id=owner).body["items"]
+        assert (first["action"], first["target"], first["actor"]) == ("replay.started", job_id, "1")
+    assert client.call("GET", "/replays", user_id="9").body["items"] == [], "it is not the owner's job"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ({}, 422, "give targets, a reason, or the time"),
+        ({"targets": []}, 422, "targets"),
+        ({"targets": [{"webhook_id": "x"}]}, 404, "there is no webhook x"),
+        ({"targets": [{"webhook_id": "*"}]}, 404, "there is no webhook *"),
+        ({"targets": [{"webhook_id": "a"}, {"webhook_id": "a"}]}, 422, "must name each webhook once"),
+        ({"targets": [{"webhook_id": "a", "ids": ["dlv_1"]}]}, 422, "must be the id of a dead letter"),
+        ({"targets": [{"webhook_id": "a", "ids": [f"dlv_{'0' * 26}"], "reasons": ["tls"]}]}, 422, "not both"),
+        ({"reason": "tls", "user_id": "9"}, 403, "only admins"),
+        ({"reason": "tls", "workspace_id": 5}, 403, "not a member of workspace 5"),
+        ({"reason": "tls", "from": "2025-10-02T00:00:00Z", "to": "2025-10-01T00:00:00Z"}, 422, "must not be after"),
+    ],
+)
+def test_what_is_wrong_with_a_replay_of_many_is_told(client: ApiClient, body: Any, status: int, words: str) -> None:
+    for more in ({}, {"dry_run": True}):
+        answer = client.call("POST", ACROSS, {**body, **more})
+        assert (answer.status, words in answer.text) == (status, True), answer.text
+    assert not client.jobs.started
+
+
+def test_replays_of_many_webhooks_take_the_places_of_who_begins_them() -> None:
+    client = ApiClient(max_replays=1)
+    mine = client.register()["id"]
+    admin: dict[str, Any] = {"user_id": "1", "scopes": ["admin"]}
+    asked = {"reason": "tls"}
+    assert client.call("POST", ACROSS, {**asked, "user_id": "123"}, **admin).status == 202
+    assert client.call("POST", ACROSS, asked, **admin).status == 429
+    assert client.call("POST", ACROSS, asked).status == 202
+    assert client.call("POST", f"/webhooks/{mine}/dead-letters/bulk-replay").status == 429

@@ -134,7 +134,8 @@ class NextTurns:
 def jobs_in_turns(world: World, turns: NextTurns, now_ms: Callable[[], int], **limits: int) -> ReplayJobs:
     table = DynamoTable(world.dynamodb, TABLE)
     letters = DeadLetterStore(table, RETENTION_MS, world.clock.now_ms)
-    source = ReplaySource(letters, MissedStore(table, world.clock.now_ms))
+    contexts = DeliveryContextStore(table, RETENTION_MS, world.clock.now_ms)
+    source = ReplaySource(letters, MissedStore(table, world.clock.now_ms), contexts)
     return ReplayJobs(jobs_of(world), source, replayer(world), turns, now_ms=now_ms, **limits)
 
 

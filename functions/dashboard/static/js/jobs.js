@@ -1,15 +1,18 @@
 // What replay jobs say of themselves, and stopping one.
 
 import { post } from "./api.js";
-import { count } from "./format.js";
+import { count, plural } from "./format.js";
 import { confirm } from "./ui.js";
 
 export const underWay = (job) => ["pending", "running"].includes(job.status);
 
+/** To whom it sends. */
+export const nameOf = (job) => (job.webhook_id ? job.webhook_name ?? job.webhook_id : job.webhooks ? plural(job.webhooks, "webhook") : "All webhooks");
+
 /** "40 of 120 replayed, 3 skipped" */
 export function progressOf(job) {
   if (job.total === null) return "Counting …";
-  return `${count(job.replayed)} of ${count(job.total)} replayed${job.skipped ? `, ${count(job.skipped)} skipped` : ""}${job.error ? `: ${job.error}` : ""}`;
+  return `${count(job.replayed)} of ${count(job.total)} replayed${job.skipped ? `, ${count(job.skipped)} skipped` : ""}${job.left_out ? `, ${count(job.left_out)} left out` : ""}${job.error ? `: ${job.error}` : ""}`;
 }
 
 /** Stop a job, after a question; true when it was. */

@@ -1,64 +1,42 @@
 // Sending many again: how many and how long, before; how far it has come, after.
 
 import { alive } from "./alive.js";
-import { each, get, post, webhookPath } from "./api.js";
+import { get, post, webhookPath } from "./api.js";
 import { fill, h } from "./dom.js";
 import { plural, stretch } from "./format.js";
-import { cancelJob, progressOf, underWay } from "./jobs.js";
+import { cancelJob, nameOf, progressOf, underWay } from "./jobs.js";
 import { actionButton, badge, button, dialog } from "./ui.js";
 
 const LOOK_SECONDS = 1;
-const AT_ONCE = 15; // jobs under way; an owner may have 20 (docs/limits.md), and others may be among them
+const PATH = "/dead-letters/bulk-replay";
 
-/** Count, confirm, start, and follow in `jobs`. `targets`: [{webhookId, name, selection}], of which each webhook's are
- *  one job; selection: {ids} or {reason, ...}. `done` is told when all have ended. */
-export async function replay({ targets, jobs, signal, done }) {
+/** Count, confirm, start, and follow in `jobs` what is one replay, of however many webhooks. `body`: what the API takes;
+ *  `name`: to whom. `done` is told when it has ended. */
+export async function replay({ body, name, jobs, signal, done }) {
   const rate = h("input", { type: "number", min: "0.1", max: "1000", step: "any", value: "50" });
-  const [first] = targets;
-  const webhooks = new Set(targets.map((one) => one.webhookId)).size;
+  const wanted = () => ({ ...body, rate_per_second: Number(rate.value) });
   const yes = await dialog("Replay", (close) => {
     const preview = h("p.notice", { role: "status" }, "Counting …");
-    const count = async () => fill(preview, await foreseen(targets, Number(rate.value)).catch((error) => error.message));
+    const count = async () => fill(preview, await post(PATH, { ...wanted(), dry_run: true }).then(foreseen, (error) => error.message));
     rate.addEventListener("change", count);
     count();
     return h("form", { onsubmit: (event) => (event.preventDefault(), close(true)) },
-      h("p", "Sends these deliveries to ", h("strong", webhooks === 1 ? first.name : plural(webhooks, "webhook")), " again, each with a full set of attempts. Those delivered in the meantime are skipped."), preview,
-      h("label.field", h("span.label", "Maximum per second"), rate, h("span.hint", webhooks === 1 ? "The webhook's own rate limit applies as well." : "For each webhook; its own rate limit applies as well.")),
+      h("p", "Sends these deliveries to ", h("strong", name), " again, each with a full set of attempts. Those delivered in the meantime are skipped."), preview,
+      h("label.field", h("span.label", "Maximum per second"), rate, h("span.hint", "The rate limit of each webhook applies as well.")),
       h("div.actions.end", button("Cancel", () => close(false)), h("button.button.primary", { type: "submit" }, "Replay")));
   });
   if (!yes) return;
-  let started = 0;
-  await each(targets, async ({ webhookId, name, selection }) => {
-    try {
-      const job = await post(`${webhookPath(webhookId)}/dead-letters/bulk-replay`, { ...selection, rate_per_second: Number(rate.value) });
-      started += 1;
-      await followJob({ job, name, jobs, signal });
-    } catch (error) {
-      jobs.prepend(h("p.notice.bad", `${name}: ${error.message}`)); // the others go on
-    }
-  }, AT_ONCE);
-  if (!signal.aborted && started) done?.();
+  await followJob({ job: await post(PATH, wanted()), name, jobs, signal });
+  if (!signal.aborted) done?.();
 }
 
-async function foreseen(targets, rate) {
-  const found = { count: 0, is_exact: true, duration_seconds: 0 };
-  await each(targets, async ({ webhookId, selection }) => {
-    const one = await foreseenOf(webhookId, selection, rate);
-    found.count += one.count;
-    found.is_exact &&= one.is_exact;
-    found.duration_seconds = Math.max(found.duration_seconds, one.duration_seconds); // webhooks are replayed side by side
-  }, 4);
-  return counted(found, targets.every((one) => one.selection.ids) ? ["dead letter", "dead letters"] : undefined);
+function foreseen(found) {
+  const what = `${plural(found.count, "dead letter")}${found.webhooks > 1 ? ` of ${plural(found.webhooks, "webhook")}` : ""}`;
+  const left = found.left_out ? ` ${plural(found.left_out, "dead letter")} of webhooks that are inactive, disabled or deleted ${found.left_out === 1 ? "stays" : "stay"}.` : "";
+  return `${found.is_exact ? "" : "More than "}${what}, in about ${stretch(found.duration_seconds)}.${left}`;
 }
 
-async function foreseenOf(webhookId, selection, rate) {
-  if (!selection.ids) return post(`${webhookPath(webhookId)}/recover`, { ...selection, rate_per_second: rate, dry_run: true });
-  const webhook = await get(webhookPath(webhookId));
-  const amount = selection.ids.length;
-  return { count: amount, is_exact: true, duration_seconds: amount / Math.min(rate, webhook.rate_limit_rps ?? Infinity) };
-}
-
-const counted = (found, [one, many] = ["delivery", "deliveries"]) => `${found.is_exact ? "" : "More than "}${plural(found.count, one, many)}, in about ${stretch(found.duration_seconds)}.`;
+const counted = (found) => `${found.is_exact ? "" : "More than "}${plural(found.count, "delivery", "deliveries")}, in about ${stretch(found.duration_seconds)}.`;
 
 /** What a webhook did not get in a time: given up, or missed while it was inactive or disabled. */
 export async function recover({ webhook, jobs, signal, done }) {
@@ -114,7 +92,7 @@ export async function followJob({ job, name, jobs, signal }) {
 export async function followAll({ jobs, signal, done, webhookId = null }) {
   const found = await Promise.all(["pending", "running"].map((status) => get("/replays", { status, webhook_id: webhookId, limit: 10 }, signal)));
   await Promise.all(found.flatMap((page) => page.items).map(async (job) => {
-    await followJob({ job, name: job.webhook_name ?? job.webhook_id, jobs, signal });
+    await followJob({ job, name: nameOf(job), jobs, signal });
     if (!signal.aborted) done?.();
   }));
 }

@@ -62,15 +62,34 @@ async function causes({ names, jobs, signal, draw }) {
   const keyOf = (one) => `${one.webhook_id} ${one.cause}`;
   const chosen = h("div.actions", { role: "status" });
   const say = () => {
-    const targets = [...picked.values()].map((one) => ({ webhookId: one.webhook_id, name: names.get(one.webhook_id), selection: { reason: one.cause } }));
-    fill(chosen, targets.length ? actionButton(`Replay ${plural(targets.length, "selected cause")} …`, () => replay({ targets, jobs, signal, done: draw }), { kind: "primary" }) : h("span.muted.small", "Select causes to replay several at once."));
+    const of = grouped([...picked.values()]);
+    const targets = [...of].map(([id, some]) => ({ webhook_id: id, reasons: some.map((one) => one.cause) }));
+    fill(chosen, picked.size ? actionButton(`Replay ${plural(picked.size, "selected cause")} …`, () => replay({ body: { targets }, name: nameOf(of, names), jobs, signal, done: draw }), { kind: "primary" }) : h("span.muted.small", "Select causes to replay several at once."));
   };
   const rows = all.map((one) => {
     const box = h("input", { type: "checkbox", "aria-label": `Select ${names.get(one.webhook_id)}: ${one.cause}`, onchange: () => (box.checked ? picked.set(keyOf(one), one) : picked.delete(keyOf(one)), say()) });
     return group(one, box, names.get(one.webhook_id), { jobs, signal, draw });
   });
   say();
-  return [chosen, h("ul.rows.card", rows)];
+  const shared = common(all).map((one) => everywhere(one, { jobs, signal, draw }));
+  return [shared.length ? h("section.stack", h("h2", "At several webhooks"), h("ul.rows.card", shared)) : null, chosen, h("ul.rows.card", rows)];
+}
+
+/** Causes that several webhooks have. */
+function common(groups) {
+  const found = new Map();
+  for (const one of groups) found.set(one.cause, [...(found.get(one.cause) ?? []), one]);
+  return [...found.values()].filter((some) => some.length > 1);
+}
+
+/** All of one cause, whichever webhooks have it. */
+function everywhere(some, { jobs, signal, draw }) {
+  const [{ cause, explanation }] = some;
+  const name = plural(some.length, "webhook");
+  return h("li.row.group",
+    h("div.big-count", h("strong", plural(some.reduce((sum, one) => sum + one.dead_letters, 0), "dead letter"))),
+    h("div.row-main", h("h3", explanation ?? cause), h("p.inline", name, h("code.muted", cause))),
+    h("div.row-side", actionButton("Replay all …", () => replay({ body: { reason: cause }, name: "all webhooks with this cause", jobs, signal, done: draw }), { "aria-label": `Replay all … of ${name}: ${cause}` })));
 }
 
 function group(one, box, name, { jobs, signal, draw }) {
@@ -78,7 +97,7 @@ function group(one, box, name, { jobs, signal, draw }) {
     h("div.big-count", h("strong", plural(one.dead_letters, "dead letter"))),
     h("div.row-main", h("h2", one.explanation ?? one.cause), h("p.inline", h("a", { href: link("webhooks", one.webhook_id) }, name), h("code.muted", one.cause)),
       h("p.muted.small", "first ", time(one.first_seen), ", last ", time(one.last_seen), " · ", h("a", { href: link("webhooks", one.webhook_id, "deliveries", one.sample.delivery_id) }, "show an example"))),
-    h("div.row-side", actionButton("Replay all …", () => replay({ targets: [{ webhookId: one.webhook_id, name, selection: { reason: one.cause } }], jobs, signal, done: draw }), { "aria-label": `Replay all … of ${name}: ${one.cause}` })));
+    h("div.row-side", actionButton("Replay all …", () => replay({ body: { targets: [{ webhook_id: one.webhook_id, reasons: [one.cause] }] }, name, jobs, signal, done: draw }), { "aria-label": `Replay all … of ${name}: ${one.cause}` })));
 }
 
 const none = () => empty("No dead letters", "Nothing has been given up, or everything has been replayed.");
@@ -125,14 +144,17 @@ function table(items, names, chosen, say) {
     }))));
 }
 
-/** A job belongs to one webhook: one for each that has letters among the chosen, under one question. */
 function many(chosen, names, jobs, signal, draw) {
-  const targets = [...grouped([...chosen.values()])].map(([webhookId, some]) => ({ webhookId, name: names.get(webhookId), selection: { ids: some.map((one) => one.id) } }));
-  return replay({ targets, jobs, signal, done: draw });
+  const of = grouped([...chosen.values()]);
+  const targets = [...of].map(([id, some]) => ({ webhook_id: id, ids: some.map((one) => one.id) }));
+  return replay({ body: { targets }, name: nameOf(of, names), jobs, signal, done: draw });
 }
 
-function grouped(letters) {
+const nameOf = (of, names) => (of.size === 1 ? names.get([...of.keys()][0]) : plural(of.size, "webhook"));
+
+/** Dead letters, or groups of them, by webhook. */
+function grouped(some) {
   const found = new Map();
-  for (const one of letters) found.set(one.webhook_id, [...(found.get(one.webhook_id) ?? []), one]);
+  for (const one of some) found.set(one.webhook_id, [...(found.get(one.webhook_id) ?? []), one]);
   return found;
 }

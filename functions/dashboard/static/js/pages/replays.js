@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { h, put } from "../dom.js";
-import { cancelJob, progressOf, underWay } from "../jobs.js";
+import { cancelJob, nameOf, progressOf, underWay } from "../jobs.js";
 import { link, withQuery } from "../addresses.js";
 import { filtered, listing } from "../list.js";
 import { select } from "../forms.js";
@@ -40,7 +40,7 @@ export function show({ root, signal }) {
 function row(one, everybody, cancel) {
   return h("tr",
     h("td.wide-cell", h("strong", one.kind === "recovery" ? "Recovery" : "Replay"), one.reason && h("code.small", one.reason), idChip(one.id, { short: true })),
-    h("td", { "data-label": "Webhook" }, h("a", { href: link("webhooks", one.webhook_id) }, one.webhook_name ?? one.webhook_id)),
+    h("td", { "data-label": "Webhook" }, one.webhook_id ? h("a", { href: link("webhooks", one.webhook_id) }, nameOf(one)) : nameOf(one)),
     everybody && h("td", { "data-label": "Owner" }, h("a", { href: withQuery("/webhooks", { owner: one.user_id }) }, one.user_id)),
     h("td", { "data-label": "Status" }, badge(one.status)),
     h("td", { "data-label": "Progress" }, progressOf(one)),

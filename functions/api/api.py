@@ -26,6 +26,7 @@ import routes_members
 import routes_metrics
 import routes_recovery
 import routes_replays
+import routes_signing_keys
 import routes_subscriptions
 import routes_system
 import routes_webhooks
@@ -51,6 +52,7 @@ from webhooks.management.overview import Overviews
 from webhooks.management.readiness import ReadinessProbe
 from webhooks.management.recovery import Recovery
 from webhooks.management.replays import Replays
+from webhooks.management.signing_keys import SigningKeyManagement
 from webhooks.management.subscriptions import SubscriptionManagement
 from webhooks.management.tenants import TenantOverviews
 from webhooks.management.test_events import TestEvents
@@ -71,6 +73,7 @@ class UseCases:
     webhooks: WebhookManagement
     subscriptions: SubscriptionManagement
     api_keys: ApiKeyManagement
+    signing_keys: SigningKeyManagement
     audit: AuditLog
     members: Members
     publishing: Publishing
@@ -175,11 +178,13 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str], logger: L
     document = cache(lambda: openapi_text(api))
     api.include_router(routes_system.routes(use_cases.readiness, document))
     api.include_router(routes_metrics.service_routes(use_cases.service_metrics))
+    api.include_router(routes_signing_keys.public_routes(use_cases.signing_keys))
     for router in (
         routes_webhooks.routes(use_cases.webhooks, use_cases.test_events, use_cases.webhook_metrics, use_cases.cursors),
         routes_subscriptions.routes(use_cases.subscriptions, use_cases.cursors),
         routes_members.routes(use_cases.members),
         routes_api_keys.routes(use_cases.api_keys, use_cases.cursors),
+        routes_signing_keys.routes(use_cases.signing_keys),
         routes_audit.routes(use_cases.audit, use_cases.cursors),
         routes_events.routes(use_cases.publishing, use_cases.event_types, use_cases.limiter),
         routes_event_history.routes(use_cases.events, use_cases.event_erasure, use_cases.cursors),

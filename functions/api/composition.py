@@ -42,6 +42,7 @@ from webhooks.management.overview import Overviews, OverviewStatistics, Overview
 from webhooks.management.readiness import Checks, ReadinessProbe
 from webhooks.management.recovery import Recovery
 from webhooks.management.replays import JobStarter, Replays
+from webhooks.management.signing_keys import SigningKeyManagement, SigningKeyRecords
 from webhooks.management.subscriptions import SubscriptionManagement
 from webhooks.management.tenants import TenantOverviews
 from webhooks.management.test_events import TestEvents, TestsUnderWay
@@ -55,6 +56,7 @@ from webhooks.recovery.replay import Replayer
 from webhooks.recovery.replay_source import DeadLetterStore as LetterPages
 from webhooks.recovery.replay_source import MissedStore as MissedPages
 from webhooks.recovery.replay_source import ReplaySource
+from webhooks.request.signing_keys import SigningKeys
 from webhooks.runtime import MACHINE, Runtime
 from webhooks.sealing import SecretBox
 from webhooks.settings import ApiSettings
@@ -77,6 +79,7 @@ from webhooks.store.repeats import RepeatStore
 from webhooks.store.replay_jobs import ReplayJobStore
 from webhooks.store.request_counts import RequestCountStore
 from webhooks.store.routes import RouteStore
+from webhooks.store.signing_keys import SigningKeyStore
 from webhooks.store.slots import SlotStore
 from webhooks.store.states import StateStore
 from webhooks.store.statistics import StatisticsReader
@@ -130,6 +133,7 @@ class Ports:
     missed: MissedPages
     statistics: Statistics
     api_keys: Keys
+    signing_keys: SigningKeyRecords
     audit: AuditEntries
     request_counts: RequestCounts
     slots: SlotHolders
@@ -181,6 +185,7 @@ def adapters(
         missed=MissedStore(table, now_ms),
         statistics=StatisticsReader(table),
         api_keys=ApiKeyStore(table, audit, now_ms),
+        signing_keys=SigningKeyStore(table, audit),
         audit=AuditStore(table, audit, now_ms),
         request_counts=RequestCountStore(table),
         slots=SlotStore(table, retention_ms, now_ms),
@@ -243,6 +248,9 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
     budget = FilterUse(settings.max_filter_kilobytes_per_scope * 1024, settings.max_filter_searches_per_scope)
     audit = AuditLog(ports.audit, now_ms)
     key_checks = KeyChecks(ports.api_keys, now_ms=now_ms)
+    signing_keys = SigningKeyManagement(
+        ports.signing_keys, ports.box, SigningKeys(ports.signing_keys, ports.box), now_ms
+    )
     api_keys = ApiKeyManagement(ports.api_keys, key_checks, now_ms)
     metrics = WebhookMetrics(store=store, statistics=ports.statistics, states=ports.states, now_ms=now_ms)
     event_history = EventHistory(
@@ -262,6 +270,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
         webhooks=WebhookManagement(
             store=store,
             box=ports.box,
+            signing_keys=signing_keys,
             waker=ports.states,
             policy=EgressPolicy.from_settings(settings),
             event_types=settings.event_types,
@@ -275,6 +284,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
             store=store, event_types=settings.event_types, budget=budget, now_ms=now_ms
         ),
         api_keys=api_keys,
+        signing_keys=signing_keys,
         members=Members(store, ports.states, api_keys, now_ms),
         publishing=Publishing(
             queue=ports.ingest_queue,

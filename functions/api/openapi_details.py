@@ -11,6 +11,7 @@ TAGS = {
     "deliveries": "One event on its way to one webhook, with every attempt",
     "dead-letters": "Deliveries that were given up, and sending them again",
     "api-keys": "Credentials for machines: scoped, expiring, and revoked within seconds",
+    "signing-keys": "What ed25519 signatures of deliveries are verified with",
     "audit": "Who did what, when, and from where",
     "workspaces": "Members who leave, and what they registered",
     "erasure": "Forgetting tenants",

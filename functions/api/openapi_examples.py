@@ -20,6 +20,8 @@ _WEBHOOK: dict[str, Any] = {
     "metadata": {"environment": "production"},
     "version": 1,
     "previous_secret_expires_at": None,
+    "ed25519": False,
+    "public_keys": [],
     "created_at": "2024-01-01T12:00:00.000Z",
     "updated_at": "2024-01-01T12:00:00.000Z",
 }
@@ -74,6 +76,7 @@ BODIES: dict[str, Any] = {
     },
     "updateWebhook": {"status": "paused", "max_retries": 5},
     "regenerateSecret": {"overlap_hours": 24},
+    "rotateSigningKey": {"overlap_hours": 720},
     "testWebhook": {"event_type": "record.created", "data": {"fields": {"name": "John Doe"}}},
     "createSubscription": {"event_type": "record.created", "filters": {"conditions": _CONDITIONS}},
     "updateSubscription": {"is_active": False},

@@ -37,7 +37,7 @@ _HEADERS = {
     "traceparent": "the event's W3C Trace Context, where its publisher gave one",
     "webhook-id": "the event's id, as Standard Webhooks has it",
     "webhook-timestamp": "as X-PyAirtable-Timestamp",
-    "webhook-signature": "v1,<base64> over {webhook-id}.{webhook-timestamp}.{body}, one for each secret",
+    "webhook-signature": "v1,<base64> over {webhook-id}.{webhook-timestamp}.{body}, one for each secret; v1a: ed25519",
 }
 _ANSWERS = {
     "2XX": "The delivery has arrived",

@@ -22,6 +22,7 @@ from webhooks.management.test_events import TestEvents
 from webhooks.management.webhook_metrics import WebhookMetrics
 from webhooks.management.webhooks import Wanted, WebhookManagement
 from webhooks.models.test_result import TestResult
+from webhooks.models.webhook import Webhook
 
 TAGS = ["webhooks"]
 WebhookStatus = Literal["active", "paused", "inactive", "failed"]
@@ -31,6 +32,10 @@ JSON = "application/json"
 def routes(management: WebhookManagement, test_events: TestEvents, metrics: WebhookMetrics, cursors: Cursors) -> Router:
     """The router of these use cases."""
     router = Router()
+
+    def answer_of(webhook: Webhook) -> Response[WebhookAnswer]:
+        answer = WebhookAnswer.of(webhook, management.signing_keys.of([webhook]), management.now_ms())
+        return Response(200, JSON, answer, headers=etag(webhook.version))
 
     @router.post(
         "/webhooks",
@@ -46,6 +51,7 @@ def routes(management: WebhookManagement, test_events: TestEvents, metrics: Webh
         done = management.create(caller_of(router, "webhooks"), request, idempotency_key)
         answer = RegisteredWebhook.of(
             done.webhook,
+            management.signing_keys.of([done.webhook]),
             management.now_ms(),
             secret=done.secret,
             subscriptions=[SubscriptionAnswer.of(each) for each in done.subscriptions],
@@ -77,7 +83,10 @@ def routes(management: WebhookManagement, test_events: TestEvents, metrics: Webh
         page = management.page(caller, user_id, wanted, after=pages.position(cursor), limit=limit)
         found, now_ms = page.items, management.now_ms()
         glances = [HealthGlance.of(each) for each in metrics.healths(found)] if include else [None] * len(found)
-        items = [ListedWebhook.of(each, now_ms, health=glance) for each, glance in zip(found, glances, strict=True)]
+        keys = management.signing_keys.of(found)
+        items = [
+            ListedWebhook.of(each, keys, now_ms, health=glance) for each, glance in zip(found, glances, strict=True)
+        ]
         return WebhookPage(items=items, next_cursor=pages.cursor(page.position))
 
     @router.get(
@@ -89,7 +98,7 @@ def routes(management: WebhookManagement, test_events: TestEvents, metrics: Webh
     )
     def get_webhook(webhook_id: str) -> Response[WebhookAnswer]:
         found = management.get(caller_of(router, "webhooks:read"), webhook_id)
-        return Response(200, JSON, WebhookAnswer.of(found, management.now_ms()), headers=etag(found.version))
+        return answer_of(found)
 
     @router.put(
         "/webhooks/<webhook_id>",
@@ -103,7 +112,7 @@ def routes(management: WebhookManagement, test_events: TestEvents, metrics: Webh
     ) -> Response[WebhookAnswer]:
         caller = caller_of(router, "webhooks")
         done = management.change(caller, webhook_id, request, versions(if_match))
-        return Response(200, JSON, WebhookAnswer.of(done, management.now_ms()), headers=etag(done.version))
+        return answer_of(done)
 
     @router.delete(
         "/webhooks/<webhook_id>",
@@ -139,7 +148,8 @@ def routes(management: WebhookManagement, test_events: TestEvents, metrics: Webh
         done, secret = management.regenerate_secret(
             caller, webhook_id, overlap_hours, versions(if_match), idempotency_key
         )
-        answer = WebhookWithSecret.of(done, management.now_ms(), secret=secret)
+        keys = management.signing_keys.of([done])
+        answer = WebhookWithSecret.of(done, keys, management.now_ms(), secret=secret)
         return Response(200, JSON, answer, headers=etag(done.version))
 
     @router.post(

@@ -21,6 +21,7 @@ from webhooks.delivery.test_send import TestSender
 from webhooks.errors import Unavailable
 from webhooks.messages import failures, received_deliveries
 from webhooks.request.signed_request import RequestSigner
+from webhooks.request.signing_keys import SigningKeys
 from webhooks.runtime import MACHINE, Runtime
 from webhooks.settings import SenderSettings
 from webhooks.store.data_key import DataKeyStore
@@ -30,6 +31,7 @@ from webhooks.store.duplicates import Duplicates
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.host_counts import HostCountStore
 from webhooks.store.schema import counter_shard
+from webhooks.store.signing_keys import SigningKeyReader
 from webhooks.store.states import StateStore
 
 DAY_MS = 86_400_000
@@ -49,7 +51,8 @@ def build(
     store, states = DeliveryContextStore(table, settings.retention_ms, now_ms), StateStore(table)
     data_keys = DataKeyStore(table)
     box = KmsSecretBox(clients.kms, data_keys.load, data_keys.store_if_absent, settings.data_key_id)
-    signer = RequestSigner(box, prefix=settings.header_prefix, user_agent=settings.user_agent)
+    keys = SigningKeys(SigningKeyReader(table), box)
+    signer = RequestSigner(box, keys, prefix=settings.header_prefix, user_agent=settings.user_agent)
     dead_letters = SqsDeliveries(Queue(clients.hot_sqs, settings.dead_letter_queue_url, sleep=sleep))
     policy = SenderPolicy(
         settings.retry_base_seconds, settings.max_wait_days * DAY_MS, settings.slow_attempts_per_tenant

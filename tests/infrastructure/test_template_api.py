@@ -10,7 +10,13 @@ import pytest
 from tests.infrastructure.template_document import PROJECT, Node, Template
 
 FILES = {("/dashboard", "get"), ("/dashboard/{proxy+}", "get")}
-PUBLIC = {("/health", "get"), ("/ready", "get"), ("/openapi.json", "get"), ("/{proxy+}", "options")} | FILES
+PUBLIC = {
+    ("/health", "get"),
+    ("/ready", "get"),
+    ("/openapi.json", "get"),
+    ("/.well-known/jwks.json", "get"),
+    ("/{proxy+}", "options"),
+} | FILES
 # API Gateway Developer Guide, "Gateway response types for API Gateway"
 RESPONSE_TYPES = {
     "DEFAULT_4XX",

@@ -9,7 +9,7 @@ import subprocess
 import textwrap
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -39,9 +39,21 @@ def _helper() -> Any:
 HELPER = _helper()
 
 
-def signed(current: str, previous: str | None = None, *, at: float = 0, prefix: str = "X-PyAirtable") -> dict[str, str]:
+def signed(
+    current: str,
+    previous: str | None = None,
+    *,
+    at: float = 0,
+    prefix: str = "X-PyAirtable",
+    ed25519: Sequence[Ed25519PrivateKey] = (),
+) -> dict[str, str]:
     headers = signature_headers(
-        SigningSecrets(current, previous), prefix=prefix, event_id="evt_1", timestamp=int(time.time() + at), body=BODY
+        SigningSecrets(current, previous),
+        prefix=prefix,
+        event_id="evt_1",
+        timestamp=int(time.time() + at),
+        body=BODY,
+        ed25519=[each.sign for each in ed25519],
     )
     return headers | {f"{prefix}-Webhook-ID": "wh_1", f"{prefix}-Delivery-ID": "dlv_1", f"{prefix}-Attempt": "2"}
 
@@ -84,6 +96,10 @@ def cases() -> dict[str, tuple[list[str], dict[str, str], bool]]:
             True,
         ),
         "ed25519": ([public(KEY)], by_ed25519(KEY), True),
+        "both, by the public key": ([public(KEY)], signed(NEW, ed25519=(KEY,)), True),
+        "both, by the secret": ([NEW], signed(NEW, ed25519=(KEY,)), True),
+        "ed25519, the key rotating": ([public(OTHER_KEY)], signed(NEW, OLD, ed25519=(KEY, OTHER_KEY)), True),
+        "both, of another": ([public(OTHER_KEY)], signed(NEW, ed25519=(KEY,)), False),
         "ed25519 of another": ([public(OTHER_KEY)], by_ed25519(KEY), False),
         "a public key as an HMAC secret": ([public(KEY)], signed(public(KEY).removeprefix("whpk_")), False),
         "a signature that is none": ([public(KEY)], by_ed25519(KEY) | {"webhook-signature": "v1a,?"}, False),

@@ -156,7 +156,7 @@ def test_every_route_but_the_public_ones_asks_who_calls(service: Service, docume
             assert answer.headers["www-authenticate"] == "Bearer"
         else:
             public.add(path)
-    assert public == {"/health", "/ready"}
+    assert public == {"/health", "/ready", "/.well-known/jwks.json"}
 
 
 def test_a_caller_without_the_scope_gets_nowhere(service: Service, document: Document, estate: Estate) -> None:

@@ -43,6 +43,7 @@ LIST = "200+ 200 200 200+ 200 200+ 200 403 403 401"
 TABLE = {
     "GET /health": "200 200 200 200 200 200 200 200 200 200",
     "GET /ready": "200 200 200 200 200 200 200 200 200 200",
+    "GET /.well-known/jwks.json": "200 200 200 200 200 200 200 200 200 200",
     "GET /metrics": "200 200 200 200 200 403 403 403 200 401",
     "GET /webhooks": LIST,
     "POST /webhooks": "201 403 201 201 403 201 201 403 403 401",
@@ -82,6 +83,7 @@ TABLE = {
     "DELETE /tenants/{tenant_id}": "403 403 403 202 403 403 403 403 403 401",
     "GET /tenants/{tenant_id}/erasure": "403 403 403 200 403 403 403 403 403 401",
     "GET /erasures": "403 403 403 200 403 403 403 403 403 401",
+    "POST /signing-keys/rotate": "403 403 403 200 403 403 403 403 403 401",
     "GET /tenants": "403 403 403 200 403 403 403 403 403 401",
     "GET /limits": "200 200 200 200 200 200 200 403 403 401",
     # with the scope api-keys, for one's own and without a word on workspaces

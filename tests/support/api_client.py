@@ -38,6 +38,7 @@ from webhooks.statistics.prometheus import Gauges
 from webhooks.store.api_keys import ApiKeyStore
 from webhooks.store.audit import AuditItems, AuditStore
 from webhooks.store.dynamo import DynamoTable
+from webhooks.store.signing_keys import SigningKeyStore
 
 NOW = 1_760_000_000_000
 DAY_MS = 86_400_000
@@ -127,6 +128,7 @@ class ApiClient:
             missed=MemoryMissed(self.events),
             statistics=self.statistics,
             api_keys=self.api_keys,
+            signing_keys=SigningKeyStore(table, items),
             audit=self.audit,
             request_counts=MemoryRequestCounts(),
             slots=self.slots,

@@ -17,7 +17,8 @@ USE_CASES = {
     "DeadLetterWriter", "DeliveryHistory", "DeliverySearch", "Duplicates", "EndpointHealth", "ErasureJobs",
     "EventErasure", "EventHistory", "FailureGroups", "FilterTests", "Ingestion", "KeyChecks", "Limits", "Members",
     "Overviews", "Publishing", "ReadinessProbe", "Recovery", "Release", "ReplayJobs", "Replayer", "Replays",
-    "RequestLimits", "RequestSigner", "Rollup", "Sender", "ServiceMetrics", "SubscriptionManagement",
+    "RequestLimits", "RequestSigner", "Rollup", "Sender", "ServiceMetrics", "SigningKeyManagement",
+    "SubscriptionManagement",
     "TenantErasures", "TenantOverviews", "TestEvents", "TestSender", "WebhookManagement", "WebhookMetrics",
 }  # fmt: skip
 SHARED = {"Replayer": 2, "Duplicates": 2}  # functions that have one of their own

@@ -22,8 +22,10 @@ export class Refused extends Error {}
  * Checks deliveries against the webhook's secrets, two of them while a rotation lasts.
  *
  * `whsec_...` and secrets of the former service are symmetric; `whpk_...` is the public key of a webhook that signs with
- * ed25519. `seen(key, seconds)`, which may be async, refuses a request that is sent again byte for byte: it keeps the key
- * for so long and says true when it was there before, as Redis' `SET NX EX` tells. Our own retries are signed anew and pass.
+ * ed25519, the same for all webhooks of the service: accept only bodies whose `workspace_id`, or `user_id` without one, is
+ * your webhook's. `seen(key, seconds)`, which may be async, refuses a request that is sent again byte for byte: it keeps
+ * the key for so long and says true when it was there before, as Redis' `SET NX EX` tells. Our own retries are signed anew
+ * and pass.
  */
 export class Receiver {
   constructor(secrets, { prefix = "X-PyAirtable", toleranceSeconds = TOLERANCE_SECONDS, seen, now = Date.now } = {}) {

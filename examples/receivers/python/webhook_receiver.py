@@ -50,9 +50,10 @@ class Receiver:
     """Checks deliveries against the webhook's secrets, two of them while a rotation lasts.
 
     `whsec_...` and secrets of the former service are symmetric; `whpk_...` is the public key of a webhook that signs
-    with ed25519, and needs `cryptography`. `seen(key, seconds)` refuses a request that is sent again byte for byte: it
-    keeps the key for so long and returns True when it was there before, as Redis' `SET NX EX` tells. Our own retries
-    are signed anew and pass.
+    with ed25519, and needs `cryptography`. All webhooks of the service have that one: accept only bodies whose
+    `workspace_id`, or `user_id` without one, is your webhook's. `seen(key, seconds)` refuses a request that is sent
+    again byte for byte: it keeps the key for so long and returns True when it was there before, as Redis' `SET NX EX`
+    tells. Our own retries are signed anew and pass.
     """
 
     def __init__(self, *secrets, prefix=PREFIX, tolerance_seconds=TOLERANCE_SECONDS, seen=None, now=time.time):

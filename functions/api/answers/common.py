@@ -1,5 +1,6 @@
 """Answers of the API that several routes share."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, SkipValidation
@@ -8,6 +9,7 @@ from webhooks.management.requests import FilterDocument
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Webhook
 from webhooks.payload import marked
+from webhooks.request.ed25519 import KeyPair
 from webhooks.request.headers import MASK
 from webhooks.times import rfc3339
 
@@ -55,6 +57,20 @@ class SubscriptionAnswer(Answer):
         )
 
 
+class PublicKey(Answer):
+    """What an ed25519 signature (`v1a`) is verified with."""
+
+    key: Annotated[str, Field(description="as Standard Webhooks writes it", examples=["whpk_..."])]
+    key_id: Annotated[str, Field(description="its `kid` in /.well-known/jwks.json")]
+    expires_at: Annotated[Time | None, Field(description="it signs until then; null for the newest")]
+
+    @classmethod
+    def of(cls, pair: KeyPair) -> Self:
+        """The answer for this key."""
+        until_ms = pair.key.until_ms
+        return cls(key=pair.standard, key_id=pair.key_id, expires_at=None if until_ms is None else rfc3339(until_ms))
+
+
 class WebhookAnswer(Answer):
     """A webhook. The values of its headers are masked; its secret is never shown again."""
 
@@ -75,12 +91,18 @@ class WebhookAnswer(Answer):
     previous_secret_expires_at: Annotated[
         Time | None, Field(description="until then an older secret signs too; null outside of a rotation")
     ]
+    ed25519: bool
+    public_keys: Annotated[
+        list[PublicKey],
+        Field(description="with `ed25519`: each signs, the newest first; a receiver needs one of them. Empty without"),
+    ]
     created_at: Time
     updated_at: Time
 
     @classmethod
-    def of(cls, webhook: Webhook, now_ms: int, **more: object) -> Self:
-        """The answer for this webhook at `now_ms`. `more` sets the fields of a subclass."""
+    def of(cls, webhook: Webhook, keys: Sequence[KeyPair], now_ms: int, **more: object) -> Self:
+        """The answer for this webhook at `now_ms`. `keys` are those of the service, if it asks for them; `more` sets
+        the fields of a subclass."""
         until_ms = webhook.previous_secret_until_ms
         return cls.model_validate(
             {
@@ -99,6 +121,8 @@ class WebhookAnswer(Answer):
                 "metadata": webhook.metadata,
                 "version": webhook.version,
                 "previous_secret_expires_at": rfc3339(until_ms) if until_ms > now_ms else None,
+                "ed25519": webhook.ed25519,
+                "public_keys": [PublicKey.of(each) for each in keys] if webhook.ed25519 else [],
                 "created_at": rfc3339(webhook.created_at_ms),
                 "updated_at": rfc3339(webhook.updated_at_ms),
                 **more,

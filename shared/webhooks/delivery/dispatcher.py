@@ -141,7 +141,10 @@ class Sender:
         return decided, [*by_webhook.values()]
 
     def _asks(self, group: Sequence[Job], context: DeliveryContext) -> bool:
-        """Whether admitting it takes calls."""
+        """Whether admitting it, or signing for it, takes calls."""
+        webhook = group[0].webhook
+        if webhook is not None and self._signer.lacks_keys(webhook, self._now_ms()):
+            return True
         try:
             return self._admission.asks(group, context.states.get(group[0].message.webhook_id, EndpointState()))
         except Exception:  # admitting it brings out the same, and costs the others nothing
@@ -149,6 +152,7 @@ class Sender:
 
     def _admit(self, groups: Sequence[list[Job]], context: DeliveryContext, report: SendReport) -> list[Job]:
         admitted: list[Job] = []
+        self._signer.prepare([webhook for group in groups if (webhook := group[0].webhook)], self._now_ms())
         for group in groups:
             webhook_id = group[0].message.webhook_id
             try:

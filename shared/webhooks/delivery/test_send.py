@@ -37,7 +37,8 @@ class TestSender:
         self._now_ms = now_ms
 
     async def send_test(self, webhook_id: str, event: Mapping[str, object]) -> TestResult:
-        """Send `event` as it would be delivered, whatever the webhook's status. Raises LookupError, Undecryptable."""
+        """Send `event` as it would be delivered, whatever the webhook's status. Raises LookupError, Undecryptable,
+        Unavailable."""
         webhook = self._store.webhook(webhook_id)
         if webhook is None or webhook.status == "deleted":
             raise LookupError(f"no webhook {webhook_id}")
@@ -53,6 +54,7 @@ class TestSender:
             body=serialise(event).decode(),
         )
         timeout_seconds = min(webhook.timeout_seconds, CAP_SECONDS)
+        self._signer.prepare([webhook], now_ms)
         request = self._signer.request(webhook, message, attempt=1, now_ms=now_ms, timeout_seconds=timeout_seconds)
         exchange = await self._transport.send(request, webhook.owner)
         own = {name.lower() for name in webhook.header_names}

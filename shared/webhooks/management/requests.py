@@ -77,6 +77,7 @@ RateLimit = Annotated[
     float, Field(gt=0, le=10_000, allow_inf_nan=False, description="deliveries a second; null: no limit")
 ]
 KeyScope = Literal["webhooks:read", "webhooks", "events:write", "events:write:any", "metrics:read", "admin"]
+Ed25519 = Annotated[bool, Field(description="signed with the service's ed25519 key too (v1a of Standard Webhooks)")]
 SettableStatus = Literal["active", "paused", "inactive"]
 EventTypePattern = Annotated[
     str, StringConstraints(min_length=1, max_length=128), Field(description="an event type, or record.*, or *")
@@ -124,6 +125,7 @@ class WebhookRequest(Request):
         default_factory=dict[str, str], description="sent with each delivery, and never shown again"
     )
     metadata: Metadata = Field(default_factory=dict[str, JsonValue])
+    ed25519: Ed25519 = False
     secret: str | None = Field(
         default=None, description="an existing signing secret to go on with; without it one is made"
     )
@@ -148,12 +150,19 @@ class WebhookChange(Request):
         description="all of them; ******** keeps a value, unless the URL moves to another server",
     )
     metadata: Metadata = Field(default_factory=dict[str, JsonValue])
+    ed25519: Ed25519 = Field(default_factory=bool)
 
 
 class RegenerateSecret(Request):
     """How long the previous secret signs beside the new one."""
 
     overlap_hours: Annotated[int, Field(ge=0, le=168)] = 24
+
+
+class RotateSigningKey(Request):
+    """How long the previous key signs beside the new one. Receivers have as long to take the new one over."""
+
+    overlap_hours: Annotated[int, Field(ge=0, le=2_160)] = 720
 
 
 class SendTest(Request):

@@ -24,6 +24,7 @@ from webhooks.management.members import MEMBER_REMOVED
 from webhooks.management.paging import Page, page_of
 from webhooks.management.ports import Waker
 from webhooks.management.requests import WebhookChange, WebhookRequest
+from webhooks.management.signing_keys import SigningKeyManagement
 from webhooks.management.subscriptions import check_amount, new_subscription
 from webhooks.matching.filter_budget import FilterUse
 from webhooks.matching.route_rows import RouteChanges, route_changes, route_rows
@@ -73,6 +74,7 @@ class WebhookManagement:
 
     store: ManagementStore
     box: SecretBox
+    signing_keys: SigningKeyManagement
     waker: Waker
     policy: EgressPolicy
     event_types: Collection[str]
@@ -250,6 +252,8 @@ class WebhookManagement:
             for position, each in enumerate(request.subscriptions)
         ]
         check_amount(subscriptions)
+        if request.ed25519:
+            self.signing_keys.ensure()
         secret = request.secret or _fresh_secret()
         webhook = Webhook(
             webhook_id=webhook_id,
@@ -270,6 +274,7 @@ class WebhookManagement:
             version=1,
             created_at_ms=now_ms,
             updated_at_ms=now_ms,
+            ed25519=request.ed25519,
         )
         counted = counting(webhook, subscriptions)
         return self._sealed(counted, Sealed(secret, headers=headers)), subscriptions, secret
@@ -291,6 +296,8 @@ class WebhookManagement:
             fields["rate_limit_rps"] = _plain(wanted.rate_limit_rps)
         if "status" in fields:
             fields["status_reason"] = None
+        if fields.get("ed25519"):
+            self.signing_keys.ensure()
         headers: dict[str, str] | None = fields.pop("headers", None)
         after = replace(webhook, **fields, version=webhook.version + 1, updated_at_ms=now_ms)
         return after if headers is None else self._with_headers(after, headers)

@@ -45,6 +45,7 @@ class Webhook:
     filter_bytes: int = 0
     filter_searches: int = 0
     previous_secret_until_ms: int = 0  # when the last older secret ends; repeated from `Sealed` to be shown unopened
+    ed25519: bool = False  # whether the deployment's key pair signs, too
 
     @property
     def owner(self) -> str:

@@ -1,18 +1,24 @@
 """The request that a webhook gets: secrets opened, the exact body signed, the owner's and our headers put together."""
 
 import json
+import logging
 from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from webhooks.errors import Unavailable
 from webhooks.messages import DeliveryMessage
 from webhooks.models.exchange import HttpRequest
 from webhooks.models.webhook import Sealed, Webhook
 from webhooks.request.headers import delivery_headers
 from webhooks.request.redaction import credentials_in
 from webhooks.request.signing import SigningSecrets, signature_headers
+from webhooks.request.signing_keys import SigningKeys
 from webhooks.sealing import SecretOpener
 
 MAX_KEPT = 1000
+
+logger = logging.getLogger(__name__)
 
 
 def sealed_text(sealed: Sealed) -> str:
@@ -43,16 +49,33 @@ class _Opened:
 class RequestSigner:
     """Makes requests; opened secrets are kept in memory by their version."""
 
-    def __init__(self, secrets: SecretOpener, *, prefix: str, user_agent: str) -> None:
+    def __init__(self, secrets: SecretOpener, keys: SigningKeys, *, prefix: str, user_agent: str) -> None:
         self._secrets = secrets
+        self._keys = keys
         self._prefix = prefix
         self._user_agent = user_agent
         self._opened: OrderedDict[str, _Opened] = OrderedDict()
 
+    def lacks_keys(self, webhook: Webhook, now_ms: int) -> bool:
+        """Whether the webhook asks for the deployment's keys, and `prepare` would have to read them."""
+        return webhook.ed25519 and not self._keys.are_known(now_ms)
+
+    def prepare(self, webhooks: Iterable[Webhook], now_ms: int) -> None:
+        """Have the deployment's keys at hand if one of these webhooks asks for them.
+
+        If they cannot be had, `request` says so of each webhook that needs them.
+        """
+        if any(each.ed25519 for each in webhooks):
+            try:
+                self._keys.refresh(now_ms)
+            except Exception:  # what is wrong with them may cost no other webhook anything
+                logger.exception("the signing keys were not read")
+
     def request(
         self, webhook: Webhook, message: DeliveryMessage, *, attempt: int, now_ms: int, timeout_seconds: float
     ) -> HttpRequest:
-        """A signed request of attempt number `attempt`. Raises Undecryptable or Unavailable."""
+        """A signed request of attempt number `attempt`. The webhook went through `prepare` before. Raises
+        Undecryptable or Unavailable."""
         opened = self._open(webhook)
         sealed = opened.sealed
         body = message.body.encode()
@@ -62,6 +85,7 @@ class RequestSigner:
             event_id=message.event_id,
             timestamp=now_ms // 1000,
             body=body,
+            ed25519=self._signing(now_ms) if webhook.ed25519 else (),
         )
         headers = delivery_headers(
             sealed.headers,
@@ -76,6 +100,12 @@ class RequestSigner:
             trace=message.trace,
         )
         return HttpRequest(webhook.url, headers, body, timeout_seconds, opened.credentials)
+
+    def _signing(self, now_ms: int) -> Sequence[Callable[[bytes], bytes]]:
+        signing = [pair.sign for pair in self._keys.signing(now_ms)]
+        if not signing:
+            raise Unavailable("no ed25519 key is known now")
+        return signing
 
     def _open(self, webhook: Webhook) -> _Opened:
         kept = self._opened.get(webhook.sealed_context)

@@ -1,13 +1,15 @@
-"""Signatures of deliveries: our own scheme, and Standard Webhooks (v1, symmetric) beside it.
+"""Signatures of deliveries: our own scheme, and Standard Webhooks beside it (v1, symmetric, and v1a, ed25519).
 
 `{prefix}-Signature` is `sha256=<hex>` of HMAC-SHA256 over `{timestamp}.{body}`, keyed with the whole secret string.
 `webhook-signature` is `v1,<base64>` over `{id}.{timestamp}.{body}`, keyed with the bytes that follow `whsec_`, or with
-the whole secret if it has no such prefix. Both sign the exact bytes that are sent.
+the whole secret if it has no such prefix. For webhooks that ask, it lists `v1a,<base64>` as well: the deployment's own
+ed25519 signature over the same. All sign the exact bytes that are sent.
 """
 
 import base64
 import binascii
 import hmac
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from webhooks.errors import FieldError, InvalidSecret
@@ -54,7 +56,8 @@ def check_secret(secret: str) -> None:
     if secret.startswith(_ASYMMETRIC):
         raise _invalid(
             "is symmetric: whsk_ and whpk_ begin keys of ed25519 signatures (Standard Webhooks), which would verify "
-            "nothing as the text of an HMAC key; leave it out, and a whsec_ secret is made"
+            "nothing as the text of an HMAC key; leave it out, and a whsec_ secret is made. Deliveries are signed with "
+            "the service's own ed25519 key as well where the webhook has ed25519: true"
         )
     key = _standard_key(secret)
     if len(key) < MIN_KEY_BYTES:
@@ -64,13 +67,19 @@ def check_secret(secret: str) -> None:
 
 
 def signature_headers(
-    secrets: SigningSecrets, *, prefix: str, event_id: str, timestamp: int, body: bytes
+    secrets: SigningSecrets,
+    *,
+    prefix: str,
+    event_id: str,
+    timestamp: int,
+    body: bytes,
+    ed25519: Sequence[Callable[[bytes], bytes]] = (),
 ) -> dict[str, str]:
     """The headers that prove who sent `body` and when (`timestamp` in Unix seconds).
 
     While a rotation's overlap lasts, `{prefix}-Signature` stays with the previous secret and `{prefix}-Signature-Next`
-    has the current one's; `webhook-signature` lists all. The event id holds no dot, so nothing can be moved between
-    the signed parts.
+    has the current one's; `webhook-signature` lists all, and after them what each of `ed25519` signs the content with.
+    The event id holds no dot, so nothing can be moved between the signed parts.
     """
     stamp = str(timestamp)
     plain = f"{stamp}.".encode() + body
@@ -88,6 +97,8 @@ def signature_headers(
         headers[f"{prefix}-Signature-Next"] = _plain_signature(secrets.current, plain)
         signing = (secrets.current, secrets.between, secrets.previous)
         headers["webhook-signature"] = " ".join(_standard_signature(one, standard) for one in signing if one)
+    for sign in ed25519:
+        headers["webhook-signature"] += " v1a," + base64.b64encode(sign(standard)).decode()
     return headers
 
 

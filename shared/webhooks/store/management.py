@@ -277,6 +277,7 @@ def _webhook_item(model: type[WebhookItem], change: Change) -> WebhookItem:
     values: dict[str, Any] = {name: getattr(webhook, name) for name in _WEBHOOK_FIELDS}
     values["metadata"] = dict(webhook.metadata)
     values["header_names"] = list(webhook.header_names)
+    values["ed25519"] = webhook.ed25519 or None
     if webhook.status == "deleted":
         values["expires_at"] = None if change.expires_at_ms is None else change.expires_at_ms // 1000
     else:

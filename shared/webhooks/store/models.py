@@ -143,6 +143,7 @@ class WebhookItem(_Item):
     filter_bytes = NumberAttribute(default=0)
     filter_searches = NumberAttribute(default=0)
     previous_secret_until_ms = NumberAttribute(default=0)
+    ed25519 = BooleanAttribute(null=True)
     created_at_ms = NumberAttribute()
     updated_at_ms = NumberAttribute()
 

@@ -15,6 +15,7 @@
 | replay job         | rpl_                 | job               | replays|owner / rpl_        | replays / rpl_    |
 | idempotency key    | idem|caller|key      | idem              |                             |                   |
 | wrapped data key   | datakey              | datakey           |                             |                   |
+| ed25519 keys       | signingkeys          | signingkeys       |                             |                   |
 | unreadable message | unreadable           | time, message id  |                             |                   |
 | statistics         | stat|wh_             | stat#hour         | troubled|owner / hour|wh_   |                   |
 | owner's statistics | own|owner            | stat#hour#shard   |                             |                   |
@@ -56,6 +57,7 @@ DEAD_PREFIX = "dead#"
 JOB_SK = "job"
 IDEMPOTENCY_SK = "idem"
 DATA_KEY_PK = DATA_KEY_SK = "datakey"
+SIGNING_KEYS_PK = SIGNING_KEYS_SK = "signingkeys"
 UNREADABLE_PK = "unreadable"
 ERASED_PK = "erased"
 STATISTICS_PREFIX = "stat#"

@@ -41,4 +41,5 @@ def webhook_of(item: Item) -> Webhook:
         filter_bytes=read_int(item, "filter_bytes"),
         filter_searches=read_int(item, "filter_searches"),
         previous_secret_until_ms=read_int(item, "previous_secret_until_ms"),
+        ed25519="ed25519" in item and item["ed25519"]["BOOL"],
     )

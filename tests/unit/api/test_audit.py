@@ -49,7 +49,9 @@ def test_every_route_that_changes_something_leaves_one_entry_with_its_caller() -
         client = ApiClient()
         ids = estate(client)
         before = {each["id"] for each in listed(client)}
-        by_admin = "/members/" in route or route.startswith(("DELETE /tenants/", "DELETE /events/"))
+        by_admin = "/members/" in route or route.startswith(
+            ("DELETE /tenants/", "DELETE /events/", "POST /signing-keys/")
+        )
         caller = CALLERS["admin" if by_admin else "member"]
         ids["tenant_id"] = "user:1"
         answer = ask(client, ids, *asked, caller)
@@ -60,7 +62,7 @@ def test_every_route_that_changes_something_leaves_one_entry_with_its_caller() -
             continue
         assert entries, route
         for each in entries:
-            owner = caller["user_id"] if each["action"] == "event.erased" else "1"
+            owner = caller["user_id"] if each["action"] in ("event.erased", "signing_key.rotated") else "1"
             assert (each["actor"], each["user_id"]) == (caller["user_id"], owner), route
             assert (each["source_ip"], each["request_id"]) == ("198.51.100.7", "req-1"), route
         if "/members/" in route:
@@ -121,7 +123,7 @@ class Calls:
         path = f"/webhooks/{webhook_id}"
         deed: tuple[str, str, str | None, str, tuple[str, ...]]
         kind = self.random.choice(["create", "put", "put", "status", "delete", "rotate", "sub", "sub", "sub put",
-                                   "sub delete", "key", "revoke", "get", "bad"])  # fmt: skip
+                                   "sub delete", "key", "revoke", "new key", "get", "bad"])  # fmt: skip
         if kind == "create":
             workspace = 77 if "77" in caller.get("workspaces", ()) and self.random.random() < 0.5 else None
             body = {"name": "n", "url": f"https://example.com/{SECRETS[2]}", "workspace_id": workspace,
@@ -133,7 +135,7 @@ class Calls:
             deed = "webhook.created", actor, webhook_id, webhook_id, ()
         elif kind in ("put", "status"):
             fields = {"status": self.random.choice(["active", "paused"])} if kind == "status" else {
-                "headers": {"X-Key": SECRETS[1]}, "description": "d"}  # fmt: skip
+                "headers": {"X-Key": SECRETS[1]}, "ed25519": self.random.random() < 0.5}  # fmt: skip
             stale = {"If-Match": '"999"'} if self.random.random() < 0.1 else {}
             answer = self.call("PUT", path, fields, caller, headers=stale)
             deed = "webhook.updated", owner, webhook_id, webhook_id, tuple(sorted(fields))
@@ -176,6 +178,10 @@ class Calls:
             if answer.status == 204:
                 self.keys.remove((owner, target))
             deed = "api_key.revoked", owner, None, target, ()
+        elif kind == "new key":
+            answer = self.call("POST", "/signing-keys/rotate", {"overlap_hours": self.random.choice([0, 24])}, caller)
+            made = answer.body["public_keys"][0]["key_id"] if answer.status == 200 else ""
+            deed = "signing_key.rotated", actor, None, made, ()
         elif kind == "bad":
             return self.call("POST", "/webhooks", {"name": "", "url": "ftp://x"}, caller).status
         else:

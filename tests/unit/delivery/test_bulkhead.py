@@ -166,7 +166,7 @@ async def test_nobody_waits_for_a_note_that_hangs() -> None:
         "store": SimpleNamespace(load=lambda _messages: DeliveryContext({webhook.webhook_id: webhook}, {}, {})),
         "admission": SimpleNamespace(admit=lambda _group, _state: None),
         "transport": SimpleNamespace(send=send),
-        "signer": SimpleNamespace(request=lambda *_, **__: None),
+        "signer": SimpleNamespace(lacks_keys=lambda *_: False, prepare=lambda *_: None, request=lambda *_, **__: None),
         "conclusion": SimpleNamespace(conclude=lambda jobs, _states, _report: concluded.extend(jobs)),
         "health": SimpleNamespace(note_slow=note_slow),
         "queue": None,

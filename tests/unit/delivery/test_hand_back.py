@@ -75,7 +75,7 @@ async def judged(context: DeliveryContext, admit: Any, message: Received[Deliver
         "store": SimpleNamespace(load=lambda _messages: context),
         "admission": SimpleNamespace(admit=admit),
         "transport": None,
-        "signer": None,
+        "signer": SimpleNamespace(lacks_keys=lambda *_: False, prepare=lambda *_: None),
         "conclusion": SimpleNamespace(conclude=lambda _jobs, _states, _report: None),
         "health": None,
         "queue": queue,

@@ -227,7 +227,7 @@ def test_the_signature_check_knows_right_from_wrong(look: Look, service: Service
     look.sign_in(user, f"#/webhooks/{webhook['id']}/deliveries/{delivery['id']}")
     look.page.get_by_text("Check a signature").click()
     for label, value in (
-        ("Secret", webhook["secret"]),
+        ("Secret or public key", webhook["secret"]),
         ("webhook-id", request.header("webhook-id")),
         ("Timestamp", request.header("webhook-timestamp")),
         ("Signature as received", request.header("webhook-signature")),
@@ -242,6 +242,44 @@ def test_the_signature_check_knows_right_from_wrong(look: Look, service: Service
     look.page.get_by_label("Body as received").fill(request.body.decode() + " ")
     look.press("Check")
     expect(look.page.get_by_text("Signature not valid")).to_be_visible()
+
+
+def test_a_public_key_is_asked_for_shown_and_checks_signatures(look: Look, service: Service) -> None:
+    user, path = service.user(), service.path()
+    webhook = user.register(service.receiver.url(path))
+    read = f"/webhooks/{webhook['id']}"
+    look.sign_in(user, f"#{read}/edit")
+    look.page.get_by_label("Sign with ed25519 too").check()
+    look.press("Save")
+    look.toast("Saved")
+    look.settled()
+    look.page.get_by_role("tab", name="Settings").click()
+    (key,) = user.read(read)["public_keys"]
+    expect(look.page.get_by_label("Public key", exact=True)).to_have_text(key["key"])
+    expect(look.page.get_by_text(f'"user_id": {user.user_id}')).to_be_visible()
+    expect(look.page.get_by_text("/.well-known/jwks.json")).to_be_visible()
+    published = event(user_id=user.user_id)
+    user.post("/events", published)
+    delivery = user.settled(webhook["id"], published["id"])
+    (request,) = service.receiver.requests(path)
+    look.open(f"#{read}/deliveries/{delivery['id']}")
+    look.page.get_by_text("Check a signature").click()
+    for label, value in (
+        ("Secret or public key", key["key"]),
+        ("webhook-id", request.header("webhook-id")),
+        ("Timestamp", request.header("webhook-timestamp")),
+        ("Signature as received", request.header("webhook-signature")),
+        ("Body as received", request.body.decode()),
+    ):
+        look.page.get_by_label(label, exact=True).fill(str(value))
+    look.press("Check")
+    expect(look.page.get_by_text("Signature valid")).to_be_visible()
+    look.page.get_by_label("Body as received").fill(request.body.decode() + " ")
+    look.press("Check")
+    expect(look.page.get_by_text("Signature not valid")).to_be_visible()
+    look.page.get_by_label("Secret or public key").fill("whpk_short")
+    look.press("Check")
+    expect(look.page.locator('[data-field="secret"] .field-error')).to_contain_text("32 bytes")
 
 
 def test_search_finds_a_webhook_by_its_words(look: Look, service: Service) -> None:

@@ -8,6 +8,7 @@ const ROOT = new URL(here.pathname.slice(0, here.pathname.lastIndexOf("/dashboar
 const MOST_WAIT_SECONDS = 5;
 const DOCUMENTS = new Set(["data", "filters", "metadata", "payload"]); // others' own; the rest are figures of the API
 
+export const KEY_SET = new URL(".well-known/jwks.json", ROOT);
 export const apiUrl = (path) => new URL(`api/v1${path}`, ROOT);
 
 /** An answer other than 2xx (RFC 9457), or none at all (status 0). `errors`: [{field, message}]. */

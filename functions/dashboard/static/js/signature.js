@@ -1,4 +1,4 @@
-// Both signatures of a delivery, checked in the browser: the secret goes nowhere.
+// The signatures of a delivery, checked in the browser: the secret goes nowhere.
 
 const encoder = new TextEncoder();
 
@@ -10,10 +10,8 @@ async function hmac(key, text) {
 const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 const base64 = (bytes) => btoa(String.fromCharCode(...bytes));
 
-function standardKey(secret) {
-  if (!secret.startsWith("whsec_")) return encoder.encode(secret);
-  return Uint8Array.from(atob(secret.slice(6)), (character) => character.charCodeAt(0));
-}
+const decoded = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+const standardKey = (secret) => (secret.startsWith("whsec_") ? decoded(secret.slice(6)) : encoder.encode(secret));
 
 /** {plain, standard}: what the two headers must be. Raises for a secret that is no base64 after whsec_. */
 export async function signatures(secret, { id, timestamp, body }) {
@@ -28,4 +26,13 @@ export async function check(secret, { id, timestamp, body, given }) {
   const parts = given.split(/\s+/).filter(Boolean);
   const held = parts.filter((part) => part === expected.plain || part === expected.standard);
   return { expected, held, holds: held.length > 0 };
+}
+
+/** Whether any of the given ed25519 signatures holds. Raises for what is no public key. */
+export async function checkPublic(publicKey, { id, timestamp, body, given }) {
+  const key = await crypto.subtle.importKey("raw", decoded(publicKey.slice(5)), "Ed25519", false, ["verify"]);
+  const signed = encoder.encode(`${id}.${timestamp}.${body}`);
+  const parts = given.split(/\s+/).filter((part) => part.startsWith("v1a,"));
+  const verdicts = await Promise.all(parts.map((part) => crypto.subtle.verify("Ed25519", key, decoded(part.slice(4)), signed)));
+  return verdicts.some(Boolean);
 }

@@ -1,12 +1,12 @@
 // One webhook: its health, subscriptions and deliveries, and everything that can be done with it.
 
 import { alive, held } from "../alive.js";
-import { call, del, get, post, put as change, webhookPath } from "../api.js";
+import { KEY_SET, call, del, get, post, put as change, webhookPath } from "../api.js";
 import { chart } from "../chart.js";
 import { fill, h, put } from "../dom.js";
 import { count, json, milliseconds, percent, plural, stretch, words } from "../format.js";
 import { go, link, remember } from "../addresses.js";
-import { actionButton, badge, causeOf, confirm, dialog, empty, facts, failure, head, headersTable, idChip, linkButton, segmented, skeleton, tabs, time, toast } from "../ui.js";
+import { actionButton, badge, causeOf, code, confirm, dialog, empty, facts, failure, head, headersTable, idChip, linkButton, segmented, skeleton, tabs, time, toast } from "../ui.js";
 import { changes } from "./changes.js";
 import { deliveries } from "./deliveries.js";
 import { subscriptions } from "./subscriptions.js";
@@ -146,6 +146,17 @@ function settings(webhook) {
       ["Workspace", webhook.workspace_id ?? "none: the owner's events without a workspace"], ["Owner", webhook.user_id],
       ["Description", webhook.description || "–"], ["Created", time(webhook.created_at, { long: true })], ["Changed", time(webhook.updated_at, { long: true })],
       webhook.previous_secret_expires_at && ["Previous secret valid until", time(webhook.previous_secret_expires_at, { long: true })])),
+    webhook.ed25519 && publicKeys(webhook),
     h("section.card", h("h2", "Custom headers"), headersTable(webhook.headers, "Headers")),
     Object.keys(webhook.metadata).length > 0 && h("section.card", h("h2", "Metadata"), h("pre.plain", json(webhook.metadata))));
+}
+
+/** What a receiver of ed25519 signatures verifies them with, and what it has to heed. */
+function publicKeys(webhook) {
+  const whose = webhook.workspace_id === null ? { user_id: webhook.user_id } : { workspace_id: webhook.workspace_id };
+  return h("section.card.stack", h("h2", webhook.public_keys.length > 1 ? "Public keys" : "Public key"),
+    webhook.public_keys.map((one) => [code(one.key, { label: "Public key" }), one.expires_at && h("p.muted", "The key before it, which signs until ", time(one.expires_at, { long: true }), ". Replace it by then.")]),
+    h("p", "The receiver verifies one of the ", h("code", "v1a,…"), " in ", h("code", "webhook-signature"), " with it, over ", h("code", "{webhook-id}.{webhook-timestamp}.{body}"), " (Standard Webhooks), and refuses timestamps that are more than five minutes off."),
+    h("p", "All webhooks of this service are signed with the same key. Accept only bodies that have ", h("code", json(whose).replace(/\s+/g, " ").slice(2, -2)), "."),
+    h("p.muted", "As a key set, with the next key once there is one: ", h("code.breaks", String(KEY_SET))));
 }

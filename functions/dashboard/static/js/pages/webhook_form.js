@@ -68,6 +68,7 @@ function controls(webhook) {
     workspace_id: text(webhook.workspace_id ?? ""),
     headers: pairs(webhook.headers, ["Header", "Value"], { locked: (name) => masked(webhook.headers?.[name]) }),
     metadata: area(webhook.metadata && Object.keys(webhook.metadata).length ? json(webhook.metadata) : "", { class: "mono", rows: "4", spellcheck: "false", placeholder: "{ }" }),
+    ed25519: h("input", { type: "checkbox", checked: webhook.ed25519 === true }),
     given: webhook,
   };
 }
@@ -86,11 +87,12 @@ function details(at) {
     portal ? null : field("workspace_id", "Workspace id", at.workspace_id, { optional: true, hint: "Receives the events of this workspace. Empty: your own events that have no workspace." }),
     field("headers", "Headers", at.headers, { optional: true, hint: "Sent with every delivery, such as Authorization. Values are encrypted and never shown again; a value of stars stays as it is." }),
     field("metadata", "Metadata", at.metadata, { optional: true, hint: "A JSON object of your own, up to 4 KB." }),
+    h("label.check", at.ed25519, h("span", "Sign with ed25519 too", h("span.hint", "For a receiver that should hold no secret: it verifies deliveries by the service's public key."))),
   ];
 }
 
 function read(at) {
-  const body = { name: at.name.value.trim(), url: at.url.value.trim(), description: at.description.value, headers: at.headers.read() };
+  const body = { name: at.name.value.trim(), url: at.url.value.trim(), description: at.description.value, headers: at.headers.read(), ed25519: at.ed25519.checked };
   for (const name of ["max_retries", "timeout_seconds"]) body[name] = at[name].value === "" ? NaN : Number(at[name].value);
   for (const [name, label] of [["max_retries", "a number from 0 to 15"], ["timeout_seconds", "a number from 1 to 30"]]) if (Number.isNaN(body[name])) throw new Wrong(name, `must be ${label}`);
   body.rate_limit_rps = at.rate_limit_rps.value === "" ? null : Number(at.rate_limit_rps.value);

@@ -2,8 +2,10 @@
 
 import ast
 import json
+import re
 import sys
 import urllib.parse
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -14,9 +16,9 @@ import pytest
 from localstack.stack import LocalStack
 from scripts.building import dependencies
 from tests.conftest import Figure
-from tests.infrastructure.template_document import PROJECT, Template
+from tests.infrastructure.template_document import PROJECT, Template, attribute_of
 from tests.security.estate import make
-from tests.support.sam import Build, built, emulated, environment_of, sample
+from tests.support.sam import SAMPLES, Build, built, emulated, environment_of, sample, trigger_of
 from tests.support.service import Service
 from tests.support.stack import stack
 
@@ -25,6 +27,8 @@ pytestmark = pytest.mark.timeout(300)  # sam build
 DOCUMENT = json.loads((PROJECT / "docs" / "openapi.json").read_text())
 # What goes last, since nothing is there afterwards.
 ORDER = ("get", "post", "put", "delete")
+PROXY = "/{proxy+}"
+DESCRIPTION = ("get", "/openapi.json", {"operationId": "getDescription", "responses": {"200": {}}})  # not in itself
 SCOPES = "webhooks events:write metrics:read api-keys"
 # who else may not call them
 ADMINS = ("getTenants", "removeMember", "eraseTenant", "getErasure", "listErasures", "rotateSigningKey")
@@ -103,17 +107,56 @@ def test_every_route_answers_as_built(built: Build, stack: LocalStack, tmp_path:
     variables = environment_of(stack, "ApiFunction") | {"AWS_ENDPOINT_URL": stack.endpoint_url}
     with Service.of(stack) as service, emulated(built, "ApiFunction", variables, tmp_path / "run") as runtime:
         estate = make(service, service.user())
-        seen: list[str] = []
-        for method, path, operation in sorted(routes(), key=_turn):
+        seen: defaultdict[str, list[str]] = defaultdict(list)
+        for method, path, operation in sorted([DESCRIPTION, *routes()], key=_turn):
             # what is given up is replayed and retried
             ids = dict(estate.ids) | {"workspace_id": "456", "user_id": "somebody else", "tenant_id": "user:none"}
             if "{dead_letter_id}" in path or path.endswith("/retry"):
                 ids |= {"webhook_id": ids["failing_webhook_id"], "delivery_id": ids["failed_delivery_id"]}
             answer = runtime.invoke(request(method, path.format(**ids), operation, estate.owner.user_id))
             assert str(answer["statusCode"]) in documented_success(operation), (method, path, answer["body"])
-            seen.append(f"{method.upper()} {path}: {answer['statusCode']}")
-    assert len(seen) > 30
-    figure("\n".join(seen))
+            seen[path].append(f"{method.upper()} {answer['statusCode']}")
+    assert {path: len(answers) for path, answers in seen.items()} == {
+        DESCRIPTION[1]: 1, **{path: len(item) for path, item in DOCUMENT["paths"].items()},
+    }  # fmt: skip
+    for path, answers in sorted(seen.items()):
+        figure(f"as built: {path}: {', '.join(answers)}")
+
+
+def test_everything_that_invokes_a_function_is_run_as_built(template: Template) -> None:
+    """By its sample of events/ (test_build.py), or as a route of its own above."""
+    ran = {trigger_of(name) for name in SAMPLES}
+    ran |= {f"{resource_of(path)} -> ApiFunction" for _, path, _ in [DESCRIPTION, *routes()]}
+    assert triggers(template) == ran
+
+
+def triggers(template: Template) -> set[str]:
+    """What the template lets invoke which function."""
+    api = template.properties("Api")["DefinitionBody"]
+    found = {"authorizer -> AuthorizerFunction"}
+    for path, item in api["paths"].items():
+        for operation in item.values():
+            uri = operation["x-amazon-apigateway-integration"].get("uri")
+            if uri is not None:
+                found.add(f"{path} -> {_function(uri['Fn::Sub'])}")
+    for mapping in template.of_type("AWS::Lambda::EventSourceMapping").values():
+        source, _ = attribute_of(mapping["EventSourceArn"])
+        found.add(f"{source} -> {mapping['FunctionName']['Ref'].removesuffix('.Alias')}")
+    for name, properties in template.functions.items():
+        found |= {f"{each['Type'].lower()} -> {name}" for each in properties.get("Events", {}).values()}
+        found |= {f"{name} -> {_function(arn['Fn::Sub'])}" for arn in template.may(name, "lambda:InvokeFunction")}
+    return found
+
+
+def _function(arn: str) -> str:
+    """The logical id of the function in an ARN that ends with its name and alias."""
+    (name,) = re.findall(r"-(\w+):live", arn)
+    return f"{name.capitalize()}Function"
+
+
+def resource_of(path: str) -> str:
+    """The gateway's resource that takes a path of the api."""
+    return path if path in ("/health", "/ready", "/openapi.json") else PROXY
 
 
 def _turn(route: tuple[str, str, Mapping[str, Any]]) -> tuple[bool, int, int]:
@@ -146,6 +189,7 @@ def request(method: str, path: str, operation: Mapping[str, Any], user_id: int) 
     caller = {"user_id": str(user_id), "workspace_ids": '["456"]', "scopes": scopes}
     context = event["requestContext"] | {"httpMethod": method.upper(), "path": path, "authorizer": caller}
     return event | {
+        "resource": resource_of(path),
         "path": urllib.parse.quote(path),
         "httpMethod": method.upper(),
         "requestContext": context,

@@ -24,6 +24,7 @@ from tests.support.sam import (
     environment_of,
     function_of,
     sample,
+    trigger_of,
 )
 from tests.support.service import eventually
 from tests.support.stack import stack as deployed
@@ -105,7 +106,9 @@ def test_versions_and_licences_stay(built: Build) -> None:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_every_function_runs_as_built(name: str, built: Build, deployed: object, tmp_path: Path) -> None:
+def test_every_function_runs_as_built(
+    name: str, built: Build, deployed: object, tmp_path: Path, figure: Figure
+) -> None:
     """By the runtime interface emulator of AWS, with AWS's runtime client and nothing but the layer on the path."""
     function = function_of(name)
     variables = environment_of(deployed, function) | {"AWS_ENDPOINT_URL": deployed.endpoint_url}  # type: ignore[attr-defined]
@@ -115,6 +118,7 @@ def test_every_function_runs_as_built(name: str, built: Build, deployed: object,
                 runtime.invoke(sample(name))
         else:
             assert SAMPLES[name] in json.dumps(runtime.invoke(sample(name)))
+    figure(f"as built: {trigger_of(name)} ({name})")
 
 
 def test_every_sample_is_run() -> None:

@@ -161,6 +161,7 @@ SAMPLES = {
     "api_create_webhook": '"statusCode": 201',
     "api_publish_events": '"statusCode": 202',
     "authorizer_request": "Unauthorized",
+    "dashboard_page": '"statusCode": 200',
     "dashboard_script": '"statusCode": 200',
     "ingest_eventbridge": '{"batchItemFailures": []}',
     "ingest_http": '{"batchItemFailures": []}',
@@ -182,3 +183,16 @@ def sample(name: str) -> Document:
 def function_of(name: str) -> str:
     """The logical id of the function that a sample is for."""
     return name.partition("_")[0].capitalize() + "Function"
+
+
+def trigger_of(name: str) -> str:
+    """What a sample comes from, and the function that it is for, as test_as_built.py reads them out of the template."""
+    event = sample(name)
+    if "test" in event:
+        source = "ApiFunction"
+    elif "Records" in event:
+        source = event["Records"][0]["eventSourceARN"].split("/stream/")[0].split("-")[-2]
+    else:
+        kinds = {"REQUEST": "authorizer", "Scheduled Event": "schedule"}
+        source = kinds.get(event.get("type", event.get("detail-type", ""))) or event["resource"]
+    return f"{source} -> {function_of(name)}"

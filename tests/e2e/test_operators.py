@@ -1,14 +1,20 @@
 """What operators run by hand, against the local stack."""
 
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 from localstack.deploy import STACK_NAME
+from localstack.emulator import PROJECT
 from scripts.deployed import Deployed
 from scripts.doctor import examine
 from scripts.put_back import kept, put_back
+from tests.conftest import Figure
 from tests.support.service import Service, User, event, eventually
 
 
@@ -37,6 +43,19 @@ def test_the_doctor_finds_nothing_to_mend_and_then_what_was_switched_off(service
     with _rollup_off(service) as uuid:
         (wrong,) = _wrong(service)
     assert f"aws lambda update-event-source-mapping --uuid {uuid} --enabled" in wrong
+
+
+def test_what_the_doctor_prints_of_a_healthy_stack(service: Service, tmp_path: Path, figure: Figure) -> None:
+    shutil.copy(PROJECT / "samconfig.toml", tmp_path)
+    (tmp_path / ".local").mkdir()
+    service.stack.running.write(tmp_path / ".local")
+    asks = "import pathlib, sys; from scripts.doctor import main; sys.exit(main(pathlib.Path(sys.argv.pop())))"
+    done = subprocess.run(
+        [sys.executable, "-c", asks, str(tmp_path)], capture_output=True, text=True, check=False, cwd=PROJECT
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("nothing to mend\n")
+    figure("make doctor:\n" + done.stdout.rstrip())
 
 
 def test_messages_that_could_not_be_read_are_put_back_as_they_were(service: Service, user: User) -> None:

@@ -1,6 +1,6 @@
 """The commands of docs/operations.md, run as operators run them: by bash and the AWS CLI, against a local stack.
 
-`make` is stood in for: it builds and deploys by sam. What it is asked for is noted.
+`make` is stood in for: it builds and deploys by sam. What it is asked for is noted, and it prints what `PRINTS` says.
 """
 
 import os
@@ -19,7 +19,7 @@ CLI = PROJECT / ".venv-sam" / "bin"
 PAGE = PROJECT / "docs" / "operations.md"
 # Variables go on from block to block, as in the shell of whoever types them.
 SCRIPT = """set -euo pipefail
-make() {{ printf '%s\\0' "$@" '' >>"$NOTES/made"; }}
+make() {{ printf '%s\\0' "$@" '' >>"$NOTES/made"; printf '%s' "${{PRINTS-}}"; }}
 {commands}
 for name in {names}; do printf '%s=%s\\0' "$name" "${{!name-}}"; done >"$NOTES/variables"
 """
@@ -81,7 +81,8 @@ def run(commands: str, endpoint_url: str, variables: Mapping[str, str], region: 
         if done.returncode:
             raise CommandsFailed(f"exit {done.returncode} of\n{commands}\n{done.stdout}{done.stderr}")
         kept = dict(each.split("=", 1) for each in _words(Path(folder) / "variables"))
-        made = [tuple(each.split("\0")) for each in "\0".join(_words(Path(folder) / "made")).split("\0\0") if each]
+        said = "\0".join(_words(Path(folder) / "made")).split("\0\0")
+        made = [tuple(each.strip("\0").split("\0")) for each in said if each]
         return Ran(done.stdout, kept, tuple(made))
 
 

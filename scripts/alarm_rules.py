@@ -91,7 +91,7 @@ def _alarm(document: Node, alarm: Node, name: str, rule: Node, *, actions: bool)
     lines = [
         f"  {name}Alarm:",
         "    Type: AWS::CloudWatch::Alarm",
-        "    Condition: HasAlarms",
+        f"    Condition: {alarm.get('condition', 'HasAlarms')}",
         "    Properties:",
         f"      AlarmDescription: {_description(document, alarm)}",
     ]

@@ -1,6 +1,6 @@
 """The API put together: routers, errors, CORS, and its own description."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
@@ -17,6 +17,7 @@ import routes_audit
 import routes_dead_letters
 import routes_deliveries
 import routes_delivery_search
+import routes_egress_addresses
 import routes_erasures
 import routes_event_history
 import routes_events
@@ -97,6 +98,7 @@ class UseCases:
     cursors: Cursors
     readiness: ReadinessProbe
     event_types: Collection[str]
+    egress_addresses: Sequence[str] | None  # None: deliveries leave from addresses that nobody promises
 
 
 class Api(APIGatewayRestResolver):
@@ -198,6 +200,7 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str], logger: L
         routes_replays.routes(use_cases.replays, use_cases.cursors),
         routes_filters.routes(use_cases.filters),
         routes_limits.routes(use_cases.limits),
+        routes_egress_addresses.routes(use_cases.egress_addresses),
         routes_metrics.routes(use_cases.webhook_metrics, use_cases.overviews, use_cases.tenants),
     ):
         api.include_router(router, prefix=PREFIX)

@@ -168,6 +168,8 @@ def adapters(
         "dead_letter": settings.dead_letter_queue_url,
         "jobs": settings.jobs_queue_url,
     }
+    if settings.static_delivery_queue_url is not None:
+        urls["static_delivery"] = settings.static_delivery_queue_url
 
     def queue(name: str) -> Queue:
         return Queue(sqs, urls[name], sleep=sleep)
@@ -194,8 +196,10 @@ def adapters(
         erasures=ErasureStore(table, now_ms),
         payloads=DeliveryEraser(table, contexts),
         ingest_queue=SqsIngest(queue("ingest")),
-        delivery_queue=SqsDeliveries(queue("delivery")),
-        sender=LambdaSender(clients.sender, settings.sender_function_name),
+        delivery_queue=SqsDeliveries.of(
+            sqs, settings.delivery_queue_url, settings.static_delivery_queue_url, sleep=sleep
+        ),
+        sender=LambdaSender(clients.sender, settings.sender_function_name, settings.static_sender_function_name),
         gauges=Gauges(
             queues={name: queue_depth(sqs, url) for name, url in {**urls, **_failure_queues(settings)}.items()},
             queue_ages=Figures(
@@ -247,6 +251,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
     replayer = Replayer(ports.contexts, letters, ports.delivery_queue, now_ms=now_ms)
     budget = FilterUse(settings.max_filter_kilobytes_per_scope * 1024, settings.max_filter_searches_per_scope)
     audit = AuditLog(ports.audit, now_ms)
+    has_static_egress = settings.static_delivery_queue_url is not None
     key_checks = KeyChecks(ports.api_keys, now_ms=now_ms)
     signing_keys = SigningKeyManagement(
         ports.signing_keys, ports.box, SigningKeys(ports.signing_keys, ports.box), now_ms
@@ -278,6 +283,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
             retention_ms=settings.retention_ms,
             max_webhooks=settings.max_webhooks_per_tenant,
             budget=budget,
+            static_egress=has_static_egress,
             now_ms=now_ms,
         ),
         subscriptions=SubscriptionManagement(
@@ -300,6 +306,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
             under_way=under_way,
             audit=audit,
             event_types=settings.event_types,
+            static_egress=has_static_egress,
             now_ms=now_ms,
         ),
         events=event_history,
@@ -355,6 +362,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
         service_metrics=ServiceMetrics(ports.statistics, ports.gauges),
         cursors=Cursors(ports.box),
         readiness=ReadinessProbe(ports.checks, now_ms=now_ms),
+        egress_addresses=settings.static_egress_addresses if has_static_egress else None,
         event_types=settings.event_types,
     )
 

@@ -34,7 +34,7 @@ def build(
         RouteCache(RouteStore(table)),
         EventStore(table, settings.retention_ms),
         RepeatStore(table, settings.retention_ms),
-        SqsDeliveries(Queue(clients.hot_sqs, settings.delivery_queue_url, sleep=sleep)),
+        SqsDeliveries.of(clients.hot_sqs, settings.delivery_queue_url, settings.static_delivery_queue_url, sleep=sleep),
         SqsIngest(Queue(clients.hot_sqs, settings.ingest_queue_url, sleep=sleep)),
         SqsIngest(Queue(clients.hot_sqs, settings.ingest_dead_letter_queue_url, sleep=sleep)),
         event_types=settings.event_types,

@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from webhooks.aws.clients import Clients
-from webhooks.aws.sqs import Queue, SqsDeliveries
+from webhooks.aws.sqs import SqsDeliveries
 from webhooks.batch_log import RELEASE, BatchLog, Context, Handler
 from webhooks.delivery.host_limit import HostPolicy
 from webhooks.delivery.release import Mapper, Release
@@ -38,10 +38,11 @@ def build(
     release = Release(
         WaitingStore(table, settings.retention_ms, now_ms),
         StateStore(table),
-        SqsDeliveries(Queue(clients.hot_sqs, settings.delivery_queue_url, sleep=sleep)),
+        SqsDeliveries.of(clients.hot_sqs, settings.delivery_queue_url, settings.static_delivery_queue_url, sleep=sleep),
         shards=DUE_SHARDS,
         slow_places=settings.slow_attempts_per_tenant,
         hosts=HostPolicy(settings.host_requests_per_second),
+        static_egress=settings.static_delivery_queue_url is not None,
         now_ms=now_ms,
         each=each,
     )

@@ -41,7 +41,9 @@ def build(
     letters = DeadLetterStore(table, settings.retention_ms, now_ms)
     publisher = EventBridgeBus(lambda: clients.events, settings.event_bus_name, settings.event_source)
     dead_letter_writer = DeadLetterWriter(store, letters, publisher, now_ms=now_ms)
-    deliveries = SqsDeliveries(Queue(clients.hot_sqs, settings.delivery_queue_url, sleep=sleep))
+    deliveries = SqsDeliveries.of(
+        clients.hot_sqs, settings.delivery_queue_url, settings.static_delivery_queue_url, sleep=sleep
+    )
     jobs_queue = SqsJobs(Queue(clients.hot_sqs, settings.jobs_queue_url, sleep=sleep))
     erasures = ErasureJobs(
         ErasureStore(table, now_ms),

@@ -55,7 +55,10 @@ def build(
     signer = RequestSigner(box, keys, prefix=settings.header_prefix, user_agent=settings.user_agent)
     dead_letters = SqsDeliveries(Queue(clients.hot_sqs, settings.dead_letter_queue_url, sleep=sleep))
     policy = SenderPolicy(
-        settings.retry_base_seconds, settings.max_wait_days * DAY_MS, settings.slow_attempts_per_tenant
+        settings.retry_base_seconds,
+        settings.max_wait_days * DAY_MS,
+        settings.slow_attempts_per_tenant,
+        settings.static_egress,
     )
     deliveries = SqsDeliveries(Queue(clients.hot_sqs, settings.delivery_queue_url, sleep=sleep))
     health = EndpointHealth(states, WebhookDisabler(table), circuit_breaker.Policy())
@@ -75,9 +78,15 @@ def build(
         now_ms=now_ms,
         random=runtime.random,
     )
-    test_sender = TestSender(store, transport, signer, now_ms=now_ms)
+    test_sender = TestSender(store, transport, signer, static_egress=settings.static_egress, now_ms=now_ms)
     duplicates = Duplicates(table, counter_shard(runtime.random()))
-    batch_log = BatchLog(SENDER, now_ms=now_ms, detailed=logger.log_level <= INFO, write=runtime.write)
+    batch_log = BatchLog(
+        SENDER,
+        now_ms=now_ms,
+        detailed=logger.log_level <= INFO,
+        function=settings.metrics_function,
+        write=runtime.write,
+    )
 
     def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
         """SQS batch in, ids to receive again out; or {"test": {"webhook_id", "event"}} in, a TestResult out."""

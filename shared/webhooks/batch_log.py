@@ -78,7 +78,7 @@ Handler = Callable[[dict[str, Any], Context], dict[str, Any]]
 
 class BatchLog:
     """Writes the lines of one function. `metrics`: which of the fields are metrics, with their units. `detailed`: the
-    line also has the steps of single messages."""
+    line also has the steps of single messages. `function`: whose metrics they are, if not the function's own."""
 
     def __init__(
         self,
@@ -86,10 +86,12 @@ class BatchLog:
         *,
         now_ms: Callable[[], int],
         detailed: bool = True,
+        function: str | None = None,
         write: Callable[[str], object] = sys.stdout.write,
     ) -> None:
         self._metrics = metrics
         self._detailed = detailed
+        self._function = function
         self._now_ms = now_ms
         self._write = write
 
@@ -106,7 +108,7 @@ class BatchLog:
         document = {
             "level": "INFO",
             "message": message,
-            DIMENSION: context.function_name,
+            DIMENSION: self._function or context.function_name,
             "function_request_id": context.aws_request_id,
             **given,
         }

@@ -8,7 +8,7 @@ parses the body. SQS limits: 10 entries and 1 MiB a batch, MessageGroupId 128 AS
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar, cast
 
 from webhooks.errors import PoisonMessage
@@ -29,6 +29,7 @@ class DeliveryMessage:
     `reserved`: release has already taken this message's place in the webhook's rate.
     `reason` is set on the dead-letter queue only: why the delivery was given up. `handed_back`: how often a
     copy has taken its place because we could not begin with it. `trace`: the event's, for the receiver.
+    `static_egress` says which queue it is sent to, and does not travel: the webhook decides, as it is then.
     """
 
     delivery_id: str
@@ -45,6 +46,7 @@ class DeliveryMessage:
     reason: str | None = None
     handed_back: int = 0
     trace: str = ""
+    static_egress: bool = field(default=False, compare=False)
     more: Mapping[str, Any] | None = None  # what a newer version has added: it goes on with copies of the message
 
     def meta(self) -> str:

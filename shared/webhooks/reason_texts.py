@@ -22,6 +22,7 @@ _WAITING = {
     "circuit_open": "The receiver failed so often that it is asked with one delivery at a time until it answers.",
     "slowed_down": "The receiver asked for less, or was too slow to answer.",
     "rate_limited": "The webhook's rate limit lets it go out later.",
+    "static_egress": "The webhook is sent to from static addresses alone; it goes out by the sender that has them.",
     "slow_receivers": "Receivers of this owner are slow to answer, so it waits for some attempts there to end.",
     "busy_host": "Its host is sent as many requests as it may get from this service, so it waits for its turn.",
 }

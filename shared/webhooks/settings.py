@@ -63,6 +63,7 @@ class IngestSettings(RetentionSettings):
     ingest_queue_url: str
     ingest_dead_letter_queue_url: str
     delivery_queue_url: str
+    static_delivery_queue_url: str | None = None
     event_types: CommaSeparated = DEFAULT_EVENT_TYPES
     event_source: str = "pyairtable"
 
@@ -81,6 +82,8 @@ class SenderSettings(EgressSettings, RetentionSettings):
     slow_attempts_per_tenant: int = Field(default=25, ge=1)
     host_requests_per_second: int = Field(default=400, ge=0)
     sender_maximum_concurrency: int = Field(default=100, ge=1)
+    static_egress: bool = False
+    metrics_function: str | None = None
 
 
 class ReplaySettings(RetentionSettings):
@@ -88,6 +91,7 @@ class ReplaySettings(RetentionSettings):
 
     table_name: str
     delivery_queue_url: str
+    static_delivery_queue_url: str | None = None
     jobs_queue_url: str
     event_bus_name: str
     event_source: str = "pyairtable"
@@ -98,6 +102,7 @@ class ReleaseSettings(RetentionSettings):
 
     table_name: str
     delivery_queue_url: str
+    static_delivery_queue_url: str | None = None
     slow_attempts_per_tenant: int = Field(default=25, ge=1)
     host_requests_per_second: int = Field(default=400, ge=0)
 
@@ -116,6 +121,7 @@ class ApiSettings(EgressSettings, RetentionSettings):
     table_name: str
     ingest_queue_url: str
     delivery_queue_url: str
+    static_delivery_queue_url: str | None = None
     dead_letter_queue_url: str
     jobs_queue_url: str
     ingest_dead_letter_queue_url: str | None = None
@@ -124,6 +130,8 @@ class ApiSettings(EgressSettings, RetentionSettings):
     stream_failures_queue_url: str | None = None
     api_name: str | None = None  # API Gateway's, in CloudWatch
     sender_function_name: str
+    static_sender_function_name: str | None = None
+    static_egress_addresses: CommaSeparated = ()
     data_key_id: str
     event_types: CommaSeparated = DEFAULT_EVENT_TYPES
     header_prefix: str = "X-PyAirtable"
@@ -150,6 +158,7 @@ class DashboardSettings(Settings):
 
     auth_mode: Literal["jwt", "header"] = "jwt"
     dashboard_frame_ancestors: CommaSeparated = ()
+    static_egress: bool = False
 
 
 class AuthorizerSettings(Settings):

@@ -1,7 +1,7 @@
 """The Lambda functions over given clients, put together by functions/*/composition.py as functions/*/app.py has it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from aws_lambda_powertools import Logger
@@ -68,6 +68,7 @@ class Services:
     cpu_seconds: Callable[[], float] = float  # nothing takes any
     contexts: Mapping[str, Context] = field(default_factory=lambda: {name: Context(name) for name in TIMEOUTS_MS})
     sender: None = None  # nobody tries a webhook out
+    static_transport: Any = None  # the way to receivers that the sender with static addresses has
     cloudwatch: None = None
 
     @property
@@ -95,6 +96,7 @@ class Services:
             "DELIVERY_QUEUE_URL": self.urls["delivery"],
             "DEAD_LETTER_QUEUE_URL": self.urls["dead"],
             "JOBS_QUEUE_URL": self.urls["jobs"],
+            "STATIC_DELIVERY_QUEUE_URL": self.urls.get("static", ""),
             "RETENTION_DAYS": str(self.retention_days),
             "SENDER_FUNCTION_NAME": "sender",
             "TENANT_RATE_LIMIT": "0",
@@ -123,10 +125,16 @@ def ingest(services: Services) -> Handler:
     )
 
 
-def sender(services: Services) -> Handler:
-    """functions/sender, in a loop of virtual time."""
+def static_sender(services: Services) -> Handler:
+    """The same with static addresses, and with a queue of its own."""
+    own = {"DELIVERY_QUEUE_URL": services.urls["static"], "STATIC_EGRESS": "true"}
+    return sender(replace(services, transport=services.static_transport), own)
+
+
+def sender(services: Services, more: Mapping[str, str] | None = None) -> Handler:
+    """functions/sender, in a loop of virtual time; with `more` in its environment."""
     loop = VirtualLoop(services.clock, services.pass_ms)
-    read = settings.SenderSettings.read(services.environment())
+    read = settings.SenderSettings.read(services.environment() | dict(more or {}))
     invoked = _invoked(
         services.contexts["sender"],
         sender_function.build(
@@ -183,6 +191,9 @@ COMPOSITIONS: Mapping[str, Callable[[Services], Handler]] = {
 }
 
 
+PROCESSES: Mapping[str, Callable[[Services], Handler]] = {**COMPOSITIONS, "static_sender": static_sender}
+
+
 class Functions:
     """One process a function, made when it is first needed."""
 
@@ -193,8 +204,12 @@ class Functions:
     def invoke(self, name: str, event: Mapping[str, Any]) -> dict[str, Any]:
         """Run the function's handler."""
         if name not in self._processes:
-            self._processes[name] = COMPOSITIONS[name](self.services)
+            self._processes[name] = PROCESSES[name](self.services)
         return self._processes[name](event)
+
+    def start(self, name: str, services: Services) -> None:
+        """A new process, whose deployment has these."""
+        self._processes[name] = PROCESSES[name](services)
 
     def restart(self, name: str) -> None:
         """The process is gone; the next invocation has a new one. Mappings of `replay` have two names."""

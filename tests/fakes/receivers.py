@@ -36,6 +36,7 @@ class Seen:
     headers: Mapping[str, str]
     body: bytes
     answer: Answer
+    is_static: bool = False  # whether it came from a static address
 
     @property
     def event_id(self) -> str:
@@ -71,6 +72,17 @@ class Seen:
 Behaviour = Callable[[int, int], Answer]  # (now_ms, requests seen before) -> answer
 
 
+class FromStaticAddresses:
+    """The way to receivers that the sender with static addresses has."""
+
+    def __init__(self, receivers: "FakeReceivers") -> None:
+        self._receivers = receivers
+
+    async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
+        """The transport port."""
+        return (await self._receivers.answer(request, is_static=True))[0]
+
+
 class FakeReceivers:
     """All receivers of a test, by URL; one that is not scripted answers 200."""
 
@@ -99,7 +111,9 @@ class FakeReceivers:
         """The transport port."""
         return (await self.answer(request))[0]
 
-    async def answer(self, request: HttpRequest, forced: Answer | None = None) -> tuple[Exchange, Answer]:
+    async def answer(
+        self, request: HttpRequest, forced: Answer | None = None, *, is_static: bool = False
+    ) -> tuple[Exchange, Answer]:
         """The same, and how the receiver answered; by its behaviour unless an answer is forced upon it."""
         started_ms = self._clock.ms
         count = self._counts[request.url]
@@ -111,7 +125,7 @@ class FakeReceivers:
         if answer.latency_ms > deadline_ms or answer.error_code == "timeout":
             answer = Answer(answer.status, deadline_ms, None, b"", "timeout")
         if answer.arrives:
-            self.log.append(Seen(started_ms, request.url, dict(request.headers), request.body, answer))
+            self.log.append(Seen(started_ms, request.url, dict(request.headers), request.body, answer, is_static))
         await asyncio.sleep(answer.latency_ms / 1000)
         if answer.error_code is not None:
             exchange = Exchange(

@@ -18,7 +18,7 @@ from tests.fakes.eventbridge import FakeEventBridge
 from tests.fakes.faults import FaultyClient, Plan
 from tests.fakes.functions import Functions, Services
 from tests.fakes.kms import FakeKMS
-from tests.fakes.receivers import FakeReceivers
+from tests.fakes.receivers import FakeReceivers, FromStaticAddresses
 from tests.fakes.sqs import FakeQueue, FakeSQS, Message
 from tests.fakes.stream_source import lambda_records
 from webhooks.delivery.endpoint_state import EndpointState
@@ -40,7 +40,8 @@ MINUTE_MS = 60_000
 
 
 class World:
-    """`plan` says what goes wrong at the calls of the functions; the world's own calls never fail."""
+    """`plan` says what goes wrong at the calls of the functions; the world's own calls never fail. `static_egress`: it
+    has the sender with static addresses."""
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class World:
         partition_writes: int | None = None,
         keeps_stream: bool = False,
         cpu_seconds: Callable[[], float] = float,
+        static_egress: bool = False,
     ) -> None:
         self.random = random.Random(seed)
         self.clock = Clock()
@@ -65,7 +67,7 @@ class World:
             keeps_stream=keeps_stream,
         )
         self.sqs = FakeSQS(self.clock, rng=self.random if shuffled or duplicates else None, duplicates=duplicates)
-        self._add_queues()
+        self._add_queues(static_egress)
         sources = ("pyairtable", "pyairtable.webhooks")
         self.events = FakeEventBridge(self.clock, BUS, sources, self.sqs, self.ingest_queue.url)
         self.receivers = FakeReceivers(self.clock)
@@ -85,9 +87,12 @@ class World:
             "dead": self.dead_letter_queue.url,
             "jobs": self.jobs_queue.url,
         }
+        if self.static_delivery_queue is not None:
+            urls["static"] = self.static_delivery_queue.url
         self.services = Services(
             self.clock, self.clients["dynamodb"], self.clients["sqs"], self.clients["events"], self.receivers, urls,
             table_name=TABLE, bus_name=BUS, random=self.random.random, cpu_seconds=cpu_seconds,
+            static_transport=FromStaticAddresses(self.receivers),
         )  # fmt: skip
         self.functions = Functions(self.services)
         raw = replace(self.services, dynamodb=self.dynamodb, sqs=self.sqs, events=self.events)
@@ -95,7 +100,7 @@ class World:
         self._jobs = ReplayJobStore(DynamoTable(self.dynamodb, TABLE), 30 * 86_400_000, self.clock.now_ms)
         self.sources = self._mappings(batch_size)
 
-    def _add_queues(self) -> None:
+    def _add_queues(self, static_egress: bool) -> None:
         def queue(name: str, dead: FakeQueue | None = None, count: int = 0, days: int = 10) -> FakeQueue:
             return self.sqs.add(FakeQueue(name, 370, days * 86_400, dead, count))
 
@@ -104,15 +109,18 @@ class World:
         self.jobs_dead_letter_queue = queue("jobs-dead", days=14)
         self.ingest_queue = queue("ingest", self.ingest_dead_letter_queue, 10)
         self.delivery_queue = queue("delivery", self.dead_letter_queue, 100)
+        self.static_delivery_queue = queue("static", self.dead_letter_queue, 100) if static_egress else None
         self.jobs_queue = queue("jobs", self.jobs_dead_letter_queue, 10)
 
     def _mappings(self, batch_size: int) -> dict[str, EventSource]:
         def source(queue: FakeQueue, name: str, size: int) -> EventSource:
             return EventSource(self.sqs, queue, lambda event: self.functions.invoke(name, event), size)
 
+        static = self.static_delivery_queue
         return {
             "ingest": source(self.ingest_queue, "ingest", batch_size),
             "sender": source(self.delivery_queue, "sender", batch_size),
+            **({} if static is None else {"static_sender": source(static, "static_sender", batch_size)}),
             "dead_letter_writer": source(self.dead_letter_queue, "replay", 10),
             "jobs": source(self.jobs_queue, "replay", 1),
         }

@@ -71,14 +71,14 @@ class Template:
 
 @cache
 def read_template() -> Template:
-    """The project's, read once, as it is where the stack makes its own table and key."""
+    """The project's, read once, as it is where the stack makes its own table and key, and has static addresses."""
     return Template(_with_its_own(load(PROJECT / "template.yaml")))
 
 
 def _with_its_own(node: Node) -> Node:
     if isinstance(node, dict):
         branches = node.get("Fn::If", [""])
-        if branches[0] in ("MakesTable", "MakesKey"):
+        if branches[0] in ("MakesTable", "MakesKey", "HasStaticEgress"):
             return _with_its_own(branches[1])
         return {name: _with_its_own(value) for name, value in node.items()}
     return [_with_its_own(value) for value in node] if isinstance(node, list) else node

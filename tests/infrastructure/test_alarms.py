@@ -41,6 +41,7 @@ def steady(value: float, minutes: int = HOUR) -> list[float]:
 GOES_OFF: Mapping[str, Mapping[str, Sequence[float | None]]] = {
     "OldestEvent": {f"{SQS} {AGE} IngestQueue": steady(61)},
     "OldestDelivery": {f"{SQS} {AGE} DeliveryQueue": steady(601)},
+    "OldestStaticDelivery": {f"{SQS} {AGE} StaticDeliveryQueue": steady(601)},
     "DeadLettersStuck": {f"{SQS} {AGE} DeadLetterQueue": steady(601)},
     "JobsStuck": {f"{SQS} {AGE} JobsQueue": steady(1801)},
     "QueueGrows": {f"{SQS} {DEPTH} DeliveryQueue": [1000 + 10 * minute for minute in range(HOUR)]},
@@ -52,6 +53,7 @@ GOES_OFF: Mapping[str, Mapping[str, Sequence[float | None]]] = {
     "AuthorizerErrors": {f"{LAMBDA} Errors AuthorizerFunction": steady(21)},
     "IngestErrors": {f"{LAMBDA} Errors IngestFunction": steady(1)},
     "SenderErrors": {f"{LAMBDA} Errors SenderFunction": steady(1)},
+    "StaticSenderErrors": {f"{LAMBDA} Errors StaticSenderFunction": steady(1)},
     "ReplayErrors": {f"{LAMBDA} Errors ReplayFunction": steady(1)},
     "ReleaseErrors": {f"{LAMBDA} Errors ReleaseFunction": steady(1)},
     "RollupErrors": {f"{LAMBDA} Errors RollupFunction": steady(1)},
@@ -230,6 +232,10 @@ FIRES: Mapping[str, Fires] = {
                          {"queue": "ingest"}),
     "OldestDelivery": Fires({'webhook_queue_oldest_message_age_seconds{queue="delivery"}': "700x60"}, "10m",
                             "700 (delivery)", {"queue": "delivery"}),
+    "OldestStaticDelivery": Fires(
+        {'webhook_queue_oldest_message_age_seconds{queue="static_delivery"}': "700x60"}, "10m", "700 (static_delivery)",
+        {"queue": "static_delivery"},
+    ),
     "DeadLettersStuck": Fires({'webhook_queue_oldest_message_age_seconds{queue="dead_letter"}': "700x60"}, "10m",
                               "700 (dead_letter)", {"queue": "dead_letter"}),
     "JobsStuck": Fires({'webhook_queue_oldest_message_age_seconds{queue="jobs"}': "2000x60"}, "20m", "2000 (jobs)",

@@ -149,4 +149,4 @@ def test_expressions_speak_of_metrics_beside_them(template: Template) -> None:
 )
 def test_each_function_writes_the_metrics_that_are_its_own(function: str, constants: list[str]) -> None:
     code = (PROJECT / "functions" / function / "composition.py").read_text()
-    assert re.findall(r"BatchLog\((\w+)", code) == constants
+    assert re.findall(r"BatchLog\(\s*(\w+)", code) == constants

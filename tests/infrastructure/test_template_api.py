@@ -190,7 +190,9 @@ def test_alarms_exist_only_where_somebody_hears_them(template: Template) -> None
     alarms = {name for name, r in template.resources.items() if r["Type"] in kinds}
     assert alarms
     for name in alarms:
-        assert template.resources[name]["Condition"] == "HasAlarms"
+        condition = template.resources[name]["Condition"]
+        all_of = template.document["Conditions"][condition].get("Fn::And", [{"Condition": condition}])
+        assert {"Condition": "HasAlarms"} in all_of
         urgency = re.search(r"\((page|ticket);", template.properties(name)["AlarmDescription"])
         assert urgency
         if "AlarmActions" in template.properties(name):

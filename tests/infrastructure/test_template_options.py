@@ -4,6 +4,7 @@ AWS's schemas, and given to `sam validate --lint`."""
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,11 +35,25 @@ SETS: Mapping[str, Mapping[str, str]] = {
     "archive": {"ArchiveDays": "30"},
     "steps": {"TrafficShift": "Canary10Percent5Minutes", "AlarmTopicArn": TOPIC, "ProvisionedConcurrency": "2"},
     "strict account": {"ApiGatewayLogsRole": "existing", "PermissionsBoundary": BOUNDARY, "MultiRegionKey": "false"},
+    "static egress": {
+        "StaticEgressSubnets": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
+        "StaticEgressSecurityGroups": "sg-0123456789abcdef0",
+        "StaticEgressAddresses": "203.0.113.10,203.0.113.11",
+    },
 }
 OPTIONAL: Mapping[str, set[str]] = {
     "waf": {"WebAcl", "WebAclAssociation"},
     "organisation": {"PublisherAccountsPolicy", "PublisherOrganizationPolicy"},
     "archive": {"EventArchive"},
+    "static egress": {
+        "StaticSenderFunction",
+        "StaticSenderFunctionAliaslive",
+        "StaticSenderFunctionRole",
+        "StaticSenderFunctionVersion",
+        "StaticSenderLogGroup",
+        "StaticSenderMapping",
+        "StaticDeliveryQueue",
+    },
 }
 WITHOUT: Mapping[str, set[str]] = {
     "public keys": {"JwtSecret"},
@@ -66,7 +81,7 @@ def present(parameters: Mapping[str, str]) -> set[str]:
     values = {name: str(each.get("Default", "")) for name, each in template["Parameters"].items()}
     conditions = template["Conditions"]
     return {
-        name
+        re.sub(r"(Version)[0-9a-f]{10}$", r"\1", name)  # of what SAM gives a name by its content
         for name, resource in template["Resources"].items()
         if "Condition" not in resource or _holds(conditions[resource["Condition"]], values, conditions)
     }
@@ -167,5 +182,5 @@ def test_the_key_opens_nothing_but_what_was_sealed_for_webhooks() -> None:
 
     resources = transformed()["Resources"]
     collect([each for each in resources.values() if each["Type"] == "AWS::IAM::Role"])
-    assert conditions == [{"StringEquals": {f"kms:EncryptionContext:{purpose[0]}": purpose[1]}}] * 2  # api and sender
+    assert conditions == [{"StringEquals": {f"kms:EncryptionContext:{purpose[0]}": purpose[1]}}] * 3  # api and senders
     assert resources["DataKey"]["Properties"]["MultiRegion"]["Fn::If"] == ["SharesKey", True, {"Ref": "AWS::NoValue"}]

@@ -1,5 +1,6 @@
 """Each function may do what it does, and nothing else. IAM User Guide, "Grant least privilege"."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,7 @@ FUNCTIONS = [
     "DashboardFunction",
     "IngestFunction",
     "SenderFunction",
+    "StaticSenderFunction",
     "ReplayFunction",
     "ReleaseFunction",
     "RollupFunction",
@@ -67,7 +69,7 @@ def test_every_function_has_a_role_made_for_it_alone(template: Template) -> None
 def test_every_role_has_the_boundary_that_an_account_may_demand() -> None:
     stepwise = transformed({"TrafficShift": "Linear10PercentEvery1Minute"})["Resources"]
     roles = {name: each["Properties"] for name, each in stepwise.items() if each["Type"] == "AWS::IAM::Role"}
-    assert len(roles) == 10  # eight functions, API Gateway's logs, CodeDeploy
+    assert len(roles) == 11  # nine functions, API Gateway's logs, CodeDeploy
     for name, role in roles.items():
         boundary = {"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]}
         assert role["PermissionsBoundary"] == boundary, name
@@ -140,6 +142,20 @@ def test_the_sender_can_open_secrets_but_make_none(template: Template) -> None:
     assert _services(template, "SenderFunction")["kms"] == {"kms:Decrypt"}
 
 
+def test_the_sender_with_static_addresses_may_the_same_with_a_queue_of_its_own(template: Template) -> None:
+    renamed = json.dumps(template.statements("StaticSenderFunction")).replace("StaticDeliveryQueue", "DeliveryQueue")
+    assert json.loads(renamed) == template.statements("SenderFunction")
+
+
+def test_network_interfaces_are_made_by_the_role_of_the_sender_in_a_network_alone() -> None:
+    """Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC": the managed policy for
+    it, which SAM adds to a function with VpcConfig."""
+    resources = transformed()["Resources"]
+    roles = [name for name, each in resources.items() if "AWSLambdaVPCAccessExecutionRole" in json.dumps(each)]
+    assert roles == ["StaticSenderFunctionRole"]
+    assert resources["StaticSenderFunctionRole"]["Condition"] == "HasStaticEgress"
+
+
 def test_the_api_makes_the_data_key_and_leaves_sending_to_the_sender(template: Template) -> None:
     services = _services(template, "ApiFunction")
     assert services["kms"] == {"kms:GenerateDataKey", "kms:Decrypt"}
@@ -151,7 +167,7 @@ def test_the_api_makes_the_data_key_and_leaves_sending_to_the_sender(template: T
 
 def test_keys_are_for_the_api_and_the_sender_only(template: Template) -> None:
     users = {function for function in template.functions if "kms" in _services(template, function)}
-    assert users == {"ApiFunction", "SenderFunction"}
+    assert users == {"ApiFunction", "SenderFunction", "StaticSenderFunction"}
 
 
 def test_the_authorizer_reads_api_keys_and_one_secret_and_nothing_else(template: Template) -> None:

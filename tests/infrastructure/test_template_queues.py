@@ -98,6 +98,7 @@ def test_every_consumed_queue_has_a_net_for_poison(template: Template) -> None:
     nets = {
         "IngestQueue": "IngestDeadLetterQueue",
         "DeliveryQueue": "DeadLetterQueue",
+        "StaticDeliveryQueue": "DeadLetterQueue",
         "JobsQueue": "JobsDeadLetterQueue",
     }
     consumed = {queue for _, _, _, queue in template.queue_mappings}
@@ -182,4 +183,4 @@ def test_functions_that_feed_their_own_queue_are_allowed_to(template: Template) 
         if {"Fn::GetAtt": [queue, "Arn"]} in template.may(function, "sqs:SendMessage")
     }
     allowed = {name for name, function in template.functions.items() if function.get("RecursiveLoop") == "Allow"}
-    assert chained == allowed == {"IngestFunction", "ReplayFunction", "SenderFunction"}
+    assert chained == allowed == {"IngestFunction", "ReplayFunction", "SenderFunction", "StaticSenderFunction"}

@@ -15,7 +15,7 @@ TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
 }
-FUNCTIONS = ["Api", "Authorizer", "Ingest", "Sender", "Replay", "Release", "Rollup"]
+FUNCTIONS = ["Api", "Authorizer", "Ingest", "Sender", "StaticSender", "Replay", "Release", "Rollup"]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,8 @@ def who_may(
     [
         ("IngestQueueUrl", {"Api", "Ingest"}),
         ("DeliveryQueueUrl", {"Api", "Ingest", "Sender", "Replay", "Release"}),
-        ("DeadLetterQueueUrl", {"Sender"}),
+        ("StaticDeliveryQueueUrl", {"Api", "Ingest", "StaticSender", "Replay", "Release"}),
+        ("DeadLetterQueueUrl", {"Sender", "StaticSender"}),
         ("IngestDeadLetterQueueUrl", {"Ingest"}),
         ("StreamFailuresQueueUrl", {"Rollup"}),
     ],
@@ -78,14 +79,15 @@ def test_only_the_authorizer_reads_the_jwt_secret(stack: LocalStack, acting_as: 
     assert who_may(stack, acting_as, "secretsmanager", "get_secret_value", SecretId=secret) == {"Authorizer"}
 
 
-def test_only_the_api_makes_data_keys_and_only_api_and_sender_open_them(
+def test_only_the_api_makes_data_keys_and_only_api_and_senders_open_them(
     stack: LocalStack, acting_as: dict[str, boto3.Session]
 ) -> None:
     key = stack.outputs["DataKeyArn"]
     made = who_may(stack, acting_as, "kms", "generate_data_key", KeyId=key, KeySpec="AES_256")
     assert made == {"Api"}
     wrapped = stack.client("kms").generate_data_key(KeyId=key, KeySpec="AES_256")["CiphertextBlob"]
-    assert who_may(stack, acting_as, "kms", "decrypt", KeyId=key, CiphertextBlob=wrapped) == {"Api", "Sender"}
+    openers = {"Api", "Sender", "StaticSender"}
+    assert who_may(stack, acting_as, "kms", "decrypt", KeyId=key, CiphertextBlob=wrapped) == openers
 
 
 def test_only_rollup_and_replay_speak_on_the_bus_and_only_the_api_calls_the_sender(

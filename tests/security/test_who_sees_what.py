@@ -85,6 +85,7 @@ TABLE = {
     "GET /erasures": "403 403 403 200 403 403 403 403 403 401",
     "POST /signing-keys/rotate": "403 403 403 200 403 403 403 403 403 401",
     "GET /tenants": "403 403 403 200 403 403 403 403 403 401",
+    "GET /egress-addresses": "200 200 200 200 200 200 200 403 403 401",
     "GET /limits": "200 200 200 200 200 200 200 403 403 401",
     # with the scope api-keys, for one's own and without a word on workspaces
     # one's own keys name no webhook of the workspace

@@ -170,7 +170,11 @@ class Owners:
             changes = {"rate_limit_rps": self._rng.choice([None, 2, 50]), "max_retries": self._rng.randrange(6)}
             with self._ledger.changing(known):
                 self._client.ask(lambda api: api.owners.change(known.webhook, **changes))
-        elif roll < 0.73:
+        elif roll < 0.76:
+            is_static = self._rng.random() < 0.5
+            with self._ledger.changing(known):
+                self._client.ask(lambda api: api.owners.change(known.webhook, static_egress=is_static))
+        elif roll < 0.79:
             with self._ledger.changing(known, status="deleted"):
                 self._once(lambda api: api.owners.delete(known.webhook))
         elif known.status == "active":
@@ -249,7 +253,8 @@ class Owners:
 
     def _waiting_in_sqs(self, webhook_id: str) -> list[str]:
         """Deliveries whose next attempt waits in the queue."""
-        received = [each for each in self._world.messages(self._world.delivery_queue) if each.receive_count]
+        queues = [self._world.sources[name].queue for name in ("sender", "static_sender")]
+        received = [each for queue in queues for each in self._world.messages(queue) if each.receive_count]
         metas = [json.loads(m.attributes["meta"]["StringValue"]) for m in received if "meta" in m.attributes]
         return [meta["d"] for meta in metas if meta["w"] == webhook_id]
 

@@ -170,7 +170,7 @@ class Engine:
             return None
         return fault
 
-    async def send(self, receivers: FakeReceivers, request: HttpRequest) -> Exchange:
+    async def send(self, receivers: FakeReceivers, request: HttpRequest, *, is_static: bool = False) -> Exchange:
         """The transport: the process may end before or after a request, and the receiver may be as bad as any."""
         self.figures.calls[REQUEST] += 1
         fault = self._fault(REQUEST, _REQUEST_KINDS, REQUEST_RATE)
@@ -183,7 +183,7 @@ class Engine:
             if fault == "just_in_time":
                 forced = replace(forced, latency_ms=round(request.timeout_seconds * 1000) - 50)
                 self.count(fault, REQUEST)
-        answer = await receivers.answer(request, forced)
+        answer = await receivers.answer(request, forced, is_static=is_static)
         if kind := kind_of(answer[1]):
             self.count(kind, REQUEST)
         if fault == "crash_after":

@@ -19,6 +19,7 @@ from webhooks.models.event import EventRecord
 from webhooks.models.webhook import Webhook
 
 Pair = tuple[str, str]  # event id, webhook id
+INVOCATION_MS = MINUTE  # a sender may act on what it read so long ago
 INDEX_MS = 2 * MINUTE  # what was recorded less than this before a recovery may not stand in the index yet
 
 
@@ -86,6 +87,7 @@ class Ledger:
         self._records = list[EventRecord]()  # all that are there in the end
         self._changes: dict[str, tuple[str | None, tuple[Interest, ...] | None]] = {}
         self._made_ms: dict[str, int] = {}
+        self._static: dict[str, list[tuple[int, bool]]] = defaultdict(list)  # by webhook: from when on, or not
         self._failed_ms: dict[str, int] = {}
         self._recovered: dict[str, int] = {}  # webhook -> since when it has been asked for
 
@@ -123,6 +125,7 @@ class Ledger:
         if pk.startswith("event|"):
             self.recorded_ms.setdefault(pk.removeprefix("event|"), self._world.clock.ms)
         elif sk == "webhook":
+            self._static[pk].append((self._world.clock.ms, "static_egress" in item))
             self._note_webhook(pk, item["status"]["S"])
         elif sk.startswith("dead#") and "generation" in item:
             self.letters[pk.partition("|")[0]].append(sk.removeprefix("dead#"))
@@ -293,6 +296,9 @@ class Ledger:
                 continue  # our own announcements
             verdict.requests += 1
             seen[pair].append(each)
+            if each.is_static not in self._senders(each.webhook_id, each.at_ms):
+                sender = "static addresses" if each.is_static else "the ordinary sender"
+                verdict.faults.append(f"{pair} was sent from {sender} at {each.at_ms}")
             if pair not in queued:
                 verdict.faults.append(f"{pair} was sent and never queued")
             if each.body != bodies.get(each.event_id) or json.loads(each.body)["id"] != each.event_id:
@@ -302,6 +308,17 @@ class Ledger:
         successes = Counter(pair for pair, each in ((p, s) for p, all_ in seen.items() for s in all_) if each.succeeded)
         verdict.duplicates = sum(count - 1 for count in successes.values())
         return seen
+
+    def _senders(self, webhook_id: str, at_ms: int) -> set[bool]:
+        """Whence a webhook may be sent to at this time: from static addresses (True), from others, or both.
+
+        That it wants static ones holds at once, for whatever was queued before; that it does not is no hurry.
+        """
+        changes = self._static.get(webhook_id, [(0, False)])
+        lately = [is_static for from_ms, is_static in changes if at_ms - INVOCATION_MS < from_ms <= at_ms]
+        before = [is_static for from_ms, is_static in changes if from_ms <= at_ms - INVOCATION_MS]
+        ever = {is_static for from_ms, is_static in changes if from_ms <= at_ms}
+        return ({True} & ever) | ({False} & {*lately, *before[-1:]})
 
     def _check_attempts(self, record: DeliveryRecord, seen: Sequence[Any], verdict: Verdict) -> None:
         if len(seen) > len(record.attempts) + self.excused[record.delivery_id]:

@@ -90,6 +90,7 @@ class Plan:
             "timeout_seconds": rng.choice([1, 5, 15, 30]),
             "rate_limit_rps": rng.choice([None, None, None, 1, 20]),
             "status": rng.choice(["active"] * 8 + ["paused", "inactive"]),
+            "static_egress": rng.random() < 0.3,
         }
 
     def event(self, number: int) -> dict[str, Any]:

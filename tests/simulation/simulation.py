@@ -20,7 +20,7 @@ from webhooks.errors import Conflict
 from webhooks.models.exchange import Exchange, HttpRequest
 from webhooks.store.schema import STATE_SK
 
-WORKERS = {"ingest": 3, "sender": 6, "dead_letter_writer": 2, "jobs": 1}
+WORKERS = {"ingest": 3, "sender": 6, "static_sender": 3, "dead_letter_writer": 2, "jobs": 1}
 LONGEST_MS = 60 * DAY
 INDEX_LAGS_MS = (0, 5, 50, 400, 5_000)
 
@@ -32,7 +32,12 @@ class Simulation:
         self.plan = plan
         self._on_event = on_event
         self.world = World(
-            plan.seed, plan=self._strike, index_lag_ms=self._index_lag_ms, shuffled=True, keeps_stream=True
+            plan.seed,
+            plan=self._strike,
+            index_lag_ms=self._index_lag_ms,
+            shuffled=True,
+            keeps_stream=True,
+            static_egress=True,
         )
         self.clock = self.world.clock
         self.engine = Engine(plan, self.clock)
@@ -46,6 +51,7 @@ class Simulation:
             sleep=lambda seconds: self.engine.wait(round(seconds * 1000)),
             pass_ms=self.engine.wait,
             transport=self,
+            static_transport=_FromStaticAddresses(self),
             kms=self.world.clients["kms"],
         )
         self._services = services
@@ -87,7 +93,8 @@ class Simulation:
             max_unknown=self.engine.cut_off + repeats, cut_off_of=self.engine.cut_off_of, jobs=completed
         )
         verdict.faults += [f"lost: {job} did not come to its end" for job in unfinished]
-        for queue in (self.world.ingest_queue, self.world.delivery_queue, self.world.dead_letter_queue):
+        for name in ("ingest", "sender", "static_sender", "dead_letter_writer"):
+            queue = self.world.sources[name].queue
             verdict.faults += [f"lost: {queue.name} dropped a message after its retention" for _ in queue.expired]
         return verdict
 
@@ -97,7 +104,9 @@ class Simulation:
         if self.plan.faults:
             self.figures.struck[("stale_index", "table")] += self.world.dynamodb.tables[TABLE].stale_reads
             for name, source in self.world.sources.items():
-                self.figures.struck[("reordered", name)] += source.queue.reordered
+                self.figures.struck[("reordered", "sender" if name == "static_sender" else name)] += (
+                    source.queue.reordered
+                )
 
     # ---- users and the platform
 
@@ -245,9 +254,20 @@ class Simulation:
     def _index_lag_ms(self) -> int:
         return self.engine.rng.choice(INDEX_LAGS_MS) if self.engine.is_faulty() else 0
 
-    async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
+    async def send(self, request: HttpRequest, pool: str = "", *, is_static: bool = False) -> Exchange:
         """The transport port, with crash points of its own."""
-        return await self.engine.send(self.world.receivers, request)
+        return await self.engine.send(self.world.receivers, request, is_static=is_static)
+
+
+class _FromStaticAddresses:
+    """The same, as the sender with static addresses has it."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+
+    async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
+        """The transport port."""
+        return await self._simulation.send(request, pool, is_static=True)
 
 
 def _is_ours(message: Message) -> bool:

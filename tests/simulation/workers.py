@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from tests.fakes.event_source import EventSource
-from tests.fakes.functions import COMPOSITIONS, Handler, Services
+from tests.fakes.functions import PROCESSES, Handler, Services
 from tests.fakes.sqs import FakeQueue, FakeSQS, Message
 from tests.simulation.engine import Engine
 from tests.simulation.ledger import Ledger
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 HAZARD_RATE = 0.003
 _FUNCTIONS = {"dead_letter_writer": "replay", "jobs": "replay"}
+_SAME = {"static_sender": "sender"}  # what can go wrong around it goes wrong around the other
 
 
 class Idle:
@@ -68,7 +69,8 @@ class Workers:
         self._services = services
         self._sqs = sqs
         self._ledger = ledger
-        self._name = name
+        self._name = _SAME.get(name, name)
+        self._function = _FUNCTIONS.get(name, name)
         self._source = source
         self._idle = Idle(engine, sqs, source.queue)
         self._narrow_until_ms = 0
@@ -91,7 +93,7 @@ class Workers:
 
     def _start(self) -> Handler:
         services = self._engine.services_for(self._services, self._name)
-        return COMPOSITIONS[_FUNCTIONS.get(self._name, self._name)](services)
+        return PROCESSES[self._function](services)
 
     def _take(self) -> list[Message]:
         queue = self._source.queue

@@ -71,6 +71,7 @@ class ApiClient:
     max_filter_kilobytes: int = 1024
     max_filter_searches: int = 500
     allow_http: bool = False
+    egress_addresses: tuple[str, ...] | None = None  # None: there is no sender with static ones
     store: MemoryManagementStore = field(default_factory=MemoryManagementStore)
     ingest: MemoryIngest = field(default_factory=MemoryIngest)
     sender: EchoSender = field(default_factory=EchoSender)
@@ -114,6 +115,8 @@ class ApiClient:
             max_filter_kilobytes_per_scope=self.max_filter_kilobytes,
             max_filter_searches_per_scope=self.max_filter_searches,
             egress_allow_http=self.allow_http,
+            static_delivery_queue_url=None if self.egress_addresses is None else "static",
+            static_egress_addresses=self.egress_addresses or (),
         )
         ports = composition.Ports(
             webhooks=self.store,

@@ -177,9 +177,11 @@ class EchoSender:
     """Answers trials as a receiver that always says 200."""
 
     tried: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
+    static: list[str] = field(default_factory=list)  # webhooks that were tried from static addresses
 
-    def send_test(self, webhook_id: str, payload: Mapping[str, object]) -> TestResult:
+    def send_test(self, webhook_id: str, payload: Mapping[str, object], *, static_egress: bool = False) -> TestResult:
         self.tried.append((webhook_id, payload))
+        self.static += [webhook_id] * static_egress
         request = SentRequest(headers={"Content-Type": "application/json"}, body=json.dumps(payload))
         return TestResult(succeeded=True, status_code=200, duration_ms=12, event_id=str(payload["id"]), request=request)
 

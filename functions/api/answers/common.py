@@ -85,6 +85,7 @@ class WebhookAnswer(Answer):
     max_retries: int
     timeout_seconds: int
     rate_limit_rps: int | float | None
+    static_egress: bool
     headers: dict[str, str]
     metadata: dict[str, JsonValue]
     version: int
@@ -117,6 +118,7 @@ class WebhookAnswer(Answer):
                 "max_retries": webhook.max_retries,
                 "timeout_seconds": webhook.timeout_seconds,
                 "rate_limit_rps": webhook.rate_limit_rps,
+                "static_egress": webhook.static_egress,
                 "headers": dict.fromkeys(webhook.header_names, MASK),
                 "metadata": webhook.metadata,
                 "version": webhook.version,

@@ -12,17 +12,22 @@ from webhooks.models.test_result import TestResult
 
 
 class LambdaSender:
-    """Speaks to the sender function. `client` is boto3's for Lambda, and does not retry."""
+    """Speaks to the sender function, and to the one with static addresses where there is one. `client` is boto3's for
+    Lambda, and does not retry."""
 
-    def __init__(self, client: Any, function_name: str) -> None:  # noqa: ANN401
+    def __init__(self, client: Any, function_name: str, static_function_name: str | None = None) -> None:  # noqa: ANN401
         self._client = client
         self._function_name = function_name
+        self._static_function_name = static_function_name
 
-    def send_test(self, webhook_id: str, payload: Mapping[str, object]) -> TestResult:
-        """Send one event to the webhook at once. Raises Unavailable."""
+    def send_test(self, webhook_id: str, payload: Mapping[str, object], *, static_egress: bool = False) -> TestResult:
+        """Send one event to the webhook at once. Raises Unavailable, also where no sender has static addresses."""
+        function_name = self._static_function_name if static_egress else self._function_name
+        if function_name is None:
+            raise Unavailable("no sender has static addresses")
         request = {"test": {"webhook_id": webhook_id, "event": payload}}
         try:
-            answer = self._client.invoke(FunctionName=self._function_name, Payload=json.dumps(request).encode())
+            answer = self._client.invoke(FunctionName=function_name, Payload=json.dumps(request).encode())
             if "FunctionError" in answer:
                 raise Unavailable("the sender failed at the test delivery")
             return TestResult.model_validate_json(answer["Payload"].read())

@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -106,19 +106,32 @@ class Queue:
 
 
 class SqsDeliveries:
-    """The delivery queue (or the dead-letter queue) as a place for delivery messages."""
+    """The delivery queue (or the dead-letter queue) as a place for delivery messages.
 
-    def __init__(self, queue: Queue) -> None:
+    `static`: the queue of the sender with static addresses, for the messages of webhooks that want those.
+    """
+
+    def __init__(self, queue: Queue, static: Queue | None = None) -> None:
         self._queue = queue
+        self._static = static
+
+    @classmethod
+    def of(cls, client: Any, url: str, static_url: str | None, *, sleep: Callable[[float], None]) -> Self:  # noqa: ANN401
+        """The delivery queues of a deployment, which may have one sender or two."""
+        return cls(
+            Queue(client, url, sleep=sleep), None if static_url is None else Queue(client, static_url, sleep=sleep)
+        )
 
     def send(self, messages: Iterable[tuple[DeliveryMessage, int]]) -> None:
-        """Send (message, delay in seconds) pairs. Raises Unavailable."""
-        self._queue.send(
-            [
-                Outgoing(message.body, message.group, {META_ATTRIBUTE: message.meta()}, delay)
-                for message, delay in messages
-            ]
-        )
+        """Send (message, delay in seconds) pairs, each to the queue of its webhook's sender. Raises Unavailable."""
+        ordinary: list[Outgoing] = []
+        static: list[Outgoing] = []
+        for message, delay in messages:
+            outgoing = Outgoing(message.body, message.group, {META_ATTRIBUTE: message.meta()}, delay)
+            (ordinary if self._static is None or not message.static_egress else static).append(outgoing)
+        self._queue.send(ordinary)
+        if self._static is not None:
+            self._static.send(static)
 
     def pass_on(self, unreadable: Sequence[Unreadable]) -> None:
         """Send messages that nobody can read on as they are. Raises Unavailable."""

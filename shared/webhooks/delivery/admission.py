@@ -27,6 +27,7 @@ class SenderPolicy:
     retry_base_seconds: float
     max_age_ms: int
     slow_places: int = 25  # attempts at one owner's slow receivers at once
+    static_egress: bool = False  # whether requests leave from static addresses
 
     def attempts(self, webhook: Webhook | None) -> AttemptPolicy:
         """How long a webhook's deliveries are tried."""
@@ -47,7 +48,7 @@ class Admission:
     def asks(self, group: Sequence[Job], state: EndpointState) -> bool:
         """Whether `admit` takes calls for these: for places, a probe, a host or a room."""
         webhook = group[0].webhook
-        gate = gate_of(webhook, state, self._now_ms())
+        gate = self._gate(webhook, state, self._now_ms())
         if webhook is None or gate.kind == "closed":
             return False
         if gate.kind != "open" or webhook.rate_limit_rps is not None or state.latency_ms:
@@ -58,7 +59,7 @@ class Admission:
         """All messages of a batch for one webhook, with its state as read. Raises Unavailable."""
         now_ms = self._now_ms()
         webhook = group[0].webhook
-        gate = gate_of(webhook, state, now_ms)
+        gate = self._gate(webhook, state, now_ms)
         waiting = [job for job in group if not self._settle(job, gate, now_ms)]
         if webhook is None or gate.kind == "closed" or not waiting:
             return
@@ -79,6 +80,9 @@ class Admission:
                 self._park(busy, webhook.webhook_id, state, self._busy_host(), now_ms)
         if waiting:
             self._park(waiting, webhook.webhook_id, state, gate, now_ms)
+
+    def _gate(self, webhook: Webhook | None, state: EndpointState, now_ms: int) -> SendGate:
+        return gate_of(webhook, state, now_ms, static_egress=self._policy.static_egress)
 
     def _settle(self, job: Job, gate: SendGate, now_ms: int) -> bool:
         if standing(job.base, job.message) != "live":

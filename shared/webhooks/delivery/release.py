@@ -88,7 +88,7 @@ class Release:
     """The use case of functions/release. Runs may overlap and may end anywhere.
 
     `each` goes through shards and rooms. Most of a run is waiting for AWS, so threads make it
-    faster.
+    faster. `static_egress`: there is a sender with static addresses, and the queue takes what is for it.
     """
 
     def __init__(
@@ -100,6 +100,7 @@ class Release:
         shards: int,
         slow_places: int = 25,
         hosts: HostPolicy = HostPolicy(),  # noqa: B008 - frozen
+        static_egress: bool = False,
         now_ms: Callable[[], int],
         each: Mapper = map,
     ) -> None:
@@ -109,6 +110,7 @@ class Release:
         self._shards = shards
         self._slow_places = slow_places
         self._hosts = hosts
+        self._static_egress = static_egress
         self._now_ms = now_ms
         self._each = each
 
@@ -150,9 +152,18 @@ class Release:
                 context = self._store.around(deliveries)
                 waiting = [r for r in context.records.values() if _is_due(r) and context.readable(r.webhook_id)]
                 report.unreadable += sum(not context.readable(w, d) for w, d in deliveries)
-                delays = [_delay(record, self._now_ms()) for record in waiting]
-                report.due += self._send(waiting, context, delays, report)
+                static = [record for record in waiting if _is_static(record, context)]
+                ordinary = [record for record in waiting if record not in static] if static else waiting
+                report.due += self._send_due(ordinary, context, report)
+                try:
+                    report.due += self._send_due(static, context, report)
+                except Unavailable as exc:  # their queue's fault must not keep the others waiting
+                    report.failures += 1
+                    logger.warning("%d for static addresses wait for the next run: %s", len(static), exc)
         return to_wake
+
+    def _send_due(self, records: Sequence[DeliveryRecord], context: DeliveryContext, report: ReleaseReport) -> int:
+        return self._send(records, context, [_delay(record, self._now_ms()) for record in records], report)
 
     def _drain(self, webhook_id: str, hosts: HostTurns, deadline_ms: int) -> tuple[bool, ReleaseReport]:
         """Send part of a room; True when there is more to send in this run."""
@@ -183,7 +194,7 @@ class Release:
         report: ReleaseReport,
     ) -> bool:
         now_ms = self._now_ms()
-        gate = gate_of(webhook, state, now_ms)
+        gate = gate_of(webhook, state, now_ms, static_egress=self._static_egress)
         if gate.kind == "room":
             self._states.reschedule(webhook_id, state, max(gate.wake_at_ms, now_ms + 1000))
             return False
@@ -293,7 +304,13 @@ class Release:
         for record, delay in zip(records, delays, strict=True):
             back = released(record, now_ms).changed(revision=record.revision + 1)
             try:
-                message = message_of(back, _group(record, context), (record.body or b"").decode(), reserved=reserved)
+                message = message_of(
+                    back,
+                    _group(record, context),
+                    (record.body or b"").decode(),
+                    reserved=reserved,
+                    static_egress=_is_static(record, context),
+                )
             except ValueError:  # its body is no text: the others go out
                 report.unreadable += 1
                 logger.exception("delivery %s cannot be sent", record.delivery_id)
@@ -319,6 +336,11 @@ def _delay(record: DeliveryRecord, now_ms: int) -> int:
 def _group(record: DeliveryRecord, context: DeliveryContext) -> str:
     webhook = context.webhooks.get(record.webhook_id)
     return group_of(webhook.owner if webhook else record.webhook_id)
+
+
+def _is_static(record: DeliveryRecord, context: DeliveryContext) -> bool:
+    webhook = context.webhooks.get(record.webhook_id)
+    return webhook is not None and webhook.static_egress
 
 
 def _pages(ids: Iterator[tuple[str, str | None]]) -> Iterator[list[tuple[str, str | None]]]:

@@ -26,8 +26,11 @@ class SendGate:
 OPEN = SendGate("open")
 
 
-def gate_of(webhook: Webhook | None, state: EndpointState, now_ms: int) -> SendGate:
-    """Status first, then circuit, then the slow-down that the receiver asked for."""
+def gate_of(webhook: Webhook | None, state: EndpointState, now_ms: int, *, static_egress: bool = True) -> SendGate:
+    """Status first, then circuit, then the slow-down that the receiver asked for.
+
+    Without `static_egress`, what is to leave from static addresses waits: here it could not.
+    """
     if webhook is None or webhook.status == "deleted":
         is_erased = webhook is not None and webhook.status_reason == ERASED
         return SendGate("closed", ERASED if is_erased else "webhook_deleted")
@@ -37,6 +40,8 @@ def gate_of(webhook: Webhook | None, state: EndpointState, now_ms: int) -> SendG
         return SendGate("closed", "webhook_disabled")
     if webhook.status == "paused":
         return SendGate("room", "paused", now_ms + PAUSED_POLL_MS)
+    if webhook.static_egress and not static_egress:
+        return SendGate("room", "static_egress", now_ms)
     may = circuit_breaker.may_send(state.circuit, now_ms)
     if may == "no":
         until_ms = state.circuit.open_until_ms if state.circuit.state == "open" else state.circuit.probe_until_ms

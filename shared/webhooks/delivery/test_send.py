@@ -29,11 +29,18 @@ class TestSender:
     """The sender's side of the API's test call. The API itself can neither open secrets nor reach receivers."""
 
     def __init__(
-        self, store: WebhookStore, transport: Transport, signer: RequestSigner, *, now_ms: Callable[[], int]
+        self,
+        store: WebhookStore,
+        transport: Transport,
+        signer: RequestSigner,
+        *,
+        static_egress: bool = False,
+        now_ms: Callable[[], int],
     ) -> None:
         self._store = store
         self._transport = transport
         self._signer = signer
+        self._static_egress = static_egress
         self._now_ms = now_ms
 
     async def send_test(self, webhook_id: str, event: Mapping[str, object]) -> TestResult:
@@ -42,6 +49,8 @@ class TestSender:
         webhook = self._store.webhook(webhook_id)
         if webhook is None or webhook.status == "deleted":
             raise LookupError(f"no webhook {webhook_id}")
+        if webhook.static_egress and not self._static_egress:  # it has changed since the api chose this sender
+            raise LookupError(f"webhook {webhook_id} is sent to from static addresses alone")
         now_ms = self._now_ms()
         event_id = str(event["id"])
         message = DeliveryMessage(

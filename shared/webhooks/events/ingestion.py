@@ -156,7 +156,7 @@ class _Pending:
 class _Decided:
     pending: _Pending
     record: EventRecord
-    groups: Mapping[str, str]  # by webhook id
+    routes: RouteSet
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -364,7 +364,7 @@ class Ingestion:
                 if self._cpu_seconds() > ends:
                     raise _OverTime
 
-            return _Decided(each, self._decide(each, route_set, check), route_set.groups)
+            return _Decided(each, self._decide(each, route_set, check), route_set)
         except _OverTime:
             raise
         except Unavailable as exc:
@@ -566,10 +566,11 @@ def _outgoing(each: _Decided) -> list[tuple[DeliveryMessage, int]]:
                 event_id=record.event_id,
                 event_type=record.event_type,
                 scope=record.scope,
-                group=each.groups.get(webhook_id) or group_of(webhook_id),
+                group=each.routes.groups.get(webhook_id) or group_of(webhook_id),
                 body=body,
                 cycle_started_at_ms=record.accepted_at_ms,
                 trace=record.trace,
+                static_egress=webhook_id in each.routes.static,
             ),
             0,
         )

@@ -133,6 +133,6 @@ class Waker(Protocol):
 class TestDeliveries(Protocol):
     """The sender, asked for one delivery at once."""
 
-    def send_test(self, webhook_id: str, payload: Mapping[str, object]) -> TestResult:
-        """Send one event to the webhook. Raises Unavailable."""
+    def send_test(self, webhook_id: str, payload: Mapping[str, object], *, static_egress: bool = False) -> TestResult:
+        """Send one event to the webhook, from where it is sent to. Raises Unavailable."""
         ...

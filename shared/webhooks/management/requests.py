@@ -78,6 +78,10 @@ RateLimit = Annotated[
 ]
 KeyScope = Literal["webhooks:read", "webhooks", "events:write", "events:write:any", "metrics:read", "admin"]
 Ed25519 = Annotated[bool, Field(description="signed with the service's ed25519 key too (v1a of Standard Webhooks)")]
+StaticEgress = Annotated[
+    bool,
+    Field(description="deliver from the addresses of `GET /egress-addresses` alone, where there are any"),
+]
 SettableStatus = Literal["active", "paused", "inactive"]
 EventTypePattern = Annotated[
     str, StringConstraints(min_length=1, max_length=128), Field(description="an event type, or record.*, or *")
@@ -121,6 +125,7 @@ class WebhookRequest(Request):
     max_retries: MaxRetries = 9
     timeout_seconds: TimeoutSeconds = 15
     rate_limit_rps: RateLimit | None = None
+    static_egress: StaticEgress = False
     headers: dict[str, str] = Field(
         default_factory=dict[str, str], description="sent with each delivery, and never shown again"
     )
@@ -145,6 +150,7 @@ class WebhookChange(Request):
     max_retries: MaxRetries = Field(default_factory=int)
     timeout_seconds: TimeoutSeconds = Field(default_factory=int)
     rate_limit_rps: RateLimit | None = Field(default_factory=lambda: None)
+    static_egress: StaticEgress = Field(default_factory=bool)
     headers: dict[str, str] = Field(
         default_factory=dict[str, str],
         description="all of them; ******** keeps a value, unless the URL moves to another server",

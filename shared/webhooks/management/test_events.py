@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from webhooks.access.slots import EVERYBODY, Slots, SlotStore
-from webhooks.errors import Invalid, TooManyRequests, Unavailable
+from webhooks.errors import Conflict, Invalid, TooManyRequests, Unavailable
 from webhooks.event_types import TEST_EVENT_TYPE
 from webhooks.ids import new_id
 from webhooks.management.audit import AuditLog
@@ -73,13 +73,20 @@ class TestEvents:
     under_way: TestsUnderWay
     audit: AuditLog
     event_types: Collection[str]
+    static_egress: bool = False  # whether the deployment has static addresses to deliver from
     now_ms: Callable[[], int]
 
     def send(self, caller: Caller, webhook_id: str, request: SendTest) -> TestResult:
-        """Send a test event, made up or as asked for. Raises NotFound, Invalid, TooManyRequests, Unavailable."""
+        """Send a test event, made up or as asked for. Raises NotFound, Invalid, Conflict, TooManyRequests,
+        and Unavailable."""
         webhook = find(self.store, caller, webhook_id)
         if request.event_type != TEST_EVENT_TYPE and request.event_type not in self.event_types:
             raise Invalid.at("event_type", f"is not an event type; known are {', '.join(sorted(self.event_types))}")
+        if webhook.static_egress and not self.static_egress:
+            raise Conflict(
+                "this deployment has no static addresses to deliver from any more: set static_egress to false, or ask "
+                "whoever runs the service"
+            )
         self.audit.note(caller, Deed("webhook.tested"), webhook)
         now_ms = self.now_ms()
         payload: dict[str, object] = {
@@ -93,4 +100,4 @@ class TestEvents:
             "metadata": {"test": True},
         }
         with self.under_way.lease(webhook.owner):
-            return self.sender.send_test(webhook.webhook_id, payload)
+            return self.sender.send_test(webhook.webhook_id, payload, static_egress=webhook.static_egress)

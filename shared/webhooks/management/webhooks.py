@@ -82,6 +82,7 @@ class WebhookManagement:
     retention_ms: int
     max_webhooks: int
     budget: FilterUse
+    static_egress: bool = False  # whether the deployment has static addresses to deliver from
     now_ms: Callable[[], int]
 
     def create(self, caller: Caller, request: WebhookRequest, idempotency_key: str | None) -> WebhookWithSecret:
@@ -92,7 +93,8 @@ class WebhookManagement:
         who has the greatest allowed number of webhooks.
         """
         key = check_key(idempotency_key)
-        trace = fingerprint(request.model_dump_json())
+        # Without what is new and not used, so that a repeat across an upgrade is known again.
+        trace = fingerprint(request.model_dump_json(exclude=None if request.static_egress else {"static_egress"}))
         if key is not None and (earlier := self.store.idempotency_record(caller.owner, key, self.now_ms())):
             return self._repeated(caller, earlier, trace)
         now_ms = self.now_ms()
@@ -167,9 +169,8 @@ class WebhookManagement:
 
         deed = Deed.changing("webhook.updated", wanted.model_fields_set)
         done = change(self.store, caller, webhook_id, decide, now_ms, deed)
-        if (
-            "status" in wanted.model_fields_set
-        ):  # also when it was so before: a lost answer may hide that nobody woke it
+        # Also when it was so before: a lost answer may hide that nobody woke it.
+        if not wanted.model_fields_set.isdisjoint(("status", "static_egress")):
             self.waker.wake(webhook_id, now_ms, now_ms)
         return done.webhook
 
@@ -241,6 +242,7 @@ class WebhookManagement:
 
     def _new(self, caller: Caller, request: WebhookRequest, now_ms: int) -> tuple[Webhook, list[Subscription], str]:
         check_url(request.url, self.policy)
+        self._check_static_egress(request.static_egress)
         headers = check_custom_headers(unmask(request.headers, {}), prefix=self.header_prefix)
         if request.secret is not None:
             check_secret(request.secret)
@@ -269,6 +271,7 @@ class WebhookManagement:
             max_retries=request.max_retries,
             timeout_seconds=request.timeout_seconds,
             rate_limit_rps=_plain(request.rate_limit_rps),
+            static_egress=request.static_egress,
             status=request.status,
             status_reason=None,
             version=1,
@@ -298,9 +301,16 @@ class WebhookManagement:
             fields["status_reason"] = None
         if fields.get("ed25519"):
             self.signing_keys.ensure()
+        self._check_static_egress(fields.get("static_egress", False))
         headers: dict[str, str] | None = fields.pop("headers", None)
         after = replace(webhook, **fields, version=webhook.version + 1, updated_at_ms=now_ms)
         return after if headers is None else self._with_headers(after, headers)
+
+    def _check_static_egress(self, wanted: bool) -> None:
+        if wanted and not self.static_egress:
+            raise Invalid.at(
+                "static_egress", "this deployment has no static addresses to deliver from: leave it out, or give false"
+            )
 
     def _server(self, webhook: Webhook) -> object:
         try:

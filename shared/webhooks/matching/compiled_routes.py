@@ -51,6 +51,7 @@ class Route:
     webhook_id: str
     status: str
     subscriptions: tuple[RouteSubscription, ...]
+    static_egress: bool = False
 
 
 @dataclass(frozen=True, slots=True)

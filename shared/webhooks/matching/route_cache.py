@@ -1,7 +1,7 @@
 """Compiled routes, kept between batches and reloaded only where something changed."""
 
 from collections import ChainMap, OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,10 +33,14 @@ class RouteSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RouteSet:
-    """All routes that one kind of event can take. `groups`: webhook id -> MessageGroupId of its owner."""
+    """All routes that one kind of event can take. `groups`: webhook id -> MessageGroupId of its owner.
+
+    `static`: webhooks that are sent to from static addresses.
+    """
 
     routes: CompiledRoutes
     groups: Mapping[str, str]
+    static: Set[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -44,6 +48,7 @@ class _Part:
     version: int
     routes: PatternRoutes
     groups: dict[str, str]
+    static: set[str]
     users: set[tuple[_Place, ...]] = field(default_factory=set[tuple[_Place, ...]])  # the route sets made of it
 
 
@@ -76,7 +81,11 @@ class RouteCache:
         parts = [self._part(place, version) for place, version in wanted.items()]
         places = tuple(wanted)
         if places not in self._sets:
-            made = RouteSet(CompiledRoutes([part.routes for part in parts]), ChainMap(*[part.groups for part in parts]))
+            made = RouteSet(
+                CompiledRoutes([part.routes for part in parts]),
+                ChainMap(*[part.groups for part in parts]),
+                frozenset[str]().union(*[part.static for part in parts]),
+            )
             self._sets[places] = made
             self._size += made.routes.size
             for part in parts:
@@ -91,14 +100,17 @@ class RouteCache:
             kept = None
         if kept is None:
             groups: dict[str, str] = {}
+            static: set[str] = set()
 
             def noted(route: Route, owner: str) -> Route:
                 groups[route.webhook_id] = group_of(owner)
+                if route.static_egress:
+                    static.add(route.webhook_id)
                 return route
 
             scope, pattern = place
             routes = PatternRoutes(pattern, (noted(*row) for row in self._source.load(scope, pattern)))
-            kept = self._parts[place] = _Part(version, routes, groups)
+            kept = self._parts[place] = _Part(version, routes, groups, static)
             self._size += routes.size
         self._parts.move_to_end(place)
         return kept

@@ -24,6 +24,7 @@ class RouteRow:
     owner: str
     status: str
     subscriptions: str
+    static_egress: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +73,5 @@ def _row(webhook: Webhook, pattern: str, subscriptions: Iterable[Subscription]) 
         owner=webhook.owner,
         status=webhook.status,
         subscriptions=json.dumps(entries, separators=(",", ":")),
+        static_egress=webhook.static_egress,
     )

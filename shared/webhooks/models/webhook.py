@@ -46,6 +46,7 @@ class Webhook:
     filter_searches: int = 0
     previous_secret_until_ms: int = 0  # when the last older secret ends; repeated from `Sealed` to be shown unopened
     ed25519: bool = False  # whether the deployment's key pair signs, too
+    static_egress: bool = False  # it is sent to from the deployment's static addresses alone
 
     @property
     def owner(self) -> str:

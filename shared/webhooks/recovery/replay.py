@@ -72,7 +72,8 @@ class Replayer:
             again = restarted(stored or _from_letter(letter), now_ms)
             again = replace(again, revision=(stored.revision if stored else 0) + 1)
             body = letter.body.decode()
-            outgoing.append((message_of(again, group_of(webhook.owner), body), delays[position] if delays else 0))
+            message = message_of(again, group_of(webhook.owner), body, static_egress=webhook.static_egress)
+            outgoing.append((message, delays[position] if delays else 0))
             marks.append((stored, again))
         self._queue.send(outgoing)
         if outgoing:
@@ -106,7 +107,8 @@ class Replayer:
             raise Conflict("this delivery has just changed, maybe because it is being sent again: look at it first")
         again = replace(restarted(claimed, now_ms), revision=claimed.revision + 1)
         try:
-            self._queue.send([(message_of(again, group_of(webhook.owner), body), 0)])
+            message = message_of(again, group_of(webhook.owner), body, static_egress=webhook.static_egress)
+            self._queue.send([(message, 0)])
         except Unavailable:
             self._store.save([(claimed, replace(record, revision=claimed.revision + 1))])
             raise

@@ -58,7 +58,9 @@ FAILURES = (
     "unreachable", "http_400", "http_401", "http_403", "http_404", "http_410", "http_429", "http_500", "http_502",
     "http_503", "http_504",
 )  # fmt: skip
-WAITS = ("retry", "paused", "circuit_open", "slowed_down", "rate_limited", "slow_receivers", "busy_host")
+WAITS = (
+    "retry", "paused", "circuit_open", "slowed_down", "rate_limited", "slow_receivers", "busy_host", "static_egress",
+)  # fmt: skip
 DISPOSITIONS: Mapping[str, Sequence[str]] = {
     MISSED: ("inactive", "failed"),
     SKIPPED: ("filtered", "resource_mismatch", "not_subscribed", "invalid_filter", "speaks_of_itself"),

@@ -37,6 +37,12 @@ def read_int(item: Item, name: str, default: int = 0) -> int:
     return default if value is None else int(value["N"])
 
 
+def read_flag(item: Item, name: str) -> bool:
+    """Whether it is true; absent is false."""
+    value: Any = item.get(name)
+    return value is not None and bool(value["BOOL"])
+
+
 def read_bytes(item: Item, name: str) -> bytes | None:
     """The bytes, or None when it is absent."""
     value: Any = item.get(name)

@@ -278,6 +278,7 @@ def _webhook_item(model: type[WebhookItem], change: Change) -> WebhookItem:
     values["metadata"] = dict(webhook.metadata)
     values["header_names"] = list(webhook.header_names)
     values["ed25519"] = webhook.ed25519 or None
+    values["static_egress"] = webhook.static_egress or None
     if webhook.status == "deleted":
         values["expires_at"] = None if change.expires_at_ms is None else change.expires_at_ms // 1000
     else:
@@ -314,7 +315,13 @@ def _subscription(item: SubscriptionItem) -> Subscription:
 
 def _route_item(model: type[RouteItem], row: RouteRow) -> RouteItem:
     place = schema.route_pk(row.scope, row.pattern), row.webhook_id
-    return model(*place, owner=row.owner, status=row.status, subscriptions=row.subscriptions)
+    return model(
+        *place,
+        owner=row.owner,
+        status=row.status,
+        subscriptions=row.subscriptions,
+        static_egress=row.static_egress or None,
+    )
 
 
 def _idempotency_item(model: type[IdempotencyItem], remember: IdempotencyRecord) -> IdempotencyItem:

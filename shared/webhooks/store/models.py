@@ -144,6 +144,7 @@ class WebhookItem(_Item):
     filter_searches = NumberAttribute(default=0)
     previous_secret_until_ms = NumberAttribute(default=0)
     ed25519 = BooleanAttribute(null=True)
+    static_egress = BooleanAttribute(null=True)  # there where it is true
     created_at_ms = NumberAttribute()
     updated_at_ms = NumberAttribute()
 
@@ -166,6 +167,7 @@ class RouteItem(_Item):
     owner = UnicodeAttribute()
     status = UnicodeAttribute()
     subscriptions = UnicodeAttribute()
+    static_egress = BooleanAttribute(null=True)  # there where it is true
 
 
 class VersionsItem(_Item):

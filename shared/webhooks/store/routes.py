@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from webhooks.matching.compiled_routes import Route, RouteSubscription
 from webhooks.matching.route_cache import ERASED_UNTIL
 from webhooks.store import schema
-from webhooks.store.attributes import text
+from webhooks.store.attributes import read_flag, text
 from webhooks.store.dynamo import DynamoTable, Item
 
 UNREADABLE = "unreadable"  # as a status, and so why an event was missed
@@ -56,7 +56,8 @@ def _route(item: Item, pattern: str) -> tuple[Route, str]:
             RouteSubscription(subscription_id, pattern, resource_id, filters)
             for subscription_id, resource_id, filters, *_ in json.loads(item["subscriptions"]["S"])
         )
-        return Route(webhook_id, item["status"]["S"], subscriptions), item["owner"]["S"]
+        is_static = read_flag(item, "static_egress")
+        return Route(webhook_id, item["status"]["S"], subscriptions, is_static), item["owner"]["S"]
     except (KeyError, ValueError, TypeError):
         logger.exception("the routes of %s for %s cannot be read", webhook_id, pattern)
         return Route(webhook_id, UNREADABLE, (RouteSubscription("", pattern),)), webhook_id

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from webhooks.models.webhook import Webhook, WebhookStatus
 from webhooks.store import schema
-from webhooks.store.attributes import read_bytes, read_foreign_id, read_int, read_text
+from webhooks.store.attributes import read_bytes, read_flag, read_foreign_id, read_int, read_text
 from webhooks.store.dynamo import Item, Key
 
 
@@ -41,5 +41,6 @@ def webhook_of(item: Item) -> Webhook:
         filter_bytes=read_int(item, "filter_bytes"),
         filter_searches=read_int(item, "filter_searches"),
         previous_secret_until_ms=read_int(item, "previous_secret_until_ms"),
-        ed25519="ed25519" in item and item["ed25519"]["BOOL"],
+        ed25519=read_flag(item, "ed25519"),
+        static_egress=read_flag(item, "static_egress"),
     )

@@ -19,13 +19,13 @@ class BusySender(EchoSender):
     meanwhile: Any = None
     unavailable: bool = False
 
-    def send_test(self, webhook_id: str, payload: Mapping[str, object]) -> TestResult:
+    def send_test(self, webhook_id: str, payload: Mapping[str, object], *, static_egress: bool = False) -> TestResult:
         if self.unavailable:
             raise Unavailable("Lambda: no")
         if self.meanwhile is not None:
             ask, self.meanwhile = self.meanwhile, None
             ask()
-        return super().send_test(webhook_id, payload)
+        return super().send_test(webhook_id, payload, static_egress=static_egress)
 
 
 def client_of(**changes: Any) -> tuple[ApiClient, BusySender]:

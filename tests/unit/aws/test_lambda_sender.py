@@ -37,6 +37,14 @@ def test_the_senders_answer_is_the_trial() -> None:
     assert client.invoked == [("sender", {"test": {"webhook_id": "wh_1", "event": {"id": "e1"}}})]
 
 
+def test_a_webhook_with_static_egress_is_tried_by_the_sender_with_static_addresses_or_by_none() -> None:
+    client = Lambda(TRIAL.model_dump_json().encode())
+    LambdaSender(client, "sender", "static").send_test("wh_1", {}, static_egress=True)
+    with pytest.raises(Unavailable, match="static addresses"):
+        LambdaSender(client, "sender").send_test("wh_1", {}, static_egress=True)
+    assert [name for name, _ in client.invoked] == ["static"]
+
+
 @pytest.mark.parametrize(
     ("client", "words"),
     [

@@ -12,6 +12,7 @@ site = Site.load(
     Path(__file__).with_name("static"),
     frame_ancestors=settings.dashboard_frame_ancestors,
     auth_mode=settings.auth_mode,
+    static_egress=settings.static_egress,
 )
 
 

@@ -36,8 +36,8 @@ def _load(name: str) -> ModuleType:
 files = _load("files")
 
 
-def _site(*frame_ancestors: str) -> Any:
-    return files.Site.load(STATIC, frame_ancestors=frame_ancestors, auth_mode="jwt")
+def _site(*frame_ancestors: str, static_egress: bool = False) -> Any:
+    return files.Site.load(STATIC, frame_ancestors=frame_ancestors, auth_mode="jwt", static_egress=static_egress)
 
 
 def test_the_page_loads_only_files_that_are_there_and_nothing_from_elsewhere() -> None:
@@ -122,3 +122,9 @@ def test_the_sample_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     sample = json.loads((PROJECT / "events" / "dashboard_script.json").read_text())
     answer = app.handler(sample, None)
     assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (200, "text/javascript; charset=utf-8")
+
+
+@pytest.mark.parametrize(("offered", "told"), [(True, "true"), (False, "false")])
+def test_the_page_knows_without_a_request_whether_webhooks_can_have_static_addresses(offered: bool, told: str) -> None:
+    page = files.answer(_site(static_egress=offered), "")["body"]
+    assert f'<meta name="static-egress" content="{told}">' in page

@@ -143,6 +143,7 @@ function settings(webhook) {
     h("section.card", h("h2", "Delivery"), facts(
       ["Endpoint URL", h("code", webhook.url)], ["Retries", webhook.max_retries], ["Timeout", stretch(webhook.timeout_seconds)],
       ["Rate limit", webhook.rate_limit_rps === null ? "none" : `${webhook.rate_limit_rps} a second`],
+      webhook.static_egress && ["Addresses", "static ones alone"],
       ["Workspace", webhook.workspace_id ?? "none: the owner's events without a workspace"], ["Owner", webhook.user_id],
       ["Description", webhook.description || "–"], ["Created", time(webhook.created_at, { long: true })], ["Changed", time(webhook.updated_at, { long: true })],
       webhook.previous_secret_expires_at && ["Previous secret valid until", time(webhook.previous_secret_expires_at, { long: true })])),

@@ -8,6 +8,7 @@ import { area, changes, field, form, number, pairs, select, text, Wrong } from "
 import { go, link } from "../addresses.js";
 import { button, code, copy, dialog, head, toast } from "../ui.js";
 import { portal } from "../portal.js";
+import { hasStaticEgress } from "../session.js";
 
 const MASK = /^\*+$/;
 
@@ -65,6 +66,8 @@ function controls(webhook) {
     max_retries: number(webhook.max_retries, { min: "0", max: "15", step: "1" }),
     timeout_seconds: number(webhook.timeout_seconds, { min: "1", max: "30", step: "1" }),
     rate_limit_rps: number(webhook.rate_limit_rps, { min: "0", step: "any", placeholder: "no limit" }),
+    // one that has it can be freed of it also where it is not offered any more
+    static_egress: hasStaticEgress || webhook.static_egress ? h("input", { type: "checkbox", checked: webhook.static_egress === true }) : null,
     workspace_id: text(webhook.workspace_id ?? ""),
     headers: pairs(webhook.headers, ["Header", "Value"], { locked: (name) => masked(webhook.headers?.[name]) }),
     metadata: area(webhook.metadata && Object.keys(webhook.metadata).length ? json(webhook.metadata) : "", { class: "mono", rows: "4", spellcheck: "false", placeholder: "{ }" }),
@@ -84,6 +87,7 @@ function details(at) {
       field("max_retries", "Retries", at.max_retries, { hint: ["0 to 15.", covers] }),
       field("timeout_seconds", "Timeout, seconds", at.timeout_seconds, { hint: "1 to 30, for the whole attempt." }),
       field("rate_limit_rps", "Rate limit, per second", at.rate_limit_rps, { optional: true, hint: "Deliveries beyond it wait." })),
+    at.static_egress && field("static_egress", "Static addresses", at.static_egress, { hint: "Deliver from the addresses that an allow list can name: GET /egress-addresses tells them." }),
     portal ? null : field("workspace_id", "Workspace id", at.workspace_id, { optional: true, hint: "Receives the events of this workspace. Empty: your own events that have no workspace." }),
     field("headers", "Headers", at.headers, { optional: true, hint: "Sent with every delivery, such as Authorization. Values are encrypted and never shown again; a value of stars stays as it is." }),
     field("metadata", "Metadata", at.metadata, { optional: true, hint: "A JSON object of your own, up to 4 KB." }),
@@ -96,6 +100,7 @@ function read(at) {
   for (const name of ["max_retries", "timeout_seconds"]) body[name] = at[name].value === "" ? NaN : Number(at[name].value);
   for (const [name, label] of [["max_retries", "a number from 0 to 15"], ["timeout_seconds", "a number from 1 to 30"]]) if (Number.isNaN(body[name])) throw new Wrong(name, `must be ${label}`);
   body.rate_limit_rps = at.rate_limit_rps.value === "" ? null : Number(at.rate_limit_rps.value);
+  if (at.static_egress) body.static_egress = at.static_egress.checked;
   const before = at.given.workspace_id ?? null;
   const workspace = at.workspace_id.value.trim();
   if (String(before ?? "") !== workspace) body.workspace_id = workspace === "" ? null : /^\d{1,15}$/.test(workspace) ? Number(workspace) : workspace;

@@ -17,6 +17,7 @@ from webhooks.models.delivery import DeliveryRecord
 
 META_ATTRIBUTE = "meta"
 HANDED_BACK_ATTRIBUTE = "handed_back"
+FIRST_SENT_ATTRIBUTE = "first_sent_at_ms"
 MAX_TEXT = 1_000  # all of them become parts of keys, which have at most 2 KB, or of an item
 M = TypeVar("M")
 _KEYS = frozenset("dwestogcbrxhp")
@@ -112,7 +113,10 @@ class DeliveryMessage:
 
 @dataclass(frozen=True, slots=True)
 class Received(Generic[M]):
-    """A message as SQS handed it over. `handed_back`: as a delivery message has it, where the message cannot say it."""
+    """A message as SQS handed it over. `handed_back`: as a delivery message has it, where the message cannot say it.
+
+    `sent_at_ms` of a copy is when the first of them was sent.
+    """
 
     message: M
     message_id: str
@@ -144,12 +148,13 @@ class Unreadable:
 def received_text(record: Mapping[str, Any]) -> Received[str]:
     """A record of Lambda's SQS event, its body unread."""
     attributes = record["attributes"]
+    first_sent = _attribute(record, FIRST_SENT_ATTRIBUTE) or ""
     return Received(
         message=record["body"],
         message_id=record["messageId"],
         receipt_handle=record["receiptHandle"],
         receive_count=int(attributes["ApproximateReceiveCount"]),
-        sent_at_ms=int(attributes["SentTimestamp"]),
+        sent_at_ms=int(first_sent if first_sent.isdigit() else attributes["SentTimestamp"]),
         group=attributes.get("MessageGroupId"),
         handed_back=int(_attribute(record, HANDED_BACK_ATTRIBUTE) or 0),
     )

@@ -90,6 +90,7 @@ class FakeReceivers:
         self._clock = clock
         self._behaviours: dict[str, Behaviour] = {}
         self._counts: dict[str, int] = defaultdict(int)
+        self.echo = False  # whether receivers send back what they got
         self.log: list[Seen] = []
         self.asked: Counter[str] = Counter()  # requests by delivery, those included that never arrived
 
@@ -134,7 +135,8 @@ class FakeReceivers:
             return exchange, answer
         headers = tuple((answer.headers or {}).items())
         retry_after = next((value for name, value in headers if name.lower() == "retry-after"), None)
+        body = request.body if self.echo else answer.body
         exchange = Exchange(
-            started_ms, self._clock.ms - started_ms, answer.status, headers, answer.body, retry_after=retry_after
+            started_ms, self._clock.ms - started_ms, answer.status, headers, body, retry_after=retry_after
         )
         return exchange, answer

@@ -3,7 +3,6 @@
 The short form; `make erasure` has the one with 100,000 deliveries.
 """
 
-import base64
 import json
 import os
 from collections import Counter
@@ -21,8 +20,8 @@ from tests.fakes.functions import Functions
 from tests.fakes.owners import caller, url_of
 from tests.fakes.receivers import Answer
 from tests.fakes.world import MINUTE_MS, TABLE, World, event
+from tests.simulation.readable import texts
 from webhooks.aws.sqs import Queue, SqsJobs
-from webhooks.compression import unpack
 from webhooks.ids import new_id
 from webhooks.models.api_key import ApiKey
 from webhooks.models.audit import entry
@@ -33,11 +32,13 @@ from webhooks.models.webhook import Webhook
 from webhooks.store.api_keys import ApiKeyStore
 from webhooks.store.audit import AuditItems
 from webhooks.store.dynamo import DynamoTable
+from webhooks.store.erasing import MOST_ELSEWHERE
 from webhooks.store.erasures import ErasureStore
 
 DELIVERIES = int(os.environ.get("ERASED_DELIVERIES", "200"))
 CANARIES = 50
 ERASED, NEIGHBOUR = 7, 8
+PLATFORM = Caller("platform", frozenset(), frozenset({"events:write:any"}))
 ADMIN = Caller("platform", frozenset(), frozenset({"admin"}))
 # What each webhook of a tenant is like, and what that does to its deliveries.
 KINDS = ("delivered", "retrying", "paused", "dead", "deleted", "missed", "limited", "slow", "open")
@@ -78,21 +79,6 @@ class Planted:
         found = {place: {each for text in found for each in self.canaries if each in text}
                  for place, found in places.items()}  # fmt: skip
         return {place: each for place, each in found.items() if each}
-
-
-def texts(item: Mapping[str, Any]) -> Iterator[str]:
-    """All that is readable of an item."""
-    for value in item.values():
-        for content in value.values():
-            if isinstance(content, bytes):
-                yield content.decode("latin-1")
-                yield base64.b64encode(content).decode()
-                try:
-                    yield unpack(content).decode("latin-1")
-                except Exception:  # noqa: S112 - it was not packed
-                    continue
-            else:
-                yield str(content)
 
 
 def lived(deliveries: int, *, plan: Callable[[str], str | None] | None = None) -> Planted:
@@ -366,3 +352,72 @@ def test_an_erased_workspace_s_events_lose_their_payloads_at_webhooks_outside_of
     assert kept[outside.webhook_id, "e1"] == kept[outside.webhook_id, "waits"] == ("abandoned", "erased")
     assert world.owners.webhook(inside).status == "deleted"
     assert {world.owners.webhook(each).status for each in (outside, other)} == {"paused", "active"}
+
+
+def test_what_nobody_has_begun_to_send_is_dropped_at_webhooks_outside_of_an_erased_workspace() -> None:
+    world = World(13)
+    planted = Planted(world, [], canaries=["canary"])
+    outside = world.owners.register("outside", user_id=7, workspace_id=None)
+    world.receivers.echo = True
+    for number in range(2):
+        world.publish(event(f"e{number}", workspace_id=5, data={"text": "canary"}))
+    world.work("ingest")
+    world.sources["sender"].take()  # by a process that ends: it is shown again when the table has been read
+    erase(planted, "workspace:5")
+    wait(planted)
+    assert not world.receivers.log
+    assert not planted.found(world.dynamodb, TABLE)
+    assert [(r.webhook_id, r.status, r.reason) for r in world.deliveries()] == [
+        (outside.webhook_id, "abandoned", "erased")
+    ] * 2
+
+
+def test_a_page_with_many_deliveries_elsewhere_ends_early_and_nothing_is_left_out() -> None:
+    world = World(15)
+    planted = Planted(world, [], canaries=["canary"])
+    for number in range(12):
+        world.owners.register(f"n{number}", user_id=7, workspace_id=None)
+    amount = 2 * MOST_ELSEWHERE // 12
+    world.publish(*(event(f"e{number}", workspace_id=5, data={"text": "canary"}) for number in range(amount)))
+    world.work("ingest")
+    world.delivery_queue.messages.clear()
+    erase(planted, "workspace:5")
+    wait(planted)
+    assert not planted.found(world.dynamodb, TABLE)
+    assert len(world.deliveries()) == 12 * amount
+
+
+def test_a_webhook_without_a_subscription_is_erased_too() -> None:
+    world = World(14)
+    planted = Planted(world, [])
+    webhook = world.owners.register("bare", user_id=ERASED, workspace_id=None, event_types=())
+    erase(planted)
+    assert wait(planted).webhooks == 1
+    assert world.owners.webhook(webhook).status == "deleted"
+
+
+@pytest.mark.parametrize("way", ["handed back", "moved by an operator"])
+def test_a_message_from_before_the_request_that_is_sent_anew_later_brings_nothing_back(way: str) -> None:
+    broken = way == "handed back"
+    world = World(16, plan=lambda call: "throttled" if broken and "dynamodb" in call else None)
+    planted = Planted(world, [], canaries=["canary"])
+    raw = Api(replace(world.services, dynamodb=world.dynamodb))
+    raw.publishing.publish(PLATFORM, event("e1", workspace_id=5, data={"text": "canary"}), None)
+    if broken:
+        world.publish(event("e2", workspace_id=5, data={"text": "canary"}))
+        world.poll("ingest")
+        assert all("handed_back" in each.attributes for each in world.messages(world.ingest_queue))
+        world.clock.advance_to(world.clock.ms + 1)
+        raw.use_cases.tenant_erasures.start(ADMIN, "workspace:5")
+        broken = False
+    else:
+        (message,) = world.messages(world.ingest_queue)
+        world.ingest_queue.messages.clear()
+        world.clock.advance_to(world.clock.ms + 1)
+        erase(planted, "workspace:5")
+        wait(planted)
+        world.clock.advance_to(world.clock.ms + MINUTE_MS)
+        world.send_raw(world.ingest_queue, message.body)
+    wait(planted)
+    assert not world.event_records()
+    assert not planted.found(world.dynamodb, TABLE)

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from webhooks.errors import Unavailable
 from webhooks.messages import (
+    FIRST_SENT_ATTRIBUTE,
     HANDED_BACK_ATTRIBUTE,
     META_ATTRIBUTE,
     DeliveryMessage,
@@ -182,7 +183,12 @@ class SqsIngest:
         """Have copies take the place of messages, each after a delay in seconds. Raises Unavailable."""
         self._queue.send(
             [
-                Outgoing(each.message, each.group, {HANDED_BACK_ATTRIBUTE: str(each.handed_back + 1)}, delay)
+                Outgoing(
+                    each.message,
+                    each.group,
+                    {HANDED_BACK_ATTRIBUTE: str(each.handed_back + 1), FIRST_SENT_ATTRIBUTE: str(each.sent_at_ms)},
+                    delay,
+                )
                 for each, delay in messages
             ]
         )

@@ -10,9 +10,11 @@ from typing import Literal
 
 from webhooks.delivery.classification import Classification
 from webhooks.delivery.retry import VISIBILITY_LIMIT_MS
+from webhooks.ids import delivery_id
 from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.delivery import FINISHED, Attempt, DeliveryRecord, DeliveryStatus, Waiting
 from webhooks.models.erasure import ERASED
+from webhooks.models.event import EventRecord
 
 EARLY_MS = 2_000  # a copy that comes more than this before its time is put back
 REMEMBERED_MESSAGES = 4
@@ -38,6 +40,19 @@ def begin(message: DeliveryMessage) -> DeliveryRecord:
         attempts_before_cycle=message.attempts_before_cycle,
         cycle_started_at_ms=message.cycle_started_at_ms,
         trace=message.trace,
+    )
+
+
+def unsent(event: EventRecord, webhook_id: str) -> DeliveryRecord:
+    """The record of a queued delivery whose message nobody has taken up yet."""
+    return DeliveryRecord(
+        delivery_id=delivery_id(event.accepted_at_ms, event.scope, event.event_id, webhook_id),
+        webhook_id=webhook_id,
+        event_id=event.event_id,
+        event_type=event.event_type,
+        scope=event.scope,
+        cycle_started_at_ms=event.accepted_at_ms,
+        trace=event.trace,
     )
 
 
@@ -71,7 +86,7 @@ def take_up(record: DeliveryRecord, received: Received[DeliveryMessage], now_ms:
     unknown = tuple(Attempt(0, now_ms, 0, "unknown") for _ in range(gap))
     record = record.changed(attempts=record.attempts + unknown, seen=_remember(record.seen, received))
     message = received.message
-    if message.generation <= record.generation:
+    if message.generation <= record.generation or is_erased(record):
         start_ms = _cycle_start(record, message)
         return record if start_ms == record.cycle_started_at_ms else record.changed(cycle_started_at_ms=start_ms)
     return record.changed(
@@ -165,13 +180,13 @@ def given_up(record: DeliveryRecord, status: Literal["failed", "abandoned"], rea
 
 
 def is_erased(record: DeliveryRecord) -> bool:
-    """Whether it was ended because its payload was erased."""
-    return record.status == "abandoned" and record.reason == ERASED
+    """Whether its payload was erased, or its webhook."""
+    return record.erased or (record.status == "abandoned" and record.reason == ERASED)
 
 
 def erased(record: DeliveryRecord) -> DeliveryRecord:
     """Without payload and answer. What was not finished ends here, and becomes no dead letter."""
-    record = record.changed(next_attempt_at_ms=None, waiting=None, body=None, response=None)
+    record = record.changed(next_attempt_at_ms=None, waiting=None, body=None, response=None, erased=True)
     return record if record.status in FINISHED else record.changed(status="abandoned", reason=ERASED)
 
 

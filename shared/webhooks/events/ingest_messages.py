@@ -6,7 +6,7 @@ from typing import Any, cast, get_args
 
 from webhooks.errors import PoisonMessage
 from webhooks.events.validation import MAX_EVENTS
-from webhooks.ids import EVENT_ID
+from webhooks.ids import EVENT_ID, is_id, time_of
 from webhooks.messages import Received
 from webhooks.models.event import Publisher
 from webhooks.payload import dumps, parse_json
@@ -47,6 +47,12 @@ def envelope_of(document: Mapping[str, Any], message: Received[str]) -> tuple[st
             f"the message has {len(cast('list[object]', events))} events, at most {MAX_EVENTS} are taken"
         )
     return _token(token), cast("list[Any]", events), message.sent_at_ms
+
+
+def published_ms(token: str, made_ms: int) -> int:
+    """When a message's events were published: the api's tokens say so, also of one that an operator has moved back."""
+    name = token.partition("-")[0]
+    return min(made_ms, time_of(name)) if is_id("pub", name) else made_ms
 
 
 def _token(value: object) -> str:

@@ -23,6 +23,7 @@ from webhooks.events.ingest_messages import (
     former_ids_of,
     is_from_api,
     message_of_one,
+    published_ms,
     publisher_of,
 )
 from webhooks.events.repeats import Repeats, differences, fingerprint_of, is_others, is_same, own_id
@@ -271,6 +272,7 @@ class Ingestion:
         publisher = publisher_of(document)
         former_ids, fingerprints = former_ids_of(document, len(raws)), fingerprints_of(document, len(raws))
         traces = traces_of(document.get("traces"), len(raws))
+        published_at_ms = published_ms(token, made_ms)
         timestamp = datetime.fromtimestamp(made_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         pending: list[_Pending] = []
         for position, (raw, former_id, fingerprint, trace) in enumerate(
@@ -297,7 +299,9 @@ class Ingestion:
                 continue
             matched = json.loads(body) if has_numbers else event.payload
             pending.append(
-                _Pending(event, body, matched, f"{token}.{position}", message.sent_at_ms, message.message_id, made_ms)
+                _Pending(
+                    event, body, matched, f"{token}.{position}", message.sent_at_ms, message.message_id, published_at_ms
+                )
             )
         return pending
 

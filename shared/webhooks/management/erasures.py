@@ -6,8 +6,8 @@ from itertools import islice
 from typing import Protocol
 
 from webhooks.access.callers import MAX_ID_CHARACTERS
+from webhooks.delivery.lifecycle import unsent
 from webhooks.errors import Invalid, NotFound
-from webhooks.ids import delivery_id
 from webhooks.management.api_keys import ApiKeyManagement
 from webhooks.management.audit import AuditLog
 from webhooks.management.events import EventHistory
@@ -134,7 +134,7 @@ class EventErasure:
         self.audit.note_of(caller, "event.erased", caller.owner, event_id)
         self.events.erase_payload(event_id, pages[0].scope)
         for page in pages:
-            records = {each.delivery_id: each for each in map(_unwritten(pages[0]), page.queued)}
+            records = {each.delivery_id: each for each in (unsent(pages[0], webhook_id) for webhook_id in page.queued)}
             ids = [(record.webhook_id, record.delivery_id) for record in records.values()]
             self.deliveries.erase(ids, records)
 
@@ -158,15 +158,3 @@ def _may_erase(caller: Caller, record: EventRecord) -> bool:
         return True
     is_member = record.workspace_id is None or caller.is_in_workspace(record.workspace_id)
     return record.publisher == "user" and str(record.user_id) == caller.owner and is_member
-
-
-def _unwritten(event: EventRecord) -> Callable[[str], DeliveryRecord]:
-    """The record of a delivery whose message nobody has taken up yet."""
-    return lambda webhook_id: DeliveryRecord(
-        delivery_id=delivery_id(event.accepted_at_ms, event.scope, event.event_id, webhook_id),
-        webhook_id=webhook_id,
-        event_id=event.event_id,
-        event_type=event.event_type,
-        scope=event.scope,
-        cycle_started_at_ms=event.accepted_at_ms,
-    )

@@ -59,6 +59,7 @@ class DeliveryRecord:
     response: bytes | None = None  # packed detail of the successful attempt
     writer: str = ""  # the sender's batch that wrote it: another's outcome may equal one's own to the millisecond
     trace: str = ""  # the event's
+    erased: bool = False  # its payload was, and nothing that is still on its way may bring it back
 
     def changed(self, **changes: Any) -> Self:  # noqa: ANN401
         """`dataclasses.replace` at a tenth of its price, which every attempt pays five times."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from webhooks.delivery.attempt_detail import unpack_detail
 from webhooks.delivery.endpoint_state import DeliveryContext
-from webhooks.delivery.lifecycle import begin, given_up
+from webhooks.delivery.lifecycle import begin, given_up, is_erased
 from webhooks.errors import Unavailable
 from webhooks.event_types import OPERATIONAL_EVENT_TYPES
 from webhooks.ids import derived_id, time_of
@@ -177,7 +177,7 @@ class DeadLetterWriter:
         if message.generation < record.generation or record.status == "delivered":
             return None  # sent again, or through, since
         webhook = context.webhooks.get(message.webhook_id)
-        if ERASED in (record.reason, message.reason, webhook and webhook.status_reason):
+        if is_erased(record) or ERASED in (message.reason, webhook and webhook.status_reason):
             return None  # nothing of it may be kept
         if record.status not in ("failed", "abandoned") or message.generation > record.generation:
             if message.reason is None:  # any of those receives may have sent it: one attempt stands for them

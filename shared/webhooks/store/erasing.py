@@ -6,28 +6,31 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
-from webhooks.delivery.lifecycle import erased
+from webhooks.delivery.lifecycle import erased, unsent
 from webhooks.errors import Unavailable
 from webhooks.ids import is_id, time_of
 from webhooks.models.delivery import DeliveryRecord
 from webhooks.models.erasure import ERASED, Erasure
+from webhooks.models.event import EventRecord
 from webhooks.models.webhook import Webhook, scope_of
 from webhooks.recovery.erasure_jobs import Progress
 from webhooks.store import schema
 from webhooks.store.attributes import number, read_foreign_id, read_int, read_text, text
 from webhooks.store.deliveries import DeliveryStore
 from webhooks.store.dynamo import DynamoTable, Item, Key, key_of
+from webhooks.store.events import event_of
 from webhooks.store.webhook_items import webhook_key, webhook_of
 
 A_READ = 100  # webhooks
 A_PAGE = 1000  # items of the table, or 1 MB
+MOST_ELSEWHERE = 1000  # deliveries of a page's events to webhooks of others; an event has 500 at most
 RACES = 5
 REMEMBERED_MS = 86_400_000  # a request's idempotency key
 QUEUED_MS = 15 * 86_400_000  # SQS keeps a message for at most 14 days: it has to find the tombstone
 # All that says whose an item is.
 _LOOKED_AT = (
     "pk", "sk", "scope", "user_id", "workspace_id", "created_at_ms", "accepted_at", "at", "expires_at_ms", "waiting",
-    "job", "meta",
+    "job", "meta", "event_type", "page", "queued", "token", "trace",
 )  # fmt: skip
 _LISTED: dict[str, Any] = {
     "ProjectionExpression": ", ".join(f"#{name}" for name in _LOOKED_AT),
@@ -151,10 +154,11 @@ class TenantStore:
         """Read a page of the table and erase what is the tenant's. Raises Unavailable.
 
         Its webhooks' tombstones stay until no message can ask for them. Deliveries of its events to webhooks of others
-        lose their payloads, and stay as records of those.
+        lose their payloads, and stay as records of those; those that nobody has begun yet get one, which ends them.
         """
         start = None if after is None else cast("Key", tuple(json.loads(after)))
         items, last = self._table.scan(start, A_PAGE, **_LISTED)
+        oldest_ms = self._now_ms() - QUEUED_MS
         unreadable = _Unreadable()
         judged: list[tuple[Item, str | None]] = []
         for item in items:
@@ -164,6 +168,7 @@ class TenantStore:
         waiting: list[tuple[str, str]] = []
         stripped: list[tuple[str, str]] = []
         removed: list[Key] = []
+        events: list[EventRecord] = []
         retired = 0
         for item, webhook_id in judged:
             with unreadable.left_out(item):
@@ -180,8 +185,15 @@ class TenantStore:
                     if read_text(item, "scope") == erasure.scope and time_of(delivery_id) <= erasure.requested_at_ms:
                         stripped.append((webhook_id, delivery_id))
                 elif _is_its_own(item, key, erasure):
+                    if key[0].startswith(schema.event_pk("")) and read_int(item, "accepted_at") > oldest_ms:
+                        events.append(event_of(item))
                     removed.append(key)
+                    if sum(len(each.queued) for each in events) >= MOST_ELSEWHERE:
+                        last = key  # the next page begins behind it
+                        break
         ended = self._eraser.erase(waiting + stripped)  # what waits is counted, so it ends before it goes
+        elsewhere = self._elsewhere(events, erasure)
+        ended += self._eraser.erase([(each.webhook_id, each.delivery_id) for each in elsewhere.values()], elsewhere)
         self._table.remove(removed)
         return Progress(
             None if last is None else json.dumps(last),
@@ -209,6 +221,13 @@ class TenantStore:
         keys = [(item[schema.PK]["S"], item[schema.SK]["S"]) for item in found]
         self._table.remove(keys)
         return Progress(None, changed=len(keys))
+
+    def _elsewhere(self, events: Sequence[EventRecord], erasure: Erasure) -> dict[str, DeliveryRecord]:
+        """Deliveries of events to webhooks of others, by id, as they are before anybody has begun with them."""
+        queued = {webhook_id for event in events for webhook_id in event.queued}
+        others = queued - self._mine(queued, erasure).keys()
+        unbegun = [unsent(event, webhook_id) for event in events for webhook_id in event.queued if webhook_id in others]
+        return {each.delivery_id: each for each in unbegun}
 
     def _mine(self, webhook_ids: Iterable[str], erasure: Erasure) -> dict[str, Item]:
         """The items of those webhooks that are the tenant's, tombstones included."""
@@ -250,12 +269,10 @@ class TenantStore:
             {"Delete": {"Key": key_of((schema.route_pk(webhook.scope, pattern), webhook.webhook_id))}}
             for pattern in patterns
         ]
-        added = {
-            **dict.fromkeys(patterns, 1),
-            schema.FILTER_BYTES: -webhook.filter_bytes,
-            schema.FILTER_SEARCHES: -webhook.filter_searches,
-        }
-        actions.append(_adding((schema.versions_pk(webhook.scope), schema.VERSIONS_SK), added))
+        filters = {schema.FILTER_BYTES: -webhook.filter_bytes, schema.FILTER_SEARCHES: -webhook.filter_searches}
+        added = {**dict.fromkeys(patterns, 1), **{name: amount for name, amount in filters.items() if amount}}
+        if added:  # it may have no subscription
+            actions.append(_adding((schema.versions_pk(webhook.scope), schema.VERSIONS_SK), added))
         actions.append(_adding((schema.tenant_pk(webhook.owner), schema.AMOUNT_SK), {"webhooks": -1}))
         return actions
 
@@ -288,7 +305,7 @@ class TenantStore:
 
 def _adding(key: Key, amounts: Mapping[str, int]) -> Mapping[str, Any]:
     """The update that adds to numbers of an item; a pattern has dots, which a plain name may not."""
-    added = [(name, amount) for name, amount in amounts.items() if amount or not name.startswith("#")]
+    added = list(amounts.items())
     return {
         "Update": {
             "Key": key_of(key),

@@ -8,7 +8,8 @@ import pytest
 from tests.fakes.api import Api
 from tests.fakes.owners import caller, url_of
 from tests.fakes.receivers import Answer
-from tests.fakes.world import World, event
+from tests.fakes.world import TABLE, World, event
+from tests.simulation.readable import texts
 from tests.support.api_client import NOW, ApiClient
 from webhooks.errors import Conflict, NotFound
 from webhooks.management.erasures import UNTOUCHED_MS
@@ -148,6 +149,42 @@ def test_messages_that_are_on_their_way_are_dropped() -> None:
     assert not world.receivers.log
     assert (world.delivery().status, world.delivery().reason) == ("abandoned", "erased")
     assert not world.dead_letters()
+
+
+def readable(world: World) -> list[tuple[str, str]]:
+    """Where in the table SECRET is."""
+    items = world.dynamodb.tables[TABLE].all_items()
+    return [key for key, item in items if any("SECRET" in text for text in texts(item))]
+
+
+def test_a_message_on_its_way_to_become_a_dead_letter_becomes_none() -> None:
+    world = World()
+    world.owners.register("dead", max_retries=0)
+    world.receivers.script(url_of("dead"), [500])
+    world.publish(event("e1", data={"text": "SECRET"}))
+    world.work("ingest", "sender")
+    Api(world.services).use_cases.event_erasure.erase(PLATFORM, "e1", None, None)
+    assert len(world.messages(world.dead_letter_queue)) == 1
+    world.run()
+    assert world.delivery().status == "failed"
+    assert not world.dead_letters()
+    assert not readable(world)
+
+
+def test_what_is_sent_again_when_it_is_erased_is_not_kept_either() -> None:
+    world = World()
+    webhook = world.owners.register("one")
+    world.receivers.echo = True
+    world.publish(event("e1", data={"text": "SECRET"}))
+    world.run()
+    api = Api(world.services)
+    api.deliveries.retry(caller(7), webhook.webhook_id, world.delivery().delivery_id)
+    world.owners.change(webhook, status="paused")
+    api.use_cases.event_erasure.erase(PLATFORM, "e1", None, None)
+    world.run()
+    assert world.delivery().status == "delivered"
+    assert len(world.receivers.log) == 1
+    assert not readable(world)
 
 
 def test_who_published_an_event_may_erase_it_and_nobody_else() -> None:

@@ -87,6 +87,21 @@ def test_what_is_finished_stays_as_it_ended_when_it_is_erased() -> None:
     assert erased(stored(status="delivered", response=b"y")).response is None
 
 
+@pytest.mark.parametrize("status", ["delivered", "failed", "abandoned"])
+@pytest.mark.parametrize("generation", [1, 2, 3])
+def test_no_message_of_what_was_finished_when_it_was_erased_may_act_either(status: Any, generation: int) -> None:
+    record = erased(stored(status=status, reason="gone", generation=2))
+    assert standing(record, received(generation=generation).message) == "done"
+
+
+@pytest.mark.parametrize("status", ["retrying", "delivered", "failed"])
+def test_a_receive_of_a_later_generation_does_not_revive_what_was_erased(status: Any) -> None:
+    record = erased(stored(status=status, generation=2))
+    after = take_up(record, received(5, generation=3), NOW)
+    assert (after.status, after.reason, after.generation) == (record.status, record.reason, 2)
+    assert len(after.attempts) == len(record.attempts) + 4
+
+
 def test_receives_that_were_never_recorded_are_noted_as_unknown_and_use_up_no_attempt() -> None:
     record = take_up(begin(MESSAGE), received(3), NOW)
     assert [attempt.outcome for attempt in record.attempts] == ["unknown", "unknown"]

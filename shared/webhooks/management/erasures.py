@@ -134,7 +134,9 @@ class EventErasure:
         self.audit.note_of(caller, "event.erased", caller.owner, event_id)
         self.events.erase_payload(event_id, pages[0].scope)
         for page in pages:
-            records = {each.delivery_id: each for each in (unsent(pages[0], webhook_id) for webhook_id in page.queued)}
+            records = {
+                each.delivery_id: each for each in (unsent(pages[0], webhook_id) for webhook_id in page.wanted_by)
+            }
             ids = [(record.webhook_id, record.delivery_id) for record in records.values()]
             self.deliveries.erase(ids, records)
 

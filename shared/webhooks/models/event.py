@@ -51,6 +51,11 @@ class EventRecord:
     continues_after: str | None = None  # the last webhook id of this page, when there are more
     trace: str = ""
 
+    @property
+    def wanted_by(self) -> tuple[str, ...]:
+        """Webhooks that it was queued for, and those that a recovery may have sent it to."""
+        return (*self.queued, *(webhook_id for webhook_id, _ in self.missed))
+
 
 @dataclass(frozen=True, slots=True)
 class Repeat:

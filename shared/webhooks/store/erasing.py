@@ -30,7 +30,7 @@ QUEUED_MS = 15 * 86_400_000  # SQS keeps a message for at most 14 days: it has t
 # All that says whose an item is.
 _LOOKED_AT = (
     "pk", "sk", "scope", "user_id", "workspace_id", "created_at_ms", "accepted_at", "at", "expires_at_ms", "waiting",
-    "job", "meta", "event_type", "page", "queued", "token", "trace",
+    "job", "meta", "event_type", "missed", "page", "queued", "token", "trace",
 )  # fmt: skip
 _LISTED: dict[str, Any] = {
     "ProjectionExpression": ", ".join(f"#{name}" for name in _LOOKED_AT),
@@ -188,7 +188,7 @@ class TenantStore:
                     if key[0].startswith(schema.event_pk("")) and read_int(item, "accepted_at") > oldest_ms:
                         events.append(event_of(item))
                     removed.append(key)
-                    if sum(len(each.queued) for each in events) >= MOST_ELSEWHERE:
+                    if sum(len(each.wanted_by) for each in events) >= MOST_ELSEWHERE:
                         last = key  # the next page begins behind it
                         break
         ended = self._eraser.erase(waiting + stripped)  # what waits is counted, so it ends before it goes
@@ -224,9 +224,11 @@ class TenantStore:
 
     def _elsewhere(self, events: Sequence[EventRecord], erasure: Erasure) -> dict[str, DeliveryRecord]:
         """Deliveries of events to webhooks of others, by id, as they are before anybody has begun with them."""
-        queued = {webhook_id for event in events for webhook_id in event.queued}
-        others = queued - self._mine(queued, erasure).keys()
-        unbegun = [unsent(event, webhook_id) for event in events for webhook_id in event.queued if webhook_id in others]
+        wanted = {webhook_id for event in events for webhook_id in event.wanted_by}
+        others = wanted - self._mine(wanted, erasure).keys()
+        unbegun = [
+            unsent(event, webhook_id) for event in events for webhook_id in event.wanted_by if webhook_id in others
+        ]
         return {each.delivery_id: each for each in unbegun}
 
     def _mine(self, webhook_ids: Iterable[str], erasure: Erasure) -> dict[str, Item]:

@@ -15,6 +15,7 @@ from webhooks.errors import Conflict, NotFound
 from webhooks.management.erasures import UNTOUCHED_MS
 from webhooks.models.caller import Caller
 from webhooks.models.replay import ReplaySelection
+from webhooks.store.delivery_items import delivery_key
 
 ADMIN: dict[str, Any] = {"user_id": "platform", "scopes": ["admin"]}
 PLATFORM = Caller("platform", frozenset(), frozenset({"events:write:any"}))
@@ -137,6 +138,26 @@ def test_a_recovery_leaves_out_what_was_erased() -> None:
     api.recovery.start(caller(7), webhook.webhook_id, ReplaySelection(from_ms=0), 100)
     world.run()
     assert [each.event_id for each in world.receivers.log] == ["kept"]
+
+
+def test_what_a_recovery_has_in_hand_when_its_event_is_erased_is_not_sent() -> None:
+    world = World()
+    webhook = world.owners.register("one", status="inactive")
+    world.publish(event("e1", data={"text": "SECRET"}))
+    world.run()
+    api = Api(world.services)
+    world.owners.change(webhook, status="active")
+    api.recovery.start(caller(7), webhook.webhook_id, ReplaySelection(from_ms=0), 100)
+    while not world.messages(world.delivery_queue):
+        world.clock.advance_to(world.clock.ms + 1_000)
+        world.work("jobs")
+    table = world.dynamodb.tables[TABLE]
+    table.write(delivery_key(webhook.webhook_id, world.delivery().delivery_id), None)  # it was not marked yet
+    api.use_cases.event_erasure.erase(PLATFORM, "e1", None, None)
+    world.run()
+    assert not world.receivers.log
+    assert (world.delivery().status, world.delivery().reason) == ("abandoned", "erased")
+    assert not readable(world)
 
 
 def test_messages_that_are_on_their_way_are_dropped() -> None:

@@ -120,7 +120,7 @@ class Owners:
         self._ledger = ledger
         self._client = client
         self._rng = engine.plan.rng
-        self.jobs: list[str] = []  # that the API has promised
+        self.jobs: dict[str, str] = {}  # that the API has promised, and for which webhook
 
     def register_all(self) -> None:
         """Most of the webhooks are there from the beginning."""
@@ -149,12 +149,22 @@ class Owners:
                 number += 1
                 continue
             known = self._rng.choice(list(self._ledger.webhooks.values()))
-            if known.status != "deleted":
-                self._change(known)
+            if self._is_there(known):
+                self._unless_erased(known, self._change)
         self._engine.scheduler.sleep_ms(self._rng.randrange(HOUR))
         for known in list(self._ledger.webhooks.values()):
-            if known.status == "paused":
-                self._set_status(known, "active")
+            if known.status == "paused" and self._is_there(known):
+                self._unless_erased(known, lambda each: self._set_status(each, "active"))
+
+    def _is_there(self, known: Known) -> bool:
+        return known.status != "deleted" and known.webhook.webhook_id not in self._ledger.forgotten.webhooks
+
+    def _unless_erased(self, known: Known, work: Callable[[Known], None]) -> None:
+        try:
+            work(known)
+        except NotFound:
+            if self._is_there(known):
+                raise
 
     def _change(self, known: Known) -> None:
         roll = self._rng.random()
@@ -266,7 +276,7 @@ class Owners:
             job = self._client.ask(lambda api: api.bulk_replays.start(who, ReplaySelection(from_ms=0), rate))
         else:
             job = self._client.ask(lambda api: api.dead_letters.replay_many(who, webhook_id, ReplaySelection(), rate))
-        self.jobs.append(job.job_id)
+        self.jobs[job.job_id] = job.webhook_id
         self._engine.figures.replays += 1
 
     def _recover(self, known: Known) -> None:
@@ -275,6 +285,6 @@ class Owners:
         selection = ReplaySelection(from_ms=from_ms)
         self._ledger.recovered(webhook_id, from_ms)
         job = self._client.ask(lambda api: api.recovery.start(who, webhook_id, selection, RECOVERED_RATE))
-        self.jobs.append(job.job_id)
+        self.jobs[job.job_id] = webhook_id
         self._ledger.recoveries[job.job_id] = (webhook_id, from_ms, job.created_at_ms)
         self._engine.figures.replays += 1

@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.fakes.world import World
 from tests.simulation.counted import Deaths, differences
+from tests.simulation.forgotten import Forgotten
 from tests.simulation.scenario import MINUTE, Interest
 from webhooks.models.delivery import DeliveryRecord
 from webhooks.models.event import EventRecord
@@ -82,6 +83,7 @@ class Ledger:
         self.webhooks: dict[str, Known] = {}
         self.letters: dict[str, list[str]] = defaultdict(list)  # delivery ids by webhook, as they died
         self.deaths = Deaths()
+        self.forgotten = Forgotten()
         self.recoveries: dict[str, tuple[str, int, int]] = {}  # job -> webhook, from when, asked for when
         self.excused: Counter[str] = Counter()  # requests of deliveries that two had in hand when one was cut off
         self._records = list[EventRecord]()  # all that are there in the end
@@ -140,7 +142,9 @@ class Ledger:
                 self._failed_ms.setdefault(webhook_id, now_ms)
             return
         last = known.history[-1]
-        if status == "failed" and last.status != "failed":  # by the service itself
+        if status == "deleted" and webhook_id in self.forgotten.webhooks:
+            known.history.append(Held(now_ms, "deleted", ()))
+        elif status == "failed" and last.status != "failed":  # by the service itself
             known.history.append(Held(now_ms, "failed", last.interests))
         elif webhook_id in self._changes:
             wanted, interests = self._changes[webhook_id]
@@ -161,8 +165,12 @@ class Ledger:
         verdict = Verdict(events=len(self.published))
         everything = self._world.deliveries()
         self._records = self._world.event_records()
-        deliveries = {(r.event_id, r.webhook_id): r for r in everything if r.event_id in self.published}
-        queued = self._check_decisions(verdict)
+        verdict.faults += self.forgotten.faults(self._world, everything, self._records)
+        for event_id in self.forgotten.published:
+            self.published.pop(event_id, None)
+        kept = [record for record in everything if record.webhook_id not in self.forgotten.webhooks]
+        deliveries = {(r.event_id, r.webhook_id): r for r in kept if r.event_id in self.published}
+        queued = {pair for pair in self._check_decisions(verdict) if pair[1] not in self.forgotten.webhooks}
         again = self._sent_again(deliveries.keys() - queued, jobs, verdict)
         queued |= again
         seen = self._seen(queued, verdict)
@@ -185,6 +193,8 @@ class Ledger:
             elif record.status in ("failed", "abandoned"):
                 verdict.dead += 1
                 letter = letters.get(record.delivery_id)
+                if record.event_id in self.forgotten.events:
+                    continue
                 if letter is None or not letter.failure_reason:
                     verdict.faults.append(f"lost: {pair} is {record.status} ({record.reason}) and no dead letter")
                 elif letter.failure_reason != record.reason or letter.generation != record.generation:
@@ -192,9 +202,11 @@ class Ledger:
             else:
                 verdict.faults.append(f"lost: {pair} is {record.status} and nothing is pending: {record}")
         for pair in deliveries.keys() - queued:
+            if pair[0] in self.forgotten.events:
+                continue  # who missed it has a record, too, against a recovery that is under way
             verdict.faults.append(f"{pair} has a delivery and was never queued")
         self._check_announcements(verdict)
-        self._check_statistics(everything, verdict)
+        self._check_statistics(kept, verdict)
         verdict.unknown = sum(a.outcome == "unknown" for r in deliveries.values() for a in r.attempts)
         if verdict.unknown > max_unknown:
             verdict.faults.append(f"{verdict.unknown} unknown attempts, at most {max_unknown} can have been cut off")
@@ -213,7 +225,7 @@ class Ledger:
                 verdict.faults.append(f"lost: {letter.delivery_id} was given up, and nobody was told")
 
     def _check_statistics(self, deliveries: Sequence[DeliveryRecord], verdict: Verdict) -> None:
-        verdict.faults += differences(self._world, self.deaths, deliveries)
+        verdict.faults += differences(self._world, self.deaths, deliveries, self.forgotten)
 
     def _sent_again(self, beyond: Set[Pair], jobs: Sequence[str], verdict: Verdict) -> set[Pair]:
         """Pairs that were missed at first, and recovered: those that may have been, and those that must."""
@@ -235,6 +247,8 @@ class Ledger:
 
     def _missed_by(self, webhook_id: str) -> Iterator[str]:
         for record in self._records:
+            if record.event_id in self.forgotten.events:
+                continue
             if record.event_id in self.published and any(missed == webhook_id for missed, _ in record.missed):
                 yield record.event_id
 
@@ -250,9 +264,11 @@ class Ledger:
                     verdict.faults.append(f"lost: {event_id} was accepted and never recorded")
                 continue
             pages = recorded[event_id]
-            taken = {_told(json.loads(page.body)) for page in pages if page.page == 0} | aside.get(event_id, set())
+            taken = {_told(json.loads(page.body)) for page in pages if page.page == 0 and page.body} | aside.get(
+                event_id, set()
+            )
             for told in (_told(document), *self.others[event_id]):
-                if told not in taken:
+                if told not in taken and event_id not in self.forgotten.events:
                     verdict.faults.append(f"lost: {told} was accepted, and neither recorded nor put aside")
             went = {webhook_id for page in pages for webhook_id in page.queued}
             missed = dict(each for page in pages for each in page.missed)
@@ -292,8 +308,8 @@ class Ledger:
         bodies = {record.event_id: record.body for record in self._records if record.page == 0}
         for each in self._world.receivers.log:
             pair = each.event_id, each.webhook_id
-            if each.event_id not in self.published:
-                continue  # our own announcements
+            if each.event_id not in self.published or each.webhook_id in self.forgotten.webhooks:
+                continue  # our own announcements, and what is erased
             verdict.requests += 1
             seen[pair].append(each)
             if each.is_static not in self._senders(each.webhook_id, each.at_ms):
@@ -301,7 +317,8 @@ class Ledger:
                 verdict.faults.append(f"{pair} was sent from {sender} at {each.at_ms}")
             if pair not in queued:
                 verdict.faults.append(f"{pair} was sent and never queued")
-            if each.body != bodies.get(each.event_id) or json.loads(each.body)["id"] != each.event_id:
+            is_same = each.event_id in self.forgotten.events or each.body == bodies.get(each.event_id)
+            if not is_same or json.loads(each.body)["id"] != each.event_id:
                 verdict.faults.append(f"{pair} was sent with another body")
             if each.headers.get("traceparent") != self.published[each.event_id][0].get("traceparent"):
                 verdict.faults.append(f"{pair} was sent with another trace")

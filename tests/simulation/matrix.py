@@ -43,8 +43,8 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.put_item", "events.put_events",
     ),
     "jobs": (
-        "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.query", "dynamodb.update_item",
-        "sqs.send_message_batch",
+        "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.put_item", "dynamodb.query",
+        "dynamodb.scan", "dynamodb.transact_write_items", "dynamodb.update_item", "sqs.send_message_batch",
     ),
     "release": (
         "dynamodb.batch_execute_statement", "dynamodb.batch_get_item", "dynamodb.query", "dynamodb.update_item",
@@ -63,7 +63,7 @@ MEANS: Mapping[str, Cell] = {
     "sender: dynamodb.transact_write_items": ("gone", REQUEST),
 }
 PLACES = tuple(f"{function}: {call}" for function, calls in CALLS.items() for call in calls)
-CELLS_A_SEED = 100
+CELLS_A_SEED = 102
 
 
 def call_cells() -> Iterator[Cell]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.fakes.receivers import Answer, Behaviour
 from tests.fakes.world import event
+from tests.simulation.forgotten import canary
 from webhooks.event_types import DEFAULT_EVENT_TYPES
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
@@ -102,7 +103,11 @@ class Plan:
             resource_id=rng.choice(["tbl_1", "tbl_2", "tbl_3"]),
             workspace_id=rng.choice([1, 1, 2]),
             user_id=rng.choice([7, 8, "u9"]),
-            data={"fields": {"name": rng.choice(NAMES), "age": rng.randrange(90)}, "ü": "\ufffe😀"},
+            data={
+                "fields": {"name": rng.choice(NAMES), "age": rng.randrange(90)},
+                "ü": "\ufffe😀",
+                "canary": canary(f"e{number}"),
+            },
             **({"traceparent": f"00-{number + 1:032x}-{number + 1:016x}-01"} if number % 2 else {}),
         )
 

@@ -11,6 +11,7 @@ from tests.fakes.sqs import Message
 from tests.fakes.world import TABLE, World
 from tests.simulation.callers import Client, Owners, Platform
 from tests.simulation.engine import Engine, Figures
+from tests.simulation.erasures import Eraser, Tenant
 from tests.simulation.ledger import Ledger, Verdict
 from tests.simulation.scenario import DAY, HOUR, MINUTE, Plan
 from tests.simulation.seeding import seeded_ids
@@ -58,6 +59,9 @@ class Simulation:
         self.streams = Streams(self.engine, services, self.world.dynamodb.tables[TABLE])
         self.platform = Platform(self.engine, self.world, self.ledger, Client(self.engine, services))
         self.owners = Owners(self.engine, self.world, self.ledger, Client(self.engine, services))
+        self.tenant = Tenant(self.engine, self.world, self.ledger, Client(self.engine, services))
+        self.eraser = Eraser(self.engine, self.ledger, Client(self.engine, services))
+        self.world.receivers.echo = True
         self.world.events.on_the_way = self._deliver
         self._watch_writes()
 
@@ -85,8 +89,11 @@ class Simulation:
 
     def _judge(self) -> Verdict:
         jobs = {job.job_id: job for job in self.world.replay_jobs()}
-        unfinished = [job for job in self.owners.jobs if jobs[job].status not in ("completed", "failed")]
-        completed = [job for job in self.owners.jobs if jobs[job].status == "completed"]
+        asked = [
+            job for job, webhook_id in self.owners.jobs.items() if webhook_id not in self.ledger.forgotten.webhooks
+        ]
+        unfinished = [job for job in asked if jobs[job].status not in ("completed", "failed")]
+        completed = [job for job in asked if jobs[job].status == "completed"]
         repeats = sum(source.queue.repeats for source in self.world.sources.values())
         # A message that SQS shows twice looks like one whose first receiver was cut off.
         verdict = self.ledger.check(
@@ -113,6 +120,8 @@ class Simulation:
     def _own(self) -> None:
         self.owners.register_all()
         self.scheduler.spawn("platform", self._publish)
+        self.scheduler.spawn("tenant", self.tenant.live)
+        self.scheduler.spawn("eraser", self.eraser.work)
         self.owners.meddle(lambda: self.publishing)
         self._busy = False
 
@@ -169,7 +178,7 @@ class Simulation:
                 self._spoil_a_state()
             if self._has_due():
                 handler = self._release(handler)
-            elif not self.publishing and not self._busy and self._is_quiet():
+            elif not self.publishing and not self._busy and not self.tenant.is_busy and self._is_quiet():
                 if self._replayed:
                     self.scheduler.stop()
                     return
@@ -195,7 +204,8 @@ class Simulation:
 
     def _replay_all(self) -> None:
         for webhook_id, known in self.ledger.webhooks.items():
-            if known.status == "active" and self.ledger.letters.get(webhook_id):
+            is_erased = webhook_id in self.ledger.forgotten.webhooks
+            if known.status == "active" and not is_erased and self.ledger.letters.get(webhook_id):
                 self.owners.send_again(known)
                 with suppress(Conflict):  # disabled meanwhile
                     self.owners.replay(known)
@@ -225,7 +235,7 @@ class Simulation:
 
         def mend() -> None:
             self.scheduler.sleep_ms(self.engine.rng.randrange(MINUTE, HOUR))
-            if items[key].get("circuit") == spoilt:
+            if items.get(key, {}).get("circuit") == spoilt:  # its webhook may be erased meanwhile
                 items[key] = {**items[key], "circuit": good}
 
         self.scheduler.spawn("mending", mend)
@@ -244,7 +254,10 @@ class Simulation:
         index = self.world.dynamodb.tables[TABLE].indexes["waiting"]
         if index.pending or any(row[2] != "state" for rows in index.entries.values() for row in rows):
             return False
-        return all(known.status != "paused" for known in self.ledger.webhooks.values())
+        erased = self.ledger.forgotten.webhooks
+        return all(
+            known.status != "paused" or webhook_id in erased for webhook_id, known in self.ledger.webhooks.items()
+        )
 
     # ---- faults
 
@@ -272,5 +285,5 @@ class _FromStaticAddresses:
 
 def _is_ours(message: Message) -> bool:
     """Whether an operator sends a dead message back: not what has its reason beside it, nor plain garbage."""
-    words = ("job_id", "events", "detail")
+    words = ("job_id", "erase", "events", "detail")
     return "reason" not in message.attributes and any(word in message.body for word in words)

@@ -67,7 +67,13 @@ class Planted:
     def found(self, dynamodb: FakeDynamoDB, table: str) -> dict[str, set[str]]:
         """Canaries that are readable, by where: the table, the queues, the logs."""
         places: dict[str, Iterator[str]] = {
-            "table": (text for _, item in dynamodb.tables[table].all_items() for text in texts(item)),
+            "table": (
+                text
+                for _, item in dynamodb.tables[table].all_items()
+                if int(item.get("expires_at", {"N": str(2**50)})["N"]) * 1000
+                > self.world.clock.ms  # TTL takes the others
+                for text in texts(item)
+            ),
             "queues": (
                 text
                 for queue in self.world.sqs.queues.values()

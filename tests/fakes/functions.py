@@ -13,6 +13,7 @@ from functions.rollup import composition as rollup_function
 from functions.sender import composition as sender_function
 from tests.fakes.clock import Clock
 from tests.fakes.kms import FakeKMS
+from tests.fakes.leading_keys import ALLOWED, HeldClient
 from tests.fakes.receivers import FakeReceivers
 from tests.fakes.virtual_loop import VirtualLoop
 from tests.fakes.wire import wire
@@ -81,6 +82,12 @@ class Services:
         """The queues' client as the hot path has it."""
         return DirectSqs(self.sqs, wire(self.sqs))
 
+    def of(self, function: str) -> "Services":
+        """The same, with no more of the table than the function's role has."""
+        if function not in ALLOWED:
+            return self
+        return replace(self, dynamodb=HeldClient(self.dynamodb, ALLOWED[function]))
+
     def clients(self) -> "Clients":
         """These instead of boto3's."""
         return cast("Clients", self)
@@ -121,7 +128,7 @@ def ingest(services: Services) -> Handler:
     read = settings.IngestSettings.read(services.environment())
     return _invoked(
         services.contexts["ingest"],
-        ingest_function.build(read, services.clients(), services.logger, runtime=services.runtime()),
+        ingest_function.build(read, services.of("ingest").clients(), services.logger, runtime=services.runtime()),
     )
 
 
@@ -160,7 +167,7 @@ def release(services: Services) -> Handler:
     read = settings.ReleaseSettings.read(services.environment())
     return _invoked(
         services.contexts["release"],
-        release_function.build(read, services.clients(), services.logger, runtime=services.runtime()),
+        release_function.build(read, services.of("release").clients(), services.logger, runtime=services.runtime()),
     )
 
 
@@ -178,7 +185,7 @@ def rollup(services: Services) -> Handler:
     read = settings.RollupSettings.read(services.environment())
     return _invoked(
         services.contexts["rollup"],
-        rollup_function.build(read, services.clients(), services.logger, runtime=services.runtime()),
+        rollup_function.build(read, services.of("rollup").clients(), services.logger, runtime=services.runtime()),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.fakes.leading_keys import ALLOWED
 from tests.infrastructure.template_document import Node, Template, attribute_of, listed, transformed
 
 CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"}
@@ -177,6 +178,21 @@ def test_the_authorizer_reads_api_keys_and_one_secret_and_nothing_else(template:
     assert others == [
         {"Action": ["secretsmanager:GetSecretValue"], "Resource": [{"Ref": "JwtSecret"}], "Condition": None}
     ]
+
+
+def test_functions_that_touch_few_kinds_of_items_may_touch_no_others(template: Template) -> None:
+    """The fakes hold functions to ALLOWED in every test and simulation; here the roles are held to the same."""
+    for name, allowed in ALLOWED.items():
+        found: dict[str, tuple[str, ...]] = {}
+        for statement in template.statements(f"{name.capitalize()}Function"):
+            if not {"dynamodb:BatchGetItem", "dynamodb:Query"} & set(statement["Action"]):
+                continue
+            ((kind, keys),) = statement["Condition"].items()
+            assert kind == "ForAllValues:StringLike"
+            (resource,) = statement["Resource"]
+            _, _, index = resource.get("Fn::Sub", "").partition("/index/")
+            found[index] = tuple(keys["dynamodb:LeadingKeys"])
+        assert found == allowed, name
 
 
 def test_operational_events_come_from_those_who_decide_them(template: Template) -> None:

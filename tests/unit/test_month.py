@@ -8,7 +8,8 @@ from tests.benchmarks.cost.month import Usage, fill_at, lines_of, month_of, peer
 def test_a_months_lines_are_its_sum_and_more_tries_cost_more() -> None:
     once, often = (month_of(Usage(50, "queue", tries=tries)) for tries in (1.0, 1.1))
     assert once.dollars == sum(once.lines.values())
-    assert once.lines["DynamoDB writes: delivery items"] == pytest.approx(50 * 730 * 3600 * 0.625e-6)
+    records = 50 * 730 * 3600 * 0.625e-6
+    assert records <= once.lines["DynamoDB writes: delivery items"] < 1.03 * records  # and the counts of hosts
     assert often.dollars > once.dollars
     assert any("Svix" in line for line in lines_of(Usage(50, "queue")))
 

@@ -10,19 +10,23 @@ from botocore.exceptions import BotoCoreError, ClientError
 OPERATIONS = {
     "BatchGetItem": "batch_get_item",
     "BatchExecuteStatement": "batch_execute_statement",
+    "UpdateItem": "update_item",
     "SendMessageBatch": "send_message_batch",
     "ChangeMessageVisibilityBatch": "change_message_visibility_batch",
 }
 
 
 def wire(client: Any) -> Callable[[str, bytes], bytes | None]:
-    """What a direct client posts to: the client's answer as JSON, or None for an error of whatever kind."""
+    """What a direct client posts to: the client's answer as JSON, or None for an error but a condition's."""
 
     def post(operation: str, body: bytes) -> bytes | None:
         request = json.loads(body, object_hook=_bytes_of)
         try:
             answer = getattr(client, OPERATIONS[operation])(**request)
-        except (ClientError, BotoCoreError):
+        except ClientError as exc:
+            code = exc.response["Error"]["Code"]  # type: ignore[typeddict-item]
+            return json.dumps({"__type": code}).encode() if code == "ConditionalCheckFailedException" else None
+        except BotoCoreError:
             return None
         return json.dumps(answer, default=lambda value: base64.b64encode(value).decode()).encode()
 

@@ -41,7 +41,7 @@ class Clients:
 
     @cached_property
     def hot_dynamodb(self) -> Any:  # noqa: ANN401
-        """The same, with the hot path's two calls made directly."""
+        """The same, with the hot path's calls made directly."""
         return direct(self.dynamodb, _credentials(), DirectDynamoDB)
 
     @cached_property

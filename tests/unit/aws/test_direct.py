@@ -14,7 +14,7 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from botocore.exceptions import ReadTimeoutError, SSLError
+from botocore.exceptions import ClientError, ReadTimeoutError, SSLError
 
 from tests.support.certificates import CertificateAuthority
 from webhooks.aws.clients import Clients, client
@@ -119,6 +119,31 @@ def test_statements_go_out_as_botocore_writes_them(endpoint: Endpoint, table: Di
     assert bodies[0] == bodies[1]
 
 
+UPDATE = {"TableName": "t", "Key": {"pk": {"S": "a"}}, "UpdateExpression": "SET n = :n", "ReturnValues": "UPDATED_NEW"}
+
+
+def test_updates_go_out_and_are_answered_as_through_botocore(endpoint: Endpoint, table: DirectDynamoDB) -> None:
+    endpoint.script = [(200, b'{"Attributes": {"n": {"N": "7"}}}')] * 2
+    answers = [each.update_item(**UPDATE)["Attributes"] for each in (table, client("dynamodb"))]
+    assert answers[0] == answers[1] == {"n": {"N": "7"}}
+    assert agents(endpoint) == [False, True]
+    bodies = [json.loads(body) for _, body in endpoint.requests]
+    assert bodies[0] == bodies[1] == UPDATE
+
+
+def test_a_condition_that_does_not_hold_is_an_answer_and_is_asked_once(
+    endpoint: Endpoint, table: DirectDynamoDB
+) -> None:
+    refusal = {"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException", "message": "no"}
+    endpoint.script = [(400, json.dumps(refusal).encode())] * 2
+    for each in (table, client("dynamodb")):
+        with pytest.raises(ClientError) as raised:
+            each.update_item(**UPDATE)
+        error = raised.value.response["Error"]  # type: ignore[typeddict-item]
+        assert (error["Code"], error["Message"]) == ("ConditionalCheckFailedException", "no")
+    assert agents(endpoint) == [False, True]
+
+
 def test_what_arrives_is_signed_as_sent(endpoint: Endpoint, table: DirectDynamoDB) -> None:
     table.batch_get_item(**KEYS)
     (headers, body), *_ = endpoint.requests
@@ -150,7 +175,9 @@ def test_whatever_is_no_success_is_asked_again_of_botocore(
     assert table.batch_get_item(**KEYS)["Responses"]["t"][0]["n"] == {"N": "1"}
     endpoint.script = [refusal, (200, b'{"Responses": [{}]}')]
     assert table.batch_execute_statement(Statements=[])["Responses"] == [{}]
-    assert agents(endpoint) == [False, True] * 2
+    endpoint.script = [refusal, (200, b'{"Attributes": {}}')]
+    assert table.update_item(**UPDATE)["Attributes"] == {}
+    assert agents(endpoint) == [False, True] * 3
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from tests.fakes.owners import url_of
 from tests.fakes.receivers import Seen
 from tests.fakes.world import TABLE, World, event
 from tests.support.api_client import ApiClient
-from webhooks.errors import Conflict, Unavailable
+from webhooks.errors import Conflict, Unavailable, Undecryptable
 from webhooks.models.caller import Caller
 from webhooks.request.signing_keys import KEPT_MS
 
@@ -157,11 +157,19 @@ def test_two_rotations_at_once_make_one_key() -> None:
 def test_webhooks_that_ask_at_once_get_the_same_first_key() -> None:
     world = World()
     one, other = (Api(world.services).use_cases.signing_keys for _ in range(2))
-    one.known.refresh(world.clock.ms)
-    other.known.refresh(world.clock.ms)
+    load = one.records.load
+    keys: set[str] = set()
+
+    def late() -> Any:
+        found = load()
+        other.ensure()
+        keys.update(each.standard for each in other.published())
+        return found
+
+    one.records.load = late  # type: ignore[method-assign]
     one.ensure()
-    other.ensure()
-    assert [each.standard for each in one.published()] == [each.standard for each in other.published()]
+    assert {each.standard for each in one.published()} == keys
+    assert len(keys) == 1
 
 
 def test_what_is_not_asked_for_costs_no_call() -> None:
@@ -233,6 +241,20 @@ def test_the_private_key_is_nowhere_in_plain() -> None:
             base64.urlsafe_b64encode(seed).decode(),
         ):
             assert form.rstrip("=") not in table + answers
+
+
+def test_keys_of_an_earlier_version_do_not_open_over_a_newer() -> None:
+    world = World()
+    world.owners.register("asks", ed25519=True)
+    table = world.dynamodb.tables[TABLE]
+    before = table.get(("signingkeys", "signingkeys"))
+    rotate(world, 0)
+    after = table.get(("signingkeys", "signingkeys"))
+    assert before is not None
+    assert after is not None
+    world.dynamodb.put_item(TableName=TABLE, Item={**after, "sealed": before["sealed"]})
+    with pytest.raises(Undecryptable):
+        Api(world.services).use_cases.signing_keys.published()
 
 
 def test_the_answers_of_a_webhook_that_asks_have_the_public_keys() -> None:

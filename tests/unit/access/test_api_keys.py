@@ -2,8 +2,10 @@
 
 import secrets
 import statistics
+import sys
 import time
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -115,6 +117,31 @@ def test_the_time_that_a_refusal_takes_tells_nothing(figure: Figure) -> None:
     medians = {kind: statistics.median(each) / 1000 for kind, each in taken.items()}
     assert max(medians.values()) < 2 * min(medians.values())
     figure("API keys refused in (median us): " + ", ".join(f"{kind} {us:.1f}" for kind, us in medians.items()))
+
+
+def test_an_unknown_id_goes_through_the_same_steps_as_a_wrong_secret() -> None:
+    keys = Keys()
+    made, _ = keys.make()
+
+    def steps(guess: str) -> list[str]:
+        found: list[str] = []
+
+        def note(_frame: object, kind: str, called: Any) -> None:
+            if kind == "c_call":
+                found.append(called.__name__)
+
+        sys.setprofile(note)
+        try:
+            verify(guess, keys, NOW)
+        except Unauthenticated:
+            pass
+        finally:
+            sys.setprofile(None)
+        return found
+
+    unknown = steps(_signed("pyak_" + _random(69)))
+    assert "compare_digest" in unknown
+    assert unknown == steps(_signed(start_of(made.key_id) + _random(43)))
 
 
 def test_an_expired_key_is_refused() -> None:

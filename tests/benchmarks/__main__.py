@@ -62,6 +62,17 @@ def sender(stub: Stub, *, rounds: int, units: int, quick: bool) -> list[Row]:
     return rows
 
 
+def signatures(stub: Stub, *, rounds: int, units: int) -> Row:
+    """What ed25519 beside v1 takes of the sender, for webhooks that ask for it."""
+    parameters = {"batch": 10, "tls": False, "latency_ms": 0, "units": units}
+    cases = {"v1": parameters, "v1a": {**parameters, "ed25519": True}}
+    found = interleaved({name: ("ours", each) for name, each in cases.items()}, rounds, stub)
+    us = {name: median(each) for name, each in found.items()}
+    say()
+    say(f"signatures: CPU us a delivery, batch 10: {us['v1']:.0f} by v1 alone, {us['v1a']:.0f} with ed25519 beside it")
+    return {"us": us, "v1a_to_v1": ratio(found["v1a"], found["v1"])}
+
+
 def ingest(stub: Stub, *, rounds: int, units: int) -> list[Row]:
     """Subscriptions in a workspace, 10 of which want each event; and the predicate work by itself."""
     sizes = (10, 100, 1_000, 10_000, 100_000)
@@ -163,6 +174,7 @@ def main() -> None:
     results: dict[str, Any] = {"machine": machine, "rounds": args.rounds, "load_before": os.getloadavg()[0]}
     with running_stub() as stub:
         results["sender"] = sender(stub, rounds=args.rounds, units=args.units, quick=args.quick)
+        results["signatures"] = signatures(stub, rounds=args.rounds, units=args.units)
         results["ingest"] = ingest(stub, rounds=args.rounds, units=max(50, args.units // 8))
         results["matching"] = predicates(stub, rounds=-(-args.rounds // 3))
         results["api"] = api(stub, rounds=-(-args.rounds // 3))

@@ -23,8 +23,10 @@ from webhooks.egress.policy import EgressPolicy
 from webhooks.egress.transport import HttpTransport
 from webhooks.ids import new_id
 from webhooks.messages import DeliveryMessage
+from webhooks.models.signing_key import SealedKeys, SigningKey
 from webhooks.models.webhook import Sealed
 from webhooks.request.signed_request import sealed_text
+from webhooks.request.signing_keys import keys_text
 from webhooks.settings import SenderSettings
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -90,16 +92,27 @@ def seed_webhooks(stub: Stub, urls: Sequence[str], **changes: Mapping[str, Any])
     ids = [new_id("wh", now_ms()) for _ in urls]
     items = [_webhook(each, url) | changes for each, url in zip(ids, urls, strict=True)]
     wrapped = {"B": base64.b64encode(b"wrapped").decode()}
-    stub.control("Seed", items=[*items, {"pk": {"S": "datakey"}, "sk": {"S": "datakey"}, "wrapped": wrapped}])
+    data_key = {"pk": {"S": "datakey"}, "sk": {"S": "datakey"}, "wrapped": wrapped}
+    stub.control("Seed", items=[*items, data_key, _signing_keys()])
     return ids
 
 
+def _sealed(text: str, context: str) -> Item:
+    sealed = AESGCM(PLAIN_KEY).encrypt(b"0" * 12, text.encode(), context.encode())
+    return {"B": base64.b64encode(b"\x01" + b"0" * 12 + sealed).decode()}
+
+
+def _signing_keys() -> Item:
+    keys = SealedKeys(b"", 1)
+    sealed = _sealed(keys_text([SigningKey(b"0" * 32, 1)]), keys.context)
+    return {"pk": {"S": "signingkeys"}, "sk": {"S": "signingkeys"}, "sealed": sealed, "version": {"N": "1"}}
+
+
 def _webhook(webhook_id: str, url: str) -> Item:
-    sealed = AESGCM(PLAIN_KEY).encrypt(b"0" * 12, sealed_text(Sealed(SECRET)).encode(), f"789|{webhook_id}|1".encode())
     return {
         "pk": {"S": webhook_id}, "sk": {"S": "webhook"}, "user_id": {"N": "789"}, "workspace_id": {"N": "456"},
         "name": {"S": "n"}, "url": {"S": url}, "description": {"S": ""}, "metadata": {"S": "{}"},
-        "header_names": {"S": "[]"}, "sealed": {"B": base64.b64encode(b"\x01" + b"0" * 12 + sealed).decode()},
+        "header_names": {"S": "[]"}, "sealed": _sealed(sealed_text(Sealed(SECRET)), f"789|{webhook_id}|1"),
         "sealed_version": {"N": "1"}, "max_retries": {"N": "9"}, "timeout_seconds": {"N": "15"},
         "status": {"S": "active"}, "version": {"N": "1"}, "created_at_ms": {"N": "1"}, "updated_at_ms": {"N": "1"},
     }  # fmt: skip

@@ -21,10 +21,11 @@ from webhooks.payload import serialise
 WEBHOOKS = 5  # that the deliveries of a batch belong to
 
 
-def ours(stub: Stub, *, batch: int, tls: bool, latency_ms: int, units: int) -> dict[str, float]:
+def ours(stub: Stub, *, batch: int, tls: bool, latency_ms: int, units: int, ed25519: bool = False) -> dict[str, float]:
     """functions/sender as its app.py has it."""
     composition.configure(stub)
-    ids = composition.seed_webhooks(stub, [stub.url(tls=tls, latency_ms=latency_ms)] * WEBHOOKS)
+    asks = {"ed25519": {"BOOL": True}} if ed25519 else {}
+    ids = composition.seed_webhooks(stub, [stub.url(tls=tls, latency_ms=latency_ms)] * WEBHOOKS, **asks)
     handler = composition.sender(stub.authority)
     made_ms = composition.now_ms()
 

@@ -12,6 +12,7 @@ SHORT: dict[str, tuple[str, Mapping[str, Any]]] = {
         name: (name, {"batch": 10, "tls": True, "latency_ms": 0, "units": 10})
         for name in ("ours", "reference", "naive")
     },
+    "ed25519": ("ours", {"batch": 10, "tls": True, "latency_ms": 0, "units": 10, "ed25519": True}),
     "ingest": ("ingest", {"subscriptions": 10, "batch": 1, "units": 1}),
     "POST /events": ("api", {"call": "POST /events", "units": 1}),
     "POST /webhooks": ("api", {"call": "POST /webhooks", "units": 1}),

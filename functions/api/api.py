@@ -25,6 +25,7 @@ import routes_filters
 import routes_limits
 import routes_members
 import routes_metrics
+import routes_problems
 import routes_recovery
 import routes_replays
 import routes_signing_keys
@@ -33,8 +34,8 @@ import routes_system
 import routes_webhooks
 from openapi import openapi_text
 from reading import StrictRequests, below_base_path
-from request_limits import RequestLimiter
-from webhooks.errors import WebhooksError
+from request_limits import RequestLimiter, caller_in
+from webhooks.errors import TooManyRequests, WebhooksError
 from webhooks.events.publishing import Publishing
 from webhooks.management.api_keys import ApiKeyManagement
 from webhooks.management.audit import AuditLog
@@ -112,7 +113,7 @@ class Api(APIGatewayRestResolver):
             allow_origin=origins[0],
             extra_origins=origins[1:],
             allow_headers=OWN_HEADERS,
-            expose_headers=["ETag", "Location", "Retry-After"],
+            expose_headers=["ETag", "Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Link"],
             max_age=600,
         )
         # an answer that does not fit its model is a fault of ours, and must not pass for one of the caller's
@@ -131,33 +132,39 @@ class Api(APIGatewayRestResolver):
     def _call_route(self, route: Route, route_arguments: dict[str, str]) -> ResponseBuilder[Any]:
         """Before validation, and all else that costs anything."""
         try:
-            self._limiter.admit(self.current_event)
+            caller = self._limiter.admit(self.current_event)
         except (WebhooksError, problems.Refused) as exc:
-            return cast("ResponseBuilder[Any]", self._call_exception_handler(exc, route))
-        answer = cast("ResponseBuilder[Any]", super()._call_route(route, route_arguments))
-        answer.response.headers.setdefault("Cache-Control", "no-store")  # it is one tenant's, or holds a new secret
+            caller = caller_in(self.current_event) if isinstance(exc, TooManyRequests) else None
+            answer = cast("ResponseBuilder[Any]", self._call_exception_handler(exc, route))
+        else:
+            answer = cast("ResponseBuilder[Any]", super()._call_route(route, route_arguments))
+        headers = answer.response.headers
+        headers.setdefault("Cache-Control", "no-store")  # it is one tenant's, or holds a new secret
+        headers.update(self._limiter.headers(caller))
         return answer
 
     @property
-    def request_id(self) -> str:
-        """API Gateway's id of this request."""
-        return str(self.current_event.raw_event["requestContext"].get("requestId", ""))
+    def asked(self) -> problems.Asked:
+        """What a problem says of this request."""
+        context = self.current_event.raw_event["requestContext"]
+        whole, own = str(context.get("path", "")), self.current_event.path
+        return problems.Asked(str(context.get("requestId", "")), whole.removesuffix(own) if whole.endswith(own) else "")
 
     def _error(self, error: WebhooksError) -> Response[str]:
-        answer = problems.of_error(error, self.request_id)
+        answer = problems.of_error(error, self.asked)
         if answer.status_code >= 500:
-            self._logger.error("request failed", exc_info=error, request_id=self.request_id)
+            self._logger.error("request failed", exc_info=error, request_id=self.asked.request_id)
         return answer
 
     def _refused(self, error: problems.Refused) -> Response[str]:
-        return problems.problem(error.kind, str(error), request_id=self.request_id, headers=error.headers)
+        return problems.problem(error.kind, str(error), asked=self.asked, headers=error.headers)
 
     def _invalid(self, error: RequestValidationError) -> Response[str]:
-        return problems.of_validation(error, self.request_id)
+        return problems.of_validation(error, self.asked)
 
     def _unexpected(self, error: Exception) -> Response[str]:
-        self._logger.error("request failed", exc_info=error, request_id=self.request_id)
-        return problems.internal(self.request_id)
+        self._logger.error("request failed", exc_info=error, request_id=self.asked.request_id)
+        return problems.internal(self.asked)
 
     def _unknown_route(self, _: NotFoundError) -> Response[str]:
         path = self.current_event.path
@@ -168,10 +175,10 @@ class Api(APIGatewayRestResolver):
             return problems.problem(
                 problems.METHOD_NOT_ALLOWED,
                 f"This route takes {', '.join(allowed)}.",
-                request_id=self.request_id,
+                asked=self.asked,
                 headers={"Allow": ", ".join(allowed)},
             )
-        return problems.problem(problems.NOT_FOUND, "There is no such route.", request_id=self.request_id)
+        return problems.problem(problems.NOT_FOUND, "There is no such route.", asked=self.asked)
 
 
 def create(use_cases: UseCases, cors_allowed_origins: Collection[str], logger: Logger) -> Api:
@@ -179,6 +186,7 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str], logger: L
     api = Api(use_cases.limiter, cors_allowed_origins, logger)
     document = cache(lambda: openapi_text(api))
     api.include_router(routes_system.routes(use_cases.readiness, document))
+    api.include_router(routes_problems.routes())
     api.include_router(routes_metrics.service_routes(use_cases.service_metrics))
     api.include_router(routes_signing_keys.public_routes(use_cases.signing_keys))
     for router in (

@@ -23,6 +23,14 @@ _HEADERS = {
     "ETag": {"description": "the version, for If-Match", **_STRING},
     "Location": {"description": "where it is, or where to follow it", **_STRING},
     "RetryAfter": {"description": "seconds after which to ask again", "schema": {"type": "integer"}},
+    "RateLimit": {
+        "description": "requests left, and seconds until there are all again: draft-ietf-httpapi-ratelimit-headers-10",
+        "schema": {"type": "string", "examples": ['"requests";r=987;t=7']},
+    },
+    "RateLimitPolicy": {
+        "description": "requests that there may be, in a window of so many seconds",
+        "schema": {"type": "string", "examples": ['"requests";q=1000;w=10']},
+    },
 }
 _VERSIONED = {
     "createWebhook", "getWebhook", "updateWebhook", "regenerateSecret",
@@ -79,9 +87,18 @@ def describe_headers(document: dict[str, Any], operations: Operations) -> None:
             for header, named in (("ETag", _VERSIONED), ("Location", _LOCATED))
             if name in named
         }
-    for name in ("TooManyRequests", "Unavailable"):
-        retry_after = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
-        document["components"]["responses"][name]["headers"] = retry_after
+    limited = {
+        "RateLimit": {"$ref": "#/components/headers/RateLimit"},
+        "RateLimit-Policy": {"$ref": "#/components/headers/RateLimitPolicy"},
+    }
+    retry_after = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
+    document["components"]["responses"]["TooManyRequests"]["headers"] = retry_after | limited
+    document["components"]["responses"]["Unavailable"]["headers"] = retry_after
+    for operation in operations.values():
+        if operation.get("security") != []:
+            for status, response in operation["responses"].items():
+                if status.startswith("2"):
+                    response["headers"] = response.get("headers", {}) | limited
 
 
 def describe_text(operation: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ MAX_BODY_BYTES = 256 * 1024
 _UNKNOWN_ROUTE = "^.*/*$"  # what Powertools puts in the place of a route when none matches
 _CHARSET = re.compile(r'(?:^|;)\s*charset="?([^";\s]*)')
 _UTF_8 = {"utf-8", "utf8", "us-ascii"}  # ASCII is part of UTF-8
+_PARAMETER = re.compile(r"\{(\w+)\+?\}")
 _ETAG = re.compile(r'\s*(?:W/)?"?(\d{1,15})"?\s*')
 
 
@@ -116,8 +117,8 @@ def below_base_path(event: Mapping[str, Any]) -> dict[str, Any]:
     """The request with its path as the template has it: a custom domain may map the API below a base path, which is in
     `path` and not in `resource` (API Gateway Developer Guide, "Input format of a Lambda function for proxy
     integration")."""
-    proxy = cast("dict[str, str]", event.get("pathParameters") or {}).get("proxy")
-    own = f"/{proxy}" if proxy else str(event.get("resource", ""))
+    given = cast("dict[str, str]", event.get("pathParameters") or {})
+    own = _PARAMETER.sub(lambda match: given.get(match[1], match[0]), str(event.get("resource", "")))
     path = str(event.get("path", ""))
     return {**event, "path": own} if own and "{" not in own and path.endswith(own) else dict(event)
 

@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from problems import LOOP, Refused
 from webhooks.access import callers
 from webhooks.access.api_keys import KeyChecks
-from webhooks.access.request_limits import RequestLimits
+from webhooks.access.request_limits import WINDOW_MS, RequestLimits
 from webhooks.models.caller import Caller, Origin
 from webhooks.request.headers import hop_header
 
@@ -26,8 +26,9 @@ class RequestLimiter:
     api_keys: KeyChecks
     header_prefix: str
 
-    def admit(self, event: APIGatewayProxyEvent) -> None:
-        """Raises Refused for a delivery that came back to us, Unauthenticated, TooManyRequests, and Unavailable.
+    def admit(self, event: APIGatewayProxyEvent) -> Caller | None:
+        """The caller. Raises Refused for a delivery that came back to us, Unauthenticated, TooManyRequests, and
+        Unavailable.
 
         A request without a caller is left to its route: most of those need one and say so.
         """
@@ -37,6 +38,17 @@ class RequestLimiter:
         if caller is not None:
             self.api_keys.admit(caller)
             self.limits.admit(caller, SEARCH if _is_search(event) else 1)
+        return caller
+
+    def headers(self, caller: Caller | None) -> dict[str, str]:
+        """What a caller with a limit has left of it: RateLimit fields of draft-ietf-httpapi-ratelimit-headers-10."""
+        standing = None if caller is None else self.limits.standing(caller)
+        if standing is None:
+            return {}
+        return {
+            "RateLimit-Policy": f'"requests";q={standing.limit};w={WINDOW_MS // 1000}',
+            "RateLimit": f'"requests";r={standing.left};t={standing.ends_in_seconds}',
+        }
 
     def count_events(self, caller: Caller, amount: int) -> None:
         """For one request that publishes so many. Raises TooManyRequests."""

@@ -14,6 +14,7 @@ PUBLIC = {
     ("/health", "get"),
     ("/ready", "get"),
     ("/openapi.json", "get"),
+    ("/problems/{name}", "get"),
     ("/.well-known/jwks.json", "get"),
     ("/{proxy+}", "options"),
 } | FILES

@@ -206,7 +206,7 @@ class FieldProblem(Answer):
 class Problem(Answer):
     """An error, as RFC 9457 has it. `type` is stable: programs may decide by it."""
 
-    type: Annotated[str, Field(examples=["/problems/validation"])]
+    type: Annotated[str, Field(description="has a page that says what to do: Link", examples=["/problems/validation"])]
     title: str
     status: int
     detail: str

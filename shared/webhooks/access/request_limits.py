@@ -31,14 +31,24 @@ class RequestCounts(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Of `limit` requests in a window, how many a tenant has left, as far as this process knows; and when it ends."""
+
+    limit: int
+    left: int
+    ends_in_seconds: int
+
+
 @dataclass(slots=True)
 class _Share:
-    """What a process has of a tenant's window."""
+    """What a process has of a tenant's window. `others_left`: what nobody had taken when it last took some."""
 
     window: int
     left: int = 0
     block: int = 0
     is_used_up: bool = False
+    others_left: int = 0
 
 
 class RequestLimits:
@@ -57,7 +67,7 @@ class RequestLimits:
         One that counts for more than a whole window takes exactly that. When the table does not answer, the request is
         admitted, because it may not need the table.
         """
-        if self._limit <= 0 or caller.may("events:write:any"):
+        if not self._is_limited(caller):
             return
         now_ms, amount = self._now_ms(), min(amount, self._limit)
         share = self._share(caller.owner, now_ms // WINDOW_MS)
@@ -67,14 +77,25 @@ class RequestLimits:
             counting = "" if amount == 1 else f", of which this one counts as {amount}"
             raise TooManyRequests(
                 f"at most {self._limit} requests in {WINDOW_MS // 1000} seconds{counting}",
-                retry_after_seconds=-(-(WINDOW_MS - now_ms % WINDOW_MS) // 1000),
+                retry_after_seconds=_left_of_window(now_ms),
             )
         share.left -= amount
+
+    def standing(self, caller: Caller) -> Standing | None:
+        """What the caller has left, from memory: other processes may have taken of it since. None without a limit."""
+        if not self._is_limited(caller):
+            return None
+        now_ms = self._now_ms()
+        share = self._share(caller.owner, now_ms // WINDOW_MS)
+        return Standing(self._limit, share.left + share.others_left, _left_of_window(now_ms))
+
+    def _is_limited(self, caller: Caller) -> bool:
+        return self._limit > 0 and not caller.may("events:write:any")
 
     def _share(self, owner: str, window: int) -> _Share:
         share = self._shares.get(owner)
         if share is None or share.window != window:
-            share = self._shares[owner] = _Share(window)
+            share = self._shares[owner] = _Share(window, others_left=self._limit)
             if len(self._shares) > MAX_KEPT:
                 self._shares.popitem(last=False)
         self._shares.move_to_end(owner)
@@ -90,4 +111,10 @@ class RequestLimits:
             share.left += more
             return
         share.left += max(0, more - max(0, taken - self._limit))
+        share.others_left = max(0, self._limit - taken)
         share.is_used_up = taken >= self._limit
+
+
+def _left_of_window(now_ms: int) -> int:
+    """In seconds, rounded up."""
+    return -(-(WINDOW_MS - now_ms % WINDOW_MS) // 1000)

@@ -1,8 +1,11 @@
 """The API as HTTP: routes, methods, bodies, errors, CORS, and its own description."""
 
 import base64
+import importlib
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -13,6 +16,8 @@ from webhooks.errors import Unavailable, WebhooksError
 from webhooks.event_types import DEFAULT_EVENT_TYPES, OPERATIONAL_EVENT_TYPES, TEST_EVENT_TYPE
 from webhooks.events.publishing import MAX_BODY_BYTES
 from webhooks.management.readiness import KEPT_MS
+
+PROJECT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -39,6 +44,8 @@ def test_an_unknown_route_is_a_problem(client: ApiClient) -> None:
         ("DELETE", "/webhooks", "GET, POST"),
         ("GET", "/events", "POST"),
         ("POST", "//health", "GET"),
+        ("HEAD", "/webhooks", "GET, POST"),
+        ("PATCH", "/webhooks/wh_1", "DELETE, GET, PUT"),
     ],
 )
 def test_a_wrong_method_is_told_the_right_ones(client: ApiClient, method: str, path: str, allowed: str) -> None:
@@ -340,6 +347,33 @@ def test_a_custom_domain_may_map_the_api_below_a_base_path(client: ApiClient, ba
     assert client.api.resolve(event, cast("Any", None))["statusCode"] == 200
     health = {**event, "path": f"{base}/health", "resource": "/health", "pathParameters": None}
     assert client.api.resolve(health, cast("Any", None))["statusCode"] == 200
+    page = {"path": f"{base}/problems/loop", "resource": "/problems/{name}", "pathParameters": {"name": "loop"}}
+    assert client.api.resolve({**event, **page}, cast("Any", None))["statusCode"] == 200
+
+
+@pytest.mark.parametrize("base", ["", "/prod", "/a/b"])
+def test_a_problem_links_to_its_page_wherever_the_api_is_mounted(client: ApiClient, base: str) -> None:
+    context = {"requestId": "r", "path": f"{base}/api/v1/webhooks"}
+    event = {"httpMethod": "GET", "path": "/api/v1/webhooks", "resource": "/{proxy+}", "headers": {},
+             "pathParameters": {"proxy": "api/v1/webhooks"}, "requestContext": context}  # fmt: skip
+    answer = client.api.resolve(event, cast("Any", None))
+    assert answer["multiValueHeaders"]["Link"] == [f'<{base}/problems/unauthorized>; rel="help"']
+
+
+def test_every_problem_that_anything_of_ours_can_answer_has_a_page(client: ApiClient) -> None:
+    problems: Any = importlib.import_module("problems")
+    kinds = {value.name for value in vars(problems).values() if isinstance(value, problems.Kind)}
+    kinds |= {kind.name for kind in problems.KINDS.values()}
+    for path in [PROJECT / "template.yaml", *(PROJECT / "localstack").glob("*.py"), *PROJECT.glob("functions/**/*.py")]:
+        kinds |= set(re.findall(r"/problems/([a-z-]+)", path.read_text("utf-8")))
+        kinds |= set(re.findall(r'_problem\(\d+, "([a-z-]+)"', path.read_text("utf-8")))
+    assert {"timeout", "loop", "validation"} < kinds
+    for name in kinds:
+        answer = client.call("GET", f"//problems/{name}", user_id=None)
+        assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8"), name
+        assert "What to do" in answer.text
+        assert f"/problems/{name}<" in answer.text
+    assert client.call("GET", "//problems/none", user_id=None).status == 404
 
 
 def test_as_many_events_as_lambda_takes_even_if_a_quarter_of_them_is_escaped() -> None:

@@ -33,6 +33,30 @@ def test_a_tenant_beyond_its_requests_is_told_when_to_come_again() -> None:
     assert client.call("GET", "//health", user_id=None).status == 200
 
 
+def test_what_is_left_of_the_requests_is_told_with_each_answer() -> None:
+    client = ApiClient(per_second=1)
+    client.now_ms = client.now_ms // 10_000 * 10_000 + 2_500
+    answers = [client.call("GET", "/event-types") for _ in range(12)]
+    assert {answer.headers["ratelimit-policy"] for answer in answers} == {'"requests";q=10;w=10'}
+    left = [*range(9, -1, -1), 0, 0]
+    assert [answer.headers["ratelimit"] for answer in answers] == [f'"requests";r={each};t=8' for each in left]
+    assert [answer.status for answer in answers[-2:]] == [429, 429]
+    assert answers[-1].headers["retry-after"] == "8"
+    wrong = client.call("POST", "/webhooks", {}, user_id="another")
+    assert (wrong.status, wrong.headers["ratelimit"]) == (422, '"requests";r=9;t=8')
+    client.now_ms += 8_000
+    assert client.call("GET", "/event-types").headers["ratelimit"] == '"requests";r=9;t=10'
+
+
+@pytest.mark.parametrize(
+    ("per_second", "more"),
+    [(0, {}), (1, {"scopes": ["events:write:any", "webhooks"]}), (1, {"user_id": None}), (1, {"expires_in": -40})],
+)
+def test_who_has_no_limit_is_told_none(per_second: float, more: dict[str, Any]) -> None:
+    answer = ApiClient(per_second=per_second).call("GET", "/event-types", **more)
+    assert not {"ratelimit", "ratelimit-policy"} & set(answer.headers)
+
+
 def test_requests_that_are_wrong_count_too() -> None:
     client = ApiClient(per_second=1)
     assert [client.call("POST", "/webhooks", {}).status for _ in range(11)] == [422] * 10 + [429]

@@ -242,7 +242,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
     now_ms = runtime.now_ms
     store, history, letters, events = ports.webhooks, ports.history, ports.letters, ports.events
     starter = JobStarter(
-        ports.jobs, ports.jobs_queue, ports.slots, at_most=settings.max_replays_per_tenant, now_ms=now_ms
+        ports.jobs, ports.jobs_queue, ports.slots, store, at_most=settings.max_replays_per_tenant, now_ms=now_ms
     )
     under_way = TestsUnderWay(
         ports.slots, per_owner=settings.max_tests_per_tenant, in_all=settings.max_tests, now_ms=now_ms
@@ -256,7 +256,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
     signing_keys = SigningKeyManagement(
         ports.signing_keys, ports.box, SigningKeys(ports.signing_keys, ports.box), now_ms
     )
-    api_keys = ApiKeyManagement(ports.api_keys, key_checks, now_ms)
+    api_keys = ApiKeyManagement(ports.api_keys, key_checks, ports.box, now_ms)
     metrics = WebhookMetrics(store=store, statistics=ports.statistics, states=ports.states, now_ms=now_ms)
     event_history = EventHistory(
         store=store,

@@ -10,16 +10,24 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.middlewares.openapi_validation import OpenAPIRequestValidationMiddleware
 from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+from pydantic import BaseModel
 
 from problems import BAD_REQUEST, UNSUPPORTED_MEDIA_TYPE, Refused
 from request_limits import caller_in
+from webhooks.access.idempotency_keys import Once
 from webhooks.errors import Invalid, Unauthenticated
 from webhooks.management.changes import Versions
 from webhooks.models.caller import Caller, Scope
 from webhooks.payload import UnfitNumber, parse_json
 
 IfMatch = Annotated[str | None, Header(alias="if-match", description="do it only if this is still the version")]
-IdempotencyKey = Annotated[str | None, Header(alias="idempotency-key", description="repeating a request does it once")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="idempotency-key",
+        description="repeating a request with the same key within a day does it once; another request with it is a 409",
+    ),
+]
 MAX_BODY_BYTES = 256 * 1024
 _UNKNOWN_ROUTE = "^.*/*$"  # what Powertools puts in the place of a route when none matches
 _CHARSET = re.compile(r'(?:^|;)\s*charset="?([^";\s]*)')
@@ -39,6 +47,11 @@ def caller_of(router: Router, scope: Scope, *others: Scope) -> Caller:
     if not any(map(caller.may, others)):
         caller.require(scope)
     return caller
+
+
+def once_by(key: str | None, request: BaseModel | None, *what: str) -> Once | None:
+    """What an Idempotency-Key stands for: this request for that; None without a key. Raises Invalid."""
+    return Once.of(key, *what, "" if request is None else request.model_dump_json(exclude_unset=True))
 
 
 def versions(if_match: str | None) -> Versions | None:

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from answers.api_keys import ApiKeyAnswer, ApiKeyPage, NewApiKey
 from paging import DEFAULT_LIMIT, Cursor, Limit, Pages
-from reading import caller_of
+from reading import IdempotencyKey, caller_of, once_by
 from webhooks.management.api_keys import ApiKeyManagement
 from webhooks.management.cursors import Cursors
 from webhooks.management.requests import ApiKeyRequest
@@ -34,8 +34,11 @@ def routes(management: ApiKeyManagement, cursors: Cursors) -> Router:
         operation_id="createApiKey",
         security=WITH_TOKENS,
     )
-    def create_api_key(request: Annotated[ApiKeyRequest, Body()]) -> Response[NewApiKey]:
-        made, key = management.create(caller_of(router, "api-keys"), request)
+    def create_api_key(
+        request: Annotated[ApiKeyRequest, Body()], idempotency_key: IdempotencyKey = None
+    ) -> Response[NewApiKey]:
+        caller = caller_of(router, "api-keys")
+        made, key = management.create(caller, request, once_by(idempotency_key, request, "api key"))
         return Response(201, "application/json", NewApiKey.of(made, key=key))
 
     @router.get(

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from answers.dead_letters import BulkReplay, DeadLetterAnswer, DeadLetterPage, ReplayAnswer
 from paging import DEFAULT_LIMIT, Cursor, Limit, Pages
-from reading import caller_of
+from reading import IdempotencyKey, caller_of, once_by
 from time_range import From, To, time_range
 from webhooks.management.cursors import Cursors
 from webhooks.management.dead_letters import DeadLetterManagement, Selection
@@ -101,10 +101,15 @@ def routes(management: DeadLetterManagement, cursors: Cursors) -> Router:
         tags=TAGS,
         operation_id="bulkReplayDeadLetters",
     )
-    def bulk_replay(webhook_id: str, request: Annotated[BulkReplay | None, Body()] = None) -> Response[ReplayAnswer]:
+    def bulk_replay(
+        webhook_id: str,
+        request: Annotated[BulkReplay | None, Body()] = None,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[ReplayAnswer]:
         wanted = request or BulkReplay()
         caller = caller_of(router, "webhooks")
-        job = management.replay_many(caller, webhook_id, wanted.selection(), wanted.rate_per_second)
+        once = once_by(idempotency_key, request, "replay", webhook_id)
+        job = management.replay_many(caller, webhook_id, wanted.selection(), wanted.rate_per_second, once)
         return Response(202, JSON, ReplayAnswer.of(job), headers={"Location": f"/api/v1/replays/{job.job_id}"})
 
     return router

@@ -10,7 +10,7 @@ from answers.dead_letters import BulkReplayAcross, BulkReplayEstimate, ReplayAns
 from answers.failures import FailureGroupAnswer, FailureGroupPage, FailureSample
 from answers.recovery import Recover, RecoveryEstimate
 from paging import Cursor, Pages
-from reading import caller_of
+from reading import IdempotencyKey, caller_of, once_by
 from request_limits import RequestLimiter
 from time_range import From, To, time_range
 from webhooks.management.bulk_replays import BulkReplays
@@ -67,7 +67,7 @@ def routes(
         operation_id="bulkReplayAcrossWebhooks",
     )
     def bulk_replay(
-        request: Annotated[BulkReplayAcross, Body()],
+        request: Annotated[BulkReplayAcross, Body()], idempotency_key: IdempotencyKey = None
     ) -> Response[ReplayAnswer | BulkReplayEstimate]:
         caller = caller_of(router, "webhooks")
         selection, rate = request.selection(), request.rate_per_second
@@ -82,7 +82,7 @@ def routes(
                 duration_seconds=seconds,
             )
             return Response(200, JSON, estimate)
-        job = bulk.start(caller, selection, rate)
+        job = bulk.start(caller, selection, rate, once_by(idempotency_key, request, "replay"))
         return Response(202, JSON, ReplayAnswer.of(job), headers={"Location": f"/api/v1/replays/{job.job_id}"})
 
     @router.post(
@@ -98,7 +98,9 @@ def routes(
         tags=TAGS,
         operation_id="recoverWebhook",
     )
-    def recover(webhook_id: str, request: Annotated[Recover, Body()]) -> Response[ReplayAnswer | RecoveryEstimate]:
+    def recover(
+        webhook_id: str, request: Annotated[Recover, Body()], idempotency_key: IdempotencyKey = None
+    ) -> Response[ReplayAnswer | RecoveryEstimate]:
         caller = caller_of(router, "webhooks")
         selection, rate = request.selection(), request.rate_per_second
         if request.dry_run:
@@ -106,7 +108,8 @@ def routes(
             found = recovery.estimate(caller, webhook_id, selection, rate)
             estimate = RecoveryEstimate.of(found.count, found.is_exact, found.duration_seconds)
             return Response(200, JSON, estimate)
-        job = recovery.start(caller, webhook_id, selection, rate)
+        once = once_by(idempotency_key, request, "recover", webhook_id)
+        job = recovery.start(caller, webhook_id, selection, rate, once)
         return Response(202, JSON, ReplayAnswer.of(job), headers={"Location": f"/api/v1/replays/{job.job_id}"})
 
     return router

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from answers.common import SubscriptionAnswer, SubscriptionPage
 from paging import DEFAULT_LIMIT, Cursor, Limit, Pages
-from reading import IfMatch, caller_of, etag, versions
+from reading import IdempotencyKey, IfMatch, caller_of, etag, once_by, versions
 from webhooks.management.cursors import Cursors
 from webhooks.management.requests import SubscriptionChange, SubscriptionRequest
 from webhooks.management.subscriptions import SubscriptionManagement
@@ -30,9 +30,11 @@ def routes(management: SubscriptionManagement, cursors: Cursors) -> Router:
         operation_id="createSubscription",
     )
     def create_subscription(
-        webhook_id: str, request: Annotated[SubscriptionRequest, Body()]
+        webhook_id: str, request: Annotated[SubscriptionRequest, Body()], idempotency_key: IdempotencyKey = None
     ) -> Response[SubscriptionAnswer]:
-        done = management.create(caller_of(router, "webhooks"), webhook_id, request)
+        caller = caller_of(router, "webhooks")
+        once = once_by(idempotency_key, request, "subscribe", webhook_id)
+        done = management.create(caller, webhook_id, request, once)
         location = {"Location": f"/api/v1/webhooks/{webhook_id}/subscriptions/{done.subscription_id}"}
         return Response(201, JSON, SubscriptionAnswer.of(done), headers={**etag(done.version), **location})
 

@@ -13,9 +13,10 @@ from moto import mock_aws
 
 from tests.support.management_fakes import MemoryManagementStore
 from tests.support.table_definition import create_table
+from webhooks.access.idempotency_keys import IdempotencyRecord
 from webhooks.errors import Unavailable
 from webhooks.ids import new_id
-from webhooks.management.changes import Change, IdempotencyRecord, ManagementStore, with_subscriptions
+from webhooks.management.changes import Change, ManagementStore, with_subscriptions
 from webhooks.management.paging import TimeRange
 from webhooks.management.requests import MAX_FIRST_SUBSCRIPTIONS, MAX_SUBSCRIPTIONS
 from webhooks.matching.filter_budget import FilterUse, filter_use

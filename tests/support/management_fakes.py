@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from webhooks.access.idempotency_keys import IdempotencyRecord
 from webhooks.errors import Unavailable, Undecryptable
-from webhooks.management.changes import Change, IdempotencyRecord
+from webhooks.management.changes import Change
 from webhooks.matching.filter_budget import FilterUse
 from webhooks.matching.route_rows import RouteRow
 from webhooks.models.audit import AuditEntry
@@ -62,6 +63,13 @@ class MemoryManagementStore:
     def idempotency_record(self, caller: str, key: str, now_ms: int) -> IdempotencyRecord | None:
         found = self.keys.get((caller, key))
         return found if found is not None and found.expires_at_ms > now_ms else None
+
+    def remember(self, record: IdempotencyRecord, before: str | None, now_ms: int) -> bool:
+        found = self.idempotency_record(record.caller, record.key, now_ms)
+        if found is not None and found.webhook_id != before:
+            return False
+        self.keys[record.caller, record.key] = record
+        return True
 
     def commit(self, change: Change, now_ms: int) -> bool:
         present = self.webhooks_by_id.get(change.webhook.webhook_id)

@@ -50,8 +50,13 @@ class KeyRecords(KeyReader, Protocol):
 def new_key(now_ms: int) -> tuple[str, str]:
     """The id of a new key, and the key itself."""
     key_id = new_id("key", now_ms)
-    text = f"{start_of(key_id)}{base62(secrets.randbits(256), 43)}"
-    return key_id, text + _checksum(text)
+    return key_id, key_of(key_id, secrets.token_bytes(32))
+
+
+def key_of(key_id: str, secret: bytes) -> str:
+    """The key with this id and these 32 secret bytes."""
+    text = f"{start_of(key_id)}{base62(int.from_bytes(secret), 43)}"
+    return text + _checksum(text)
 
 
 def start_of(key_id: str) -> str:

@@ -4,19 +4,23 @@ A key never does more than its maker could when making it, makes no other, and e
 and when its maker leaves a workspace that it names.
 """
 
+import hmac
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol, cast
 
-from webhooks.access.api_keys import KeyChecks, digest, new_key
-from webhooks.errors import Conflict, NotAllowed, NotFound
+from webhooks.access.api_keys import KeyChecks, digest, key_of, new_key
+from webhooks.access.idempotency_keys import IdempotencyRecord, Once
+from webhooks.errors import Conflict, NotAllowed, NotFound, Unavailable
 from webhooks.ids import is_id
+from webhooks.management.changes import remembered
 from webhooks.management.paging import Page, page_of
 from webhooks.management.requests import ApiKeyRequest
 from webhooks.models.api_key import ApiKey
 from webhooks.models.audit import AuditEntry, entry
 from webhooks.models.caller import Caller, Scope
+from webhooks.sealing import SecretBox
 
 DAY_MS = 86_400_000
 MAX_KEYS = 50  # of one user
@@ -33,8 +37,12 @@ class ApiKeys(Protocol):
         """An owner's keys, or everybody's (None), newest first, behind a key's id. A new one may lag."""
         ...
 
-    def create(self, key: ApiKey, audit: AuditEntry) -> None:
-        """Keep a new key, and what is kept of its making."""
+    def create(self, key: ApiKey, audit: AuditEntry, remember: IdempotencyRecord | None = None) -> bool:
+        """Keep a new key, and what is kept of its making; False when the idempotency key has been used."""
+        ...
+
+    def idempotency_record(self, caller: str, key: str, now_ms: int) -> IdempotencyRecord | None:
+        """What the caller's idempotency key was used for, unless that has expired. Consistent."""
         ...
 
     def delete(self, key_id: str, audit: AuditEntry) -> bool:
@@ -48,14 +56,19 @@ class ApiKeyManagement:
 
     keys: ApiKeys
     checks: KeyChecks
+    box: SecretBox
     now_ms: Callable[[], int]
 
-    def create(self, caller: Caller, request: ApiKeyRequest) -> tuple[ApiKey, str]:
-        """Make a key, which is shown here and never again. Without `workspace_ids` it is for all of the caller's.
+    def create(self, caller: Caller, request: ApiKeyRequest, once: Once | None = None) -> tuple[ApiKey, str]:
+        """Make a key, which is shown here and never again, save to a repeat with the same idempotency key within a day.
+        Without `workspace_ids` it is for all of the caller's.
 
-        Raises NotAllowed for a scope or workspace that is not the caller's, Conflict for one key too many.
+        Raises NotAllowed for a scope or workspace that is not the caller's, Conflict for one key too many, and for an
+        idempotency key that was used for something else, or whose key is revoked.
         """
         _no_key(caller)
+        if once is not None and (made := self._made(caller, once)) is not None:
+            return made
         for scope in request.scopes:
             if not caller.may(cast("Scope", scope)):
                 raise NotAllowed(f"scopes: {scope} is not among your own")
@@ -68,6 +81,8 @@ class ApiKeyManagement:
             raise Conflict(f"you have {MAX_KEYS} API keys, which is as many as there may be: revoke one first")
         now_ms = self.now_ms()
         key_id, key = new_key(now_ms)
+        if once is not None:  # a repeat makes it anew: it is not kept
+            key = key_of(key_id, self._secret(caller, once, key_id))
         made = ApiKey(
             key_id=key_id,
             user_id=caller.user_id,
@@ -78,8 +93,28 @@ class ApiKeyManagement:
             created_at_ms=now_ms,
             expires_at_ms=now_ms + request.expires_in_days * DAY_MS,
         )
-        self.keys.create(made, entry(caller, "api_key.created", made.owner, key_id, now_ms))
-        return made, key
+        audit = entry(caller, "api_key.created", made.owner, key_id, now_ms)
+        if self.keys.create(made, audit, remembered(caller, once, key_id, now_ms)):
+            return made, key
+        if once is not None and (earlier := self._made(caller, once)) is not None:  # the same request was faster
+            return earlier
+        raise Unavailable("another request with this Idempotency-Key is under way")
+
+    def _made(self, caller: Caller, once: Once) -> tuple[ApiKey, str] | None:
+        """What an earlier request with the same idempotency key made."""
+        record = self.keys.idempotency_record(caller.owner, once.key, self.now_ms())
+        if record is None:
+            return None
+        once.check(record.fingerprint)
+        made = self.keys.get(record.webhook_id)
+        if made is None:
+            raise Conflict("the API key that this Idempotency-Key made is revoked")
+        return made, key_of(made.key_id, self._secret(caller, once, made.key_id))
+
+    def _secret(self, caller: Caller, once: Once, key_id: str) -> bytes:
+        """Known to whoever knows the deployment's own key, and to nobody who guesses the idempotency key."""
+        told = f"{key_id}\n{caller.owner}\n{once.key}".encode()
+        return hmac.digest(self.box.key_for("api keys"), told, "sha256")
 
     def page(self, caller: Caller, owner: str | None, *, behind: str | None, limit: int) -> Page[ApiKey]:
         """Keys, newest first: one's own, and for admins everybody's or one owner's. Raises NotAllowed."""

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from webhooks.access.idempotency_keys import Once
 from webhooks.errors import Invalid, NotAllowed, NotFound
 from webhooks.ids import is_id, new_id
 from webhooks.management.audit import AuditLog
@@ -41,12 +42,16 @@ class BulkReplays:
             counted = count(self.source, job, self.replayer.outstanding, EXAMINED)
         return counted, math.ceil(counted.total / rate_per_second)
 
-    def start(self, caller: Caller, selection: ReplaySelection, rate_per_second: float) -> ReplayJob:
+    def start(
+        self, caller: Caller, selection: ReplaySelection, rate_per_second: float, once: Once | None = None
+    ) -> ReplayJob:
         """Begin to send it all, in the background. What belongs to a webhook that takes nothing stays as it is."""
         job, owners = self._job(caller, selection, rate_per_second)
+        if (begun := self.starter.earlier(caller, once)) is not None:
+            return begun
         for owner in owners:
             self.audit.note_of(caller, "replay.started", owner, job.job_id)
-        return self.starter.start(job)
+        return self.starter.start(job, caller, once)
 
     def _job(
         self, caller: Caller, selection: ReplaySelection, rate_per_second: float

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Protocol, TypeVar
 
+from webhooks.access.idempotency_keys import REMEMBERED_MS, IdempotencyRecord, Once
 from webhooks.errors import Conflict, NotFound, VersionConflict
 from webhooks.ids import is_id
 from webhooks.matching.filter_budget import FilterUse, check_room, filter_use
@@ -22,15 +23,11 @@ ATTEMPTS = 4
 A_READ = 25  # of a list, whose webhooks are read together
 
 
-@dataclass(frozen=True, slots=True)
-class IdempotencyRecord:
-    """What an idempotency key was used for. `fingerprint` is that of the request."""
-
-    caller: str
-    key: str
-    fingerprint: str
-    webhook_id: str
-    expires_at_ms: int
+def remembered(caller: Caller, once: Once | None, made: str, now_ms: int) -> IdempotencyRecord | None:
+    """What is kept of a request with a key that makes this; None without a key."""
+    if once is None:
+        return None
+    return IdempotencyRecord(caller.owner, once.key, once.fingerprint, made, now_ms + REMEMBERED_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +90,10 @@ class ManagementStore(Protocol):
 
     def idempotency_record(self, caller: str, key: str, now_ms: int) -> IdempotencyRecord | None:
         """What the caller's idempotency key was used for, unless that has expired. Consistent."""
+        ...
+
+    def remember(self, record: IdempotencyRecord, before: str | None, now_ms: int) -> bool:
+        """Note what a key is used for, where it was used for nothing, or for `before`; False otherwise."""
         ...
 
     def commit(self, change: Change, now_ms: int) -> bool:

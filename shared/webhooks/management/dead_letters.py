@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from webhooks.access.idempotency_keys import Once
 from webhooks.errors import Conflict, NotFound
 from webhooks.ids import is_id, new_id
 from webhooks.management.audit import AuditLog
@@ -81,13 +82,21 @@ class DeadLetterManagement:
         return self._letter(webhook_id, dead_letter_id)
 
     def replay_many(
-        self, caller: Caller, webhook_id: str, selection: ReplaySelection, rate_per_second: float
+        self,
+        caller: Caller,
+        webhook_id: str,
+        selection: ReplaySelection,
+        rate_per_second: float,
+        once: Once | None = None,
     ) -> ReplayJob:
         """Begin to send a webhook's dead letters again, those that are not processed yet, in the background.
 
         Raises Conflict for a webhook that is inactive or failed.
         """
-        webhook = sendable(find(self.store, caller, webhook_id))
+        webhook = find(self.store, caller, webhook_id)
+        if (begun := self.starter.earlier(caller, once)) is not None:
+            return begun
+        webhook = sendable(webhook)
         now_ms = self.now_ms()
         job = ReplayJob(
             job_id=new_id("rpl", now_ms),
@@ -99,7 +108,7 @@ class DeadLetterManagement:
             updated_at_ms=now_ms,
         )
         self.audit.note(caller, Deed("replay.started", job.job_id), webhook)
-        return self.starter.start(job)
+        return self.starter.start(job, caller, once)
 
     def _letter(self, webhook_id: str, dead_letter_id: str) -> DeadLetter:
         ids = [(webhook_id, dead_letter_id)] if is_id("dlv", dead_letter_id) else []

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from webhooks.access.idempotency_keys import Once
 from webhooks.errors import Invalid
 from webhooks.ids import new_id
 from webhooks.management.audit import AuditLog
@@ -51,12 +52,22 @@ class Recovery:
         slower = min(rate_per_second, webhook.rate_limit_rps or math.inf)
         return Estimate(counted.total, counted.is_exact, math.ceil(counted.total / slower))
 
-    def start(self, caller: Caller, webhook_id: str, selection: ReplaySelection, rate_per_second: float) -> ReplayJob:
+    def start(
+        self,
+        caller: Caller,
+        webhook_id: str,
+        selection: ReplaySelection,
+        rate_per_second: float,
+        once: Once | None = None,
+    ) -> ReplayJob:
         """Begin to send it all, in the background. Raises Conflict for a webhook that is inactive or failed."""
-        webhook = sendable(find(self.store, caller, webhook_id))
+        webhook = find(self.store, caller, webhook_id)
+        if (begun := self.starter.earlier(caller, once)) is not None:
+            return begun
+        webhook = sendable(webhook)
         job = self._job(webhook, selection, rate_per_second)
         self.audit.note(caller, Deed("recovery.started", job.job_id), webhook)
-        return self.starter.start(job)
+        return self.starter.start(job, caller, once)
 
     def _job(self, webhook: Webhook, selection: ReplaySelection, rate_per_second: float) -> ReplayJob:
         if selection.from_ms is None and selection.reason is None:

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from typing import Protocol
 
+from webhooks.access.idempotency_keys import IdempotencyRecord, Once
 from webhooks.access.slots import Slots, SlotStore
 from webhooks.errors import Conflict, NotAllowed, NotFound, TooManyRequests, Unavailable
 from webhooks.ids import is_id, time_of
 from webhooks.management.audit import AuditLog
-from webhooks.management.changes import of_seen
+from webhooks.management.changes import of_seen, remembered
 from webhooks.management.paging import Page, page_of
 from webhooks.management.ports import History, JobQueue, JobStore
 from webhooks.models.audit import Deed
@@ -33,23 +35,72 @@ class Selection:
         return self.webhook_id in (None, job.webhook_id) and self.status in (None, job.status)
 
 
+class IdempotencyRecords(Protocol):
+    """What idempotency keys were used for. Raises Unavailable."""
+
+    def idempotency_record(self, caller: str, key: str, now_ms: int) -> IdempotencyRecord | None:
+        """What the caller's key was used for, unless that has expired. Consistent."""
+        ...
+
+    def remember(self, record: IdempotencyRecord, before: str | None, now_ms: int) -> bool:
+        """Note what a key is used for, where it was used for nothing, or for `before`; False otherwise."""
+        ...
+
+
 class JobStarter:
-    """Starts jobs, as many of one owner at once as there are slots for."""
+    """Starts jobs, as many of one owner at once as there are slots for; with an idempotency key, one for the key."""
 
     def __init__(
-        self, jobs: JobStore, queue: JobQueue, slots: SlotStore, *, at_most: int, now_ms: Callable[[], int]
+        self,
+        jobs: JobStore,
+        queue: JobQueue,
+        slots: SlotStore,
+        keys: IdempotencyRecords,
+        *,
+        at_most: int,
+        now_ms: Callable[[], int],
     ) -> None:
+        self._keys = keys
         self._jobs = jobs
         self._queue = queue
         self._now_ms = now_ms
         self.slots = Slots(store=slots, kind="replays", most=at_most, ended=self._ended)
 
-    def start(self, job: ReplayJob) -> ReplayJob:
-        """Have the job done in the background. Raises TooManyRequests and Unavailable.
+    def earlier(self, caller: Caller, once: Once | None) -> ReplayJob | None:
+        """The job that an earlier request with the same key began. Raises Conflict for a key used for something else,
+        and Unavailable: also while that request may be at it."""
+        record = self._record(caller, once)
+        if record is None:
+            return None
+        job = self._jobs.get(record.webhook_id)
+        if job is None and self._now_ms() - time_of(record.webhook_id) <= MAKING_MS:
+            raise Unavailable(f"{record.webhook_id} is being made")
+        return job
+
+    def _record(self, caller: Caller, once: Once | None) -> IdempotencyRecord | None:
+        record = None if once is None else self._keys.idempotency_record(caller.owner, once.key, self._now_ms())
+        if once is not None and record is not None:
+            once.check(record.fingerprint)
+        return record
+
+    def start(self, job: ReplayJob, caller: Caller, once: Once | None = None) -> ReplayJob:
+        """Have the job done in the background, or give the one that the same key has begun. Raises TooManyRequests,
+        Conflict and Unavailable.
 
         The message goes first: without its job it is dropped, while a job without its message would stay `pending`.
         """
-        self._take_slot(job)
+        slot = self._take_slot(job)
+        wanted = remembered(caller, once, job.job_id, self._now_ms())
+        if wanted is not None:
+            before = self._record(caller, once)  # of a request that died before its job was kept, or of nobody
+            if before is not None and self._jobs.get(before.webhook_id) is not None:
+                before = None
+            if not self._keys.remember(wanted, before and before.webhook_id, self._now_ms()):
+                with suppress(Unavailable):
+                    self.slots.free(job.owner, slot, job.job_id)
+                if (made := self.earlier(caller, once)) is not None:
+                    return made
+                raise Unavailable("another request with this Idempotency-Key is under way")
         self._queue.go_on(job, BEGINS_AFTER_SECONDS)
         self._jobs.create(job)
         return job

@@ -4,10 +4,19 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
+from webhooks.access.idempotency_keys import Once
 from webhooks.errors import Conflict, FieldError, Invalid, NotFound
 from webhooks.event_types import pattern_error
 from webhooks.ids import new_id
-from webhooks.management.changes import Change, ManagementStore, Versions, change, find, with_subscriptions
+from webhooks.management.changes import (
+    Change,
+    ManagementStore,
+    Versions,
+    change,
+    find,
+    remembered,
+    with_subscriptions,
+)
 from webhooks.management.requests import MAX_FILTER_BYTES, MAX_SUBSCRIPTIONS, SubscriptionChange, SubscriptionRequest
 from webhooks.matching.filter_budget import FilterUse
 from webhooks.matching.filters import parse_filters
@@ -26,18 +35,42 @@ class SubscriptionManagement:
     budget: FilterUse
     now_ms: Callable[[], int]
 
-    def create(self, caller: Caller, webhook_id: str, request: SubscriptionRequest) -> Subscription:
-        """Subscribe a webhook. Raises Invalid, InvalidFilter, and Conflict when it has as many as it may have."""
+    def create(
+        self, caller: Caller, webhook_id: str, request: SubscriptionRequest, once: Once | None = None
+    ) -> Subscription:
+        """Subscribe a webhook. A repeat with the same key within a day gets the subscription that the first one made.
+
+        Raises Invalid, InvalidFilter, and Conflict when it has as many as it may have, and for a key used for something
+        else.
+        """
+        if (made := self._made(caller, webhook_id, once)) is not None:
+            return made
         now_ms = self.now_ms()
         new = new_subscription(webhook_id, request, self.event_types, now_ms)
 
         def decide(webhook: Webhook, present: Sequence[Subscription]) -> Change:
             after = [*present, new]
             check_amount(after)
-            return with_subscriptions(webhook, present, after, self.budget)
+            replaced = with_subscriptions(webhook, present, after, self.budget)
+            return replace(replaced, remember=remembered(caller, once, new.subscription_id, now_ms))
 
-        change(self.store, caller, webhook_id, decide, now_ms, Deed("subscription.created", new.subscription_id))
+        try:
+            change(self.store, caller, webhook_id, decide, now_ms, Deed("subscription.created", new.subscription_id))
+        except Conflict:
+            if (made := self._made(caller, webhook_id, once)) is not None:  # the same request was faster
+                return made
+            raise
         return new
+
+    def _made(self, caller: Caller, webhook_id: str, once: Once | None) -> Subscription | None:
+        """What an earlier request with the same key made."""
+        if once is None:
+            return None
+        earlier = self.store.idempotency_record(caller.owner, once.key, self.now_ms())
+        if earlier is None:
+            return None
+        once.check(earlier.fingerprint)
+        return self.get(caller, webhook_id, earlier.webhook_id)
 
     def get(self, caller: Caller, webhook_id: str, subscription_id: str) -> Subscription:
         """One subscription."""

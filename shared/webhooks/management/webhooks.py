@@ -5,13 +5,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from webhooks.access.idempotency_keys import REMEMBERED_MS, check_key, fingerprint
+from webhooks.access.idempotency_keys import REMEMBERED_MS, IdempotencyRecord, check_key, fingerprint
 from webhooks.egress.policy import EgressPolicy, check_url
 from webhooks.errors import Conflict, Invalid, NotAllowed, RefusedDestination
 from webhooks.ids import new_id
 from webhooks.management.changes import (
     Change,
-    IdempotencyRecord,
     ManagementStore,
     Versions,
     change,

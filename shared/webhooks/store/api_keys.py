@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import cast
 
+from webhooks.access.idempotency_keys import IdempotencyRecord
 from webhooks.models.api_key import ApiKey
 from webhooks.models.audit import AuditEntry
 from webhooks.store import schema
@@ -40,9 +41,21 @@ class ApiKeyStore(ApiKeyReader):
         listing = None if owner is None else schema.keys_listing(owner)
         yield from read_all(newest(self._table, listing, schema.KEYS_OVERVIEW, behind, self._now_ms), _key_of)
 
-    def create(self, key: ApiKey, audit: AuditEntry) -> None:
-        """Keep a new key, and what is kept of its making."""
-        self._table.transact([{"Put": {"Item": _item(key)}}, self._audit.put(audit)])
+    def create(self, key: ApiKey, audit: AuditEntry, remember: IdempotencyRecord | None = None) -> bool:
+        """Keep a new key, and what is kept of its making; False when the idempotency key has been used."""
+        actions = [{"Put": {"Item": _item(key)}}, self._audit.put(audit)]
+        if remember is not None:
+            actions.append({"Put": _remembered(remember, self._now_ms())})
+        return self._table.transact(actions)
+
+    def idempotency_record(self, caller: str, key: str, now_ms: int) -> IdempotencyRecord | None:
+        """What the caller's idempotency key was used for, unless that has expired. Consistent."""
+        place = schema.idempotency_pk(caller, key), schema.IDEMPOTENCY_SK
+        item = self._table.get_many([place]).get(place)
+        if item is None or read_int(item, "expires_at_ms") <= now_ms:
+            return None
+        made, fingerprint = item["webhook_id"]["S"], item["fingerprint"]["S"]
+        return IdempotencyRecord(caller, key, fingerprint, made, read_int(item, "expires_at_ms"))
 
     def delete(self, key_id: str, audit: AuditEntry) -> bool:
         """Revoke a key. False when it was not there."""
@@ -80,6 +93,22 @@ def _item(key: ApiKey) -> Item:
         "digest": binary(key.digest),
         "created_at_ms": number(key.created_at_ms),
         "expires_at_ms": number(key.expires_at_ms),
+    }
+
+
+def _remembered(record: IdempotencyRecord, now_ms: int) -> Item:
+    """The same as the management store's."""
+    return {
+        "Item": {
+            schema.PK: text(schema.idempotency_pk(record.caller, record.key)),
+            schema.SK: text(schema.IDEMPOTENCY_SK),
+            schema.EXPIRES_AT: number(record.expires_at_ms // 1000),
+            "fingerprint": text(record.fingerprint),
+            "webhook_id": text(record.webhook_id),
+            "expires_at_ms": number(record.expires_at_ms),
+        },
+        "ConditionExpression": f"attribute_not_exists({schema.PK}) OR expires_at_ms <= :now",
+        "ExpressionAttributeValues": {":now": number(now_ms)},
     }
 
 

@@ -14,8 +14,9 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.transactions import TransactWrite
 
+from webhooks.access.idempotency_keys import IdempotencyRecord
 from webhooks.errors import Conflict, Unavailable
-from webhooks.management.changes import Change, IdempotencyRecord
+from webhooks.management.changes import Change
 from webhooks.matching.filter_budget import FilterUse
 from webhooks.matching.route_rows import RouteRow
 from webhooks.models.subscription import Subscription
@@ -133,17 +134,30 @@ class DynamoManagementStore:
         record = _read(found[0], lambda item: _idempotency_record(caller, key, item))
         return record if record.expires_at_ms > now_ms else None
 
+    def remember(self, record: IdempotencyRecord, before: str | None, now_ms: int) -> bool:
+        """Note what a key is used for, where it was used for nothing, or for `before`; False otherwise."""
+        model = self._models.idempotency
+        free = model.pk.does_not_exist() | (model.expires_at_ms <= now_ms)
+        if before is not None:
+            free |= model.webhook_id == before
+        return self._all_or_nothing(
+            lambda transaction: transaction.save(_idempotency_item(model, record), condition=free)
+        )
+
     def commit(self, change: Change, now_ms: int) -> bool:
         """Write all of it or nothing; False when somebody else changed the webhook or used the idempotency key.
 
         One TransactWriteItems, which the SDK may repeat: its token makes that harmless.
         """
+        return self._all_or_nothing(lambda transaction: self._write(transaction, change, now_ms))
+
+    def _all_or_nothing(self, write: Callable[[TransactWrite], object]) -> bool:
         for turn in range(ROUNDS):
             if turn:
                 self._sleep(random.uniform(0.5, 1) * 0.05 * 2**turn)  # noqa: S311 - spreads load, guards nothing
             try:
                 with _translated(), TransactWrite(connection=self._connection) as transaction:
-                    self._write(transaction, change, now_ms)
+                    write(transaction)
                 return True
             except _Cancelled as cancelled:
                 if cancelled.condition_failed:

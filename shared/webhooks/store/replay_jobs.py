@@ -25,8 +25,8 @@ class ReplayJobStore:
         self._now_ms = now_ms
 
     def create(self, job: ReplayJob) -> None:
-        """Raises Unavailable."""
-        self._table.put(self._item(job))
+        """Unless it is there, and has maybe got further. Raises Unavailable."""
+        self._table.put(self._item(job), condition=f"attribute_not_exists({schema.PK})")
 
     def get(self, job_id: str) -> ReplayJob | None:
         """Consistent read. Raises whatever its item brings out: a job that cannot be read is not one that is gone."""

@@ -12,7 +12,8 @@ from tests.fakes.event_source import Crash
 from tests.fakes.owners import caller, owner_of, url_of
 from tests.fakes.world import TABLE, World, event
 from tests.unit.recovery.test_replay import Plan, jobs_of
-from webhooks.errors import Invalid, NotAllowed, NotFound
+from webhooks.access.idempotency_keys import Once
+from webhooks.errors import Conflict, Invalid, NotAllowed, NotFound, Unavailable
 from webhooks.models.caller import Caller
 from webhooks.models.replay import MANY, Across, ReplayJob, ReplaySelection, ReplayTarget
 from webhooks.models.webhook import Webhook
@@ -222,6 +223,27 @@ def test_a_start_that_is_cut_off_anywhere_leaves_no_job_behind_that_nobody_works
         assert world.unfinished_replays() == [], (fault, nth)
         assert not world.jobs_dead_letter_queue.messages
     assert started >= 4
+
+
+@pytest.mark.parametrize("fault", ["crash_before", "crash_after", "lost_answer"])
+def test_a_start_with_a_key_that_is_repeated_until_it_is_answered_makes_one_job(fault: str) -> None:
+    for nth in range(1, 16):
+        plan = Plan(fault, frozenset({nth}))
+        world, _ = with_letters(2, plan, one={})
+        api, once, begun = Api(world.services), Once("k", "a replay"), list[ReplayJob]()
+        plan.armed = True
+        while not begun:
+            try:
+                begun.append(api.bulk_replays.start(OWNER, ALL, 10, once))
+            except (Crash, Unavailable):
+                world.run(for_ms=61_000)
+        plan.armed = False
+        world.run()
+        assert api.bulk_replays.start(OWNER, ALL, 10, once).job_id == begun[0].job_id
+        with pytest.raises(Conflict):
+            api.bulk_replays.start(OWNER, ALL, 10, replace(once, fingerprint="another"))
+        assert [job.job_id for job in world.replay_jobs()] == [begun[0].job_id], (fault, nth)
+        assert world.unfinished_replays() == [], (fault, nth)
 
 
 def test_a_job_that_is_kept_late_is_done_all_the_same() -> None:

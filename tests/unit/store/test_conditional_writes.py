@@ -179,6 +179,8 @@ def test_a_checkpoint_is_written_from_the_step_that_was_read_and_one_s_own_again
     assert jobs.checkpoint(job, replace(job, replayed=5)) == first  # its answer was lost
     assert jobs.checkpoint(job, replace(job, replayed=9)) is None
     assert jobs.get("rpl_1") == first
+    jobs.create(job)  # again, by a repeated request
+    assert jobs.get("rpl_1") == first
     assert jobs.checkpoint(replace(first, step=7), replace(first, replayed=9)) is None
 
 

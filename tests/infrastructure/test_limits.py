@@ -35,7 +35,7 @@ def test_every_limit_of_the_template_is_there_with_its_default(template: Templat
     limits = {
         name: parameter["Default"]
         for name, parameter in template.parameters.items()
-        if re.match(r"Max(?!WaitDays)|.*(RateLimit|BurstLimit|MaximumConcurrency|PerTenant)$", name)
+        if re.match(r"Max(?!WaitDays)|HostRequests|.*(RateLimit|BurstLimit|MaximumConcurrency|PerTenant)$", name)
     }
     assert by_parameter() == limits
 

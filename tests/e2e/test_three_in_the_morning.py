@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -129,6 +130,15 @@ def test_a_function_goes_back_to_the_version_before(night: Night, service: Servi
         assert before in re.findall(r"^(\S+)\t", ran.printed, re.MULTILINE)
         assert functions.get_alias(FunctionName=name, Name="live")["FunctionVersion"] == before
         user.settled(webhook["id"], published(user)["id"])
+
+
+def test_what_lies_in_a_queue_that_should_be_empty_can_be_looked_at(night: Night, service: Service) -> None:
+    """The emulator moves no messages back."""
+    sqs, outputs = service.client("sqs"), service.stack.outputs
+    body = f"no event {time.time_ns()}"
+    sqs.send_message(QueueUrl=outputs["IngestQueueUrl"], MessageBody=body)
+    eventually(lambda: body in night.types("start-message-move-task", lines=slice(0, 6)).printed, every=1)
+    assert body in [each["Body"] for each in service.messages(outputs["IngestDeadLetterQueueUrl"], timeout=5)]
 
 
 def test_putting_back_asks_for_the_command_that_does_it(night: Night) -> None:

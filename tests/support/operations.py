@@ -17,9 +17,11 @@ from localstack.emulator import PROJECT, REGION
 
 CLI = PROJECT / ".venv-sam" / "bin"
 PAGE = PROJECT / "docs" / "operations.md"
-# Variables go on from block to block, as in the shell of whoever types them.
+# Variables go on from block to block, as in the shell of whoever types them. For SQS the CLI's version 1 has an address
+# of its own, which only the option replaces.
 SCRIPT = """set -euo pipefail
 make() {{ printf '%s\\0' "$@" '' >>"$NOTES/made"; printf '%s' "${{PRINTS-}}"; }}
+aws() {{ command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }}
 {commands}
 for name in {names}; do printf '%s=%s\\0' "$name" "${{!name-}}"; done >"$NOTES/variables"
 """

@@ -102,7 +102,7 @@ def test_what_died_of_one_cause_is_replayed_across_webhooks(night: Night, servic
     for webhook in webhooks:
         eventually(lambda webhook=webhook: user.items(f"/webhooks/{webhook['id']}/dead-letters"))
     (cause,) = {each["cause"] for each in user.read("/dead-letters/groups")["items"]}
-    night.types("/dead-letters?reason=received_too_often", ("received_too_often", cause))
+    night.types("POST /dead-letters/bulk-replay", ("received_too_often", cause))
     for webhook, path in zip(webhooks, paths, strict=True):
         user.settled(webhook["id"], document["id"])
         assert ids_at(service.receiver, path) == [document["id"]] * 2

@@ -19,7 +19,7 @@ from tests.conftest import Figure
 from tests.infrastructure.template_document import PROJECT, Template, attribute_of
 from tests.security.estate import make
 from tests.support.sam import SAMPLES, Build, built, emulated, environment_of, sample, trigger_of
-from tests.support.service import Service
+from tests.support.service import Service, eventually
 from tests.support.stack import stack
 
 __all__ = ["built", "stack"]
@@ -113,8 +113,14 @@ def test_every_route_answers_as_built(built: Build, stack: LocalStack, tmp_path:
             ids = dict(estate.ids) | {"workspace_id": "456", "user_id": "somebody else", "tenant_id": "user:none"}
             if "{dead_letter_id}" in path or path.endswith("/retry"):
                 ids |= {"webhook_id": ids["failing_webhook_id"], "delivery_id": ids["failed_delivery_id"]}
-            answer = runtime.invoke(request(method, path.format(**ids), operation, estate.owner.user_id))
-            assert str(answer["statusCode"]) in documented_success(operation), (method, path, answer["body"])
+            asked, good = (
+                request(method, path.format(**ids), operation, estate.owner.user_id),
+                documented_success(operation),
+            )
+            answer = runtime.invoke(asked)
+            if path.endswith("/retry") and answer["statusCode"] == 409:  # the replay of before is being sent
+                answer = eventually(lambda asked=asked: runtime.invoke(asked), lambda found: found["statusCode"] != 409)
+            assert str(answer["statusCode"]) in good, (method, path, answer["body"])
             seen[path].append(f"{method.upper()} {answer['statusCode']}")
     assert {path: len(answers) for path, answers in seen.items()} == {
         DESCRIPTION[1]: 1, **{path: len(item) for path, item in DOCUMENT["paths"].items()},

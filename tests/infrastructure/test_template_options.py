@@ -21,6 +21,11 @@ from webhooks.aws.kms import ENCRYPTION_CONTEXT
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:alarms"
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/mrk-0123"
 BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
+STATIC = {
+    "StaticEgressSubnets": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
+    "StaticEgressSecurityGroups": "sg-0123456789abcdef0",
+    "StaticEgressAddresses": "203.0.113.10,203.0.113.11",
+}
 SETS: Mapping[str, Mapping[str, str]] = {
     "default": {},
     "prod": {"Stage": "prod", "AlarmTopicArn": TOPIC, "Tracing": "Active"},
@@ -35,11 +40,8 @@ SETS: Mapping[str, Mapping[str, str]] = {
     "archive": {"ArchiveDays": "30"},
     "steps": {"TrafficShift": "Canary10Percent5Minutes", "AlarmTopicArn": TOPIC, "ProvisionedConcurrency": "2"},
     "strict account": {"ApiGatewayLogsRole": "existing", "PermissionsBoundary": BOUNDARY, "MultiRegionKey": "false"},
-    "static egress": {
-        "StaticEgressSubnets": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
-        "StaticEgressSecurityGroups": "sg-0123456789abcdef0",
-        "StaticEgressAddresses": "203.0.113.10,203.0.113.11",
-    },
+    "static egress": STATIC,
+    "watched static egress": {**STATIC, "AlarmTopicArn": TOPIC},
 }
 OPTIONAL: Mapping[str, set[str]] = {
     "waf": {"WebAcl", "WebAclAssociation"},
@@ -75,13 +77,18 @@ def _holds(condition: Node, values: Mapping[str, str], conditions: Mapping[str, 
     return left == right
 
 
+def _named(logical_id: str) -> str:
+    """Without what SAM gives a version's name by its content."""
+    return re.sub(r"(Version)[0-9a-f]{10}$", r"\1", logical_id)
+
+
 def present(parameters: Mapping[str, str]) -> set[str]:
     """The logical ids that CloudFormation makes with these parameters."""
     template = transformed(parameters)
     values = {name: str(each.get("Default", "")) for name, each in template["Parameters"].items()}
     conditions = template["Conditions"]
     return {
-        re.sub(r"(Version)[0-9a-f]{10}$", r"\1", name)  # of what SAM gives a name by its content
+        _named(name)
         for name, resource in template["Resources"].items()
         if "Condition" not in resource or _holds(conditions[resource["Condition"]], values, conditions)
     }
@@ -111,6 +118,9 @@ def test_alarms_and_the_dashboard_are_made_where_they_have_a_topic_and_steps_whe
     alarms = {name for name, each in resources.items() if each["Type"].startswith("AWS::CloudWatch::")}
     assert len(alarms) > 40
     assert not alarms & by_default
+    watched = present(SETS["watched static egress"])
+    assert watched == by_default | OPTIONAL["static egress"] | alarms
+    alarms = {name for name in alarms if "Static" not in name}
     assert present(SETS["prod"]) == by_default | alarms
     functions = {name for name, each in resources.items() if each["Type"] == "AWS::Lambda::Function"}
     groups = {f"{name}DeploymentGroup" for name in functions}
@@ -121,7 +131,7 @@ def test_alarms_and_the_dashboard_are_made_where_they_have_a_topic_and_steps_whe
 def test_whatever_depends_on_a_parameter_is_both_made_and_left_out_by_these_sets() -> None:
     resources = transformed()["Resources"]
     made = [present(each) for each in SETS.values()]
-    conditional = {name for name, each in resources.items() if "Condition" in each}
+    conditional = {_named(name) for name, each in resources.items() if "Condition" in each}
     assert {name for name in conditional if not any(name in each for each in made)} == set()
     assert {name for name in conditional if all(name in each for each in made)} == set()
 

@@ -40,6 +40,8 @@ from webhooks.times import rfc3339
 HOUR_MS = 3_600_000
 MAX_OLDER = 2  # secrets that sign beside the present one
 A_READ = 100  # webhooks
+# Left out of a request's fingerprint where they are not used, so that a repeat across an upgrade is known again.
+ADDED = ("static_egress", "ed25519")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,7 @@ class WebhookManagement:
         who has the greatest allowed number of webhooks.
         """
         key = check_key(idempotency_key)
-        # Without what is new and not used, so that a repeat across an upgrade is known again.
-        trace = fingerprint(request.model_dump_json(exclude=None if request.static_egress else {"static_egress"}))
+        trace = fingerprint(request.model_dump_json(exclude={each for each in ADDED if not getattr(request, each)}))
         if key is not None and (earlier := self.store.idempotency_record(caller.owner, key, self.now_ms())):
             return self._repeated(caller, earlier, trace)
         now_ms = self.now_ms()

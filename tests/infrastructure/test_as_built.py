@@ -29,6 +29,7 @@ DOCUMENT = json.loads((PROJECT / "docs" / "openapi.json").read_text())
 ORDER = ("get", "post", "put", "delete")
 PROXY = "/{proxy+}"
 DESCRIPTION = ("get", "/openapi.json", {"operationId": "getDescription", "responses": {"200": {}}})  # not in itself
+PROBLEM = ("get", "/problems/loop", {"operationId": "explainProblem", "responses": {"200": {}}})  # neither is this
 SCOPES = "webhooks events:write metrics:read api-keys"
 # who else may not call them
 ADMINS = ("getTenants", "removeMember", "eraseTenant", "getErasure", "listErasures", "rotateSigningKey")
@@ -108,7 +109,7 @@ def test_every_route_answers_as_built(built: Build, stack: LocalStack, tmp_path:
     with Service.of(stack) as service, emulated(built, "ApiFunction", variables, tmp_path / "run") as runtime:
         estate = make(service, service.user())
         seen: defaultdict[str, list[str]] = defaultdict(list)
-        for method, path, operation in sorted([DESCRIPTION, *routes()], key=_turn):
+        for method, path, operation in sorted([DESCRIPTION, PROBLEM, *routes()], key=_turn):
             # what is given up is replayed and retried
             ids = dict(estate.ids) | {"workspace_id": "456", "user_id": "somebody else", "tenant_id": "user:none"}
             if "{dead_letter_id}" in path or path.endswith("/retry"):
@@ -123,7 +124,7 @@ def test_every_route_answers_as_built(built: Build, stack: LocalStack, tmp_path:
             assert str(answer["statusCode"]) in good, (method, path, answer["body"])
             seen[path].append(f"{method.upper()} {answer['statusCode']}")
     assert {path: len(answers) for path, answers in seen.items()} == {
-        DESCRIPTION[1]: 1, **{path: len(item) for path, item in DOCUMENT["paths"].items()},
+        DESCRIPTION[1]: 1, PROBLEM[1]: 1, **{path: len(item) for path, item in DOCUMENT["paths"].items()},
     }  # fmt: skip
     for path, answers in sorted(seen.items()):
         figure(f"as built: {path}: {', '.join(answers)}")
@@ -132,7 +133,7 @@ def test_every_route_answers_as_built(built: Build, stack: LocalStack, tmp_path:
 def test_everything_that_invokes_a_function_is_run_as_built(template: Template) -> None:
     """By its sample of events/ (test_build.py), or as a route of its own above."""
     ran = {trigger_of(name) for name in SAMPLES}
-    ran |= {f"{resource_of(path)} -> ApiFunction" for _, path, _ in [DESCRIPTION, *routes()]}
+    ran |= {f"{resource_of(path)} -> ApiFunction" for _, path, _ in [DESCRIPTION, PROBLEM, *routes()]}
     assert triggers(template) == ran
 
 
@@ -162,7 +163,9 @@ def _function(arn: str) -> str:
 
 def resource_of(path: str) -> str:
     """The gateway's resource that takes a path of the api."""
-    return path if path in ("/health", "/ready", "/openapi.json") else PROXY
+    if path.startswith("/problems/"):
+        return "/problems/{name}"
+    return path if path in ("/health", "/ready", "/openapi.json", "/.well-known/jwks.json") else PROXY
 
 
 def _turn(route: tuple[str, str, Mapping[str, Any]]) -> tuple[bool, int, int]:

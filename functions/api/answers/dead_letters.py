@@ -36,24 +36,27 @@ def rfc3339_text(value: str) -> str:
 
 
 Rate = Annotated[float, Field(ge=0.1, le=1_000, allow_inf_nan=False, description="how many go out a second")]
+LetterIds = Annotated[list[Annotated[str, AfterValidator(_dead_letter_id)]], Field(min_length=1, max_length=MAX_IDS)]
+LetterReason = Annotated[str | None, Field(max_length=128, description="their `failure_reason` or `cause`")]
+LetterEventType = Annotated[str | None, Field(max_length=128)]
+AcceptedFrom = Annotated[
+    Annotated[str, AfterValidator(rfc3339_text)] | None,
+    Field(alias="from", description="RFC 3339: whose event was accepted then or later"),
+]
+AcceptedTo = Annotated[
+    Annotated[str, AfterValidator(rfc3339_text)] | None,
+    Field(description="RFC 3339: whose event was accepted by then"),
+]
 
 
 class BulkReplay(Request):
     """Which of a webhook's unprocessed dead letters to send again: those that every given part admits."""
 
-    ids: (
-        Annotated[list[Annotated[str, AfterValidator(_dead_letter_id)]], Field(min_length=1, max_length=MAX_IDS)] | None
-    ) = None
-    reason: Annotated[str | None, Field(max_length=128, description="their `failure_reason` or `cause`")] = None
-    event_type: Annotated[str | None, Field(max_length=128)] = None
-    from_: Annotated[
-        Annotated[str, AfterValidator(rfc3339_text)] | None,
-        Field(alias="from", description="RFC 3339: whose event was accepted then or later"),
-    ] = None
-    to: Annotated[
-        Annotated[str, AfterValidator(rfc3339_text)] | None,
-        Field(description="RFC 3339: whose event was accepted by then"),
-    ] = None
+    ids: LetterIds | None = None
+    reason: LetterReason = None
+    event_type: LetterEventType = None
+    from_: AcceptedFrom = None
+    to: AcceptedTo = None
     rate_per_second: Rate = DEFAULT_RATE
 
     def selection(self) -> ReplaySelection:
@@ -71,9 +74,7 @@ class Target(Request):
     """Dead letters of one webhook: those with these ids, or with one of these reasons; all without either."""
 
     webhook_id: Annotated[str, Field(max_length=64)]
-    ids: (
-        Annotated[list[Annotated[str, AfterValidator(_dead_letter_id)]], Field(min_length=1, max_length=MAX_IDS)] | None
-    ) = None
+    ids: LetterIds | None = None
     reasons: Annotated[
         list[Annotated[str, Field(max_length=128)]] | None,
         Field(min_length=1, max_length=100, description="a `failure_reason` or `cause` each"),
@@ -94,16 +95,10 @@ class BulkReplayAcross(Request):
             description="of these webhooks alone, each named once; 1,000 ids in all",
         ),
     ] = None
-    reason: Annotated[str | None, Field(max_length=128, description="their `failure_reason` or `cause`")] = None
-    event_type: Annotated[str | None, Field(max_length=128)] = None
-    from_: Annotated[
-        Annotated[str, AfterValidator(rfc3339_text)] | None,
-        Field(alias="from", description="RFC 3339: whose event was accepted then or later"),
-    ] = None
-    to: Annotated[
-        Annotated[str, AfterValidator(rfc3339_text)] | None,
-        Field(description="RFC 3339: whose event was accepted by then"),
-    ] = None
+    reason: LetterReason = None
+    event_type: LetterEventType = None
+    from_: AcceptedFrom = None
+    to: AcceptedTo = None
     workspace_id: Annotated[ForeignId | None, Field(description="only webhooks of this workspace")] = None
     user_id: Annotated[
         ForeignId | None, Field(description="one owner's webhooks; for admins, who else mean everybody's")

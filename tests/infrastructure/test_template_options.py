@@ -122,7 +122,7 @@ def test_alarms_and_the_dashboard_are_made_where_they_have_a_topic_and_steps_whe
     assert watched == by_default | OPTIONAL["static egress"] | alarms
     alarms = {name for name in alarms if "Static" not in name}
     assert present(SETS["prod"]) == by_default | alarms
-    functions = {name for name, each in resources.items() if each["Type"] == "AWS::Lambda::Function"}
+    functions = {name for name, each in resources.items() if each["Type"] == "AWS::Lambda::Function"} & by_default
     groups = {f"{name}DeploymentGroup" for name in functions}
     steps = {"ServerlessDeploymentApplication", "TrafficShiftRole"}
     assert present(SETS["steps"]) == by_default | alarms | groups | steps

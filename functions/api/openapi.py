@@ -11,6 +11,7 @@ from openapi_errors import describe_errors
 from openapi_examples import describe_examples
 from openapi_shapes import let_inputs_be_left_out, name_enums, name_plainly, spell_out
 from openapi_webhooks import DELIVERED_EVENT, described_webhooks
+from webhooks.events.keeping import MAX_DAYS, MAX_PATH, MAX_PATHS
 from webhooks.matching.filter_document import Filters
 
 if TYPE_CHECKING:
@@ -48,6 +49,21 @@ _EVENT: dict[str, Any] = {
         "traceparent": {
             "type": "string",
             "description": "W3C Trace Context, for the delivery's header of that name; instead of the request's own",
+        },
+        "retention_days": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": MAX_DAYS,
+            "description": "forget the event after so many days; 0: its payload is gone once it is delivered. "
+            "Receivers do not get this field",
+        },
+        "redact": {
+            "type": "array",
+            "maxItems": MAX_PATHS,
+            "items": {"type": "string", "minLength": 1, "maxLength": MAX_PATH},
+            "description": "paths of fields of data and metadata, as filters have them: receivers get the values, and "
+            "what is kept says `redacted`. Receivers do not get this field",
+            "examples": [["data.fields.email"]],
         },
     },
     "examples": [

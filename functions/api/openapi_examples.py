@@ -113,6 +113,8 @@ ANSWERS: dict[str, tuple[str, Any]] = {
             "disposition": "queued",
             "counts": {},
             "payload": {**_EVENT, "id": "evt_1234567890", "timestamp": "2024-01-01T12:00:00Z", "metadata": {}},
+            "retention_days": None,
+            "redact": [],
             "repeats": [],
             "webhooks": [
                 {

@@ -20,7 +20,7 @@ HANDED_BACK_ATTRIBUTE = "handed_back"
 FIRST_SENT_ATTRIBUTE = "first_sent_at_ms"
 MAX_TEXT = 1_000  # all of them become parts of keys, which have at most 2 KB, or of an item
 M = TypeVar("M")
-_KEYS = frozenset("dwestogcbrxhp")
+_KEYS = frozenset("dwestogcbrxhpk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class DeliveryMessage:
     `reason` is set on the dead-letter queue only: why the delivery was given up. `handed_back`: how often a
     copy has taken its place because we could not begin with it. `trace`: the event's, for the receiver.
     `static_egress` says which queue it is sent to, and does not travel: the webhook decides, as it is then.
+    `keeping`: the mark of how its payload is kept.
     """
 
     delivery_id: str
@@ -48,6 +49,7 @@ class DeliveryMessage:
     handed_back: int = 0
     trace: str = ""
     static_egress: bool = field(default=False, compare=False)
+    keeping: str = ""
     more: Mapping[str, Any] | None = None  # what a newer version has added: it goes on with copies of the message
 
     def meta(self) -> str:
@@ -72,6 +74,8 @@ class DeliveryMessage:
             meta["h"] = self.handed_back
         if self.trace:
             meta["p"] = self.trace
+        if self.keeping:
+            meta["k"] = self.keeping
         if self.more:
             meta |= self.more
         return json.dumps(meta, separators=(",", ":"))
@@ -98,6 +102,7 @@ class DeliveryMessage:
                 reason=_text(parsed, "x") if "x" in parsed else None,
                 handed_back=_count(parsed.get("h", 0)),
                 trace=_text(parsed, "p") if "p" in parsed else "",
+                keeping=_text(parsed, "k") if "k" in parsed else "",
                 more={key: parsed[key] for key in more} if (more := parsed.keys() - _KEYS) else None,
             )
             if not (is_id("dlv", message.delivery_id) and is_id("wh", message.webhook_id)):
@@ -196,6 +201,7 @@ def message_of(record: DeliveryRecord, group: str, body: str, **changes: Any) ->
         cycle_started_at_ms=record.cycle_started_at_ms,
         attempts_before_cycle=record.attempts_before_cycle,
         trace=record.trace,
+        keeping=record.keeping,
     )
     return replace(message, **changes)
 

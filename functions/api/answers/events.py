@@ -101,6 +101,12 @@ class PublishedEventAnswer(Answer):
         ),
     ]
     payload: Annotated[Payload | None, Field(description="null when it is no longer kept")]
+    retention_days: Annotated[
+        int | None, Field(description="as published; 0: the payload is gone once it is delivered")
+    ]
+    redact: Annotated[
+        list[str], Field(description="fields that receivers got, and whose values are not kept", examples=[["email"]])
+    ]
     repeats: Annotated[list[RepeatAnswer], Field(description="what else was published under its id, or its key")]
     webhooks: Annotated[list[EventResultAnswer], Field(description="newest webhook first")]
     next_cursor: NextCursor
@@ -119,6 +125,8 @@ class PublishedEventAnswer(Answer):
                 "disposition": shown.disposition,
                 "counts": dict(shown.counts),
                 "payload": shown.payload,
+                "retention_days": record.keeping and record.keeping.days,
+                "redact": list(record.keeping.redact) if record.keeping else [],
                 "repeats": [RepeatAnswer.of(each) for each in shown.repeats],
                 "webhooks": [EventResultAnswer.of(each) for each in shown.results],
                 "next_cursor": next_cursor,

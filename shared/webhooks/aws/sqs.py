@@ -164,7 +164,7 @@ class SqsIngest:
             document: dict[str, object] = {
                 "token": f"{token}-{position}",
                 "publisher": chunk[0].publisher,
-                "events": [event.payload for event in chunk],
+                "events": [event.document() for event in chunk],
             }
             if any(event.former_id for event in chunk):
                 document["former_ids"] = [event.former_id for event in chunk]
@@ -177,7 +177,7 @@ class SqsIngest:
 
     def continue_fan_out(self, continuations: Sequence[Mapping[str, object]], group: str) -> None:
         """Ask ingestion to go on with the next page of an event's webhooks."""
-        self._queue.send([Outgoing(json.dumps({"continue": dict(each)}), group) for each in continuations])
+        self._queue.send([Outgoing(dumps({"continue": dict(each)}), group) for each in continuations])
 
     def hand_back(self, messages: Sequence[tuple[Received[str], int]]) -> None:
         """Have copies take the place of messages, each after a delay in seconds. Raises Unavailable."""
@@ -224,7 +224,7 @@ def _by_size(events: Sequence[Event]) -> Iterator[tuple[int, list[Event]]]:
     chunk: list[Event] = []
     size = start = 0
     for position, event in enumerate(events):
-        event_size = len(dumps(event.payload))
+        event_size = len(dumps(event.document()))
         if chunk and (size + event_size > INGEST_MESSAGE_BYTES or event.scope != chunk[0].scope):
             yield start, chunk
             chunk, size, start = [], 0, position

@@ -16,6 +16,7 @@ from webhooks.delivery.receive_decision import Advance, Attempted, Leave, Park, 
 from webhooks.errors import Unavailable
 from webhooks.event_types import OPERATIONAL_EVENT_TYPES
 from webhooks.models.delivery import DeliveryRecord
+from webhooks.models.keeping import is_whole
 
 RACES = 5
 
@@ -36,6 +37,10 @@ class DeliveryRecords(Protocol):
 
         Raises Unavailable where it takes none.
         """
+        ...
+
+    def drop_letter_payload(self, webhook_id: str, delivery_id: str) -> None:
+        """Take the payload out of a dead letter that was delivered since. Raises Unavailable."""
         ...
 
 
@@ -72,6 +77,7 @@ class Conclusion:
         advances = self._record(jobs, report)
         self._note_health([job for job, _ in advances], states)
         self._bury([(job, done) for job, done in advances if done.then == "dead_letter"], report)
+        self._forget([job for job, done in advances if _is_to_be_forgotten(job, done)], report)
         again = [(job, done) for job, done in advances if done.then == "again"]
         report.again.update(job.received.message_id for job, _ in again)
         self._postpone(again)
@@ -158,11 +164,26 @@ class Conclusion:
         except Unavailable as exc:
             report.give_back([job.received for job, _ in dead], exc)
 
+    def _forget(self, delivered: Sequence[Job], report: SendReport) -> None:
+        """Their dead letters lose the payload before their messages go: a repeat comes here again."""
+        for job in delivered:
+            try:
+                self._records.drop_letter_payload(job.message.webhook_id, job.message.delivery_id)
+            except Unavailable as exc:
+                report.give_back([job.received], exc)
+
     def _postpone(self, again: Sequence[tuple[Job, Advance]]) -> None:
         try:
             self._queue.postpone([(job.received.receipt_handle, _seconds(done.visible_in_ms)) for job, done in again])
         except Unavailable as exc:
             logger.warning("%d retries left to the queue's own visibility timeout: %s", len(again), exc)
+
+
+def _is_to_be_forgotten(job: Job, done: Advance) -> bool:
+    """Whether it was delivered, its payload is kept no longer than that, and it may have a dead letter from before."""
+    return (
+        not is_whole(job.message.keeping) and (done.record or job.base).status == "delivered" and job.base.revision > 0
+    )
 
 
 def _count(job: Job, done: Advance, report: SendReport) -> None:

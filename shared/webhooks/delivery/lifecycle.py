@@ -15,6 +15,7 @@ from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.delivery import FINISHED, Attempt, DeliveryRecord, DeliveryStatus, Waiting
 from webhooks.models.erasure import ERASED
 from webhooks.models.event import EventRecord
+from webhooks.models.keeping import mark_of
 
 EARLY_MS = 2_000  # a copy that comes more than this before its time is put back
 REMEMBERED_MESSAGES = 4
@@ -40,6 +41,7 @@ def begin(message: DeliveryMessage) -> DeliveryRecord:
         attempts_before_cycle=message.attempts_before_cycle,
         cycle_started_at_ms=message.cycle_started_at_ms,
         trace=message.trace,
+        keeping=message.keeping,
     )
 
 
@@ -53,6 +55,7 @@ def unsent(event: EventRecord, webhook_id: str) -> DeliveryRecord:
         scope=event.scope,
         cycle_started_at_ms=event.accepted_at_ms,
         trace=event.trace,
+        keeping=mark_of(event.keeping),
     )
 
 

@@ -22,6 +22,7 @@ from webhooks.delivery.lifecycle import (
 from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.delivery import Attempt, DeliveryRecord, Waiting
 from webhooks.models.exchange import Exchange
+from webhooks.models.keeping import is_whole
 
 LATER_SUCCESS_BYTES = 3_000
 
@@ -118,6 +119,8 @@ def _after_attempt(
     record: DeliveryRecord, received: Received[DeliveryMessage], decision: Attempted, *, live: bool, now_ms: int
 ) -> Advance:
     exchange = decision.exchange
+    if not is_whole(received.message.keeping):  # the receiver may have sent it back
+        exchange = replace(exchange, response_headers=(), response_body=b"")
     if exchange.repeated:
         cut_off = Attempt(0, exchange.started_at_ms, 0, "unknown")
         record = record.changed(attempts=(*record.attempts, cut_off))

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 from webhooks.delivery.hand_back import delay_seconds
 from webhooks.delivery.ports import DeliveryQueue
@@ -26,6 +26,7 @@ from webhooks.events.ingest_messages import (
     published_ms,
     publisher_of,
 )
+from webhooks.events.keeping import kept
 from webhooks.events.repeats import Repeats, differences, fingerprint_of, is_others, is_same, own_id
 from webhooks.events.trace_context import traces_of
 from webhooks.events.validation import check_id, normalise
@@ -33,6 +34,7 @@ from webhooks.ids import delivery_id, derived_id
 from webhooks.matching.route_cache import ERASED_UNTIL, RouteCache, RouteSet, Versions
 from webhooks.messages import DeliveryMessage, Received, group_of
 from webhooks.models.event import Event, EventRecord, Repeat
+from webhooks.models.keeping import mark_of
 from webhooks.payload import MAX_EVENT_BYTES, loads, serialise, serialise_noting_numbers
 
 PAGE = 500  # webhooks a page of one event's fan-out
@@ -311,16 +313,19 @@ class Ingestion:
         first = self._events.get([key], self._now_ms()).get(key)
         if first is None:
             raise PoisonMessage("the event that this message continues is gone")
-        if not first.body:
+        given = cast("Mapping[str, Any]", document).get("payload")
+        if not first.body and (first.is_whole or not isinstance(given, Mapping)):
             logger.info("event %s is distributed no further: its payload was erased", event_id)
             return []
-        payload = json.loads(first.body)
-        event = replace(normalise(payload, default_id=first.event_id, default_timestamp=""), trace=first.trace)
+        raw = loads(first.body) if first.is_whole else cast("Mapping[str, object]", given)
+        event = normalise(raw, default_id=first.event_id, default_timestamp="")
+        event = replace(event, trace=first.trace, keeping=first.keeping)
+        body = first.body if first.is_whole else serialise(event.payload)
         return [
             _Pending(
                 event,
-                first.body,
-                payload,
+                body,
+                json.loads(body),
                 first.token,
                 first.accepted_at_ms,
                 message.message_id,
@@ -413,6 +418,8 @@ class Ingestion:
             publisher=None if each.page else event.publisher,
             fingerprint=None if each.page else event.fingerprint,
             trace=event.trace,
+            keeping=event.keeping,
+            kept=None if each.page or event.keeping is None else kept(event.payload, each.body, event.keeping),
         )
         if event.event_type not in self._event_types:
             return replace(record, skipped_counts={"unknown_event_type": 1})
@@ -463,7 +470,7 @@ class Ingestion:
                 report.put_off([each.pending.message_id], Unavailable("its event's item changes, or cannot be read"))
             elif record.token == each.record.token:
                 report.resumed += 1
-                settled.append(replace(each, record=record))
+                settled.append(replace(each, record=_as_sent(record, each.record)))
             else:
                 repeats.append(self._repeated(each, record, report))
         self._repeats.note(repeats)
@@ -506,7 +513,7 @@ class Ingestion:
 
     def _put_aside(self, each: _Pending, cause: str, report: IngestReport) -> None:
         event = each.event
-        body = message_of_one(each.token, event.publisher, event.payload, event.fingerprint, event.trace)
+        body = message_of_one(each.token, event.publisher, event.document(), event.fingerprint, event.trace)
         try:
             self._refuse(body, TooLarge(cause), report)
         except Unavailable as exc:
@@ -548,7 +555,9 @@ class Ingestion:
         record = each.record
         if record.continues_after is None:
             return True
-        following = {"event_id": record.event_id, "scope": record.scope, "page": record.page + 1}
+        following: dict[str, object] = {"event_id": record.event_id, "scope": record.scope, "page": record.page + 1}
+        if not record.is_whole and record.keeping is not None:  # the stored event cannot tell the next page its payload
+            following |= {"payload": loads(_body_of(each)), **record.keeping.document()}
         try:
             self._ingest_queue.continue_fan_out(
                 [{**following, "after": record.continues_after}], group_of(record.scope)
@@ -561,7 +570,7 @@ class Ingestion:
 
 def _outgoing(each: _Decided) -> list[tuple[DeliveryMessage, int]]:
     record = each.record
-    body = (record.body or each.pending.body).decode()  # a renamed event's has its new id
+    body, keeping = _body_of(each).decode(), mark_of(record.keeping)
     return [
         (
             DeliveryMessage(
@@ -575,6 +584,7 @@ def _outgoing(each: _Decided) -> list[tuple[DeliveryMessage, int]]:
                 cycle_started_at_ms=record.accepted_at_ms,
                 trace=record.trace,
                 static_egress=webhook_id in each.routes.static,
+                keeping=keeping,
             ),
             0,
         )
@@ -582,11 +592,23 @@ def _outgoing(each: _Decided) -> list[tuple[DeliveryMessage, int]]:
     ]
 
 
+def _body_of(each: _Decided) -> bytes:
+    """What receivers get: a renamed event's has its new id."""
+    return each.record.body or each.pending.body
+
+
+def _as_sent(stored: EventRecord, decided: EventRecord) -> EventRecord:
+    """The stored decisions with the whole payload, where it is not kept with them: its message still has it."""
+    return stored if stored.is_whole else replace(stored, body=decided.body)
+
+
 def _renamed(record: EventRecord) -> EventRecord:
     """The event under an id that no publisher can give, the same each time."""
     event_id = own_id(record.event_id, record.publisher, record.user_id)
-    body = serialise({**loads(record.body), "id": event_id})
-    return replace(record, event_id=event_id, body=body)
+    payload = {**loads(record.body), "id": event_id}
+    body = serialise(payload)
+    left = None if record.kept is None else kept(payload, body, record.keeping)
+    return replace(record, event_id=event_id, body=body, kept=left)
 
 
 def _foreign_id(value: object) -> str | int | None:

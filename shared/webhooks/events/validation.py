@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from typing import cast
 
 from webhooks.errors import FieldError, Invalid
+from webhooks.events.keeping import REDACT, RETENTION_DAYS, faults_of
 from webhooks.events.trace_context import TRACEPARENT, trace_of
 from webhooks.ids import EVENT_ID, TAKEN
 from webhooks.models.event import Event
+from webhooks.models.keeping import Keeping
 from webhooks.models.webhook import scope_of
 from webhooks.times import parse_rfc3339
 
 FIELDS = ("id", "type", "resource_id", "workspace_id", "user_id", "timestamp", "data", "metadata")
+BESIDE = frozenset((TRACEPARENT, RETENTION_DAYS, REDACT))  # receivers get none of them in the payload
 MAX_EVENTS = 100  # of one request, and of one message
 MAX_ID_CHARACTERS = 128  # of user, workspace and resource ids
 
@@ -28,7 +31,7 @@ def normalise(raw: object, *, default_id: str, default_timestamp: str) -> Event:
     wrong = [
         FieldError(str(name), f"unknown field; an event has {', '.join(FIELDS)}")
         for name in given
-        if name not in FIELDS and name != TRACEPARENT  # which receivers get as a header
+        if name not in FIELDS and name not in BESIDE
     ]
     payload: dict[str, object] = {
         "id": default_id if given.get("id") is None else given["id"],
@@ -40,7 +43,7 @@ def normalise(raw: object, *, default_id: str, default_timestamp: str) -> Event:
         "data": {} if given.get("data") is None else given["data"],
         "metadata": {} if given.get("metadata") is None else given["metadata"],
     }
-    wrong += [FieldError(name, message) for name, message in _faults(payload)]
+    wrong += [FieldError(name, message) for name, message in (*_faults(payload), *faults_of(given))]
     if wrong:
         raise Invalid(f"{wrong[0].field}: {wrong[0].message}", wrong)
     user_id, workspace_id = (cast("str | int | None", payload[name]) for name in ("user_id", "workspace_id"))
@@ -51,6 +54,7 @@ def normalise(raw: object, *, default_id: str, default_timestamp: str) -> Event:
         user_scope=None if user_id is None else scope_of(user_id, None),
         payload=payload,
         trace=trace_of(given.get(TRACEPARENT)),
+        keeping=Keeping.of(given),
     )
 
 

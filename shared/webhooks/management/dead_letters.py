@@ -76,6 +76,8 @@ class DeadLetterManagement:
         """
         webhook = find(self.store, caller, webhook_id)
         letter = self._letter(webhook_id, dead_letter_id)
+        if not letter.body:
+            raise Conflict("the payload of this dead letter is no longer kept: it has been delivered since")
         self.audit.note(caller, Deed("dead_letter.replayed", dead_letter_id), webhook)
         if not self.replayer.replay([letter], "manual"):
             raise Conflict("this delivery has been delivered since, or is being sent again already")

@@ -90,9 +90,9 @@ class DeliveryHistory:
         """
         webhook, record = self._find(caller, webhook_id, delivery_id)
         letter = self._letter(record)
-        body = self._body(record, letter)
+        body = self._body(record, letter, whole=True)
         if body is None:
-            raise Conflict("the payload of this delivery is no longer kept")
+            raise Conflict("the payload of this delivery is no longer kept as it was sent: publish its event anew")
         self.audit.note(caller, Deed("delivery.retried", delivery_id), webhook)
         again = self.replayer.send_again(record, webhook, body.decode())
         if letter is not None and not letter.is_processed:
@@ -115,14 +115,17 @@ class DeliveryHistory:
     def _letter(self, record: DeliveryRecord) -> DeadLetter | None:
         return self.letters.get([(record.webhook_id, record.delivery_id)]).get(record.delivery_id)
 
-    def _body(self, record: DeliveryRecord, letter: DeadLetter | None) -> bytes | None:
+    def _body(self, record: DeliveryRecord, letter: DeadLetter | None, *, whole: bool = False) -> bytes | None:
+        """What is kept of the payload; with `whole`, None where that is not what was sent."""
         if record.body is not None:
             return record.body
-        if letter is not None:
+        if letter is not None and letter.body:
             return letter.body
         key = (record.event_id, record.scope, 0)
         event = self.events.get([key], self.now_ms()).get(key)
-        return None if event is None else event.body or None
+        if event is None or (whole and not event.is_whole):
+            return None
+        return event.body or None
 
     def _request_headers(self, webhook: Webhook, record: DeliveryRecord, attempt: Attempt) -> dict[str, str] | None:
         """The request's headers, reconstructed. The owner's own are those of today, with their values masked."""

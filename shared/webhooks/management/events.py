@@ -50,7 +50,7 @@ class _Decisions:
     def event(self) -> Event:
         """Without a payload, where that is no longer kept."""
         first = self.first
-        if first.body:
+        if first.body and first.is_whole:
             return normalise(json.loads(first.body), default_id=first.event_id, default_timestamp="")
         user_scope = None if first.user_id is None else scope_of(first.user_id, None)
         return Event(first.event_id, first.event_type, first.scope, user_scope, {})

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import cast
 
-_TOP_LEVEL = frozenset(("id", "type", "resource_id", "workspace_id", "user_id", "timestamp", "data", "metadata"))
+TOP_LEVEL = frozenset(("id", "type", "resource_id", "workspace_id", "user_id", "timestamp", "data", "metadata"))
 OWN = frozenset(("id", "type", "resource_id", "workspace_id", "user_id", "timestamp"))
 _STEP = re.compile(r'"(?:[^"\\]|\\.)*"|[^."]+')
 _POSITION = re.compile(r"-?\d{1,6}", re.ASCII)
@@ -24,7 +24,7 @@ MISSING = object()
 def look_up(event: Mapping[str, object], path: str) -> object:
     """What is at a path as written; MISSING where there is nothing."""
     head, dot, _ = path.partition(".")
-    if dot and head in _TOP_LEVEL:
+    if dot and head in TOP_LEVEL:
         found = walk(event, path)
     else:
         in_data = _dict(event.get("data"))
@@ -40,7 +40,7 @@ def look_up(event: Mapping[str, object], path: str) -> object:
 
 def _look_up_steps(event: Mapping[str, object], steps: "_Steps") -> object:
     (head, is_quoted), *rest = steps
-    if rest and not is_quoted and head in _TOP_LEVEL:
+    if rest and not is_quoted and head in TOP_LEVEL:
         return walk_steps(event, steps)
     in_data = _dict(event.get("data"))
     found = walk_steps(_dict(in_data.get("fields")), steps)
@@ -60,7 +60,7 @@ def walk(container: object, path: str) -> object:
             if rest in level:
                 return level[rest]
         head, dot, rest = rest.partition(".")
-        container = _step(cast("object", container), head, is_quoted=False)
+        container = step(cast("object", container), head)
         if not dot:
             return container
 
@@ -89,11 +89,12 @@ def steps_of(path: str) -> _Steps | None:
 def walk_steps(container: object, steps: _Steps) -> object:
     """The same by steps."""
     for name, is_quoted in steps:
-        container = _step(container, name, is_quoted=is_quoted)
+        container = step(container, name, is_quoted=is_quoted)
     return container
 
 
-def _step(container: object, name: str, *, is_quoted: bool) -> object:
+def step(container: object, name: str, *, is_quoted: bool = False) -> object:
+    """What a field or a list has under one name; MISSING where there is nothing."""
     if isinstance(container, dict):
         return cast("dict[str, object]", container).get(name, MISSING)
     if isinstance(container, list) and not is_quoted and _POSITION.fullmatch(name):

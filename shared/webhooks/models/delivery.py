@@ -59,6 +59,7 @@ class DeliveryRecord:
     response: bytes | None = None  # packed detail of the successful attempt
     writer: str = ""  # the sender's batch that wrote it: another's outcome may equal one's own to the millisecond
     trace: str = ""  # the event's
+    keeping: str = ""  # the mark of how the event's payload is kept: `keeping.Keeping`
     erased: bool = False  # its payload was, and nothing that is still on its way may bring it back
 
     def changed(self, **changes: Any) -> Self:  # noqa: ANN401
@@ -103,3 +104,4 @@ class DeadLetter:
     processed_by: str | None = None  # the replay job, or "manual"
     cause: str = ""  # finer than the reason: `causes.cause_of`
     trace: str = ""  # of a missed event, which has no delivery's record
+    keeping: str = ""  # the mark of how the event's payload is kept; `body` is empty once it is not any more

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from webhooks.models.keeping import Keeping
+
 # Who published an event: the user that it names, or the platform (a caller who may publish for all, and the bus).
 Publisher = Literal["user", "platform"]
 
@@ -21,6 +23,11 @@ class Event:
     former_id: str | None = None  # the id that an older version derived for the same request
     fingerprint: str | None = None  # of what was published; None where nobody can give its id again
     trace: str = ""  # W3C traceparent of what it belongs to, where its publisher gave one
+    keeping: Keeping | None = None
+
+    def document(self) -> Mapping[str, object]:
+        """The event as its publisher handed it over: how it is kept stands beside its fields."""
+        return self.payload if self.keeping is None else {**self.payload, **self.keeping.document()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,8 @@ class EventRecord:
     `token` tells the ingest message that wrote it: the same token again is a crash to be finished, another one a
     repeat. `page` > 0 continues the fan-out of an event that reaches more webhooks than one page holds; `body` is
     then empty, and so it is once the payload was erased. `publisher` and `fingerprint` are None on such pages, and on
-    records older than them. `missed` are webhooks that would have been queued if they had been active.
+    records older than them. `kept` is what is stored in the place of a `body` that is not kept as it was sent, and a
+    stored record has it as its body. `missed` are webhooks that would have been queued if they had been active.
     """
 
     event_id: str
@@ -50,6 +58,13 @@ class EventRecord:
     skipped_first: tuple[tuple[str, str], ...] = ()  # (webhook id, reason)
     continues_after: str | None = None  # the last webhook id of this page, when there are more
     trace: str = ""
+    keeping: Keeping | None = None
+    kept: bytes | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the stored body is what was sent."""
+        return self.keeping is None or self.keeping.is_whole
 
     @property
     def wanted_by(self) -> tuple[str, ...]:

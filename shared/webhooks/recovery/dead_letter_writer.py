@@ -14,6 +14,7 @@ from webhooks.ids import derived_id, time_of
 from webhooks.messages import DeliveryMessage, Received, Unreadable
 from webhooks.models.delivery import NEVER_RECORDED, Attempt, DeadLetter, DeliveryRecord
 from webhooks.models.erasure import ERASED
+from webhooks.models.keeping import is_whole
 from webhooks.operational_events import EventPublisher, OperationalEvent
 from webhooks.recovery.failure_causes import cause_of, failed_attempt
 
@@ -31,6 +32,10 @@ class DeliveryStore(Protocol):
 
     def save(self, changes: Sequence[tuple[DeliveryRecord | None, DeliveryRecord]]) -> Sequence[bool | None]:
         """Conditional writes; True where one was made. Raises Unavailable."""
+        ...
+
+    def drop_letter_payload(self, webhook_id: str, delivery_id: str) -> None:
+        """Take the payload out of a dead letter. Raises Unavailable."""
         ...
 
     def details(self, attempts: Sequence[tuple[str, str, int]]) -> Mapping[str, bytes]:
@@ -117,7 +122,10 @@ class DeadLetterWriter:
 
     def _keep(self, received: Received[DeliveryMessage], letter: DeadLetter, report: BurialReport) -> None:
         try:
-            if not self._letters.bury(letter):
+            is_new = self._letters.bury(letter)
+            if not is_whole(letter.keeping):
+                self._forget_if_delivered(letter)
+            if not is_new:
                 return
         except Unavailable as exc:
             self._put_off([received], exc, report)
@@ -126,6 +134,13 @@ class DeadLetterWriter:
         report.lost += letter.failure_reason == NEVER_RECORDED
         what = {"delivery_id": letter.delivery_id, "event_id": letter.event_id, "webhook_id": letter.webhook_id}
         logger.info("dead letter kept", extra={**what, "reason": letter.failure_reason, "cause": letter.cause})
+
+    def _forget_if_delivered(self, letter: DeadLetter) -> None:
+        """A late copy of its message may have been delivered since its record was read: nobody comes by after that."""
+        context = self._store.around([(letter.webhook_id, letter.delivery_id)])
+        record = context.records.get(letter.delivery_id)
+        if record is not None and record.status == "delivered":
+            self._store.drop_letter_payload(letter.webhook_id, letter.delivery_id)
 
     def _put_off(self, batch: Sequence[Received[DeliveryMessage]], cause: Exception, report: BurialReport) -> None:
         """They come again; those that have come for long, though others could be kept meanwhile, are put aside."""
@@ -207,4 +222,5 @@ class DeadLetterWriter:
             last_error_code=last.error_code if last else None,
             dead_at_ms=self._now_ms(),
             body=message.body.encode(),
+            keeping=message.keeping,
         )

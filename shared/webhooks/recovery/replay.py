@@ -66,7 +66,7 @@ class Replayer:
             if not context.readable(letter.webhook_id):
                 raise Unavailable(f"webhook {letter.webhook_id} cannot be read by this version")
             webhook = sendable(context.webhooks.get(letter.webhook_id))
-            if not _is_outstanding(letter, context):
+            if not (letter.body and _is_outstanding(letter, context)):
                 continue
             stored = context.records.get(letter.delivery_id)
             again = restarted(stored or _from_letter(letter), now_ms)
@@ -141,4 +141,5 @@ def _from_letter(letter: DeadLetter) -> DeliveryRecord:
         scope=letter.scope,
         generation=letter.generation,
         trace=letter.trace,
+        keeping=letter.keeping,
     )

@@ -297,7 +297,7 @@ def _selects(job: ReplayJob, letter: DeadLetter) -> bool:
 
 def _missed_by(job: ReplayJob, event: MissedEvent, with_body: bool) -> DeadLetter | None:
     record = event.record
-    if record is None or (with_body and not event.body):  # its payload is not kept any more
+    if record is None or not record.is_whole or (with_body and not event.body):  # its payload is not kept
         return None
     reason = dict(record.missed).get(job.webhook_id)
     if reason is None or job.selection.reason not in (None, MISSED, reason):

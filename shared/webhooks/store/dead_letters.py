@@ -7,6 +7,7 @@ from typing import Any
 from webhooks.compression import pack, unpack
 from webhooks.ids import history_shard
 from webhooks.models.delivery import DeadLetter
+from webhooks.models.keeping import days_of
 from webhooks.recovery.failure_causes import USED_UP
 from webhooks.store import schema
 from webhooks.store.attributes import binary, number, read_bytes, read_int, read_text, text
@@ -16,7 +17,7 @@ from webhooks.store.dynamo import DynamoTable, Item, Key, read_all, unexpired
 BODILESS_ATTRIBUTES = (
     "pk", "sk", "owner", "event_id", "event_type", "scope", "generation", "status", "failure_reason", "attempt_count",
     "last_status_code", "last_error_code", "dead_at", "is_processed", "processed_at", "processed_by", "cause",
-    "expires_at",
+    "expires_at", "keeping",
 )  # fmt: skip
 BODILESS: dict[str, Any] = {
     "ProjectionExpression": ", ".join(f"#{name}" for name in BODILESS_ATTRIBUTES),
@@ -29,6 +30,7 @@ def dead_key(webhook_id: str, delivery_id: str) -> Key:
     return schema.history_pk(webhook_id, delivery_id), schema.dead_sk(delivery_id)
 
 
+DAY_MS = 86_400_000
 MOST_KEPT_BYTES = 300_000
 MOST_REASON = 4_000
 MOST_META = 20_000
@@ -145,7 +147,7 @@ class DeadLetterStore:
             schema.LISTING_AT: text(letter.delivery_id),
             schema.OVERVIEW_KEY: text(schema.dead_overview(shard)),
             schema.OVERVIEW_AT: text(letter.delivery_id),
-            schema.EXPIRES_AT: number((letter.dead_at_ms + self._retention_ms) // 1000),
+            schema.EXPIRES_AT: number(self._expiry(letter)),
             "owner": text(letter.owner),
             "event_id": text(letter.event_id),
             "event_type": text(letter.event_type),
@@ -164,7 +166,14 @@ class DeadLetterStore:
             item["last_error_code"] = text(letter.last_error_code)
         if letter.cause:
             item["cause"] = text(letter.cause)
+        if letter.keeping:
+            item["keeping"] = text(letter.keeping)
         return item
+
+    def _expiry(self, letter: DeadLetter) -> int:
+        days = days_of(letter.keeping)
+        kept_ms = self._retention_ms if days is None else min(self._retention_ms, days * DAY_MS)
+        return (letter.dead_at_ms + kept_ms) // 1000
 
 
 def dead_letter_of(item: Item) -> DeadLetter:
@@ -190,4 +199,5 @@ def dead_letter_of(item: Item) -> DeadLetter:
         processed_at_ms=read_int(item, "processed_at") if "processed_at" in item else None,
         processed_by=read_text(item, "processed_by"),
         cause=read_text(item, "cause") or reason.removeprefix(USED_UP),
+        keeping=read_text(item, "keeping") or "",
     )

@@ -40,6 +40,11 @@ class DeliveryStore:
         results = self._table.execute(statements)
         return [_WRITTEN[result] for result in results[: len(changes)]]
 
+    def drop_letter_payload(self, webhook_id: str, delivery_id: str) -> None:
+        """Take the payload out of a dead letter that was delivered since, if there is one. Raises Unavailable."""
+        key = schema.history_pk(webhook_id, delivery_id), schema.dead_sk(delivery_id)
+        self._table.update(key, "REMOVE payload", condition="attribute_exists(pk)")
+
     def _statement(self, before: DeliveryRecord | None, after: DeliveryRecord) -> Statement:
         key = delivery_key(after.webhook_id, after.delivery_id)
         item = delivery_item(after, self._expiry())

@@ -39,6 +39,8 @@ def delivery_item(record: DeliveryRecord, expires_at: int) -> Item:
         item["by"] = text(record.writer)
     if record.trace:
         item["trace"] = text(record.trace)
+    if record.keeping:
+        item["keeping"] = text(record.keeping)
     if record.erased:
         item["erased"] = {"BOOL": True}
     if record.body is not None:
@@ -90,6 +92,7 @@ def delivery_of(item: Item) -> DeliveryRecord:
         response=read_bytes(item, "response"),
         writer=read_text(item, "by") or "",
         trace=read_text(item, "trace") or "",
+        keeping=read_text(item, "keeping") or "",
         erased="erased" in item,
     )
 

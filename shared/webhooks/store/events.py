@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 from webhooks.compression import pack_body, unpack
 from webhooks.ids import HISTORY_SHARDS
 from webhooks.models.event import EventRecord, Publisher
+from webhooks.models.keeping import Keeping
 from webhooks.models.webhook import scope_of
 from webhooks.store import schema
 from webhooks.store.attributes import (
@@ -28,6 +29,7 @@ Inserted = Literal["inserted", "exists", "undone", "refused"]
 _INSERTED: Mapping[StatementResult, Inserted] = {
     "done": "inserted", "exists": "exists", "conflict": "exists", "undone": "undone", "refused": "refused",
 }  # fmt: skip
+DAY_MS = 86_400_000
 _ID_CHARACTERS = 26  # of a webhook id without its prefix: the queued ids are stored as one string
 
 
@@ -67,7 +69,7 @@ class EventStore:
             ExpressionAttributeValues={":pk": text(schema.repeat_pk(event_id)), ":scope": text(f"{scope}|")},
         )
         self._table.remove([(item[schema.PK]["S"], item[schema.SK]["S"]) for item in repeats])
-        self._table.update(_key(event_id, scope, 0), "REMOVE body, fp", condition="attribute_exists(pk)")
+        self._table.update(_key(event_id, scope, 0), "REMOVE body, fp, keeping", condition="attribute_exists(pk)")
 
     def remove_expired(self, records: Sequence[EventRecord], now_ms: int) -> None:
         """Remove namesakes whose retention is over and that TTL has not collected yet."""
@@ -83,13 +85,17 @@ class EventStore:
         )
 
     def _insertion(self, record: EventRecord) -> Statement:
-        item = _item(record, (record.accepted_at_ms + self._retention_ms) // 1000)
+        item = _item(record, (record.accepted_at_ms + self._kept_ms(record)) // 1000)
         fields = ", ".join(f"'{name}': ?" for name in item)
         return Statement(
             f'INSERT INTO "{self._table.name}" VALUE {{{fields}}}',
             tuple(item.values()),
             (item[schema.PK]["S"], item[schema.SK]["S"]),
         )
+
+    def _kept_ms(self, record: EventRecord) -> int:
+        days = None if record.keeping is None else record.keeping.days
+        return min(self._retention_ms, days * DAY_MS) if days else self._retention_ms
 
 
 def _key(event_id: str, scope: str, page: int) -> Key:
@@ -108,15 +114,17 @@ def _item(record: EventRecord, expires_at: int) -> Item:
     }
     if record.page:
         item["page"] = number(record.page)
-    if record.body:
-        item["body"] = binary(pack_body(record.body))
+    if body := record.body if record.kept is None else record.kept:
+        item["body"] = binary(pack_body(body))
+    if record.keeping is not None:
+        item["keeping"] = text(_json(record.keeping.document()))
     if record.user_id is not None:
         item["user_id"] = foreign_id(record.user_id)
     if record.workspace_id is not None:
         item["workspace_id"] = foreign_id(record.workspace_id)
     if record.publisher is not None:
         item["by"] = text(record.publisher[0])
-    if record.fingerprint is not None:
+    if record.fingerprint is not None and record.is_whole:  # it could tell what is not kept
         item["fp"] = text(record.fingerprint)
     if record.trace:
         item["trace"] = text(record.trace)
@@ -160,6 +168,7 @@ def event_of(item: Item) -> EventRecord:
         skipped_first=_pairs(first),
         continues_after=read_text(item, "continues_after"),
         trace=read_text(item, "trace") or "",
+        keeping=Keeping.of(json.loads(read_text(item, "keeping") or "{}")),
     )
 
 

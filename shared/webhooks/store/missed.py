@@ -8,7 +8,7 @@ from webhooks.store.attributes import read_int, text
 from webhooks.store.dynamo import DynamoTable, Key, read_all, unexpired
 from webhooks.store.events import event_of
 
-_DECISIONS = ("pk", "sk", "scope", "token", "event_type", "accepted_at", "page", "missed", "expires_at")
+_DECISIONS = ("pk", "sk", "scope", "token", "event_type", "accepted_at", "page", "missed", "keeping", "expires_at")
 
 
 class MissedStore:

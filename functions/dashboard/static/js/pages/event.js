@@ -53,10 +53,11 @@ function draw(root, event, path, chosen, signal) {
     () => empty("No webhook received it", "None was subscribed when it was published. A subscription applies to later events.", linkButton("Webhooks", "#/webhooks")));
   fill(root,
     head(event.type, { above: h("a", { href: "#/events" }, "Events"), below: h("div.inline", badge(event.disposition), idChip(event.id)), actions: event.payload && (may("admin") || may("events:write")) ? [actionButton("Erase payload", () => erase(root, event, path, chosen, signal), { kind: "quiet" })] : [] }),
-    h("section.card", facts(["Accepted", time(event.accepted_at, { long: true })], ["Workspace", event.workspace_id ?? "–"], ["User", event.user_id ?? "–"], counts && ["Outcomes", counts])),
+    h("section.card", facts(["Accepted", time(event.accepted_at, { long: true })], ["Workspace", event.workspace_id ?? "–"], ["User", event.user_id ?? "–"], counts && ["Outcomes", counts], event.retention_days !== null && ["Kept", event.retention_days ? plural(event.retention_days, "day") : "until delivered"])),
     event.repeats.length > 0 && h("section", h("h2", "Published again"), repeats(event.repeats)),
     h("section", h("h2", "Webhooks"), results),
-    h("section", h("h2", "Payload"), event.payload ? code(json(event.payload), { label: "Payload" }) : h("p.muted", "It is no longer kept.")));
+    h("section", h("h2", "Payload"), event.payload ? code(json(event.payload), { label: "Payload" }) : h("p.muted", "It is no longer kept.")),
+    event.redact.length > 0 && h("p.muted.small", `Receivers got these fields, and their values are not kept: ${event.redact.join(", ")}`));
 }
 
 async function erase(root, event, path, chosen, signal) {

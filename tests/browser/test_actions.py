@@ -309,3 +309,25 @@ def test_recovering_what_an_inactive_webhook_missed(look: Look, service: Service
     look.press("Recover")
     expect(look.page.locator(".job")).to_contain_text("3 of 3 replayed", timeout=40_000)
     assert len(service.receiver.wait_for(path, 3, timeout=30)) == 3
+
+
+def test_an_event_s_page_says_how_its_payload_is_kept(look: Look, service: Service) -> None:
+    user, path = service.user(), service.path()
+    webhook = user.register(service.receiver.url(path), "record.*", name="Everything")
+    data = {"fields": {"name": "Ann", "email": "ann@example.com"}}
+    redacted, dropped = event(data=data, redact=["email"], retention_days=30), event(data=data, retention_days=0)
+    assert user.post("/events", {"events": [redacted, dropped]}).status_code == 202
+    for each in (redacted, dropped):
+        user.settled(webhook["id"], each["id"])
+    assert [body_of(request)["data"] for request in service.receiver.requests(path)] == [data, data]
+    page = look.page
+
+    look.sign_in(user, f"#/events/{redacted['id']}")
+    expect(page.get_by_text("30 days", exact=True)).to_be_visible()
+    expect(page.get_by_text("Receivers got these fields, and their values are not kept: email")).to_be_visible()
+    expect(page.locator("pre", has_text='"email": "redacted"')).to_contain_text("Ann")
+
+    look.open(f"#/events/{dropped['id']}")
+    expect(page.get_by_text("until delivered", exact=True)).to_be_visible()
+    expect(page.get_by_text("It is no longer kept.")).to_be_visible()
+    expect(page.get_by_text("values are not kept")).to_have_count(0)

@@ -259,7 +259,7 @@ class Owners:
             elif roll < 0.9:
                 self.replay(known)
             else:
-                self._recover(known)
+                self.recover(known, self._engine.clock.ms - self._rng.randrange(5 * MINUTE, 2 * HOUR))
 
     def _waiting_in_sqs(self, webhook_id: str) -> list[str]:
         """Deliveries whose next attempt waits in the queue."""
@@ -279,8 +279,8 @@ class Owners:
         self.jobs[job.job_id] = job.webhook_id
         self._engine.figures.replays += 1
 
-    def _recover(self, known: Known) -> None:
-        from_ms = self._engine.clock.ms - self._rng.randrange(5 * MINUTE, 2 * HOUR)
+    def recover(self, known: Known, from_ms: int) -> None:
+        """All that a webhook missed since then, as a job."""
         webhook_id, who = known.webhook.webhook_id, owner_of(known.webhook)
         selection = ReplaySelection(from_ms=from_ms)
         self._ledger.recovered(webhook_id, from_ms)

@@ -8,8 +8,9 @@ from tests.fakes.receivers import Answer
 from tests.fakes.world import World, event
 from tests.simulation.callers import PLATFORM, Client
 from tests.simulation.engine import Engine
-from tests.simulation.forgotten import SCOPE, TENANT, canary
+from tests.simulation.forgotten import SCOPE, TENANT
 from tests.simulation.ledger import Held, Ledger
+from tests.simulation.readable import canary
 from tests.simulation.scenario import MINUTE, SECOND, Interest
 from webhooks.errors import NotFound
 from webhooks.event_types import DEFAULT_EVENT_TYPES

@@ -1,23 +1,15 @@
 """What was erased in a run, and that nothing of it is left: the ledger's part of erasing."""
 
-import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tests.fakes.world import TABLE, World
-from tests.simulation.readable import texts
+from tests.simulation.readable import Left
 from webhooks.models.delivery import FINISHED, DeliveryRecord
 from webhooks.models.event import EventRecord
 
 TENANT = 3  # the workspace that is erased
 SCOPE = f"ws:{TENANT}"
-_CANARY = re.compile(r"canary:(\w+);")
-
-
-def canary(event_id: str) -> str:
-    """A text in an event's data that tells wherever it is left. Receivers send it back."""
-    return f"canary:{event_id};"
 
 
 @dataclass(slots=True)
@@ -30,22 +22,20 @@ class Forgotten:
     events: set[str] = field(default_factory=set[str])
 
     def faults(
-        self, world: World, deliveries: Iterable[DeliveryRecord], events: Iterable[EventRecord]
+        self,
+        world: World,
+        deliveries: Iterable[DeliveryRecord],
+        events: Iterable[EventRecord],
+        left: Iterable[Left],
     ) -> Iterator[str]:
         """What is left of it all, and should not be."""
         erased = self.published | self.events
-        for (pk, sk), item in world.dynamodb.tables[TABLE].all_items():
-            for event_id in {found for text in texts(item) for found in _CANARY.findall(text)} & erased:
-                yield f"erased: {event_id} is readable in {pk} {sk}"
+        for event_id, place in left:
+            if event_id in erased:
+                yield f"erased: {event_id} is readable in {' '.join(place)}"
+        for (pk, sk), _ in world.dynamodb.tables[TABLE].all_items():
             if pk.partition("|")[0] in self.webhooks and sk.startswith(("sub#", "att#", "dead#")):
                 yield f"erased: {pk} {sk} is left of an erased webhook"
-        for queue in world.sqs.queues.values():
-            for message in queue.messages.values():
-                if "reason" in message.attributes:  # refused, and an operator's: docs/operations.md
-                    continue
-                text = message.body + json.dumps(message.attributes)
-                for event_id in {*_CANARY.findall(text)} & erased:
-                    yield f"erased: {event_id} is readable in queue {queue.name}"
         for record in deliveries:
             if record.webhook_id not in self.webhooks and record.event_id not in erased:
                 continue

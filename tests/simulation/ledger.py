@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.fakes.world import World
+from tests.simulation import keeping
 from tests.simulation.counted import Deaths, differences
 from tests.simulation.forgotten import Forgotten
+from tests.simulation.readable import canaries
 from tests.simulation.scenario import MINUTE, Interest
 from webhooks.models.delivery import DeliveryRecord
 from webhooks.models.event import EventRecord
@@ -165,7 +167,9 @@ class Ledger:
         verdict = Verdict(events=len(self.published))
         everything = self._world.deliveries()
         self._records = self._world.event_records()
-        verdict.faults += self.forgotten.faults(self._world, everything, self._records)
+        left = list(canaries(self._world))
+        verdict.faults += self.forgotten.faults(self._world, everything, self._records, left)
+        verdict.faults += keeping.faults(self.published, everything, left)
         for event_id in self.forgotten.published:
             self.published.pop(event_id, None)
         kept = [record for record in everything if record.webhook_id not in self.forgotten.webhooks]
@@ -199,6 +203,8 @@ class Ledger:
                     verdict.faults.append(f"lost: {pair} is {record.status} ({record.reason}) and no dead letter")
                 elif letter.failure_reason != record.reason or letter.generation != record.generation:
                     verdict.faults.append(f"{pair}: the dead letter and the record disagree")
+                elif not keeping.is_all_of(self.published[record.event_id][0], letter.body):
+                    verdict.faults.append(f"lost: the dead letter of {pair} has not what was to be sent")
             else:
                 verdict.faults.append(f"lost: {pair} is {record.status} and nothing is pending: {record}")
         for pair in deliveries.keys() - queued:
@@ -228,11 +234,15 @@ class Ledger:
         verdict.faults += differences(self._world, self.deaths, deliveries, self.forgotten)
 
     def _sent_again(self, beyond: Set[Pair], jobs: Sequence[str], verdict: Verdict) -> set[Pair]:
-        """Pairs that were missed at first, and recovered: those that may have been, and those that must."""
+        """Pairs that were missed at first, and recovered: those that may have been, and those that must. What is not
+        kept as it was published is no recovery's.
+        """
         may = {
             (event_id, webhook_id)
             for event_id, webhook_id in beyond
-            if webhook_id in self._recovered and self.recorded_ms[event_id] >= self._recovered[webhook_id]
+            if webhook_id in self._recovered
+            and self.recorded_ms[event_id] >= self._recovered[webhook_id]
+            and self._is_whole(event_id)
         }
         for job in jobs:
             if job not in self.recoveries:
@@ -245,11 +255,14 @@ class Ledger:
                     verdict.faults.append(f"lost: {event_id} for {webhook_id} was missed, and not recovered")
         return may
 
+    def _is_whole(self, event_id: str) -> bool:
+        return event_id in self.published and keeping.is_whole(self.published[event_id][0])
+
     def _missed_by(self, webhook_id: str) -> Iterator[str]:
         for record in self._records:
             if record.event_id in self.forgotten.events:
                 continue
-            if record.event_id in self.published and any(missed == webhook_id for missed, _ in record.missed):
+            if self._is_whole(record.event_id) and any(missed == webhook_id for missed, _ in record.missed):
                 yield record.event_id
 
     def _check_decisions(self, verdict: Verdict) -> set[Pair]:
@@ -268,7 +281,9 @@ class Ledger:
                 event_id, set()
             )
             for told in (_told(document), *self.others[event_id]):
-                if told not in taken and event_id not in self.forgotten.events:
+                # another event under the id of one that is not kept whole is taken for its repeat
+                is_known = event_id not in self.forgotten.events and keeping.is_whole(document)
+                if told not in taken and is_known:
                     verdict.faults.append(f"lost: {told} was accepted, and neither recorded nor put aside")
             went = {webhook_id for page in pages for webhook_id in page.queued}
             missed = dict(each for page in pages for each in page.missed)
@@ -305,7 +320,8 @@ class Ledger:
 
     def _seen(self, queued: set[Pair], verdict: Verdict) -> Mapping[Pair, Sequence[Any]]:
         seen: dict[Pair, list[Any]] = defaultdict(list)
-        bodies = {record.event_id: record.body for record in self._records if record.page == 0}
+        stored = [record for record in self._records if record.page == 0 and self._is_whole(record.event_id)]
+        bodies = {record.event_id: record.body for record in stored}
         for each in self._world.receivers.log:
             pair = each.event_id, each.webhook_id
             if each.event_id not in self.published or each.webhook_id in self.forgotten.webhooks:
@@ -317,10 +333,13 @@ class Ledger:
                 verdict.faults.append(f"{pair} was sent from {sender} at {each.at_ms}")
             if pair not in queued:
                 verdict.faults.append(f"{pair} was sent and never queued")
+            document = self.published[each.event_id][0]
+            if not keeping.is_whole(document):  # then it need only be the same for all
+                bodies.setdefault(each.event_id, each.body)
             is_same = each.event_id in self.forgotten.events or each.body == bodies.get(each.event_id)
-            if not is_same or json.loads(each.body)["id"] != each.event_id:
+            if not is_same or not keeping.is_all_of(document, each.body):
                 verdict.faults.append(f"{pair} was sent with another body")
-            if each.headers.get("traceparent") != self.published[each.event_id][0].get("traceparent"):
+            if each.headers.get("traceparent") != document.get("traceparent"):
                 verdict.faults.append(f"{pair} was sent with another trace")
         successes = Counter(pair for pair, each in ((p, s) for p, all_ in seen.items() for s in all_) if each.succeeded)
         verdict.duplicates = sum(count - 1 for count in successes.values())

@@ -7,7 +7,8 @@ from typing import Any
 
 from tests.fakes.receivers import Answer, Behaviour
 from tests.fakes.world import event
-from tests.simulation.forgotten import canary
+from tests.simulation.keeping import way_of
+from tests.simulation.readable import canary
 from webhooks.event_types import DEFAULT_EVENT_TYPES
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
@@ -109,6 +110,7 @@ class Plan:
                 "canary": canary(f"e{number}"),
             },
             **({"traceparent": f"00-{number + 1:032x}-{number + 1:016x}-01"} if number % 2 else {}),
+            **way_of(number),
         )
 
     def behaviour(self, start_ms: int, end_ms: int) -> Behaviour:

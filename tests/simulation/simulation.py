@@ -197,7 +197,9 @@ class Simulation:
         return handler if self.engine.alive("release", lambda: handler({}), 0) else None
 
     def _replay(self) -> None:
-        """When all is quiet, owners of webhooks that are active have their dead letters sent again, faults and all."""
+        """When all is quiet, owners of webhooks that are active have their dead letters sent again, and half of them
+        what they missed, faults and all.
+        """
         self._replayed = self._busy = True
         self.engine.faulty_for(HOUR)
         self.scheduler.spawn("owners again", self._replay_all)
@@ -205,9 +207,13 @@ class Simulation:
     def _replay_all(self) -> None:
         for webhook_id, known in self.ledger.webhooks.items():
             is_erased = webhook_id in self.ledger.forgotten.webhooks
-            if known.status == "active" and not is_erased and self.ledger.letters.get(webhook_id):
-                self.owners.send_again(known)
-                with suppress(Conflict):  # disabled meanwhile
+            if known.status != "active" or is_erased:
+                continue
+            with suppress(Conflict):  # disabled meanwhile
+                if self.engine.rng.random() < 0.5:
+                    self.owners.recover(known, self.engine.start_ms)
+                if self.ledger.letters.get(webhook_id):
+                    self.owners.send_again(known)
                     self.owners.replay(known)
         self._busy = False
 

@@ -1,9 +1,11 @@
 """The short form of `make simulate`: a few runs with faults and one without, and what makes a run trustworthy."""
 
+import json
 import os
 import random
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -11,10 +13,13 @@ from tests.fakes.clock import Clock
 from tests.fakes.faults import FAULTS, SOURCES
 from tests.simulation import matrix
 from tests.simulation.hazards import HAZARDS, RECEIVERS
+from tests.simulation.keeping import is_whole
+from tests.simulation.readable import canary
 from tests.simulation.runs import Run, simulate
 from tests.simulation.scenario import Plan
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.simulation import Simulation
+from webhooks.compression import pack_body
 
 FIRST_SEED = 1
 
@@ -63,7 +68,9 @@ def test_statistics_that_were_added_to_twice_are_noticed() -> None:
     simulation = Simulation(Plan(3, 60, faults=False))
     simulation.run()
     table = simulation.world.dynamodb.tables["webhooks"]
-    key, item = next((key, item) for key, item in table.all_items() if "c#successes" in item)
+    erased = {f"stat|{webhook_id}" for webhook_id in simulation.ledger.forgotten.webhooks}
+    counted = ((key, item) for key, item in table.all_items() if "c#successes" in item and key[0] not in erased)
+    key, item = next((key, item) for key, item in counted if key[0].startswith("stat|wh_"))
     table.write(key, {**item, "c#successes": {"N": str(int(item["c#successes"]["N"]) + 1)}})
     assert any("statistics" in fault or "counter" in fault for fault in simulation.ledger.check(max_unknown=0).faults)
 
@@ -93,7 +100,8 @@ def test_the_ledger_notices_a_delivery_that_vanished() -> None:
     simulation = Simulation(Plan(3, 60, faults=False))
     simulation.run()
     table = simulation.world.dynamodb.tables["webhooks"]
-    key = next(key for key, _ in table.all_items() if key[1].startswith("dlv#"))
+    items = table.all_items()
+    key = next(key for key, item in items if key[1].startswith("dlv#") and item["event_id"]["S"].startswith("e"))
     table.write(key, None)
     assert any(fault.startswith("lost") for fault in simulation.ledger.check(max_unknown=0).faults)
 
@@ -104,6 +112,43 @@ def test_the_ledger_notices_a_decision_that_the_plain_matcher_does_not_share() -
     for known in simulation.ledger.webhooks.values():
         known.history[:] = [held for held in known.history if not held.interests] or known.history[:1]
     assert any("expected" in fault for fault in simulation.ledger.check(max_unknown=0).faults)
+
+
+@pytest.mark.parametrize("event_id", ["e3", "e6"])
+def test_the_ledger_notices_what_is_left_of_an_event_that_should_not_be_kept(event_id: str) -> None:
+    simulation = Simulation(Plan(3, 60, faults=False))
+    simulation.run()
+    document = simulation.ledger.published[event_id][0]
+    assert not is_whole(document)
+    table = simulation.world.dynamodb.tables["webhooks"]
+    key, item = next((key, item) for key, item in table.all_items() if key[0] == f"event|{event_id}")
+    table.write(key, {**item, "body": {"B": pack_body(json.dumps(document).encode())}})
+    faults = simulation.ledger.check(max_unknown=0).faults
+    assert [fault for fault in faults if fault.startswith(f"kept: {event_id} is readable")]
+
+
+def test_the_ledger_notices_a_redacted_payload_that_was_sent() -> None:
+    simulation = Simulation(Plan(3, 60, faults=False))
+    simulation.run()
+    log = simulation.world.receivers.log
+    position = next(
+        n for n, each in enumerate(log) if "redact" in simulation.ledger.published.get(each.event_id, ({},))[0]
+    )
+    body = log[position].body.replace(canary(log[position].event_id).encode(), b"redacted")
+    log[position] = replace(log[position], body=body)
+    assert any("another body" in fault for fault in simulation.ledger.check(max_unknown=0).faults)
+
+
+def test_the_ledger_notices_a_dead_letter_without_its_payload() -> None:
+    simulation = Simulation(Plan(3, 100))
+    simulation.run()
+    table = simulation.world.dynamodb.tables["webhooks"]
+    letters = [(key, item) for key, item in table.all_items() if key[1].startswith("dead#") and "payload" in item]
+    for key, item in letters:
+        table.write(key, {name: value for name, value in item.items() if name != "payload"})
+    faults = simulation.ledger.check(max_unknown=10**9).faults
+    assert letters
+    assert any("has not what was to be sent" in fault for fault in faults)
 
 
 def test_fibers_take_turns_by_time_and_never_at_once() -> None:

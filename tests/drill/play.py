@@ -26,7 +26,7 @@ HERE, THERE = "us-east-1", "eu-central-1"
 OWNER = 4_711
 API_KEY = "a header's value, kept encrypted"
 JWT_SECRET = "the secret of the platform, which makes the tokens"
-TAKING_OVER = "make deploy STAGE=prod PARAMETERS="
+TAKING_OVER = 'make deploy STAGE=prod PARAMETERS="ExistingTable='
 
 
 class Broken(AssertionError):

@@ -69,7 +69,7 @@ def test_the_counters_grow_with_what_is_delivered(service: Service, user: User) 
     assert after["webhook_active_total", ()] >= before["webhook_active_total", ()] + 1
     assert after["webhook_queue_messages", (("queue", "delivery"), ("state", "visible"))] >= 0
     ages = {labels[0][1]: age for (name, labels), age in after.items() if name.endswith("oldest_message_age_seconds")}
-    assert ages.keys() == {"ingest", "delivery", "dead_letter", "jobs"}
+    assert ages.keys() == {"ingest", "delivery", "static_delivery", "dead_letter", "jobs"}
     assert all(0 <= age < 3_600 for age in ages.values())
     count = "webhook_delivery_duration_seconds_count", ()
     assert after[count] == after["webhook_delivery_attempts_total", ()]

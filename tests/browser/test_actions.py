@@ -7,8 +7,9 @@ from playwright.sync_api import expect
 
 from tests.browser.look import Look
 from tests.conftest import Figure
-from tests.support.receiver import answer
+from tests.support.receiver import Behaviour, answer
 from tests.support.service import Service, User, body_of, event, eventually
+from webhooks.egress.transport.answer_head import MALFORMED
 
 
 def test_from_nothing_to_a_received_test_event(look: Look, service: Service, figure: Figure) -> None:
@@ -182,6 +183,27 @@ def test_retrying_a_delivery_and_taking_it_along_as_curl(look: Look, service: Se
     look.press("Retry now")
     look.toast("Retry queued")
     eventually(lambda: user.delivery(webhook_id, delivery["id"]), lambda one: one["status"] == "delivered")
+
+
+def test_a_delivery_that_waits_shows_what_was_odd_and_that_its_subscription_is_gone(
+    look: Look, service: Service
+) -> None:
+    user = service.user()
+    odd = b"HTTP/1.1 503 Later\r\nRetry-After: 7200\r\nContent-Length: 6\r\n\r\nM\xc3\xbcller"
+    webhook = user.register(service.receiver.url(service.path(Behaviour(raw=odd))), "record.created")
+    read = f"/webhooks/{webhook['id']}"
+    user.post("/events", event())
+    (delivery,) = eventually(
+        lambda: user.items(f"{read}/deliveries"), lambda found: [each["status"] for each in found] == ["retrying"]
+    )
+    (subscription,) = user.items(f"{read}/subscriptions")
+    look.sign_in(user, f"#{read}/deliveries/{delivery['id']}")
+    expect(look.page.locator(".timeline")).to_contain_text(MALFORMED)
+    gone = look.page.get_by_text("The webhook has no active subscription to this type now.")
+    expect(gone).to_have_count(0)
+    assert user.delete(f"{read}/subscriptions/{subscription['id']}").status_code == 204
+    look.page.reload()
+    expect(gone).to_be_visible()
 
 
 def test_replaying_one_some_and_all_of_a_cause(look: Look, service: Service) -> None:

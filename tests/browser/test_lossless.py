@@ -30,6 +30,20 @@ THROUGH_EDITOR = """async (texts) => {
   });
 }"""
 
+# In the page: each text typed as the value of a rule, and what a save would send of it.
+TYPED = """async (texts) => {
+  const at = (name) => new URL(`dashboard/js/${name}`, location.origin + "/").href;
+  const { write } = await import(at("exact.js"));
+  const { filterEditor } = await import(at("filter_editor.js"));
+  const rule = (operator) => ({ conditions: { operator: "and", rules: [{ field: "f", operator, value: ["0"] }] } });
+  return texts.map(([operator, text]) => {
+    const webhook = { workspace_id: null, user_id: 1 };
+    const editor = filterEditor({ filters: rule(operator), webhook, eventType: () => "*" });
+    editor.element.querySelector("[aria-label=Value]").value = text;
+    return write(editor.read().conditions.rules[0].value);
+  });
+}"""
+
 
 def _scalar(chance: random.Random) -> str:
     """The JSON text of one value."""
@@ -82,6 +96,21 @@ def test_generated_documents_come_out_byte_for_byte(look: Look, service: Service
     assert [(text, text) for text in texts] == [(read, laid_out) for read, laid_out, _ in found]
     shown_as_rules = sum(ruled for *_, ruled in found)
     assert DOCUMENTS // 5 < shown_as_rules < DOCUMENTS, "both ways of showing filters are to be tried"
+
+
+@pytest.mark.parametrize("operator", ["in", "not_in"])
+def test_what_is_typed_as_a_value_is_sent_as_it_was_typed(look: Look, service: Service, operator: str) -> None:
+    typed = {
+        "1234567890123456789": "[1234567890123456789]",
+        "9007199254740993, 1.10": "[9007199254740993,1.10]",
+        '["", "x"]': '["","x"]',
+        '[" a"]': '[" a"]',
+        '["[x","y"]': '["[x","y"]',
+        '["two\\nlines"]': '["two\\nlines"]',
+        "12345678901234567890.12345": "[12345678901234567890.12345]",
+    }
+    look.sign_in(service.user())
+    assert look.page.evaluate(TYPED, [[operator, text] for text in typed]) == list(typed.values())
 
 
 def _webhook(user: User, service: Service, filters: str, metadata: str) -> tuple[str, str]:

@@ -20,6 +20,7 @@ class Answer:
     headers: Mapping[str, str] | None = None
     body: bytes = b"ok"
     error_code: str | None = None
+    remark: str | None = None  # what the transport said of the body
 
     @property
     def arrives(self) -> bool:
@@ -137,6 +138,12 @@ class FakeReceivers:
         retry_after = next((value for name, value in headers if name.lower() == "retry-after"), None)
         body = request.body if self.echo else answer.body
         exchange = Exchange(
-            started_ms, self._clock.ms - started_ms, answer.status, headers, body, retry_after=retry_after
+            started_ms,
+            self._clock.ms - started_ms,
+            answer.status,
+            headers,
+            body,
+            retry_after=retry_after,
+            remark=answer.remark,
         )
         return exchange, answer

@@ -20,6 +20,7 @@ from tests.simulation.scenario import Plan
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.simulation import Simulation
 from webhooks.compression import pack_body
+from webhooks.models.delivery import Attempt
 
 FIRST_SEED = 1
 
@@ -81,6 +82,18 @@ def test_a_request_that_nothing_accounts_for_is_noticed() -> None:
     log = simulation.world.receivers.log
     log.append(log[-1])
     assert any("attempts are recorded" in fault for fault in simulation.ledger.check(max_unknown=0).faults)
+
+
+def test_an_attempt_that_nobody_was_cut_off_of_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation = Simulation(Plan(3, 60, faults=False))
+    simulation.run()
+    invented = [
+        replace(record, attempts=(*record.attempts, Attempt(0, 1, 0, "unknown")))
+        for record in simulation.world.deliveries()
+    ]
+    monkeypatch.setattr(simulation.world, "deliveries", lambda: invented)
+    faults = simulation.ledger.check(max_unknown=9, cut_off_of={}).faults
+    assert any("1 unknown attempts, at most 0 can have been cut off" in fault for fault in faults)
 
 
 def test_there_are_more_than_twenty_kinds_of_faults_each_with_its_source() -> None:

@@ -12,6 +12,7 @@ from tests.fakes.receivers import Answer
 from tests.fakes.sqs import FakeQueue, lambda_record
 from tests.fakes.stream_source import lambda_records
 from tests.fakes.world import TABLE, World, event, events
+from webhooks.egress.transport.answer_head import CUT_OFF
 from webhooks.models.webhook import Webhook
 
 FAULTS = ("crash_before", "crash_after", "lost_answer", "throttled")
@@ -199,6 +200,15 @@ def test_a_test_delivery_is_signed_sent_at_once_and_leaves_no_trace(world: World
     assert (result["succeeded"], result["status_code"], result["event_id"]) == (False, 302, "e1")
     assert result["response"] == {"headers": [["X-Seen", "yes"]], "body": "\ufffdmoved"}
     assert [key for key, _ in world.dynamodb.tables[TABLE].all_items()] == before
+
+
+@pytest.mark.parametrize(("status", "succeeded"), [(200, True), (204, True), (410, False), (503, False), (301, False)])
+def test_a_test_delivery_is_judged_by_its_status_whatever_its_body(world: World, status: int, succeeded: bool) -> None:
+    webhook = world.owners.register("one")
+    world.receivers.script(url_of("one"), [Answer(status, remark=CUT_OFF)])
+    result = world.functions.invoke("sender", {"test": {"webhook_id": webhook.webhook_id, "event": event("e1")}})
+    assert (result["succeeded"], result["status_code"], result["remark"]) == (succeeded, status, CUT_OFF)
+    assert result["error_code"] is None
 
 
 def test_a_test_delivery_that_reaches_nobody_has_no_response(world: World) -> None:

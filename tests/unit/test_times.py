@@ -4,6 +4,24 @@ import pytest
 
 from webhooks.times import epoch_ms, rfc3339
 
+# Times by ISO 8601, most of which Python reads, and none by RFC 3339.
+OTHER_SPELLINGS = (
+    "2024-01-01T12:00:00+0200",
+    "2024-01-01T12:00:00+02",
+    "2024-01-01T12:00:00+02:00:30",
+    "2024-01-01T12:00:00",
+    "2024-01-01T12:00Z",
+    "2024-01-01T12Z",
+    "2024-01-01T120000Z",
+    "2024-01-01T12:00:00,5Z",
+    "2024-01-01 12:00:00Z",
+    "2024-01-01T24:00:00Z",
+    "2024-W01-1T12:00:00Z",
+    "2024-001T12:00:00Z",
+    "20240101T120000Z",
+    "2024-01-01",
+)
+
 
 @pytest.mark.parametrize(
     ("text", "time_ms"),
@@ -38,6 +56,7 @@ def test_an_rfc_3339_time_is_read(text: str, time_ms: int) -> None:
         "2025-10-09T08:53:20Z\n",
         "2025-10-09T08:53:20+02",
         "\u0662025-10-09T08:53:20Z",
+        *OTHER_SPELLINGS,
     ],
 )
 def test_anything_else_is_refused(text: str) -> None:

@@ -15,7 +15,6 @@ VISIBILITY_LIMIT_MS = 60_000
 
 _DELTA_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?s?( *, *[0-9]+(\.[0-9]+)?s?)*", re.ASCII)
 _LONGEST_DATE = 64  # characters; an HTTP-date has 29 to 33
-_CAP_DIGITS = 6  # more digits of seconds than this are beyond the cap
 
 
 def delay_ms(attempt: int, *, base_seconds: float = BASE_SECONDS, random: float) -> int:
@@ -36,9 +35,9 @@ def retry_after_ms(value: str | None, now_ms: int) -> int | None:
     if value is None:
         return None
     text = value.strip()
-    if (seconds := _DELTA_SECONDS.fullmatch(text)) is not None:
-        whole = [each.strip().rstrip("s").partition(".")[0].lstrip("0") or "0" for each in seconds[0].split(",")]
-        return max(MAX_DELAY_MS if len(each) > _CAP_DIGITS else min(int(each) * 1000, MAX_DELAY_MS) for each in whole)
+    if _DELTA_SECONDS.fullmatch(text):
+        longest = max(float(each.strip().rstrip("s")) for each in text.split(","))
+        return round(min(longest * 1000, MAX_DELAY_MS))
     moment = parse_rfc3339(text)
     until_ms = _http_date_ms(text) if moment is None else round(moment.timestamp() * 1000)
     return None if until_ms is None else max(0, min(until_ms - now_ms, MAX_DELAY_MS))

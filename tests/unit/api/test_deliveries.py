@@ -309,6 +309,15 @@ def test_a_delivery_in_any_state_is_sent_again_with_a_new_generation(client: Api
     assert (letter.is_processed, letter.processed_by) == (True, "manual")
 
 
+def test_of_two_who_ask_for_a_retry_the_second_is_refused(client: ApiClient, mine: str) -> None:
+    stored = record(mine, status="failed")
+    client.history.add(stored, letter_of(stored))
+    first, second = retry(client, stored), retry(client, stored)
+    assert (first.status, second.status, second.body["type"]) == (202, 409, "/problems/conflict")
+    assert "being sent again" in second.body["detail"]
+    assert len(client.delivery_queue.sent) == 1
+
+
 def test_nothing_is_sent_again_where_nothing_may_arrive_or_nothing_is_left(client: ApiClient, mine: str) -> None:
     stored = record(mine)
     client.history.add(stored)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.api_client import ApiClient
+from tests.unit.test_times import OTHER_SPELLINGS
 from webhooks.event_types import DEFAULT_EVENT_TYPES
 from webhooks.ids import derived_id
 from webhooks.models.event import EventRecord
@@ -90,6 +91,16 @@ def test_a_wrong_event_is_named_and_nothing_is_accepted(client: ApiClient, body:
     assert (answer.status, answer.body["type"]) == (422, "/problems/validation")
     assert field in [error["field"] for error in answer.body["errors"]]
     assert not client.ingest.published
+
+
+def test_a_time_is_one_of_rfc_3339_or_refused(client: ApiClient) -> None:
+    for time in OTHER_SPELLINGS:
+        answer = client.call("POST", "/events", {"type": "record.created", "timestamp": time})
+        assert (answer.status, [each["field"] for each in answer.body["errors"]]) == (422, ["timestamp"]), time
+    written = "2024-01-01T00:00:00z"
+    assert client.call("POST", "/events", {"type": "record.created", "timestamp": written}).status == 202
+    (((accepted,), _),) = client.ingest.published
+    assert accepted.payload["timestamp"] == written
 
 
 def test_an_unknown_type_is_answered_with_the_known_ones(client: ApiClient) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.api_client import DAY_MS, NOW, ApiClient
+from tests.support.api_client import DAY_MS, NOW, Answered, ApiClient
 from webhooks.management.requests import MAX_SUBSCRIPTIONS
 from webhooks.models.webhook import Sealed
 from webhooks.request.headers import MASK
@@ -67,6 +67,27 @@ def test_the_secret_is_shown_once(client: ApiClient) -> None:
 def test_an_existing_secret_is_taken_over(client: ApiClient) -> None:
     secret = "an-existing-secret-of-the-former-service-0123"
     assert client.register(secret=secret)["secret"] == secret
+
+
+@pytest.mark.parametrize("prefix", ["whsk_", "whpk_"])
+def test_a_key_that_is_no_shared_secret_is_refused_with_the_reason(client: ApiClient, prefix: str) -> None:
+    request = {"name": "n", "url": "https://example.com/", "secret": prefix + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" * 2}
+    answer = client.call("POST", "/webhooks", request)
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, "secret")
+    assert "whsk_ and whpk_ begin keys of ed25519 signatures" in answer.body["errors"][0]["message"]
+
+
+def test_numbers_of_metadata_come_back_as_they_are_or_are_refused(client: ApiClient) -> None:
+    def register(number: str) -> Answered:
+        return client.call(
+            "POST", "/webhooks", f'{{"name": "n", "url": "https://example.com/", "metadata": {{"a": {number}}}}}'
+        )
+
+    made = register("9007199254740993")
+    assert made.status == 201
+    assert '"metadata":{"a":9007199254740993}' in client.call("GET", f"/webhooks/{made.body['id']}").text
+    for number in ("12345678901234567890.12345", "1e-400", "9" * 400):
+        assert register(number).status == 422, number
 
 
 def test_a_webhook_with_subscriptions_hears_at_once(client: ApiClient) -> None:

@@ -12,6 +12,7 @@ from tests.fakes.event_source import Crash
 from tests.fakes.owners import SECRET, url_of
 from tests.fakes.receivers import Answer
 from tests.fakes.world import World, event, events
+from webhooks.egress.transport.answer_head import CUT_OFF
 from webhooks.models.delivery import DeliveryRecord
 
 HOUR_MS = 3_600_000
@@ -139,10 +140,20 @@ def test_429_slows_its_webhook_down_for_the_deliveries_that_follow() -> None:
     assert {record.status for record in world.deliveries()} == {"delivered"}
 
 
-def test_410_disables_the_webhook_and_nothing_more_is_sent() -> None:
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_a_receiver_that_took_the_event_has_it_whatever_its_body(status: int) -> None:
+    world = World()
+    record = delivered_to_one(world, [Answer(status, remark=CUT_OFF)])
+    assert record.status == "delivered"
+    assert [(a.outcome, a.status_code, a.error_code) for a in record.attempts] == [("success", status, None)]
+    assert len(world.receivers.log) == 1
+
+
+@pytest.mark.parametrize("answer", [410, Answer(410, remark=CUT_OFF)], ids=str)
+def test_410_disables_the_webhook_and_nothing_more_is_sent(answer: Answer | int) -> None:
     world = World(keeps_stream=True)
     webhook = world.owners.register("one")
-    world.receivers.script(url_of("one"), [410])
+    world.receivers.script(url_of("one"), [answer])
     world.publish(event("e1"))
     world.run()
     assert world.delivery().reason == "gone"

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.test_times import OTHER_SPELLINGS
 from webhooks.delivery.retry import (
     MAX_DELAY_MS,
     VISIBILITY_LIMIT_MS,
@@ -69,11 +70,17 @@ def test_nine_retries_cover_85_hours() -> None:
         ("Tue, 14 Nov 2023 22:13:19 GMT", 0),
         ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_DELAY_MS),
         ("60s", 60_000),
-        ("60.9", 60_000),
+        ("60.5", 60_500),
+        ("60.0004s", 60_000),
+        ("0.5", 500),
         ("60, 60", 60_000),
+        ("60,60.5", 60_500),
+        ("86399.9999", MAX_DELAY_MS),
+        ("1." + "9" * 10_000, 2_000),
         ("30,120s", 120_000),
         ("2023-11-14T22:14:20Z", 60_000),
         ("2023-11-14T23:14:20.5+01:00", 60_500),
+        ("2023-11-14t22:14:20z", 60_000),
         ("0001-01-01T00:00:00+23:59", 0),
     ],
 )
@@ -82,7 +89,8 @@ def test_retry_after_is_read_as_seconds_or_a_date_and_capped_at_a_day(value: str
 
 
 @pytest.mark.parametrize(
-    "value", [None, "", "soon", "-5", "1e3", "١٢", "12,", "1m", "60 s", "Tue, 99 Nov 2023", "x" * 9_999]
+    "value",
+    [None, "", "soon", "-5", "1e3", "١٢", "12,", "1m", "60 s", "Tue, 99 Nov 2023", "x" * 9_999, *OTHER_SPELLINGS],
 )
 def test_a_retry_after_that_is_neither_is_ignored(value: str | None) -> None:
     assert retry_after_ms(value, NOW) is None

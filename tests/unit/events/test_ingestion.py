@@ -301,6 +301,13 @@ def test_an_event_of_a_user_reaches_the_user_s_webhooks_without_a_workspace_too(
         '{"detail": null, "detail-type": 5}',
         '{"token": "t", "events": [{"type": "record.created"}]}',
         '{"token": "t", "events": [NaN]}',
+        '{"token": "t", "events": [{"type": "record.created", "user_id": 7, "data": {"a": 1e-400}}]}',
+        '{"token": "t", "events": [{"type": "record.created", "user_id": 7, "metadata": {"a": 1e999}}]}',
+        f'{{"id": "i", "detail-type": "record.created", "detail": {{"user_id": 7, "data": {{"a": {"9" * 400}}}}}}}',
+        json.dumps(
+            {"id": "i", "detail-type": "record.created", "detail": event("e1", timestamp="2024-01-01T12:00:00+0200")}
+        ),
+        json.dumps({"token": "t", "events": [event("e1", timestamp="20240101T120000Z")]}),
         json.dumps({"token": "", "events": [event("e1")]}),
         json.dumps({"events": [event("e1")]}),
         json.dumps({"token": "t", "events": [event(f"e{n}") for n in range(101)]}),

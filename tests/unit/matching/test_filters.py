@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.test_times import OTHER_SPELLINGS
 from webhooks.errors import InvalidFilter
-from webhooks.matching.filter_document import ListOperator, Operator, filter_searches
+from webhooks.matching.filter_document import ListOperator, Operator, Rule, filter_searches
 from webhooks.matching.filter_index import FilterIndex
 from webhooks.matching.filters import Subject, compile_filters, explain, key_of, parse_filters
 
@@ -211,6 +212,10 @@ def test_an_event_of_any_shape_can_be_judged(data: object) -> None:
 HOLDS = [
     ("amount", "equals", 1500),
     ("amount", "equals", 1500.0),
+    ("type", "equals", "record.created"),
+    ("resource_id", "in", ["rec123"]),
+    ("user_id", "equals", 789),
+    ("timestamp", "equals", "2024-01-01T12:00:00Z"),
     ("ratio", "equals", 1),
     ("done", "equals", True),
     ("none", "equals", None),
@@ -427,6 +432,17 @@ def test_what_the_platform_lists_as_changed_has_changed(path: str, expected: boo
     assert wants(conditions(rule(path, "changed")), {**EVENT, "data": listed}) is expected
     both = {**listed, "previous": {"status": "done", "amount": 1}}
     assert wants(conditions(rule(path, "changed")), {**EVENT, "data": both}) is expected, "the list decides"
+
+
+# A space instead of T has always been read in filters, and a date alone is one in `before` and `after`.
+@pytest.mark.parametrize("text", [each for each in OTHER_SPELLINGS if "T" in each])
+def test_a_time_of_another_spelling_is_none(text: str) -> None:
+    assert faults({"time_range": {"start": text}}) == ["filters.time_range.start"]
+    assert faults(conditions(rule("at", "before", text))) == ["filters.conditions.rules.0"]
+    event = {**EVENT, "timestamp": text, "data": {"fields": {"at": text}}}
+    assert not wants({"time_range": {"start": "0001-01-01T00:00:00Z"}}, event)
+    for field in ("at", "timestamp"):
+        assert not wants(conditions(rule(field, "after", "0001-01-01")), event)
 
 
 YES, NO = rule("amount", "equals", 1500), rule("amount", "equals", 0)
@@ -761,6 +777,16 @@ def test_every_filter_of_the_documents_can_be_written_so() -> None:
         parse_filters(document)
     assert len(rules) >= 6
     assert len(documents) == 2
+
+
+def test_where_names_are_looked_up_is_documented_in_each_place() -> None:
+    own = {"id", "type", "resource_id", "workspace_id", "user_id", "timestamp"}
+    project = Path(__file__).parents[3]
+    texts = [(project / name).read_text() for name in ("docs/filters.md", "README.md")]
+    for text in (*texts, Rule.model_json_schema()["properties"]["field"]["description"]):
+        assert {name for name in own if name not in text} == set()
+        assert "data.fields" in text
+        assert "double quotes" in text
 
 
 def test_every_operator_is_documented() -> None:

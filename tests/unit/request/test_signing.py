@@ -183,6 +183,14 @@ def test_a_weak_or_unusable_secret_is_refused_without_being_shown(secret: str) -
     assert len(secret) < 6 or secret.strip() not in str(refusal.value)
 
 
+@pytest.mark.parametrize("prefix", ["whsk_", "whpk_"])
+def test_a_key_of_another_kind_is_refused_with_the_reason(prefix: str) -> None:
+    with pytest.raises(InvalidSecret) as refusal:
+        check_secret(prefix + base64.b64encode(hashlib.sha512(b"1").digest()).decode())
+    (error,) = refusal.value.field_errors
+    assert "is symmetric: whsk_ and whpk_ begin keys of ed25519 signatures" in error.message
+
+
 def test_secrets_do_not_show_in_a_repr() -> None:
     assert OLD not in repr(SigningSecrets(NEW, OLD))
     assert NEW not in repr(SigningSecrets(NEW, OLD))

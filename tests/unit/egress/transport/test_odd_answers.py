@@ -31,6 +31,10 @@ DOUBTFUL: dict[str, tuple[bytes, str | None]] = {
         b"429 Slow\r\nRetry-After: 60\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
         MALFORMED,
     ),
+    "length twice behind 200 headers": (
+        b"503 Later\r\n" + b"X: y\r\n" * 200 + b"Retry-After: 60\r\nContent-Length: 2\r\n" + TWO_BYTES,
+        MALFORMED,
+    ),
     "two lengths": (b"200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nok", MALFORMED),
     "a list of lengths": (b"200 OK\r\nContent-Length: 2, 2\r\n\r\nok", MALFORMED),
     "negative length": (b"200 OK\r\nContent-Length: -1\r\n\r\nok", MALFORMED),
@@ -228,6 +232,28 @@ async def test_an_answer_without_an_end_keeps_its_status(
         assert not is_reused
         assert exchange.response_body == (b"2\r\nok\r\n" if exchange.remark == MALFORMED else b"ok")
         assert exchange.remark in {CUT_OFF, MALFORMED} or name == "chunks, then gzip"
+
+
+@pytest.mark.parametrize("status", [b"200", b"410", b"429", b"500", b"503", b"301"])
+async def test_every_status_is_kept_with_every_odd_body(
+    receiver: Receiver, transport: HttpTransport, status: bytes
+) -> None:
+    odd = {
+        "in characters": b"Content-Length: 6\r\n\r\nM\xc3\xbcller",
+        "twice": b"Content-Length: 2\r\n" + TWO_BYTES,
+        "after the last chunk": CHUNKED + b"2\r\nok\r\n0\r\n\r\nmore",
+        "cut off": b"Content-Length: 99\r\n\r\nok",
+        "no last chunk": CHUNKED + b"2\r\nok\r\n",
+        "long line": b"X: " + b"y" * 9_000 + b"\r\n" + TWO_BYTES,
+        "200 headers": b"X: y\r\n" * 200 + TWO_BYTES,
+    }
+    head = status + b" Odd\r\n" + (b"" if status == b"200" else b"Retry-After: 60\r\n")
+    await asyncio.gather(
+        *(
+            tried(receiver, transport, head + rest, at=f"/{number}", then="close")
+            for number, rest in enumerate(odd.values())
+        )
+    )
 
 
 @pytest.mark.slow

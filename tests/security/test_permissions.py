@@ -164,8 +164,15 @@ def _send_from_static_addresses(service: Service, owner: User) -> None:
     letter = eventually(lambda: owner.items(f"{path}/dead-letters"))[0]["id"]
     assert owner.post(f"{path}/deliveries/{letter}/retry").status_code in {202, 409}
     eventually(lambda: owner.delivery(webhook["id"], letter)["attempt_count"] == 2)
-    job = owner.post(f"{path}/recover", {"from": "2024-01-01T00:00:00Z"}).json()
-    eventually(lambda: owner.read(f"/replays/{job['id']}"), lambda f: f["status"] not in {"pending", "running"})
+
+    def recovered() -> int:
+        job = owner.post(f"{path}/recover", {"from": "2024-01-01T00:00:00Z"}).json()
+        ended = eventually(
+            lambda: owner.read(f"/replays/{job['id']}"), lambda f: f["status"] not in {"pending", "running"}
+        )
+        return int(ended["replayed"])
+
+    eventually(recovered, every=1)  # nothing until it is a dead letter again
     owner.change(webhook["id"], status="paused")
     waiting = event("user.joined", user_id=owner.user_id)
     service.put_events([waiting])

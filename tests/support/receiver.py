@@ -170,7 +170,6 @@ class Receiver:
         self._received: dict[str, list[ReceivedRequest]] = defaultdict(list)
         self._changed = threading.Condition()
         self._loop = asyncio.new_event_loop()
-        self._open: set[asyncio.Task[None]] = set()
         self._started = threading.Event()
         self._stopping = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="receiver", daemon=True)
@@ -232,17 +231,17 @@ class Receiver:
         await self._stopping.wait()
         server.close()
         await _turns_of_the_loop()  # what was just accepted gets its task
-        for task in self._open:
+        left = asyncio.all_tasks() - {asyncio.current_task()}  # connections in their handshake are among them
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
+        for transport in [*self._loop._transports.values()]:  # type: ignore[attr-defined]  # whose task never began
+            transport.abort()
         await _turns_of_the_loop()  # aborted transports close their sockets
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         number = self.connections
-        task = asyncio.current_task()
-        assert task is not None
-        self._open.add(task)
         # Small buffers, so that `bytes_sent` is close to what the other side took.
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
         writer.transport.set_write_buffer_limits(8192)
@@ -254,7 +253,6 @@ class Receiver:
         except asyncio.CancelledError:
             pass
         finally:
-            self._open.discard(task)
             writer.transport.abort()
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> bool:

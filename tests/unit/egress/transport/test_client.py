@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import gc
 import gzip
 import socket
 import ssl
@@ -590,3 +591,12 @@ async def test_a_receiver_that_wants_a_certificate_is_told_from_one_with_old_tls
         await served
     assert exchange.error_code == "tls"
     assert words in (exchange.error_message or "")
+
+
+def test_a_receiver_that_stops_leaves_no_socket_behind_in_a_handshake(tmp_path: Path) -> None:
+    """Python warns of it when it is collected, whichever test that is in."""
+    tls = CertificateAuthority(tmp_path).server_context(PUBLIC)
+    with Receiver(host=PUBLIC, tls=tls) as receiver, socket.create_connection((PUBLIC, receiver.port)):
+        time.sleep(0.1)  # it is accepted
+    del receiver
+    gc.collect()

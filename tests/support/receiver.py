@@ -170,6 +170,7 @@ class Receiver:
         self._received: dict[str, list[ReceivedRequest]] = defaultdict(list)
         self._changed = threading.Condition()
         self._loop = asyncio.new_event_loop()
+        self._open: set[asyncio.Task[None]] = set()  # or those that hang are collected: a loop holds tasks weakly
         self._started = threading.Event()
         self._stopping = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="receiver", daemon=True)
@@ -242,6 +243,9 @@ class Receiver:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         number = self.connections
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
         # Small buffers, so that `bytes_sent` is close to what the other side took.
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
         writer.transport.set_write_buffer_limits(8192)
@@ -253,6 +257,7 @@ class Receiver:
         except asyncio.CancelledError:
             pass
         finally:
+            self._open.discard(task)
             writer.transport.abort()
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> bool:

@@ -2,12 +2,14 @@
 
 import base64
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
@@ -22,8 +24,12 @@ from webhooks.aws.direct import DirectDynamoDB, DirectSqs, direct
 from webhooks.aws.sqs import Outgoing
 from webhooks.delivery.dispatcher import RECORDING_MS
 
+if TYPE_CHECKING:
+    from email.message import Message
+
 KEYS = {"RequestItems": {"t": {"Keys": [{"pk": {"S": "a"}, "sk": {"S": "b"}}], "ConsistentRead": True}}}
 ITEM = {"pk": {"S": "a"}, "n": {"N": "1"}, "raw": {"B": base64.b64encode(b"\0\xff").decode()}, "is": {"BOOL": True}}
+THROTTLING = ("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
 ANSWER = json.dumps({"Responses": {"t": [ITEM]}, "UnprocessedKeys": {}}).encode()
 
 
@@ -38,14 +44,21 @@ class Endpoint(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.script: list[tuple[int, bytes]] = []
-        self.requests: list[tuple[dict[str, str], bytes]] = []
+        self.requests: list[tuple[Message, bytes]] = []
+        self.times: list[float] = []
         self.clients: set[int] = set()
+        self.connections: set[socket.socket] = set()
         self.silent = False
         self.over = threading.Event()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+    def hang_up(self) -> None:
+        """Close the connections that are open, from this side."""
+        for each in self.connections:
+            each.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -55,8 +68,10 @@ class _Handler(BaseHTTPRequestHandler):
         endpoint = self.server
         assert isinstance(endpoint, Endpoint)
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        endpoint.times.append(time.perf_counter())
         endpoint.clients.add(self.client_address[1])
-        endpoint.requests.append((dict(self.headers.items()), body))
+        endpoint.connections.add(self.connection)
+        endpoint.requests.append((self.headers, body))
         if endpoint.silent:
             endpoint.over.wait(30)
             self.close_connection = True
@@ -211,6 +226,40 @@ def test_a_connection_is_kept(endpoint: Endpoint, table: DirectDynamoDB) -> None
     for _ in range(3):
         table.batch_get_item(**KEYS)
     assert len(endpoint.clients) == 1
+
+
+def test_a_connection_that_the_other_side_closed_is_noticed_before_it_is_used(
+    endpoint: Endpoint, table: DirectDynamoDB
+) -> None:
+    table.batch_get_item(**KEYS)
+    endpoint.hang_up()
+    table.batch_get_item(**KEYS)
+    assert agents(endpoint) == [False, False]
+    assert len(endpoint.clients) == 2
+
+
+def test_calls_at_once_have_a_connection_each(endpoint: Endpoint, table: DirectDynamoDB) -> None:
+    together = threading.Barrier(4)
+
+    def ask(_: int) -> int:
+        together.wait()
+        return len([table.batch_get_item(**KEYS)["Responses"]["t"] for _ in range(50)])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(ask, range(4))) == [50] * 4
+    assert not any(agents(endpoint))
+    assert len(endpoint.clients) <= 4
+
+
+def test_those_who_are_throttled_together_come_back_apart(endpoint: Endpoint, table: DirectDynamoDB) -> None:
+    def until_asked_again(status: int, error: str) -> float:
+        endpoint.script = [(status, json.dumps({"__type": f"x#{error}"}).encode())]
+        table.batch_get_item(**KEYS)
+        return endpoint.times[-1] - endpoint.times[-2]
+
+    throttled = [until_asked_again(400, error) for error in THROTTLING * 5]
+    at_fault = [until_asked_again(500, "InternalServerError") for _ in throttled]
+    assert sum(throttled) > sum(at_fault) + 0.02 * len(throttled)  # 50 ms each on average
 
 
 def test_every_other_call_is_botocores(endpoint: Endpoint, table: DirectDynamoDB) -> None:

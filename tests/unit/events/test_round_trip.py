@@ -115,6 +115,7 @@ def test_what_is_published_arrives_as_it_was_written(figure: Figure) -> None:
             refused += 1
         if count % 100 == 99:
             world.work("ingest", "sender")
+            world.clock.advance_to(world.clock.ms + 1_000)  # one host has so many requests a second
     world.work("ingest", "sender")
     delivered = {seen.event_id: seen.body for seen in world.receivers.log}
     assert delivered.keys() == published.keys()

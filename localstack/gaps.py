@@ -1,8 +1,8 @@
 """Every way in which the pinned emulator differs from AWS, and what the local stack does about it.
 
 Known and left alone, because nothing of ours needs them there: a method ANY answers 403 (the template names its verbs);
-StartMessageMoveTask is missing; batching windows, the dead-letter queues and retries of EventBridge targets, fair
-queues and SQS metrics but one are ignored; a visibility timeout above 12 hours is accepted. tests/infrastructure pins
+StartMessageMoveTask is missing; batching windows, the dead-letter queues and retries of EventBridge targets and SQS
+metrics but one are ignored; a visibility timeout above 12 hours is accepted. tests/infrastructure pins
 the AWS rules that follow from these. What only the emulator's own process can mend is in gaps_inside.py.
 """
 

@@ -13,6 +13,7 @@ import os
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ def mend(function_log: Path) -> None:
     _parse_key_conditions_once()
     _look_at_queues_often()
     _tell_cloudwatch_how_old_messages_are()
+    _receive_fairly()
     _run_functions_on_their_layer()
     _start_processes_one_by_one()
 
@@ -202,6 +204,25 @@ def _tell_cloudwatch_how_old_messages_are() -> None:
         return get_metric_data(*request, **named)
 
     cloudwatch._get_metric_data = get
+
+
+def _receive_fairly() -> None:
+    """Fair queues ("How Amazon SQS fair queues work", Amazon SQS Developer Guide): messages of a group that has much in
+    flight come after those of others. The thresholds are those of tests/simulation/scale/fair_queue_model.py."""
+    collect = sqs._collect_msgs
+
+    def collect_fairly(queue: dict[str, Any], most: int, timeout: int) -> list[dict[str, Any]]:
+        messages, now = queue["messages"], time.time()
+        flying = Counter(
+            each.get("group_id") for each in messages if each.get("receive_count") and each["visible_at"] > now
+        )
+        least = max(30, 0.1 * flying.total())
+        noisy = {group: count for group, count in flying.items() if group and count >= least}
+        if noisy and not queue["is_fifo"]:
+            queue = {**queue, "messages": sorted(messages, key=lambda each: noisy.get(each.get("group_id"), 0))}
+        return collect(queue, most, timeout)
+
+    sqs._collect_msgs = collect_fairly
 
 
 def _authorise_batches_as_what_they_hold() -> None:

@@ -145,6 +145,23 @@ def test_what_the_template_asks_for_and_the_emulator_ignores_is_set(small: Local
     assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
 
 
+def test_messages_of_who_has_much_in_flight_come_after_those_of_others(small: LocalStack) -> None:
+    client = small.client("sqs")
+    url = client.create_queue(QueueName="fair")["QueueUrl"]
+
+    def send(group: str, count: int) -> None:
+        for _ in range(count):
+            client.send_message(QueueUrl=url, MessageBody=group, MessageGroupId=group)
+
+    def received(count: int) -> list[str]:
+        return [each["Body"] for each in client.receive_message(QueueUrl=url, MaxNumberOfMessages=count)["Messages"]]
+
+    send("noisy", 45)
+    assert [received(10) for _ in range(3)] == [["noisy"] * 10] * 3
+    send("quiet", 2)
+    assert received(3) == ["quiet", "quiet", "noisy"]
+
+
 def test_a_functions_process_can_be_found_and_killed(small: LocalStack) -> None:
     get(f"{small.base_url}/health")
     killed = small.workers("ApiFunction")

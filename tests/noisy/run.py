@@ -30,6 +30,7 @@ SHORT = Script(seconds=4.0, scale=0.2, patience_seconds=240.0)
 def beside(neighbour: Neighbour | None, script: Script, say: Callable[[str], None] = lambda _line: None) -> Beside:
     """What the quiet tenant notices of a neighbour, or of nobody."""
     with LocalStack(parameters={"RetryBaseSeconds": "1"}) as stack, Service.of(stack) as service:
+        _wake(Street(service, script.scale), script.patience_seconds)
         quiet = Quiet(service, script.patience_seconds)
         if neighbour is None:
             return quiet.live("nobody", script.seconds)
@@ -54,3 +55,17 @@ def beside(neighbour: Neighbour | None, script: Script, say: Callable[[str], Non
             thread.join(FAREWELL_SECONDS)
             for each in failures:
                 say(f"the neighbour itself failed:\n{each}")
+
+
+def _wake(street: Street, patience_seconds: float) -> None:
+    """As many processes of the functions as a crowd starts.
+
+    On AWS each has a machine of its own. Here their starts, half a second of a core each, would be all that counts.
+    """
+    street.at_once(street.so_many(80), lambda _: street.asked("GET", "/webhooks"), together=40)
+    path = street.service.path()
+    webhooks = street.webhooks(20, street.service.receiver.url(path))
+    street.publish(street.so_many(50))
+    street.service.receiver.wait_for(path, len(webhooks) * street.so_many(50), patience_seconds)
+    for each in webhooks:
+        street.asked("DELETE", f"/webhooks/{each}")

@@ -121,7 +121,8 @@ def parse_json(raw: bytes | str, *, max_bytes: int, max_depth: int = MAX_DEPTH, 
         raise Invalid(f"not valid JSON: {exc.msg} (line {exc.lineno}, column {exc.colno})") from exc
     except RecursionError as exc:
         raise Invalid(f"nested more than {max_depth} deep") from exc
-    if _is_deeper_than(value, max_depth):
+    may_be_deeper = text.count("{") + text.count("[") > max_depth  # few texts hold so many, and counting costs little
+    if may_be_deeper and _is_deeper_than(value, max_depth):
         raise Invalid(f"nested more than {max_depth} deep")
     if "\\ud" in text or "\\uD" in text:
         _refuse_lone_surrogates(value)

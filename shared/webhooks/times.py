@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,32})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,32})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -15,7 +15,8 @@ def rfc3339(time_ms: int) -> str:
 def parse_rfc3339(value: object) -> datetime | None:
     """The moment that an RFC 3339 time names, to the microsecond; None for anything else.
 
-    The one rule for times at every door and in filters: `T` between date and time, and a zone (RFC 3339, section 5.6).
+    The one rule for times at every door and in filters: `T` or a space between date and time, and a zone (RFC 3339,
+    section 5.6, and its note on readability).
     """
     if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
         return None

@@ -33,16 +33,11 @@ MAX_NAME = 256
 MAX_ERRORS = 20
 
 
-def parse_time(value: object) -> datetime | None:
-    """The moment that an RFC 3339 time names, also with a space instead of `T`, which filters have always accepted."""
-    return parse_rfc3339(value.replace(" ", "T", 1) if isinstance(value, str) else value)
-
-
 def parse_moment(value: object) -> datetime | None:
-    """The moment of a time as above, or of a date alone: its midnight in UTC."""
+    """The moment of an RFC 3339 time, or of a date alone: its midnight in UTC."""
     if isinstance(value, str) and len(value) == len("2024-01-01"):
         value += "T00:00:00Z"
-    return parse_time(value)
+    return parse_rfc3339(value)
 
 
 def _is_scalar(value: object) -> bool:
@@ -67,7 +62,7 @@ def _user_id(value: object) -> object:
 
 
 def _time(value: str) -> str:
-    if parse_time(value) is None:
+    if parse_rfc3339(value) is None:
         raise PydanticCustomError("time", "must be an RFC 3339 time with its offset, like 2024-01-01T00:00:00Z")
     return value
 
@@ -192,7 +187,7 @@ class TimeRange(_Strict):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        start, end = parse_time(self.start), parse_time(self.end)
+        start, end = parse_rfc3339(self.start), parse_rfc3339(self.end)
         if start is None and end is None:
             raise PydanticCustomError("time_range", "needs a start, an end or both")
         if start is not None and end is not None and end < start:

@@ -24,17 +24,9 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from webhooks.matching.filter_document import (
-    Filters,
-    Group,
-    ListRule,
-    Rule,
-    TimeRange,
-    parse_filters,
-    parse_moment,
-    parse_time,
-)
+from webhooks.matching.filter_document import Filters, Group, ListRule, Rule, TimeRange, parse_filters, parse_moment
 from webhooks.matching.paths import MISSING, OWN, field_of, look_up, prefixes, steps_of, walk, walk_steps
+from webhooks.times import parse_rfc3339
 
 __all__ = [
     "BLANK",
@@ -204,7 +196,7 @@ class Subject(dict[Path, object]):
     def timestamp(self) -> datetime | None:
         """The event's own time, None when it has none that can be read."""
         if self._timestamp is MISSING:
-            self._timestamp = parse_time(self.event.get("timestamp"))
+            self._timestamp = parse_rfc3339(self.event.get("timestamp"))
         return cast("datetime | None", self._timestamp)
 
 
@@ -437,7 +429,7 @@ def _user(users: list[object]) -> Predicate:
 
 
 def _within(bounds: TimeRange) -> Predicate:
-    start, end = parse_time(bounds.start), parse_time(bounds.end)
+    start, end = parse_rfc3339(bounds.start), parse_rfc3339(bounds.end)
 
     def within(subject: Subject) -> bool:
         moment = subject.timestamp

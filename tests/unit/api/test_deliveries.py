@@ -111,7 +111,8 @@ def test_deliveries_are_found_by_status_type_code_and_time(client: ApiClient, mi
     assert listed(client, mine, status_code="503") == ["e1000"]
     assert listed(client, mine, status_code="200", status="delivered", event_type="record.created") == ["e1"]
     assert listed(client, mine, **{"from": "2025-10-09T08:53:20.003Z"}) == ["e1000", "e3"]
-    assert listed(client, mine, **{"from": "2025-10-09T10:53:20.003+02:00"}) == ["e1000", "e3"]
+    for text in ("2025-10-09T10:53:20.003+02:00", "2025-10-09 10:53:20.003+02:00", "2025-10-09 10:53:20.003 02:00"):
+        assert listed(client, mine, **{"from": text}) == ["e1000", "e3"], text
     assert listed(client, mine, to="2025-10-09T08:53:20.002Z") == ["e2", "e1"]
     assert listed(client, mine, **{"from": "2025-10-09T08:53:20.002Z", "to": "2025-10-09T08:53:21Z"}) == [
         "e1000",

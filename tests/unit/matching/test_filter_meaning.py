@@ -227,6 +227,7 @@ MOMENTS = {
     "2024-05-05T00:00:00Z": datetime(2024, 5, 5, tzinfo=UTC),
     "2024-05-05T02:00:00+02:00": datetime(2024, 5, 5, tzinfo=UTC),
     "2024-05-04T23:59:59-01:00": datetime(2024, 5, 5, 0, 59, 59, tzinfo=UTC),
+    "2024-05-05 02:00:00+02:00": datetime(2024, 5, 5, tzinfo=UTC),
     "2024-05-06": datetime(2024, 5, 6, tzinfo=UTC),
 }
 TIMES = list(MOMENTS)

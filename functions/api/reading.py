@@ -17,8 +17,9 @@ from request_limits import caller_in
 from webhooks.access.idempotency_keys import Once
 from webhooks.errors import Invalid, Unauthenticated
 from webhooks.management.changes import Versions
+from webhooks.management.requests import written
 from webhooks.models.caller import Caller, Scope
-from webhooks.payload import UnfitNumber, parse_json
+from webhooks.payload import UnfitNumber, floats, parse_json
 
 IfMatch = Annotated[str | None, Header(alias="if-match", description="do it only if this is still the version")]
 IdempotencyKey = Annotated[
@@ -51,7 +52,7 @@ def caller_of(router: Router, scope: Scope, *others: Scope) -> Caller:
 
 def once_by(key: str | None, request: BaseModel | None, *what: str) -> Once | None:
     """What an Idempotency-Key stands for: this request for that; None without a key. Raises Invalid."""
-    return Once.of(key, *what, "" if request is None else request.model_dump_json(exclude_unset=True))
+    return Once.of(key, *what, "" if request is None else written(request, exclude_unset=True))
 
 
 def versions(if_match: str | None) -> Versions | None:
@@ -104,10 +105,20 @@ class StrictRequests(OpenAPIRequestValidationMiddleware):
         if not event.body:
             return None
         check_content_type(event)
-        document = read_json(event, MAX_BODY_BYTES, as_floats=True)
+        document = read_json(event, MAX_BODY_BYTES)
         if not isinstance(document, dict):
             raise Invalid.at("body", "must be a JSON object")
-        return cast("dict[str, Any]", document)
+        return {name: _plain(name, value) for name, value in cast("dict[str, object]", document).items()}
+
+
+def _plain(name: str, value: object) -> object:
+    """A setting, whose spelling nobody keeps; documents stay as they are."""
+    if isinstance(value, (dict, list)):
+        return cast("object", value)
+    try:
+        return floats(value, exactly=True)
+    except UnfitNumber as exc:
+        raise Invalid.at(name[:64], str(exc)) from exc
 
 
 def read_body(event: APIGatewayProxyEvent) -> str | bytes:
@@ -136,12 +147,12 @@ def below_base_path(event: Mapping[str, Any]) -> dict[str, Any]:
     return {**event, "path": own} if own and "{" not in own and path.endswith(own) else dict(event)
 
 
-def read_json(event: APIGatewayProxyEvent, max_bytes: int, *, as_floats: bool = False) -> object:
+def read_json(event: APIGatewayProxyEvent, max_bytes: int) -> object:
     """The body's JSON, as `parse_json` has it. Raises TooLarge, Invalid for unfit numbers, and Refused for anything
     but JSON."""
     raw = read_body(event)
     try:
-        return parse_json(raw, max_bytes=max_bytes, as_floats=as_floats)
+        return parse_json(raw, max_bytes=max_bytes)
     except UnfitNumber as exc:
         raise Invalid.at("body", str(exc)) from exc
     except Invalid as exc:

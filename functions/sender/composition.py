@@ -89,12 +89,14 @@ def build(
     )
 
     def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
-        """SQS batch in, ids to receive again out; or {"test": {"webhook_id", "event"}} in, a TestResult out."""
+        """SQS batch in, ids to receive again out; or {"test": {"webhook_id", "event", "body"?}} in, a TestResult
+        out."""
         logger.append_keys(function_request_id=context.aws_request_id)
         return send_test(event["test"]) if "test" in event else send_batch(event["Records"], context)
 
     def send_test(test: dict[str, Any]) -> dict[str, Any]:
-        result = loop.run_until_complete(test_sender.send_test(test["webhook_id"], test["event"]))
+        sent = test_sender.send_test(test["webhook_id"], test["event"], test.get("body"))
+        result = loop.run_until_complete(sent)
         logger.info("test delivery", extra={"webhook_id": test["webhook_id"], "succeeded": result.succeeded})
         return result.model_dump(mode="json")
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from importing.tables import FormerWebhook, Refusal
+from webhooks.payload import dumps
 
 TRIES = 6
 LONGEST_WAIT_SECONDS = 30.0
@@ -62,10 +63,11 @@ class Service:
         return [webhook.refused(f"{response.status_code}: {_detail(response)}")]
 
     def _post(self, path: str, document: object, headers: dict[str, str]) -> httpx.Response:
+        body, headers = dumps(document), {**headers, "Content-Type": "application/json"}
         for turn in range(TRIES):
             last = turn == TRIES - 1
             try:
-                response = self._http.post(path, json=document, headers=headers)
+                response = self._http.post(path, content=body, headers=headers)
             except httpx.TransportError as error:
                 if last:
                     raise ServiceError(f"{self._http.base_url} does not answer: {error!r}") from error

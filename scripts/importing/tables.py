@@ -4,7 +4,6 @@ Columns that the API has nothing for (statistics, times) are left out. Rows with
 """
 
 import csv
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +12,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from webhooks.access.callers import platform_id
-from webhooks.errors import Unauthenticated
+from webhooks.errors import Invalid, Unauthenticated
+from webhooks.payload import loads
 
 Row = Mapping[str, object]
 TRUE, FALSE = {"t", "true", "1", "yes"}, {"f", "false", "0", "no"}
@@ -147,8 +147,8 @@ def _tables(path: Path, position: int) -> Mapping[str, Sequence[Row]]:
             with path.open(newline="", encoding="utf-8-sig") as file:
                 rows: list[Row] = list(csv.DictReader(file, strict=True))
                 return {name: _checked(rows, path, name)}
-        document: object = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, csv.Error) as error:
+        document: object = loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, Invalid, csv.Error) as error:
         raise UnreadableExport(f"{path} cannot be read: {error}") from error
     if isinstance(document, list):
         return {name: _checked(cast("list[object]", document), path, name)}
@@ -215,8 +215,8 @@ def _object(row: Row, name: str) -> dict[str, Any] | None:
     value = row.get(name)
     if isinstance(value, str):
         try:
-            value = None if value in NULL else json.loads(value)
-        except ValueError:
+            value = None if value in NULL else loads(value)
+        except (ValueError, Invalid):
             raise ValueError(f"{name}: is no JSON") from None
     if value is not None and not isinstance(value, dict):
         raise ValueError(f"{name}: must be a JSON object")

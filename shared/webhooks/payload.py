@@ -31,13 +31,22 @@ class UnfitNumber(Invalid):
 class Number:
     """A JSON number that Python would write otherwise: 1.10, 1e5, -0, or with more digits than a float has.
 
-    For a comparison, `float(number.text)` is its value.
+    One equals another that is written the same. For a comparison with other values, there is `floats`.
     """
 
     __slots__ = ("text",)
 
     def __init__(self, text: str) -> None:
         self.text = text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Number) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return self.text
 
 
 # A Number passes the encoder as a string that nobody can send, a lone surrogate in front, and loses its quotes then.
@@ -102,21 +111,37 @@ def marked(document: object) -> object:
     return _marked(document) if isinstance(document, Number) else document
 
 
-def loads(body: bytes) -> dict[str, object]:
-    """A body that `serialise` made, as it was before."""
-    return cast("dict[str, object]", _decode(body.decode()))
+def floats(document: object, *, exactly: bool = False) -> object:
+    """The document with plain ints and floats alone, by which filters compare. With `exactly`, raises `UnfitNumber` for
+    more digits than a float has."""
+    if isinstance(document, dict):
+        given = cast("dict[str, object]", document)
+        return {name: floats(value, exactly=exactly) for name, value in given.items()}
+    if isinstance(document, list):
+        return [floats(value, exactly=exactly) for value in cast("list[object]", document)]
+    if not isinstance(document, Number):
+        return document
+    value = json.loads(document.text)
+    if exactly and Decimal(repr(value)) != Decimal(document.text):
+        raise UnfitNumber(f"holds a number with more digits than a 64-bit float has: {document.text[:40]}")
+    return value
 
 
-def parse_json(raw: bytes | str, *, max_bytes: int, max_depth: int = MAX_DEPTH, as_floats: bool = False) -> object:
+def loads(body: bytes | str) -> dict[str, object]:
+    """What `serialise` or `dumps` made, as it was before."""
+    return cast("dict[str, object]", _decode(body if isinstance(body, str) else body.decode()))
+
+
+def parse_json(raw: bytes | str, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> object:
     """The value of a JSON text, with a `Number` where Python would write one otherwise; of a repeated key the last
-    one counts. With `as_floats` there are plain ints and floats alone, and numbers that lose digits by it are unfit.
+    one counts.
 
     Raises `TooLarge` above `max_bytes` of UTF-8, `UnfitNumber` for numbers out of a float's range, and `Invalid` for
     anything that is not strict JSON, for lone surrogates, and for nesting deeper than `max_depth`.
     """
     text = _text(raw, max_bytes)
     try:
-        value = (_decode_plain if as_floats else _decode)(text)
+        value = _decode(text)
     except json.JSONDecodeError as exc:
         raise Invalid(f"not valid JSON: {exc.msg} (line {exc.lineno}, column {exc.colno})") from exc
     except RecursionError as exc:
@@ -166,23 +191,7 @@ def _int(text: str) -> int | Number:
     return int(text)
 
 
-def _plain_float(text: str) -> float:
-    number = _float(text)
-    if isinstance(number, float):
-        return number
-    value = float(text)
-    if Decimal(repr(value)) != Decimal(text):
-        raise UnfitNumber(f"holds a number with more digits than a 64-bit float has: {text[:40]}")
-    return value
-
-
-def _plain_int(text: str) -> int:
-    number = _int(text)
-    return number if isinstance(number, int) else int(text)
-
-
 _decode = json.JSONDecoder(parse_constant=_constant, parse_float=_float, parse_int=_int).decode
-_decode_plain = json.JSONDecoder(parse_constant=_constant, parse_float=_plain_float, parse_int=_plain_int).decode
 
 
 def _is_deeper_than(value: object, max_depth: int) -> bool:

@@ -139,10 +139,11 @@ RULES = '{"conditions":{"operator":"and","rules":[{"field":"f","operator":"%s","
         RULES % ("equals", '"two\\nlines"'),
         RULES % ("equals", "9007199254740993"),
         RULES % ("greater_than", "1234567890123456789"),
+        RULES % ("equals", "1.10"),
     ],
 )
 def test_a_save_sends_only_what_was_changed_and_that_exactly(look: Look, service: Service, filters: str) -> None:
-    metadata = '{"10":9007199254740993,"2":[1234567890123456789],"b":"two\\nlines"}'
+    metadata = '{"10":9007199254740993,"2":[1.10,12345678901234567890.12345,-0],"b":"two\\nlines"}'
     user = service.user()
     read, at = _webhook(user, service, filters, metadata)
     sent: list[str] = []
@@ -168,6 +169,7 @@ def test_a_save_sends_only_what_was_changed_and_that_exactly(look: Look, service
     look.open(f"#{read}/edit")
     shown = look.page.get_by_label("Metadata")
     assert "9007199254740993" in shown.input_value()
+    assert "12345678901234567890.12345" in shown.input_value()
     assert shown.input_value().index('"10"') < shown.input_value().index('"2"')
     shown.fill(metadata.replace("two", "three"))
     with look.page.expect_response(lambda answer: answer.request.method == "PUT"):

@@ -26,6 +26,7 @@ from webhooks.models.audit import Deed
 from webhooks.models.caller import Caller
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Webhook
+from webhooks.payload import Number
 from webhooks.store import schema
 from webhooks.store.audit import AuditItems, AuditStore
 from webhooks.store.dynamo import DynamoTable
@@ -69,7 +70,7 @@ def webhook(user_id: str | int = 7, workspace_id: str | int | None = None, at: i
         name="n",
         url="https://example.com/",
         description="",
-        metadata={"environment": "production", "nested": {"a": [1, None]}},
+        metadata={"environment": "production", "nested": {"a": [1, None, Number("1.10")]}},
         header_names=("Authorization",),
         sealed=b"\x01\x00sealed",
         sealed_version=1,
@@ -128,7 +129,7 @@ def test_ids_are_stored_in_the_type_they_came_in(store: DynamoManagementStore, t
     assert client.meta.region_name == REGION
     assert raw["user_id"] == {"N": "7"}
     assert raw["workspace_id"] == {"S": "ws"}
-    assert json.loads(raw["metadata"]["S"]) == made.metadata
+    assert raw["metadata"]["S"] == '{"environment":"production","nested":{"a":[1,null,1.10]}}'
     assert raw["sealed"] == {"B": made.sealed}
     assert "expires_at" not in raw
 
@@ -139,7 +140,7 @@ def test_an_unknown_webhook_is_none(either: ManagementStore) -> None:
 
 def test_creating_writes_subscriptions_routes_and_versions(store: DynamoManagementStore, table: "Table") -> None:
     made = webhook(7, 456)
-    filters = {"fields": {"status": "completed"}}
+    filters = {"fields": {"status": "completed", "amount": Number("1.10")}}
     wanted = [
         subscription(made, filters=filters),
         subscription(made, "record.*"),
@@ -152,7 +153,9 @@ def test_creating_writes_subscriptions_routes_and_versions(store: DynamoManageme
     row = route_of(table, "ws:456", "record.created", made.webhook_id)
     assert row is not None
     assert (row["owner"], row["status"]) == ("7", "active")
-    assert json.loads(row["subscriptions"]) == [[wanted[0].subscription_id, None, filters]]
+    assert json.loads(row["subscriptions"]) == [
+        [wanted[0].subscription_id, None, {"fields": {"status": "completed", "amount": 1.1}}]
+    ]
     assert route_of(table, "ws:456", "*", made.webhook_id) is None
     assert versions_of(table, "ws:456") == {"record.created": 1, "record.*": 1}
 

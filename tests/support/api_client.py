@@ -32,6 +32,7 @@ from tests.support.management_fakes import (
     PlainBox,
 )
 from tests.support.statistics_fakes import MemoryStates, MemoryStatistics
+from webhooks.payload import dumps
 from webhooks.runtime import Runtime
 from webhooks.settings import ApiSettings
 from webhooks.statistics.prometheus import Gauges
@@ -166,7 +167,7 @@ class ApiClient:
         key_id: str | None = None,
     ) -> Answered:
         """A request; `body` is text as it is, or becomes JSON. Paths begin behind /api/v1 unless they begin with //."""
-        text = body if isinstance(body, str) or body is None else json.dumps(body)
+        text = body if isinstance(body, str) or body is None else dumps(body)
         sent = {"Content-Type": "application/json"} if text is not None else {}
         sent.update(headers or {})
         authorizer: dict[str, str] = {}

@@ -16,6 +16,7 @@ from webhooks.models.event import Event
 from webhooks.models.subscription import Subscription
 from webhooks.models.test_result import SentRequest, TestResult
 from webhooks.models.webhook import Webhook
+from webhooks.payload import dumps
 
 
 @dataclass
@@ -190,7 +191,7 @@ class EchoSender:
     def send_test(self, webhook_id: str, payload: Mapping[str, object], *, static_egress: bool = False) -> TestResult:
         self.tried.append((webhook_id, payload))
         self.static += [webhook_id] * static_egress
-        request = SentRequest(headers={"Content-Type": "application/json"}, body=json.dumps(payload))
+        request = SentRequest(headers={"Content-Type": "application/json"}, body=dumps(payload))
         return TestResult(succeeded=True, status_code=200, duration_ms=12, event_id=str(payload["id"]), request=request)
 
 

@@ -14,6 +14,7 @@ from tests.fakes.stream_source import lambda_records
 from tests.fakes.world import TABLE, World, event, events
 from webhooks.egress.transport.answer_head import CUT_OFF
 from webhooks.models.webhook import Webhook
+from webhooks.payload import Number, serialise
 
 FAULTS = ("crash_before", "crash_after", "lost_answer", "throttled")
 
@@ -200,6 +201,15 @@ def test_a_test_delivery_is_signed_sent_at_once_and_leaves_no_trace(world: World
     assert (result["succeeded"], result["status_code"], result["event_id"]) == (False, 302, "e1")
     assert result["response"] == {"headers": [["X-Seen", "yes"]], "body": "\ufffdmoved"}
     assert [key for key, _ in world.dynamodb.tables[TABLE].all_items()] == before
+
+
+def test_a_test_delivery_has_its_numbers_as_they_were_written(world: World) -> None:
+    webhook = world.owners.register("one")
+    tested = {"webhook_id": webhook.webhook_id, "event": event("e1", data={"a": 1.1})}
+    body = serialise(event("e1", data={"a": Number("1.10")})).decode()
+    result = world.functions.invoke("sender", {"test": {**tested, "body": body}})
+    assert result["succeeded"]
+    assert '"a":1.10' in body == result["request"]["body"] == world.receivers.log[0].body.decode()
 
 
 @pytest.mark.parametrize(("status", "succeeded"), [(200, True), (204, True), (410, False), (503, False), (301, False)])

@@ -29,6 +29,7 @@ class Asked:
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    text: str
 
     @property
     def claims(self) -> dict[str, Any]:
@@ -60,9 +61,9 @@ def api() -> Iterator[Api]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            text = self.rfile.read(int(self.headers["Content-Length"])).decode()
             headers = {name.lower(): value for name, value in self.headers.items()}
-            status, answer = served.answer(Asked(self.path, headers, body))
+            status, answer = served.answer(Asked(self.path, headers, json.loads(text), text))
             content = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
@@ -265,6 +266,19 @@ def test_lists_in_json_files_go_in_like_csv(api: Api, run: Run, tmp_path: Path) 
     assert asked.headers["idempotency-key"] == "former-webhook-a%20b"
     assert (asked.claims["sub"], asked.body["workspace_id"]) == ("u-1", "ws")
     assert asked.body["subscriptions"] == [{"event_type": "*", "is_active": True, "resource_id": 7}]
+
+
+def test_numbers_go_in_as_they_were_written(api: Api, run: Run, tmp_path: Path) -> None:
+    text = '{"a":1.10,"b":12345678901234567890.12345}'
+    webhooks, listed = tmp_path / "w.csv", tmp_path / "w.json"
+    quoted = text.replace('"', '""')
+    webhooks.write_text(f'id,user_id,name,url,metadata,rate_limit_rps\n1,5,A,https://a.example,"{quoted}",1.50\n')
+    row = f'{{"id":2,"user_id":5,"name":"B","url":"https://b.example","metadata":{text},"rate_limit_rps":1.50}}'
+    listed.write_text(f"[{row}]")
+    for export in (webhooks, listed):
+        assert run(str(export)).status == 0
+        assert f'"metadata":{text}' in api.asked[-1].text
+        assert api.asked[-1].body["rate_limit_rps"] == 1.5
 
 
 def test_rows_that_make_no_sense_are_refused_one_by_one(api: Api, run: Run, tmp_path: Path) -> None:

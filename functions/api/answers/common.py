@@ -1,9 +1,9 @@
 """Answers of the API that several routes share."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, SkipValidation
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SkipValidation
 
 from webhooks.management.requests import FilterDocument
 from webhooks.models.subscription import Subscription
@@ -18,7 +18,8 @@ NO_SUBSCRIPTIONS = "This webhook has no subscriptions yet, so nothing will arriv
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2024-01-01T12:00:00.000Z"])]
 NextCursor = Annotated[str | None, Field(description="pass it as `cursor` for the next page; null on the last one")]
 # An event with its numbers as they were written: `dumps`, by which the api writes, knows what `marked` makes of them.
-Payload = Annotated[dict[str, JsonValue], SkipValidation, PlainSerializer(marked)]
+Payload = Annotated[dict[str, Any], SkipValidation, PlainSerializer(marked)]
+Document = Annotated[dict[str, Any], PlainSerializer(marked, return_type=dict[str, Any])]  # as its owner wrote it
 Secret = Annotated[str, Field(description="shown this once", examples=["whsec_..."])]
 
 
@@ -36,7 +37,7 @@ class SubscriptionAnswer(Answer):
     event_type: str
     resource_id: str | None
     is_active: bool
-    filters: FilterDocument | None
+    filters: Annotated[FilterDocument, PlainSerializer(marked)] | None
     version: int
     created_at: Time
     updated_at: Time
@@ -87,7 +88,7 @@ class WebhookAnswer(Answer):
     rate_limit_rps: int | float | None
     static_egress: bool
     headers: dict[str, str]
-    metadata: dict[str, JsonValue]
+    metadata: Document
     version: int
     previous_secret_expires_at: Annotated[
         Time | None, Field(description="until then an older secret signs too; null outside of a rotation")

@@ -1,13 +1,13 @@
 """Tests of filters: request and answer."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, JsonValue, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from answers.common import Answer, Time
 from webhooks.management.requests import FilterDocument, Request
 
-Event = Annotated[dict[str, JsonValue], WithJsonSchema({"$ref": "#/components/schemas/Event"})]
+Event = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/Event"})]
 
 
 class FilterTest(Request):

@@ -43,9 +43,9 @@ class TestSender:
         self._static_egress = static_egress
         self._now_ms = now_ms
 
-    async def send_test(self, webhook_id: str, event: Mapping[str, object]) -> TestResult:
-        """Send `event` as it would be delivered, whatever the webhook's status. Raises LookupError, Undecryptable,
-        Unavailable."""
+    async def send_test(self, webhook_id: str, event: Mapping[str, object], body: str | None = None) -> TestResult:
+        """Send `event` as it would be delivered, whatever the webhook's status; `body` is its text where it has numbers
+        that a float would write otherwise. Raises LookupError, Undecryptable, Unavailable."""
         webhook = self._store.webhook(webhook_id)
         if webhook is None or webhook.status == "deleted":
             raise LookupError(f"no webhook {webhook_id}")
@@ -60,7 +60,7 @@ class TestSender:
             event_type=str(event["type"]),
             scope=webhook.scope,
             group=group_of(webhook.owner),
-            body=serialise(event).decode(),
+            body=serialise(event).decode() if body is None else body,
         )
         timeout_seconds = min(webhook.timeout_seconds, CAP_SECONDS)
         self._signer.prepare([webhook], now_ms)

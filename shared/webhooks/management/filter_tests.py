@@ -15,10 +15,11 @@ from webhooks.ids import new_id
 from webhooks.management.changes import ManagementStore, find, sees
 from webhooks.management.paging import TimeRange
 from webhooks.management.ports import EventRecords, History
-from webhooks.matching.filter_document import Filters, parse_filters
+from webhooks.matching.filter_document import Filters, check_filters
 from webhooks.matching.filters import explain
 from webhooks.models.caller import Caller
 from webhooks.models.event import EventRecord
+from webhooks.payload import floats
 from webhooks.times import rfc3339
 
 MAX_EVENTS = 50
@@ -47,7 +48,7 @@ class FilterTests:
 
     def on_event(self, caller: Caller, filters: Mapping[str, object], raw: Mapping[str, object]) -> FilterTestResult:
         """Against an event as publishers write it; the caller's own where it names no user. Raises Invalid."""
-        parsed = parse_filters(filters)
+        parsed = check_filters(filters)
         if raw.get("user_id") is None and raw.get("workspace_id") is None:
             raw = {**raw, "user_id": caller.user_id}
         now_ms = self.now_ms()
@@ -56,7 +57,8 @@ class FilterTests:
         except Invalid as exc:
             faults = [FieldError(f"event.{each.field}", each.message) for each in exc.field_errors]
             raise Invalid(f"{faults[0].field}: {faults[0].message}", faults) from exc
-        return FilterTestResult(event.event_id, event.event_type, None, explain(parsed, event.payload))
+        payload = cast("Mapping[str, object]", floats(event.payload))
+        return FilterTestResult(event.event_id, event.event_type, None, explain(parsed, payload))
 
     def on_last(
         self, caller: Caller, filters: Mapping[str, object], last: int, webhook_id: str | None, event_type: str | None
@@ -66,7 +68,7 @@ class FilterTests:
         `event_type`: a type, or a pattern as subscriptions name it. Raises Invalid for the filters, NotFound for the
         webhook, and Unavailable.
         """
-        parsed = parse_filters(filters)
+        parsed = check_filters(filters)
         if webhook_id is None:
             webhooks, _ = self.store.webhooks(caller.owner, after=None, limit=WEBHOOKS)
             ids = [each.webhook_id for each in webhooks if each.status != "deleted" and sees(caller, each)]

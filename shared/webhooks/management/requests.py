@@ -4,16 +4,15 @@ In a change (`...Change`) only fields that are there count: pydantic's `model_fi
 null. Such fields get their default from a factory, since a default would show in the OpenAPI document as if it applied.
 """
 
-import json
 import re
-from typing import Annotated, Literal, get_args
+from collections.abc import Collection
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    JsonValue,
     PlainValidator,
     StringConstraints,
     WithJsonSchema,
@@ -21,6 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from webhooks.access.callers import MAX_ID_CHARACTERS
+from webhooks.payload import Number, serialise
 
 MAX_SUBSCRIPTIONS = 48  # of a webhook: they, a route row each, and four more items make one transaction of at most 100
 MAX_FIRST_SUBSCRIPTIONS = MAX_SUBSCRIPTIONS - 1  # with a new webhook, which has two more
@@ -36,8 +36,8 @@ def _printable(text: str) -> str:
     return text
 
 
-def _small(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    if len(json.dumps(metadata, separators=(",", ":"), ensure_ascii=False).encode()) > MAX_METADATA_BYTES:
+def _small(metadata: dict[str, Any]) -> dict[str, Any]:
+    if len(serialise(metadata)) > MAX_METADATA_BYTES:
         raise PydanticCustomError("too_large", "must be at most 4 KB of JSON")
     return metadata
 
@@ -51,7 +51,7 @@ def _foreign(value: object) -> str | int:
 
 
 # Kept as it was written; `parse_filters` checks it. The OpenAPI document has `filter_document.Filters` under this name.
-FilterDocument = Annotated[dict[str, JsonValue], WithJsonSchema({"$ref": "#/components/schemas/Filters"})]
+FilterDocument = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/Filters"})]
 # Checked by hand: the errors of a union name its branches, which callers know nothing of.
 ForeignId = Annotated[
     str | int,
@@ -70,7 +70,7 @@ Url = Annotated[
     str, StringConstraints(min_length=1, max_length=2_048), Field(examples=["https://example.com/webhooks"])
 ]
 Description = Annotated[str, StringConstraints(max_length=2_000)]
-Metadata = Annotated[dict[str, JsonValue], AfterValidator(_small)]
+Metadata = Annotated[dict[str, Any], AfterValidator(_small)]
 MaxRetries = Annotated[int, Field(ge=0, le=15, description="attempts after the first")]
 TimeoutSeconds = Annotated[int, Field(ge=1, le=30, description="for a whole attempt, from DNS to the end of the body")]
 RateLimit = Annotated[
@@ -92,6 +92,17 @@ class Request(BaseModel):
     """What all requests have in common."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def written(request: BaseModel, *, exclude: Collection[str] = (), exclude_unset: bool = False) -> str:
+    """The request as a text that tells it from others."""
+    return request.model_dump_json(exclude=set(exclude), exclude_unset=exclude_unset, fallback=_spelled)
+
+
+def _spelled(value: object) -> dict[str, str]:
+    if isinstance(value, Number):
+        return {"number": value.text}
+    raise TypeError(f"{type(value).__name__} is no JSON")
 
 
 class SubscriptionRequest(Request):
@@ -129,7 +140,7 @@ class WebhookRequest(Request):
     headers: dict[str, str] = Field(
         default_factory=dict[str, str], description="sent with each delivery, and never shown again"
     )
-    metadata: Metadata = Field(default_factory=dict[str, JsonValue])
+    metadata: Metadata = Field(default_factory=dict[str, Any])
     ed25519: Ed25519 = False
     secret: str | None = Field(
         default=None, description="an existing signing secret to go on with; without it one is made"
@@ -155,7 +166,7 @@ class WebhookChange(Request):
         default_factory=dict[str, str],
         description="all of them; ******** keeps a value, unless the URL moves to another server",
     )
-    metadata: Metadata = Field(default_factory=dict[str, JsonValue])
+    metadata: Metadata = Field(default_factory=dict[str, Any])
     ed25519: Ed25519 = Field(default_factory=bool)
 
 
@@ -176,7 +187,7 @@ class SendTest(Request):
 
     test: Literal[True] = True
     event_type: Annotated[str, StringConstraints(min_length=1, max_length=128)] = "webhook.test"
-    data: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
+    data: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class ApiKeyRequest(Request):

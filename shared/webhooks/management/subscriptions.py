@@ -1,6 +1,5 @@
 """Subscriptions: which events a webhook gets."""
 
-import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,11 +18,12 @@ from webhooks.management.changes import (
 )
 from webhooks.management.requests import MAX_FILTER_BYTES, MAX_SUBSCRIPTIONS, SubscriptionChange, SubscriptionRequest
 from webhooks.matching.filter_budget import FilterUse
-from webhooks.matching.filters import parse_filters
+from webhooks.matching.filter_document import check_filters
 from webhooks.models.audit import Deed
 from webhooks.models.caller import Caller
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Webhook
+from webhooks.payload import dumps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +125,7 @@ def new_subscription(
     """A subscription as asked for. Raises Invalid and InvalidFilter with paths below `at`."""
     _check_pattern(request.event_type, known, at)
     if request.filters is not None:
-        parse_filters(request.filters, at=f"{at}filters")
+        check_filters(request.filters, at=f"{at}filters")
     return Subscription(
         subscription_id=new_id("sub", now_ms),
         webhook_id=webhook_id,
@@ -145,7 +145,7 @@ def changed(old: Subscription, wanted: SubscriptionChange, known: Collection[str
     if "event_type" in fields:
         _check_pattern(wanted.event_type, known, "")
     if fields.get("filters") is not None:
-        parse_filters(wanted.filters)
+        check_filters(wanted.filters)
     if fields.get("resource_id") is not None:
         fields["resource_id"] = str(fields["resource_id"])
     return replace(old, **fields, version=old.version + 1, updated_at_ms=now_ms)
@@ -155,7 +155,7 @@ def check_amount(subscriptions: Sequence[Subscription]) -> None:
     """Raises Conflict for more subscriptions, or larger filters, than a webhook may have."""
     if len(subscriptions) > MAX_SUBSCRIPTIONS:
         raise Conflict(f"a webhook has at most {MAX_SUBSCRIPTIONS} subscriptions")
-    if sum(len(json.dumps(each.filters)) for each in subscriptions if each.filters) > MAX_FILTER_BYTES:
+    if sum(len(dumps(each.filters)) for each in subscriptions if each.filters) > MAX_FILTER_BYTES:
         raise Conflict(f"the filters of a webhook's subscriptions have at most {MAX_FILTER_BYTES // 1024} KB together")
 
 

@@ -22,7 +22,7 @@ from webhooks.management.changes import (
 from webhooks.management.members import MEMBER_REMOVED
 from webhooks.management.paging import Page, page_of
 from webhooks.management.ports import Waker
-from webhooks.management.requests import WebhookChange, WebhookRequest
+from webhooks.management.requests import WebhookChange, WebhookRequest, written
 from webhooks.management.signing_keys import SigningKeyManagement
 from webhooks.management.subscriptions import check_amount, new_subscription
 from webhooks.matching.filter_budget import FilterUse
@@ -94,7 +94,7 @@ class WebhookManagement:
         who has the greatest allowed number of webhooks.
         """
         key = check_key(idempotency_key)
-        trace = fingerprint(request.model_dump_json(exclude={each for each in ADDED if not getattr(request, each)}))
+        trace = fingerprint(written(request, exclude=[each for each in ADDED if not getattr(request, each)]))
         if key is not None and (earlier := self.store.idempotency_record(caller.owner, key, self.now_ms())):
             return self._repeated(caller, earlier, trace)
         now_ms = self.now_ms()

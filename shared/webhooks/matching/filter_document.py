@@ -1,6 +1,5 @@
 """The filter document of a subscription: what may be written. What it means is in `filters`."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -22,6 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from webhooks.errors import FieldError, InvalidFilter
 from webhooks.faults import in_words
+from webhooks.payload import UnfitNumber, dumps, floats
 from webhooks.times import parse_rfc3339
 
 MAX_NODES = 100  # rules, groups and `fields` entries
@@ -216,9 +216,18 @@ def parse_filters(document: object, *, at: str = "filters") -> Filters:
         raise InvalidFilter(f"{errors[0].field}: {errors[0].message}", errors) from None
 
 
+def check_filters(document: object, *, at: str = "filters") -> Filters:
+    """As `parse_filters`, for a document with its numbers as they were written. Raises also for digits that would not
+    count."""
+    try:
+        return parse_filters(floats(document, exactly=True), at=at)
+    except UnfitNumber as exc:
+        raise InvalidFilter(f"{at}: {exc}", [FieldError(at, str(exc))]) from exc
+
+
 def filter_bytes(document: Mapping[str, object] | None) -> int:
     """The size of a filter document, as budgets and memory count it: of its compact JSON."""
-    return len(json.dumps(document, separators=(",", ":"))) if document else 0
+    return len(dumps(document)) if document else 0
 
 
 def filter_searches(document: Mapping[str, object] | None) -> int:

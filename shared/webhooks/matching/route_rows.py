@@ -3,19 +3,20 @@
 One row per webhook and pattern of event types, kept in step with the subscriptions that it repeats.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Webhook
+from webhooks.payload import dumps, floats
 
 
 @dataclass(frozen=True, slots=True)
 class RouteRow:
     """All active subscriptions of one webhook to one pattern.
 
-    `subscriptions` is a JSON list of [subscription id, resource id or null, filters or null].
+    `subscriptions` is a JSON list of [subscription id, resource id or null, filters or null], whose numbers are floats:
+    by them filters compare.
     """
 
     scope: str
@@ -72,6 +73,6 @@ def _row(webhook: Webhook, pattern: str, subscriptions: Iterable[Subscription]) 
         webhook_id=webhook.webhook_id,
         owner=webhook.owner,
         status=webhook.status,
-        subscriptions=json.dumps(entries, separators=(",", ":")),
+        subscriptions=dumps(floats(entries)),
         static_egress=webhook.static_egress,
     )

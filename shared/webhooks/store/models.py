@@ -21,6 +21,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
+from webhooks.payload import dumps, loads
 from webhooks.store import schema
 
 CONNECT_TIMEOUT_SECONDS = 2
@@ -43,6 +44,20 @@ class ForeignIdAttribute(Attribute[str | int]):
     def deserialize(self, value: str | int) -> str | int:
         """Nothing is left to do."""
         return value
+
+
+class DocumentAttribute(Attribute[Mapping[str, object]]):
+    """A JSON object of a caller's, its numbers as they were written."""
+
+    attr_type = "S"
+
+    def serialize(self, value: Mapping[str, object]) -> str:
+        """Its text."""
+        return dumps(value)
+
+    def deserialize(self, value: str) -> Mapping[str, object]:
+        """What the text says."""
+        return loads(value)
 
 
 class _Item(Model):
@@ -129,7 +144,7 @@ class WebhookItem(_Item):
     name = UnicodeAttribute()
     url = UnicodeAttribute()
     description = UnicodeAttribute()
-    metadata = JSONAttribute()
+    metadata = DocumentAttribute()
     header_names = JSONAttribute()
     sealed = BinaryAttribute(legacy_encoding=False)
     sealed_version = NumberAttribute()
@@ -155,7 +170,7 @@ class SubscriptionItem(_Item):
     event_type = UnicodeAttribute()
     resource_id = UnicodeAttribute(null=True)
     is_active = BooleanAttribute()
-    filters = JSONAttribute(null=True)
+    filters = DocumentAttribute(null=True)
     version = NumberAttribute()
     created_at_ms = NumberAttribute()
     updated_at_ms = NumberAttribute()

@@ -4,6 +4,7 @@ import json
 from typing import Any, cast
 
 from webhooks.models.webhook import Webhook, WebhookStatus
+from webhooks.payload import loads
 from webhooks.store import schema
 from webhooks.store.attributes import read_bytes, read_flag, read_foreign_id, read_int, read_text
 from webhooks.store.dynamo import Item, Key
@@ -25,7 +26,7 @@ def webhook_of(item: Item) -> Webhook:
         name=read_text(item, "name") or "",
         url=read_text(item, "url") or "",
         description=read_text(item, "description") or "",
-        metadata=json.loads(read_text(item, "metadata") or "{}"),
+        metadata=loads(read_text(item, "metadata") or "{}"),
         header_names=tuple(json.loads(read_text(item, "header_names") or "[]")),
         sealed=read_bytes(item, "sealed") or b"",
         sealed_version=read_int(item, "sealed_version"),

@@ -12,6 +12,7 @@ from webhooks.ids import delivery_id
 from webhooks.models.delivery import Attempt, DeliveryRecord
 from webhooks.models.event import EventRecord
 from webhooks.models.exchange import Exchange
+from webhooks.payload import Number
 
 FILTERS = {"conditions": {"operator": "and", "rules": [{"field": "amount", "operator": "greater_than", "value": 10}]}}
 
@@ -151,6 +152,14 @@ def test_filters_are_tried_on_a_sample_and_the_deciding_rule_is_named(client: Ap
         False,
         "conditions.rules.0: amount greater_than 10 does not hold",
     )
+
+
+def test_a_sample_and_its_filters_are_compared_as_events_are(client: ApiClient) -> None:
+    same = (("1.10", "1.1"), ("1.1", "1.10"), ("10.0", "1e1"), ("1e20", "100000000000000000000.00001"))
+    for wanted, number in (*same, ("1.1", "1.11")):
+        event = {"type": "record.created", "data": {"a": Number(number)}}
+        answer = client.call("POST", "/filters/test", {"filters": {"fields": {"a": Number(wanted)}}, "event": event})
+        assert answer.body["matched"] == ((wanted, number) in same), answer.text
 
 
 def test_filters_are_tried_on_the_last_events_that_came_to_ones_webhooks(client: ApiClient, mine: str) -> None:

@@ -113,6 +113,24 @@ def test_what_a_change_filters_by_is_routed_by_from_then_on(client: ApiClient, p
     assert json.loads(row.subscriptions) == [[made["id"], "5", {"user_id": [1]}]]
 
 
+def test_numbers_of_filters_come_back_as_they_were_written_and_are_floats_where_they_are_compared(
+    client: ApiClient, path: str
+) -> None:
+    filters = '{"fields":{"a":1.10,"b":1E5},"conditions":{"operator":"and","rules":[%s]},"user_id":[7]}'
+    written = filters % '{"field":"c","operator":"in","value":[-0,0.50]}'
+    made = client.call("POST", path, f'{{"event_type":"*","filters":{written}}}')
+    assert f'"filters":{written}' in made.text
+    assert f'"filters":{written}' in client.call("GET", f"{path}/{made.body['id']}").text
+    (row,) = client.store.rows.values()
+    assert json.dumps(json.loads(row.subscriptions)[0][2], separators=(",", ":")) == (
+        written.replace("1.10", "1.1").replace("1E5", "100000.0").replace("-0", "0").replace("0.50", "0.5")
+    )
+    for method, at in (("POST", path), ("PUT", f"{path}/{made.body['id']}")):
+        answer = client.call(method, at, '{"event_type":"*","filters":{"fields":{"a":0.30000000000000000001}}}')
+        assert (answer.status, answer.body["errors"][0]["field"]) == (422, "filters")
+        assert "more digits than a 64-bit float has: 0.30000000000000000001" in answer.text
+
+
 def test_an_inactive_subscription_has_no_route(client: ApiClient, path: str) -> None:
     made = client.call("POST", path, {"event_type": "*"}).body
     assert client.call("PUT", f"{path}/{made['id']}", {"is_active": False}).body["is_active"] is False

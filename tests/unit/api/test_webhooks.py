@@ -8,6 +8,7 @@ import pytest
 from tests.support.api_client import DAY_MS, NOW, Answered, ApiClient
 from webhooks.management.requests import MAX_SUBSCRIPTIONS
 from webhooks.models.webhook import Sealed
+from webhooks.payload import Number
 from webhooks.request.headers import MASK
 from webhooks.request.signed_request import unsealed
 
@@ -77,17 +78,23 @@ def test_a_key_that_is_no_shared_secret_is_refused_with_the_reason(client: ApiCl
     assert "whsk_ and whpk_ begin keys of ed25519 signatures" in answer.body["errors"][0]["message"]
 
 
-def test_numbers_of_metadata_come_back_as_they_are_or_are_refused(client: ApiClient) -> None:
-    def register(number: str) -> Answered:
-        return client.call(
-            "POST", "/webhooks", f'{{"name": "n", "url": "https://example.com/", "metadata": {{"a": {number}}}}}'
-        )
+def test_numbers_of_metadata_come_back_as_they_were_written_or_are_refused(client: ApiClient) -> None:
+    def register(number: str, key: str) -> Answered:
+        body = f'{{"name": "n", "url": "https://example.com/", "metadata": {{"a": [{number}]}}, "rate_limit_rps": 1e1}}'
+        return client.call("POST", "/webhooks", body, headers={"Idempotency-Key": key})
 
-    made = register("9007199254740993")
-    assert made.status == 201
-    assert '"metadata":{"a":9007199254740993}' in client.call("GET", f"/webhooks/{made.body['id']}").text
-    for number in ("12345678901234567890.12345", "1e-400", "9" * 400):
-        assert register(number).status == 422, number
+    for number in ("9007199254740993", "1.10", "1E5", "-0", "12345678901234567890.12345"):
+        made = register(number, f"key-{number}")
+        assert (made.status, made.body["rate_limit_rps"]) == (201, 10), made.text
+        path = f"/webhooks/{made.body['id']}"
+        again = client.call("PUT", path, f'{{"metadata": {{"a": [{number}, {number}]}}}}')
+        assert f'"metadata":{{"a":[{number}]}}' in made.text
+        assert f'"metadata":{{"a":[{number},{number}]}}' in again.text
+        assert f'"metadata":{{"a":[{number},{number}]}}' in client.call("GET", path).text
+        assert register(number, f"key-{number}").body["id"] == made.body["id"]
+    assert register("1.1", "key-1.10").status == 409, "another request, as an event is another with it"
+    for number in ("1e-400", "9" * 400):
+        assert register(number, "key").status == 422, number
 
 
 def test_a_webhook_with_subscriptions_hears_at_once(client: ApiClient) -> None:
@@ -114,6 +121,10 @@ def test_a_webhook_with_subscriptions_hears_at_once(client: ApiClient) -> None:
         ({"timeout_seconds": 0}, "timeout_seconds"),
         ({"rate_limit_rps": 0}, "rate_limit_rps"),
         ({"rate_limit_rps": "10"}, "rate_limit_rps"),
+        ({"rate_limit_rps": Number("10.00000000000000000001")}, "rate_limit_rps"),
+        ({"max_retries": Number("1e1")}, "max_retries"),
+        ({"name": [Number("1.10")]}, "name"),
+        ({"headers": {"A": Number("1.10")}}, "headers.A"),
         ({"headers": {"Host": "evil"}}, "headers.Host"),
         ({"headers": {"X-PyAirtable-Signature": "x"}}, "headers.X-PyAirtable-Signature"),
         ({"headers": {"A": MASK}}, "headers.A"),
@@ -511,6 +522,9 @@ def test_a_test_may_name_type_and_data(client: ApiClient) -> None:
     path = f"/webhooks/{made['id']}/test"
     assert client.call("POST", path, {"event_type": "record.created", "data": {"id": "rec1"}}).status == 200
     assert client.sender.tried[0][1]["data"] == {"id": "rec1"}
+    as_written = {"a": Number("1.10"), "b": [Number("12345678901234567890.12345")]}
+    assert client.call("POST", path, {"data": as_written}).status == 200
+    assert client.sender.tried[1][1]["data"] == as_written
     assert client.call("POST", path).status == 200
     assert client.call("POST", path, {"event_type": "no.such"}).body["errors"][0]["field"] == "event_type"
     assert client.call("POST", path, {"test": False}).status == 422

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from webhooks.aws.lambda_sender import LambdaSender
 from webhooks.errors import Unavailable
 from webhooks.models.test_result import SentRequest, TestResult
+from webhooks.payload import Number
 
 TRIAL = TestResult(
     succeeded=True, status_code=204, duration_ms=7, event_id="e1", request=SentRequest(headers={}, body="{}")
@@ -35,6 +36,13 @@ def test_the_senders_answer_is_the_trial() -> None:
     client = Lambda(TRIAL.model_dump_json().encode())
     assert LambdaSender(client, "sender").send_test("wh_1", {"id": "e1"}) == TRIAL
     assert client.invoked == [("sender", {"test": {"webhook_id": "wh_1", "event": {"id": "e1"}}})]
+
+
+def test_numbers_that_lambda_would_read_as_floats_go_as_a_text_too() -> None:
+    client = Lambda(TRIAL.model_dump_json().encode())
+    LambdaSender(client, "sender").send_test("wh_1", {"id": "e1", "data": {"a": Number("1.10")}})
+    event, body = {"id": "e1", "data": {"a": 1.1}}, '{"id":"e1","data":{"a":1.10}}'
+    assert client.invoked == [("sender", {"test": {"webhook_id": "wh_1", "event": event, "body": body}})]
 
 
 def test_a_webhook_with_static_egress_is_tried_by_the_sender_with_static_addresses_or_by_none() -> None:

@@ -29,6 +29,7 @@ LOCAL_PARAMETERS = {
     "Stage": "local",
     "AuthMode": "header",
     "MultiRegionKey": "false",  # as in folders that have been used before there were such keys
+    "ListEvents": "true",
     "EgressAllowHttp": "true",
     "EgressAllowedNetworks": "127.0.0.0/8,::1/128",
     "EgressPorts": "1-65535",

@@ -20,6 +20,7 @@ import routes_delivery_search
 import routes_egress_addresses
 import routes_erasures
 import routes_event_history
+import routes_event_search
 import routes_events
 import routes_filters
 import routes_limits
@@ -45,6 +46,7 @@ from webhooks.management.dead_letters import DeadLetterManagement
 from webhooks.management.deliveries import DeliveryHistory
 from webhooks.management.delivery_search import DeliverySearch
 from webhooks.management.erasures import EventErasure, TenantErasures
+from webhooks.management.event_search import EventSearch
 from webhooks.management.events import EventHistory
 from webhooks.management.failure_groups import FailureGroups
 from webhooks.management.filter_tests import FilterTests
@@ -81,6 +83,7 @@ class UseCases:
     publishing: Publishing
     test_events: TestEvents
     events: EventHistory
+    event_search: EventSearch
     deliveries: DeliveryHistory
     delivery_search: DeliverySearch
     dead_letters: DeadLetterManagement
@@ -197,6 +200,7 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str], logger: L
         routes_signing_keys.routes(use_cases.signing_keys),
         routes_audit.routes(use_cases.audit, use_cases.cursors),
         routes_events.routes(use_cases.publishing, use_cases.event_types, use_cases.limiter),
+        routes_event_search.routes(use_cases.event_search, use_cases.cursors),
         routes_event_history.routes(use_cases.events, use_cases.event_erasure, use_cases.cursors),
         routes_erasures.routes(use_cases.tenant_erasures, use_cases.cursors),
         routes_deliveries.routes(use_cases.deliveries, use_cases.cursors),

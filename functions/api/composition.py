@@ -33,6 +33,7 @@ from webhooks.management.deliveries import DeliveryHistory
 from webhooks.management.delivery_search import DeliverySearch
 from webhooks.management.erasures import DeliveryPayloads as ErasablePayloads
 from webhooks.management.erasures import ErasureList, ErasureQueue, EventErasure, EventPayloads, TenantErasures
+from webhooks.management.event_search import EventLists, EventSearch
 from webhooks.management.events import EventHistory
 from webhooks.management.failure_groups import FailureGroups
 from webhooks.management.filter_tests import FilterTests
@@ -70,6 +71,7 @@ from webhooks.store.delivery_context import DeliveryContextStore
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.erasing import DeliveryEraser
 from webhooks.store.erasures import ErasureStore
+from webhooks.store.event_lists import EventListStore
 from webhooks.store.events import EventStore
 from webhooks.store.history import HistoryStore
 from webhooks.store.management import DynamoManagementStore
@@ -126,6 +128,7 @@ class Ports:
     states: States
     routes: RouteSource
     events: Events
+    event_lists: EventLists
     repeats: Repeats
     contexts: DeliveryContexts
     history: management.History
@@ -180,6 +183,7 @@ def adapters(
         states=StateStore(table),
         routes=RouteStore(table),
         events=EventStore(DynamoTable(clients.hot_dynamodb, settings.table_name, sleep=sleep), retention_ms),
+        event_lists=EventListStore(table, now_ms),
         repeats=RepeatStore(table, retention_ms),
         contexts=contexts,
         history=HistoryStore(table, now_ms),
@@ -310,6 +314,9 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
             now_ms=now_ms,
         ),
         events=event_history,
+        event_search=EventSearch(
+            lists=ports.event_lists if settings.list_events else None, events=events, history=history, now_ms=now_ms
+        ),
         deliveries=DeliveryHistory(
             store=store,
             history=history,

@@ -66,6 +66,7 @@ class IngestSettings(RetentionSettings):
     static_delivery_queue_url: str | None = None
     event_types: CommaSeparated = DEFAULT_EVENT_TYPES
     event_source: str = "pyairtable"
+    list_events: bool = False
 
 
 class SenderSettings(EgressSettings, RetentionSettings):
@@ -146,6 +147,7 @@ class ApiSettings(EgressSettings, RetentionSettings):
     max_filter_kilobytes_per_scope: int = Field(default=1024, ge=1)
     max_filter_searches_per_scope: int = Field(default=500, ge=0)
     audit_days: int = Field(default=365, ge=1, le=3650)
+    list_events: bool = False
 
     @property
     def audit_ms(self) -> int:
@@ -159,6 +161,7 @@ class DashboardSettings(Settings):
     auth_mode: Literal["jwt", "header"] = "jwt"
     dashboard_frame_ancestors: CommaSeparated = ()
     static_egress: bool = False
+    list_events: bool = False
 
 
 class AuthorizerSettings(Settings):

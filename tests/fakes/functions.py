@@ -63,6 +63,7 @@ class Services:
     sleep: Callable[[float], None] | None = None
     pass_ms: Callable[[int], None] | None = None
     retention_days: int = 30
+    list_events: bool = False
     kms: Any = field(default_factory=FakeKMS)
     write: Callable[[str], object] = str  # into nothing
     logger: Logger = SILENT
@@ -105,6 +106,7 @@ class Services:
             "JOBS_QUEUE_URL": self.urls["jobs"],
             "STATIC_DELIVERY_QUEUE_URL": self.urls.get("static", ""),
             "RETENTION_DAYS": str(self.retention_days),
+            "LIST_EVENTS": str(self.list_events).lower(),
             "SENDER_FUNCTION_NAME": "sender",
             "TENANT_RATE_LIMIT": "0",
             "MAX_WEBHOOKS_PER_TENANT": "100000",

@@ -77,6 +77,7 @@ def everything(owner: User, estate: Estate) -> list[Document]:
             f"/replays/{ids['replay_id']}",
             "/dead-letters",
             "/deliveries",
+            "/events",
             "/replays",
         )
     ]

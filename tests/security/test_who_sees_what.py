@@ -75,6 +75,7 @@ TABLE = {
     "GET /replays/{replay_id}": OWN.format(200),
     "POST /replays/{replay_id}/cancel": OWN.format(200),
     # an event is its workspace's: all of its members see it, each with what became of it for their own webhooks
+    "GET /events": "200+ 200 200+ 422 200 200+ 200+ 403 403 401",
     "GET /events/{event_id}": "200+ 404 200+ 200+ 404 200+ 200+ 403 403 401",
     "POST /events": "202 403 202 403 403 403 403 202 403 401",
     "GET /event-types": "200 200 200 200 200 200 200 403 403 401",

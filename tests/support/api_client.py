@@ -72,6 +72,7 @@ class ApiClient:
     max_filter_kilobytes: int = 1024
     max_filter_searches: int = 500
     allow_http: bool = False
+    list_events: bool = True
     egress_addresses: tuple[str, ...] | None = None  # None: there is no sender with static ones
     store: MemoryManagementStore = field(default_factory=MemoryManagementStore)
     ingest: MemoryIngest = field(default_factory=MemoryIngest)
@@ -117,6 +118,7 @@ class ApiClient:
             max_filter_searches_per_scope=self.max_filter_searches,
             egress_allow_http=self.allow_http,
             static_delivery_queue_url=None if self.egress_addresses is None else "static",
+            list_events=self.list_events,
             static_egress_addresses=self.egress_addresses or (),
         )
         ports = composition.Ports(
@@ -125,6 +127,7 @@ class ApiClient:
             states=self.states,
             routes=MemoryRoutes(self.store),
             events=self.events,
+            event_lists=self.events,
             repeats=self.repeats,
             contexts=self.history,
             history=self.history,

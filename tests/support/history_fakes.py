@@ -138,6 +138,25 @@ class MemoryEvents:
         by_key = {(each.event_id, each.scope, each.page): each for each in self.records}
         return {key: by_key[key] for key in keys if key in by_key}
 
+    def newest(self, scopes: Sequence[str], time_range: TimeRange) -> Iterator[EventRecord]:
+        ordered = sorted((r for r in self.records if r.scope in scopes and not r.page), key=_place, reverse=True)
+        behind = None if time_range.behind is None else _place_of(time_range.behind)
+        yield from (
+            replace(each, body=b"")
+            for each in ordered
+            if (time_range.from_ms or 0) <= each.accepted_at_ms <= (time_range.to_ms or each.accepted_at_ms)
+            and (behind is None or _place(each) < behind)
+        )
+
+
+def _place_of(position: str) -> tuple[int, str, str]:
+    accepted_at, event_id, scope = position.split("|", 2)
+    return int(accepted_at), event_id, scope
+
+
+def _place(record: EventRecord) -> tuple[int, str, str]:
+    return record.accepted_at_ms, record.event_id, record.scope
+
 
 @dataclass
 class MemoryRepeats:

@@ -6,10 +6,17 @@ from pydantic import Field
 
 from answers.common import Answer, NextCursor, Payload, Time
 from answers.deliveries import Explanation
+from webhooks.management.event_search import SHOWN, FoundEvent
+from webhooks.models.delivery import DeliveryStatus
 from webhooks.models.event import Repeat
 from webhooks.models.history import Disposition, EventResult, EventView
 from webhooks.reason_texts import delivery_sentence, not_queued_sentence, waiting_sentence
 from webhooks.times import rfc3339
+
+DispositionOf = Annotated[
+    Disposition,
+    Field(description="queued: for one webhook at least; missed: only webhooks that were inactive or failed want it"),
+]
 
 
 class EventResultAnswer(Answer):
@@ -79,6 +86,70 @@ class RepeatAnswer(Answer):
         return cls(outcome=outcome, at=rfc3339(repeat.at_ms), differs=list(repeat.differs))
 
 
+class EventDeliveryAnswer(Answer):
+    """A delivery of an event, in a list of events."""
+
+    id: str
+    webhook_id: str
+    webhook_name: str
+    status: DeliveryStatus
+
+    @classmethod
+    def of(cls, result: EventResult) -> Self:
+        """The answer for one webhook that it was queued for."""
+        return cls(
+            id=result.delivery_id or "",
+            webhook_id=result.webhook.webhook_id,
+            webhook_name=result.webhook.name,
+            status=result.record.status if result.record else "pending",
+        )
+
+
+class FoundEventAnswer(Answer):
+    """An event in a list."""
+
+    id: str
+    type: str
+    resource_id: Annotated[
+        str | int | None,
+        Field(description="null where it had none, where it is not kept, and where events are not listed"),
+    ]
+    user_id: str | int | None
+    workspace_id: str | int | None
+    accepted_at: Time
+    disposition: DispositionOf
+    counts: Annotated[
+        dict[str, int],
+        Field(description="webhooks by reason, the first 500", examples=[{"queued": 2, "filtered": 1}]),
+    ]
+    deliveries: Annotated[
+        list[EventDeliveryAnswer], Field(description=f"up to {SHOWN} to your webhooks, newest webhook first")
+    ]
+
+    @classmethod
+    def of(cls, found: FoundEvent) -> Self:
+        """The answer for this event."""
+        record = found.record
+        return cls(
+            id=record.event_id,
+            type=record.event_type,
+            resource_id=record.resource_id,
+            user_id=record.user_id,
+            workspace_id=record.workspace_id,
+            accepted_at=rfc3339(record.accepted_at_ms),
+            disposition=found.disposition,
+            counts=dict(found.counts),
+            deliveries=[EventDeliveryAnswer.of(each) for each in found.deliveries],
+        )
+
+
+class FoundEventPage(Answer):
+    """Events, newest first."""
+
+    items: list[FoundEventAnswer]
+    next_cursor: NextCursor
+
+
 class PublishedEventAnswer(Answer):
     """An event, and what happened to it for each webhook that the caller sees."""
 
@@ -87,12 +158,7 @@ class PublishedEventAnswer(Answer):
     user_id: str | int | None
     workspace_id: str | int | None
     accepted_at: Time
-    disposition: Annotated[
-        Disposition,
-        Field(
-            description="queued: for one webhook at least; missed: only webhooks that were inactive or failed want it"
-        ),
-    ]
+    disposition: DispositionOf
     counts: Annotated[
         dict[str, int],
         Field(

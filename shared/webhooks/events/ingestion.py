@@ -420,6 +420,7 @@ class Ingestion:
             trace=event.trace,
             keeping=event.keeping,
             kept=None if each.page or event.keeping is None else kept(event.payload, each.body, event.keeping),
+            resource_id=_foreign_id(event.payload["resource_id"]),
         )
         if event.event_type not in self._event_types:
             return replace(record, skipped_counts={"unknown_event_type": 1})

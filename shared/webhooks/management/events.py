@@ -37,8 +37,8 @@ _STATUSES = frozenset(("inactive", "failed"))  # with which a webhook misses wha
 
 
 @dataclass(frozen=True)
-class _Decisions:
-    """All pages of one event, the first one first."""
+class Decisions:
+    """What was decided about one event: all its pages, the first one first."""
 
     pages: Sequence[EventRecord]
 
@@ -122,7 +122,7 @@ class EventHistory:
         `workspace_id`, or `user_id` for an event without a workspace, tell events of the same id apart. `webhook_id`
         asks for one webhook. Raises NotFound, Invalid when several events are meant, Unavailable.
         """
-        decisions = _Decisions(self.pages(event_id, user_id, workspace_id, lambda record: _sees(caller, record)))
+        decisions = Decisions(self.pages(event_id, user_id, workspace_id, lambda record: sees_event(caller, record)))
         page = self._results(caller, decisions, webhook_id, behind, limit)
         return EventView(
             record=decisions.first,
@@ -154,7 +154,7 @@ class EventHistory:
         return found[0]
 
     def _results(
-        self, caller: Caller, decisions: _Decisions, webhook_id: str | None, behind: str | None, limit: int
+        self, caller: Caller, decisions: Decisions, webhook_id: str | None, behind: str | None, limit: int
     ) -> Page[EventResult]:
         if webhook_id is None:
             scopes = scopes_of(decisions.event)
@@ -183,7 +183,7 @@ class EventHistory:
         ]
         return Page(results, page.position)
 
-    def _reachable(self, caller: Caller, decisions: _Decisions, behind: str | None) -> Iterator[Webhook]:
+    def _reachable(self, caller: Caller, decisions: Decisions, behind: str | None) -> Iterator[Webhook]:
         """Webhooks that the event could have reached, newest first, some of which the caller may not see.
 
         The caller's own, and what is named, for the tombstones among it; for admins also who is subscribed today.
@@ -217,7 +217,7 @@ class EventHistory:
 
 
 def _not_queued(
-    webhook: Webhook, decisions: _Decisions, today: Callable[[], Mapping[str, Decision] | None]
+    webhook: Webhook, decisions: Decisions, today: Callable[[], Mapping[str, Decision] | None]
 ) -> EventResult:
     reason = decisions.refused.get(webhook.webhook_id) or _recorded_reason(webhook, decisions)
     if reason is not None:
@@ -232,7 +232,7 @@ def _not_queued(
     return EventResult(webhook, reason=CHANGED_SINCE if is_wanted else now.reason, evaluated_now=True)
 
 
-def _recorded_reason(webhook: Webhook, decisions: _Decisions) -> str | None:
+def _recorded_reason(webhook: Webhook, decisions: Decisions) -> str | None:
     """The reason that follows from what was recorded, for a webhook that is not named."""
     first = decisions.first
     if webhook.scope not in scopes_of(decisions.event):
@@ -248,7 +248,8 @@ def _recorded_reason(webhook: Webhook, decisions: _Decisions) -> str | None:
     return NOT_SUBSCRIBED if decisions.is_complete else None
 
 
-def _sees(caller: Caller, record: EventRecord) -> bool:
+def sees_event(caller: Caller, record: EventRecord) -> bool:
+    """Whether the event is the caller's, or of one of its workspaces; admins see all."""
     if caller.is_admin or (record.user_id is not None and str(record.user_id) == caller.owner):
         return True
     return record.workspace_id is not None and caller.is_in_workspace(record.workspace_id)

@@ -39,6 +39,7 @@ class EventRecord:
     then empty, and so it is once the payload was erased. `publisher` and `fingerprint` are None on such pages, and on
     records older than them. `kept` is what is stored in the place of a `body` that is not kept as it was sent, and a
     stored record has it as its body. `missed` are webhooks that would have been queued if they had been active.
+    `resource_id` is stored where events are listed, and goes with the payload.
     """
 
     event_id: str
@@ -60,6 +61,7 @@ class EventRecord:
     trace: str = ""
     keeping: Keeping | None = None
     kept: bytes | None = None
+    resource_id: str | int | None = None
 
     @property
     def is_whole(self) -> bool:

@@ -36,9 +36,10 @@ _ID_CHARACTERS = 26  # of a webhook id without its prefix: the queued ids are st
 class EventStore:
     """Events and the decisions taken for them."""
 
-    def __init__(self, table: DynamoTable, retention_ms: int) -> None:
+    def __init__(self, table: DynamoTable, retention_ms: int, *, listed: bool = False) -> None:
         self._table = table
         self._retention_ms = retention_ms
+        self._listed = listed  # whether what is inserted can be found by its scope
 
     def insert(self, records: Sequence[EventRecord]) -> list[Inserted]:
         """Insert all; "exists" where the event (of this page) was there before. "undone": AWS failed at it, and may
@@ -69,7 +70,9 @@ class EventStore:
             ExpressionAttributeValues={":pk": text(schema.repeat_pk(event_id)), ":scope": text(f"{scope}|")},
         )
         self._table.remove([(item[schema.PK]["S"], item[schema.SK]["S"]) for item in repeats])
-        self._table.update(_key(event_id, scope, 0), "REMOVE body, fp, keeping", condition="attribute_exists(pk)")
+        self._table.update(
+            _key(event_id, scope, 0), "REMOVE body, fp, keeping, resource_id", condition="attribute_exists(pk)"
+        )
 
     def remove_expired(self, records: Sequence[EventRecord], now_ms: int) -> None:
         """Remove namesakes whose retention is over and that TTL has not collected yet."""
@@ -86,6 +89,8 @@ class EventStore:
 
     def _insertion(self, record: EventRecord) -> Statement:
         item = _item(record, (record.accepted_at_ms + self._kept_ms(record)) // 1000)
+        if self._listed and not record.page:
+            item |= _listing(record)
         fields = ", ".join(f"'{name}': ?" for name in item)
         return Statement(
             f'INSERT INTO "{self._table.name}" VALUE {{{fields}}}',
@@ -136,7 +141,7 @@ def _item(record: EventRecord, expires_at: int) -> Item:
         item["continues_after"] = text(record.continues_after)
     if record.missed:
         item["missed"] = text(_json(record.missed))
-        shard = sum(record.event_id.encode()) % HISTORY_SHARDS
+        shard = _shard(record)
         item[schema.LISTING_KEY] = text(schema.missed_listing(record.scope, shard))
         item[schema.LISTING_AT] = text(schema.due_at(record.accepted_at_ms, f"{record.event_id}|{record.page}"))
         if record.user_id is not None and record.workspace_id is not None:
@@ -144,6 +149,21 @@ def _item(record: EventRecord, expires_at: int) -> Item:
             item[schema.OVERVIEW_KEY] = text(schema.missed_listing(scope_of(record.user_id, None), shard))
             item[schema.OVERVIEW_AT] = item[schema.LISTING_AT]
     return item
+
+
+def _listing(record: EventRecord) -> Item:
+    """The place in a scope's list of events, and what is searched for there and otherwise in the body alone."""
+    listing = {
+        schema.WAITING_KEY: text(schema.events_key(record.scope, _shard(record))),
+        schema.WAITING_AT: text(schema.due_at(record.accepted_at_ms, record.event_id)),
+    }
+    if record.resource_id is not None and record.kept != b"":
+        listing["resource_id"] = foreign_id(record.resource_id)
+    return listing
+
+
+def _shard(record: EventRecord) -> int:
+    return sum(record.event_id.encode()) % HISTORY_SHARDS
 
 
 def event_of(item: Item) -> EventRecord:
@@ -169,6 +189,7 @@ def event_of(item: Item) -> EventRecord:
         continues_after=read_text(item, "continues_after"),
         trace=read_text(item, "trace") or "",
         keeping=Keeping.of(json.loads(read_text(item, "keeping") or "{}")),
+        resource_id=read_foreign_id(item, "resource_id"),
     )
 
 

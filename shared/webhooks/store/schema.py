@@ -35,7 +35,8 @@
 
 All three indexes are sparse and hold keys only: what is delivered at the first try is written once, at one write unit,
 and stands in none of them. `waiting` serves both waits outside SQS: due|shard / time, id for what falls due by time
-(deliveries, and webhook states to wake), and room|wh_|shard / dlv_ for a webhook's waiting room.
+(deliveries, and webhook states to wake), and room|wh_|shard / dlv_ for a webhook's waiting room. Where events are
+listed, it has them by events|scope|shard / time, id.
 """
 
 from webhooks.ids import HISTORY_SHARDS, history_shard
@@ -191,6 +192,11 @@ def audit_shard(entry_id: str) -> int:
 def audit_overview(shard: int) -> str:
     """Index key of one shard of what was done to anybody's things."""
     return f"audit|{shard}"
+
+
+def events_key(scope: str, shard: int) -> str:
+    """Index key of one shard of a scope's events."""
+    return f"events|{scope}|{shard}"
 
 
 def missed_listing(scope: str, shard: int) -> str:

@@ -44,10 +44,13 @@ def run_scenario(
     count: int = EVENTS,
     rate_limit_rps: float | None = None,
     waiting_ms: float = 100,
+    list_events: bool = False,
 ) -> tuple[MeteredService, Bill, Row]:
     """Every event through the real handlers over the metered fakes. `waiting_ms`: what is billed for receivers
     to answer; their own time is 100 ms here, so that none counts as slow (0023)."""
-    service = MeteredService(fan_out=fan_out, batch_size=fill, rate_limit_rps=rate_limit_rps, failures=tries - 1)
+    service = MeteredService(
+        fan_out=fan_out, batch_size=fill, rate_limit_rps=rate_limit_rps, failures=tries - 1, list_events=list_events
+    )
     events = events_of(kilobytes, count)
     publish = {
         "http": service.publish_over_http, "bus": service.publish_on_the_bus, "queue": service.publish_on_the_queue,

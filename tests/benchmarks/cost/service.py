@@ -79,7 +79,13 @@ class MeteredService:
     """`batch_size` is how full batches are; every webhook belongs to the workspace of all events."""
 
     def __init__(
-        self, *, fan_out: int = 1, batch_size: int = 10, rate_limit_rps: float | None = None, failures: int = 0
+        self,
+        *,
+        fan_out: int = 1,
+        batch_size: int = 10,
+        rate_limit_rps: float | None = None,
+        failures: int = 0,
+        list_events: bool = False,
     ) -> None:
         self.world = World(seed=1, batch_size=batch_size)
         self.world.dynamodb.tables[TABLE]._keeps_stream = True
@@ -90,7 +96,13 @@ class MeteredService:
         self._sqs = MeteredSQS(self.world.sqs, self.meter)
         self.receivers = _Receivers(self.world, 0)
         transport: Any = self.receivers
-        services = dataclasses.replace(self.world.services, dynamodb=self._dynamodb, sqs=self._sqs, transport=transport)
+        services = dataclasses.replace(
+            self.world.services,
+            dynamodb=self._dynamodb,
+            sqs=self._sqs,
+            transport=transport,
+            list_events=list_events,
+        )
         self.world.functions = _Functions(services, self.meter)
         self.warm_up()
         self.receivers.failures = failures

@@ -13,6 +13,7 @@ site = Site.load(
     frame_ancestors=settings.dashboard_frame_ancestors,
     auth_mode=settings.auth_mode,
     static_egress=settings.static_egress,
+    list_events=settings.list_events,
 )
 
 

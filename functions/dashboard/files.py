@@ -30,9 +30,18 @@ class Site:
     frame_ancestors: tuple[str, ...]
     auth_mode: str
     static_egress: bool = False
+    list_events: bool = False
 
     @classmethod
-    def load(cls, folder: Path, *, frame_ancestors: Sequence[str], auth_mode: str, static_egress: bool = False) -> Self:
+    def load(
+        cls,
+        folder: Path,
+        *,
+        frame_ancestors: Sequence[str],
+        auth_mode: str,
+        static_egress: bool = False,
+        list_events: bool = False,
+    ) -> Self:
         """Read once. Raises ValueError for an ancestor that is not an origin."""
         for origin in frame_ancestors:
             if not _ORIGIN.fullmatch(origin):
@@ -43,7 +52,7 @@ class Site:
             if path.is_file() and path.suffix in TYPES
         }
         digest = hashlib.sha256("\0".join(f"{name}\0{text}" for name, text in found.items()).encode()).hexdigest()
-        return cls(found, digest[:DIGEST_LENGTH], tuple(frame_ancestors), auth_mode, static_egress)
+        return cls(found, digest[:DIGEST_LENGTH], tuple(frame_ancestors), auth_mode, static_egress, list_events)
 
     @property
     def policy(self) -> str:
@@ -75,6 +84,7 @@ class Site:
             "frame_ancestors": ",".join(self.frame_ancestors),
             "auth_mode": self.auth_mode,
             "static_egress": str(self.static_egress).lower(),
+            "list_events": str(self.list_events).lower(),
         }
         return re.sub(r"\{\{(\w+)\}\}", lambda match: html.escape(values[match[1]]), self.files[PAGE])
 

@@ -203,3 +203,35 @@ def test_all_of_one_cause_is_replayed_at_whatever_webhooks_have_it(look: Look, s
     expect(look.page.locator(".job")).to_contain_text("4 of 4 replayed, 2 left out", timeout=40_000)
     left = user.items("/dead-letters", is_processed=False)
     assert {each["webhook_id"] for each in left} == {made[2]["id"]}
+
+
+def test_events_that_matched_nothing_are_found_and_a_delivery_opens_from_its_event(
+    look: Look, service: Service
+) -> None:
+    user, path = service.user(), service.path()
+    user.register(service.receiver.url(path), "record.created", name="Wants it")
+    wanted, unwanted = event(resource_id="rec_wanted"), event(type="table.created", resource_id="rec_unwanted")
+    user.post("/events", {"events": [wanted, unwanted]})
+    eventually(lambda: user.items("/events"), lambda found: len(found) == 2)
+    eventually(lambda: user.items("/deliveries", status="delivered"), lambda found: len(found) == 1)
+    look.sign_in(user, "#/events")
+    rows = look.page.locator("main tbody tr")
+    expect(rows).to_have_count(2)
+    look.page.get_by_label("Outcome", exact=True).select_option("no_match")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("rec_unwanted")
+    look.page.get_by_label("Outcome", exact=True).select_option("")
+    field = look.page.get_by_label("Event or resource id", exact=True)
+    for pasted in ("rec_wanted", wanted["id"]):
+        field.fill(pasted)
+        field.press("Enter")
+        expect(rows).to_have_count(1)
+        expect(rows).to_contain_text("rec_wanted")
+    at = look.page.url
+    rows.get_by_role("link", name="delivered").click()
+    expect(look.page.get_by_role("heading", name="Attempts")).to_be_visible()
+    look.page.go_back()
+    expect(rows).to_have_count(1)
+    assert look.page.url == at
+    rows.get_by_role("link", name="record.created").click()
+    expect(look.page.get_by_role("heading", name="Payload")).to_be_visible()

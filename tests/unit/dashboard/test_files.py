@@ -36,8 +36,8 @@ def _load(name: str) -> ModuleType:
 files = _load("files")
 
 
-def _site(*frame_ancestors: str, static_egress: bool = False) -> Any:
-    return files.Site.load(STATIC, frame_ancestors=frame_ancestors, auth_mode="jwt", static_egress=static_egress)
+def _site(*frame_ancestors: str, **has: bool) -> Any:
+    return files.Site.load(STATIC, frame_ancestors=frame_ancestors, auth_mode="jwt", **has)
 
 
 def test_the_page_loads_only_files_that_are_there_and_nothing_from_elsewhere() -> None:
@@ -125,6 +125,7 @@ def test_the_sample_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("offered", "told"), [(True, "true"), (False, "false")])
-def test_the_page_knows_without_a_request_whether_webhooks_can_have_static_addresses(offered: bool, told: str) -> None:
-    page = files.answer(_site(static_egress=offered), "")["body"]
-    assert f'<meta name="static-egress" content="{told}">' in page
+@pytest.mark.parametrize("name", ["static_egress", "list_events"])
+def test_the_page_knows_without_a_request_what_the_deployment_has(name: str, offered: bool, told: str) -> None:
+    page = files.answer(_site(**{name: offered}), "")["body"]
+    assert f'<meta name="{name.replace("_", "-")}" content="{told}">' in page

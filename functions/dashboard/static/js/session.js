@@ -6,6 +6,7 @@ const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?
 /** Whether the deployment trusts X-User-ID: the local stack. */
 export const trustsUserId = meta("auth-mode") === "header";
 export const hasStaticEgress = meta("static-egress") === "true";
+export const listsEvents = meta("list-events") === "true";
 export const frameAncestors = meta("frame-ancestors").split(",").filter(Boolean);
 
 let current = null;

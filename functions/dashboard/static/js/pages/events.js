@@ -1,4 +1,5 @@
-// Events are found by their ids; the newest deliveries lead to the newest ones. Publishing one is for trying things out.
+// The newest events: from the list of them where the deployment has one, else those that the newest deliveries name.
+// Publishing one is for trying things out.
 
 import { alive, held } from "../alive.js";
 import { get, post } from "../api.js";
@@ -6,20 +7,76 @@ import { fill, h, put } from "../dom.js";
 import { parse, write } from "../exact.js";
 import { json } from "../format.js";
 import { area, field, form, select, text, Wrong } from "../forms.js";
+import { filtered, listing } from "../list.js";
 import { portal } from "../portal.js";
-import { go, link } from "../addresses.js";
-import { may } from "../session.js";
-import { badge, button, dialog, empty, failure, head, skeleton, time, toast } from "../ui.js";
+import { go, link, withQuery } from "../addresses.js";
+import { listsEvents, may } from "../session.js";
+import { badge, button, dialog, empty, failure, head, linkButton, skeleton, time, toast } from "../ui.js";
+import { fromOf, TIMES } from "./deliveries.js";
 
 const READ = 100; // deliveries
 const SHOWN = 30;
+const OUTCOMES = [["", "All outcomes"], ["queued", "Queued"], ["no_match", "No match"], ["missed", "Missed"], ["unknown_event_type", "Unknown type"]];
 
-export function show({ root, signal }) {
+export const show = (page) => (listsEvents ? all(page) : lately(page));
+
+function all({ root, signal }) {
+  const everybody = may("admin") && !portal;
+  const controls = {
+    find: h("input", { type: "search", placeholder: "Event or resource id", "aria-label": "Event or resource id", spellcheck: "false" }),
+    outcome: select(OUTCOMES, "", { "aria-label": "Outcome" }),
+    since: select(TIMES, "", { "aria-label": "Time" }),
+    type: text("", { placeholder: "Event type", "aria-label": "Event type" }),
+    workspace: text("", { placeholder: "Workspace id", "aria-label": "Workspace id" }),
+    ...(everybody ? { owner: text("", { placeholder: "User", "aria-label": "User" }) } : {}),
+  };
+  const load = async (now, cursor, inner) => {
+    const asked = { event_type: now.type, disposition: now.outcome, from: fromOf(now.since), workspace_id: now.workspace, user_id: now.owner, limit: 25 };
+    let page = now.find && !cursor ? await get("/events", { ...asked, id: now.find }, inner) : null;
+    const listed = !everybody || now.workspace || now.owner; // of everybody's there is no list
+    if (!page || (listed && !page.items.length)) page = await get("/events", { ...asked, resource_id: now.find, cursor }, inner);
+    // another scope may have one of the same id
+    return { ...page, items: page.items.map((one) => ({ ...one, event_id: one.id, id: [one.id, one.workspace_id, one.user_id].join("|") })) };
+  };
+  const list = filtered({
+    controls,
+    signal,
+    build: (now, inner) => listing({
+      heads: ["Event", "Resource", "Workspace", ...(everybody ? ["User"] : []), "Outcome", "Deliveries", "Accepted"],
+      signal: inner,
+      dense: true,
+      load: (cursor) => load(now, cursor, inner),
+      row: (one) => row(one, everybody),
+      none: () => (Object.values(now).some(Boolean) ? empty("No matching events", "No event matches these filters.") : empty("No events yet", "Publish one on the event bus, with POST /api/v1/events, or here.")),
+      fails: (error) => [403, 422].includes(error.status) && empty("Narrow the search", error.message, linkButton("Clear the filters", "#/events")),
+    }),
+  });
+  put(root, head("Events", { actions: publishing() }), h("form.bar-of-tools", { onsubmit: (event) => event.preventDefault() }, Object.values(controls)), list.element);
+}
+
+const publishing = () => (may("events:write") && !portal ? [button("Publish an event", publish, { glyph: "plus" })] : []);
+
+function row(one, everybody) {
+  const more = (one.counts.queued ?? 0) - one.deliveries.length;
+  const own = one.workspace_id === null ? { user_id: one.user_id } : { workspace_id: one.workspace_id };
+  return h("tr",
+    h("td.wide-cell", h("a.strong", { href: withQuery(`/events/${encodeURIComponent(one.event_id)}`, own) }, one.type), h("code.small.muted", one.event_id)),
+    h("td", { "data-label": "Resource" }, one.resource_id ?? "–"),
+    h("td", { "data-label": "Workspace" }, one.workspace_id ?? "–"),
+    everybody && h("td", { "data-label": "User" }, one.user_id ?? "–"),
+    h("td", { "data-label": "Outcome" }, badge(one.disposition)),
+    h("td", { "data-label": "Deliveries" }, h("span.inline", one.deliveries.map(delivered), more > 0 && h("span.muted.small", `+${more}`))),
+    h("td", { "data-label": "Accepted" }, time(one.accepted_at)));
+}
+
+const delivered = (one) => h("a", { href: link("webhooks", one.webhook_id, "deliveries", one.id), title: one.webhook_name }, badge(one.status));
+
+function lately({ root, signal }) {
   const id = text("", { placeholder: "evt_…", "aria-label": "Event id", spellcheck: "false", class: "mono" });
   const title = h("h2", "Recent events");
   const list = h("div", skeleton(4));
   put(root,
-    head("Events", { actions: may("events:write") && !portal ? [button("Publish an event", publish, { glyph: "plus" })] : [] }),
+    head("Events", { actions: publishing() }),
     h("form.bar-of-tools", { onsubmit: (event) => (event.preventDefault(), id.value.trim() && go(link("events", id.value.trim()))) }, id, h("button.button.primary", { type: "submit" }, "Look up")),
     title, list);
   let shown = "";
@@ -57,7 +114,7 @@ function byEvent(deliveries) {
 
 const byName = (a, b) => a.webhook_name.localeCompare(b.webhook_name);
 const table = (events) => h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Event", "Accepted", "Deliveries"].map((name) => h("th", { scope: "col" }, name)))),
-  h("tbody", events.map((one) => h("tr", h("td.wide-cell", h("a.strong", { href: link("events", one.id) }, one.type), h("code.small.muted", one.id)), h("td", { "data-label": "Accepted" }, time(one.at)), h("td", { "data-label": "Deliveries" }, h("span.inline", one.deliveries.sort(byName).slice(0, 6).map((delivery) => h("a", { href: link("webhooks", delivery.webhook_id, "deliveries", delivery.id), title: delivery.webhook_name }, badge(delivery.status))))))))));
+  h("tbody", events.map((one) => h("tr", h("td.wide-cell", h("a.strong", { href: link("events", one.id) }, one.type), h("code.small.muted", one.id)), h("td", { "data-label": "Accepted" }, time(one.at)), h("td", { "data-label": "Deliveries" }, h("span.inline", one.deliveries.sort(byName).slice(0, 6).map(delivered))))))));
 
 async function publish() {
   const types = (await get("/event-types")).items.map((one) => one.name);

@@ -71,7 +71,8 @@ class Template:
 
 @cache
 def read_template() -> Template:
-    """The project's, read once, as it is where the stack makes its own table and key, and has static addresses."""
+    """The project's, read once, as it is where the stack makes its own table, on demand, and key, and has static
+    addresses."""
     return Template(_with_its_own(load(PROJECT / "template.yaml")))
 
 
@@ -80,6 +81,8 @@ def _with_its_own(node: Node) -> Node:
         branches = node.get("Fn::If", [""])
         if branches[0] in ("MakesTable", "MakesKey", "HasStaticEgress"):
             return _with_its_own(branches[1])
+        if branches[0] == "ProvisionsTable":
+            return _with_its_own(branches[2])
         return {name: _with_its_own(value) for name, value in node.items()}
     return [_with_its_own(value) for value in node] if isinstance(node, list) else node
 

@@ -162,6 +162,47 @@ def test_the_table_is_the_one_that_the_code_knows(template: Template) -> None:
     assert {index["Projection"]["ProjectionType"] for index in table["GlobalSecondaryIndexes"]} == {"KEYS_ONLY"}
 
 
+def test_a_provisioned_table_and_each_of_its_indexes_follow_what_is_used(template: Template) -> None:
+    """DynamoDB Developer Guide, "Managing throughput capacity automatically with DynamoDB auto scaling": a table's
+    indexes are scaled by themselves, and one that is too small holds up what is written to it."""
+    names = [index["IndexName"] for index in template.properties("Table")["GlobalSecondaryIndexes"]]
+    wanted = {
+        (f"table/${{Table}}{place}", f"dynamodb:{kind}:{way}CapacityUnits", limit, minimum)
+        for place, kind, minimum in [("", "table", "TableMinimum")]
+        + [(f"/index/{name}", "index", "IndexMinimum") for name in names]
+        for way, limit in (("Read", "TableReadLimit"), ("Write", "TableWriteLimit"))
+    }
+    targets = template.of_type("AWS::ApplicationAutoScaling::ScalableTarget")
+    assert {
+        (
+            each["ResourceId"]["Fn::Sub"],
+            each["ScalableDimension"],
+            each["MaxCapacity"]["Ref"],
+            each["MinCapacity"]["Ref"],
+        )
+        for each in targets.values()
+    } == wanted
+    policies = template.of_type("AWS::ApplicationAutoScaling::ScalingPolicy")
+    assert {each["ScalingTargetId"]["Ref"] for each in policies.values()} == set(targets)
+    for name, each in policies.items():
+        tracked = each["TargetTrackingScalingPolicyConfiguration"]["PredefinedMetricSpecification"]
+        way = targets[each["ScalingTargetId"]["Ref"]]["ScalableDimension"].split(":")[2].removesuffix("CapacityUnits")
+        assert tracked == {"PredefinedMetricType": f"DynamoDB{way}CapacityUtilization"}, name
+
+
+def test_a_table_begins_with_the_capacity_that_it_never_goes_below() -> None:
+    table = transformed({"TableCapacity": "provisioned"})["Resources"]["Table"]["Properties"]
+    for each, minimum in [(table, "TableMinimum")] + [
+        (each, "IndexMinimum") for each in table["GlobalSecondaryIndexes"]
+    ]:
+        made = each["ProvisionedThroughput"]["Fn::If"]
+        assert made[:2] == [
+            "ProvisionsTable",
+            {"ReadCapacityUnits": {"Ref": minimum}, "WriteCapacityUnits": {"Ref": minimum}},
+        ]
+        assert each["OnDemandThroughput"]["Fn::If"][1] == {"Ref": "AWS::NoValue"} == made[2]
+
+
 def test_finished_things_expire_by_the_attribute_that_the_code_writes(template: Template) -> None:
     """DynamoDB Developer Guide, "Using time to live (TTL) in DynamoDB": one attribute a table, epoch seconds."""
     assert template.properties("Table")["TimeToLiveSpecification"] == {

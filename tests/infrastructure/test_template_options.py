@@ -36,6 +36,7 @@ SETS: Mapping[str, Mapping[str, str]] = {
         "ExistingTableStream": "2026-01-31T12:00:00.000",
         "ExistingDataKeyArn": KEY,
     },
+    "provisioned": {"TableCapacity": "provisioned"},
     "organisation": {"PublisherOrganization": "o-a1b2c3d4e5", "PublisherAccounts": "111122223333,444455556666"},
     "archive": {"ArchiveDays": "30"},
     "steps": {"TrafficShift": "Canary10Percent5Minutes", "AlarmTopicArn": TOPIC, "ProvisionedConcurrency": "2"},
@@ -45,6 +46,12 @@ SETS: Mapping[str, Mapping[str, str]] = {
 }
 OPTIONAL: Mapping[str, set[str]] = {
     "waf": {"WebAcl", "WebAclAssociation"},
+    "provisioned": {
+        f"{part}{kind}{policy}"
+        for part in ("Table", "WaitingIndex", "ListingIndex", "OverviewIndex")
+        for kind in ("Reads", "Writes")
+        for policy in ("", "Policy")
+    },
     "organisation": {"PublisherAccountsPolicy", "PublisherOrganizationPolicy"},
     "archive": {"EventArchive"},
     "static egress": {

@@ -32,7 +32,7 @@ def build(
     table = DynamoTable(clients.hot_dynamodb, settings.table_name, sleep=sleep)
     ingestion = Ingestion(
         RouteCache(RouteStore(table)),
-        EventStore(table, settings.retention_ms, listed=settings.list_events),
+        EventStore(table, settings.retention_ms, settings.event_ms, listed=settings.list_events),
         RepeatStore(table, settings.retention_ms),
         SqsDeliveries.of(clients.hot_sqs, settings.delivery_queue_url, settings.static_delivery_queue_url, sleep=sleep),
         SqsIngest(Queue(clients.hot_sqs, settings.ingest_queue_url, sleep=sleep)),

@@ -59,6 +59,7 @@ def build(
         settings.max_wait_days * DAY_MS,
         settings.slow_attempts_per_tenant,
         settings.static_egress,
+        settings.keep_success_answers,
     )
     deliveries = SqsDeliveries(Queue(clients.hot_sqs, settings.delivery_queue_url, sleep=sleep))
     health = EndpointHealth(states, WebhookDisabler(table), circuit_breaker.Policy())

@@ -67,6 +67,12 @@ class IngestSettings(RetentionSettings):
     event_types: CommaSeparated = DEFAULT_EVENT_TYPES
     event_source: str = "pyairtable"
     list_events: bool = False
+    event_days: int = Field(default=0, ge=0, le=3650)
+
+    @property
+    def event_ms(self) -> int:
+        """How long an event is kept that does not say it itself, in milliseconds."""
+        return min(self.event_days or self.retention_days, self.retention_days) * 86_400_000
 
 
 class SenderSettings(EgressSettings, RetentionSettings):
@@ -79,6 +85,7 @@ class SenderSettings(EgressSettings, RetentionSettings):
     header_prefix: str = "X-PyAirtable"
     user_agent: str = "PyAirtable-Webhooks/1.0"
     max_wait_days: int = Field(default=14, ge=1, le=365)
+    keep_success_answers: bool = True
     retry_base_seconds: float = Field(default=5, gt=0, le=3600)
     slow_attempts_per_tenant: int = Field(default=25, ge=1)
     host_requests_per_second: int = Field(default=400, ge=0)

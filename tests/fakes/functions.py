@@ -64,6 +64,7 @@ class Services:
     pass_ms: Callable[[int], None] | None = None
     retention_days: int = 30
     list_events: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])  # more of every function's environment
     kms: Any = field(default_factory=FakeKMS)
     write: Callable[[str], object] = str  # into nothing
     logger: Logger = SILENT
@@ -110,6 +111,7 @@ class Services:
             "SENDER_FUNCTION_NAME": "sender",
             "TENANT_RATE_LIMIT": "0",
             "MAX_WEBHOOKS_PER_TENANT": "100000",
+            **self.variables,
         }
 
     def runtime(self) -> Runtime:

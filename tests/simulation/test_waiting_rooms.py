@@ -1,6 +1,7 @@
 """Rooms with thousands of deliveries; `make simulate-scale` has them with hundreds of thousands."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -62,10 +63,11 @@ def test_a_pause_of_forty_days_loses_nothing() -> None:
     assert sorted(each.event_id for each in world.receivers.log) == sorted(f"e{number}" for number in range(150))
 
 
-def test_a_retention_shorter_than_the_retries_take_loses_nothing() -> None:
+@pytest.mark.parametrize("kept", [{"retention_days": 1}, {"variables": {"EVENT_DAYS": "1"}}], ids=["all", "events"])
+def test_a_retention_shorter_than_the_retries_take_loses_nothing(kept: dict[str, Any]) -> None:
     """One day is kept, and the tenth attempt comes after three and a half: all that time its body is in its item."""
     world = World(55)
-    world.functions.services = replace(world.services, retention_days=1)
+    world.functions.services = replace(world.services, **kept)
     world.owners.register("one", max_retries=9)
     world.receivers.script(url_of("one"), [503] * 9 + [200])
     world.publish(event("e1"))

@@ -28,6 +28,7 @@ class SenderPolicy:
     max_age_ms: int
     slow_places: int = 25  # attempts at one owner's slow receivers at once
     static_egress: bool = False  # whether requests leave from static addresses
+    keeps_answers: bool = True  # of deliveries that succeed; those of failed attempts are kept in any case
 
     def attempts(self, webhook: Webhook | None) -> AttemptPolicy:
         """How long a webhook's deliveries are tried."""

@@ -218,6 +218,8 @@ class Sender:
             return
         classification = classify(exchange)
         delay_ms = self._delay_ms(job, exchange) if classification.kind == "retry" else 0
+        if classification.kind == "delivered" and not self._policy.keeps_answers:
+            exchange = exchange.without_answer()
         job.decision = Attempted(exchange, classification, delay_ms, self._policy.attempts(webhook))
         if classification.kind != "delivered":
             _log_failure(job, number, exchange, classification, delay_ms)

@@ -120,7 +120,7 @@ def _after_attempt(
 ) -> Advance:
     exchange = decision.exchange
     if not is_whole(received.message.keeping):  # the receiver may have sent it back
-        exchange = replace(exchange, response_headers=(), response_body=b"")
+        exchange = exchange.without_answer()
     if exchange.repeated:
         cut_off = Attempt(0, exchange.started_at_ms, 0, "unknown")
         record = record.changed(attempts=(*record.attempts, cut_off))

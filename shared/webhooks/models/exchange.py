@@ -1,7 +1,7 @@
 """One HTTP exchange with a receiver, as the transport saw it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +52,7 @@ class Exchange:
     timings: Timings = field(default_factory=Timings)
     repeated: bool = False
     retry_after: str | None = None  # the header, wherever among all headers it stood
+
+    def without_answer(self) -> "Exchange":
+        """The same with nothing of what the receiver answered but its status."""
+        return replace(self, response_headers=(), response_body=b"")

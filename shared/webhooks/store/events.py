@@ -34,11 +34,14 @@ _ID_CHARACTERS = 26  # of a webhook id without its prefix: the queued ids are st
 
 
 class EventStore:
-    """Events and the decisions taken for them."""
+    """Events and the decisions taken for them, kept for `usual_ms` where they do not say for how long."""
 
-    def __init__(self, table: DynamoTable, retention_ms: int, *, listed: bool = False) -> None:
+    def __init__(
+        self, table: DynamoTable, retention_ms: int, usual_ms: int | None = None, *, listed: bool = False
+    ) -> None:
         self._table = table
         self._retention_ms = retention_ms
+        self._usual_ms = retention_ms if usual_ms is None else usual_ms
         self._listed = listed  # whether what is inserted can be found by its scope
 
     def insert(self, records: Sequence[EventRecord]) -> list[Inserted]:
@@ -100,7 +103,7 @@ class EventStore:
 
     def _kept_ms(self, record: EventRecord) -> int:
         days = None if record.keeping is None else record.keeping.days
-        return min(self._retention_ms, days * DAY_MS) if days else self._retention_ms
+        return min(self._retention_ms, days * DAY_MS) if days else self._usual_ms
 
 
 def _key(event_id: str, scope: str, page: int) -> Key:

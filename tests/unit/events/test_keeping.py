@@ -1,6 +1,7 @@
 """Payloads that are not kept as they were sent: receivers get all of them, and nothing else is left once they have."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -224,6 +225,35 @@ def test_more_days_than_the_service_keeps_are_as_many_as_it_keeps() -> None:
     world.publish(event("e1", retention_days=3_000), event("e2"))
     world.run()
     assert len({item["expires_at"]["N"] for item in world.items("ws:1")}) == 1
+
+
+def test_an_event_that_does_not_say_for_how_long_is_kept_for_event_days() -> None:
+    world = World()
+    world.functions.services = replace(world.services, variables={"EVENT_DAYS": "2"})
+    one(world, 500, max_retries=0)
+    world.publish(event("e1"), event("e2", retention_days=3), event("e3", retention_days=3_000))
+    world.run()
+    began_s = world.clock.ms // 1000
+    kept_days = [
+        round((int(item["expires_at"]["N"]) - began_s) / 86_400)
+        for each in ("e1", "e2", "e3")
+        for item in [world.item((f"event|{each}", "ws:1")) or {}]
+    ]
+    assert kept_days == [2, 3, 30]
+    letters = sorted(round((int(each["expires_at"]["N"]) - began_s) / 86_400) for each in world.items("dead#"))
+    assert letters == [3, 30, 30]  # what may have to be sent again is kept, unless the event itself says otherwise
+
+
+@pytest.mark.parametrize("kept", ["true", "false"])
+def test_answers_to_what_succeeds_are_kept_unless_the_deployment_says_otherwise(kept: str) -> None:
+    world = World()
+    world.functions.services = replace(world.services, variables={"KEEP_SUCCESS_ANSWERS": kept})
+    one(world, 500, 200)
+    world.publish(event("e1", data=DATA))
+    world.run()
+    assert {sk.partition("#")[0] for _, sk in readable(world)} - {"ws:1"} == {"att"} | (
+        {"dlv"} if kept == "true" else set()
+    )
 
 
 def test_the_answer_of_a_receiver_is_kept_where_the_payload_is() -> None:

@@ -215,9 +215,9 @@ bench: .venv/.ready ## CPU of every function beside a reference loop and a naive
 	@$(PY) -m tests.benchmarks $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick)
 
 .PHONY: bench-cost
-bench-cost: .venv/.ready ## dollars a delivery, counted over the real handlers (at your rate: RATE=50 DOOR=http KB=2 TRIES=1.1 LATENCY=0.3 BATCH=100 WINDOW=5; MATRIX=1)
+bench-cost: .venv/.ready ## dollars a delivery, counted over the real handlers (at your rate: RATE=50 DOOR=http KB=2 TRIES=1.1 LATENCY=0.3 PARAMETERS="EventDays=7"; MATRIX=1)
 	@$(PY) -m tests.benchmarks.cost $(if $(RATE),--rate $(RATE)) $(if $(DOOR),--door $(DOOR)) $(if $(KB),--kb $(KB)) \
-	  $(if $(TRIES),--tries $(TRIES)) $(if $(LATENCY),--latency $(LATENCY)) $(if $(BATCH),--batch $(BATCH)) $(if $(WINDOW),--window $(WINDOW)) \
+	  $(if $(TRIES),--tries $(TRIES)) $(if $(LATENCY),--latency $(LATENCY)) $(if $(PARAMETERS),--parameters "$(PARAMETERS)") \
 	  $(if $(MATRIX),--matrix)
 
 .PHONY: bench-scale

@@ -63,7 +63,6 @@ class Services:
     sleep: Callable[[float], None] | None = None
     pass_ms: Callable[[int], None] | None = None
     retention_days: int = 30
-    list_events: bool = False
     variables: Mapping[str, str] = field(default_factory=dict[str, str])  # more of every function's environment
     kms: Any = field(default_factory=FakeKMS)
     write: Callable[[str], object] = str  # into nothing
@@ -107,7 +106,6 @@ class Services:
             "JOBS_QUEUE_URL": self.urls["jobs"],
             "STATIC_DELIVERY_QUEUE_URL": self.urls.get("static", ""),
             "RETENTION_DAYS": str(self.retention_days),
-            "LIST_EVENTS": str(self.list_events).lower(),
             "SENDER_FUNCTION_NAME": "sender",
             "TENANT_RATE_LIMIT": "0",
             "MAX_WEBHOOKS_PER_TENANT": "100000",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.cost.bill import AWS_CALL_MS, Bill, idle_month, naive_delivery
+from tests.benchmarks.cost.deployment import Deployment
 from tests.benchmarks.cost.month import DOORS, SECONDS, Usage, lines_of, month_of, peer_at
 from tests.benchmarks.cost.prices import DATE, MILLION, OTHERS, PEERS, PRICES, RATES
 from tests.benchmarks.cost.scenario import EVENTS, HTTP_BATCH, Row, run_scenario, three_tries
@@ -26,7 +27,7 @@ def main() -> None:
     """Command line."""
     args = _arguments()
     if args.rate:
-        for line in lines_of(Usage(args.rate, args.door, args.kb, args.tries, args.latency, args.batch, args.window)):
+        for line in lines_of(Usage(args.rate, args.door, args.kb, args.tries, args.latency, args.parameters)):
             say(line)
         return
     count: int = args.count
@@ -52,7 +53,9 @@ def main() -> None:
     for line, _, value in idle.table():
         say(f"  {line:<44} ${value / MILLION:>7.3f}")
     say()
-    bars = _bars(rows, bills, idle)
+    months, levers = _months(), _levers()
+    say()
+    bars = [*_bars(rows, bills, idle), *_month_bars(months)]
     for name, figure, bar, good in bars:
         say(f"  {'met   ' if good else 'MISSED'} {name:<58} {figure:>8.3f}  bar {bar:g}  ratio {figure / bar:.2f}")
     say()
@@ -63,7 +66,6 @@ def main() -> None:
     say(f"  {'the naive build':<34} ${naive_delivery().per_million:>8.2f}  one event a request, nothing batched")
     for name, (value, what, source) in OTHERS.items():
         say(f"  {name:<34} ${value:>8.2f}  {what} ({source})")
-    months = _months()
     matrix = _matrix() if args.matrix else []
     RESULTS.parent.mkdir(exist_ok=True)
     document = {
@@ -74,6 +76,7 @@ def main() -> None:
         "bars": bars,
         "rates": RATES,
         "months": months,
+        "levers": levers,
         **({"matrix": matrix} if matrix else {}),
     }
     RESULTS.write_text(json.dumps(document, indent=1) + "\n")
@@ -88,9 +91,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kb", type=int, choices=(0, 1, 2, 10, 200), default=2)
     parser.add_argument("--tries", type=_positive, default=1.0)
     parser.add_argument("--latency", type=_positive, default=0.1, help="what receivers take, in seconds")
-    parser.add_argument("--batch", type=int, choices=(10, 100), default=10, help="SenderBatchSize and IngestBatchSize")
-    parser.add_argument("--window", type=float, choices=range(11), default=0, help="BatchingSeconds")
+    parser.add_argument("--parameters", type=_deployment, default=Deployment(), help="as `make deploy` takes them")
     return parser.parse_args()
+
+
+def _deployment(text: str) -> Deployment:
+    try:
+        return Deployment.of(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
 
 
 def _positive(text: str) -> float:
@@ -104,10 +113,13 @@ def _months() -> list[Row]:
     """Dollars a month at each rate: every door, batches of 10 and of 100, and the peers."""
     say()
     say("A month all in, 2 KB, first try, receivers at 100 ms, 30 days kept, alarms apart; $ (and $ a million)")
-    say(f"  {'':<24}" + "".join(f"{f'{rate:,} a second':>24}" for rate in RATES))
+    for name, text in SETTINGS.items():
+        say(f"  {name.removeprefix(', ') or 'as it comes'}: {text or 'no parameters'}")
+    say(f"  {'':<32}" + "".join(f"{f'{rate:,} a second':>24}" for rate in RATES))
     rows: list[Row] = []
     for door, (settings, given) in itertools.product(DOORS, SETTINGS.items()):
-        months = [month_of(Usage(rate, door, **given)) for rate in RATES]
+        deployment = Deployment.of(given)
+        months = [month_of(Usage(rate, door, deployment=deployment)) for rate in RATES]
         rows.append({"name": f"{door}{settings}", "dollars": [month.dollars for month in months]})
     rows += [{"name": name, "dollars": [peer_at(name, rate) for rate in RATES]} for name in PEERS]
     for row in rows:
@@ -115,7 +127,27 @@ def _months() -> list[Row]:
             f"{f'{dollars:,.0f} ({dollars / rate / SECONDS * MILLION:,.2f})':>24}"
             for rate, dollars in zip(RATES, row["dollars"], strict=True)
         )
-        say(f"  {row['name']:<24}" + "".join(cells))
+        say(f"  {row['name']:<32}" + "".join(cells))
+    return rows
+
+
+def _levers() -> list[Row]:
+    """What each lever takes off, one after the other, from the door and settings that one begins with."""
+    say()
+    say("Lever by lever, $ a million as in the table above, each with all before it")
+    say(f"  {'':<40}" + "".join(f"{f'{rate:,} a second':>16}" for rate in RATES))
+    rows: list[Row] = []
+    for lever, door, text in LEVERS:
+        months = [month_of(Usage(rate, door, deployment=Deployment.of(text))) for rate in RATES]
+        rows.append({"lever": lever, "$": [month.per_million for month in months]})
+        say(f"  {lever:<40}" + "".join(f"{month.per_million:>16,.2f}" for month in months))
+        lines = [month.lines for month in months]
+    say("Of the last line, by what it is paid for")
+    for name in lines[0]:
+        cells = (
+            f"{each.get(name, 0) / rate / SECONDS * MILLION:>16,.3f}" for rate, each in zip(RATES, lines, strict=True)
+        )
+        say(f"  {name:<40}" + "".join(cells))
     return rows
 
 
@@ -137,12 +169,35 @@ def _matrix() -> list[Row]:
     return rows
 
 
-# Of Usage, and what the row is called.
-SETTINGS: dict[str, dict[str, int]] = {
-    "": {},
-    ", batches of 100": {"batch_size": 100},
-    ", up to 5 s later": {"batch_size": 100, "window_s": 5},
+MONTH_BARS = (6.0, 4.0, 1.5, 1.0)  # at RATES, by the cheapest door and parameters
+# What the row is called, and the parameters. The last of them pays at a steady rate.
+_LARGE = "SenderBatchSize=100 IngestBatchSize=100"
+_LATER = f"{_LARGE} BatchingSeconds=5"
+_LESS = f"{_LATER} EventDays=7 KeepSuccessAnswers=false LogLevel=WARNING"
+_STEADY = f"{_LESS} TableCapacity=provisioned"
+_LEAST = f"{_STEADY} TableUsePercent=90 EventDays=1"
+SETTINGS = {
+    "": "",
+    ", batches of 100": _LARGE,
+    ", up to 5 s later": _LATER,
+    ", and less kept": _LESS,
+    ", provisioned": _STEADY,
+    ", and the least kept": _LEAST,
 }
+LEVERS = (
+    ("one event a POST", "http", ""),
+    ("on the ingest queue", "queue", ""),
+    ("ten in a message", "queue10", ""),
+    ("SenderBatchSize, IngestBatchSize=100", "queue10", _LARGE),
+    ("BatchingSeconds=5", "queue10", _LATER),
+    ("EventDays=7", "queue10", f"{_LATER} EventDays=7"),
+    ("KeepSuccessAnswers=false", "queue10", f"{_LATER} EventDays=7 KeepSuccessAnswers=false"),
+    ("LogLevel=WARNING", "queue10", _LESS),
+    ("TableCapacity=provisioned", "queue10", _STEADY),
+    ("TableUsePercent=90", "queue10", f"{_STEADY} TableUsePercent=90"),
+    ("a hundred in a message", "queue100", f"{_STEADY} TableUsePercent=90"),
+    ("EventDays=1", "queue100", _LEAST),
+)
 _NAMES = {"http": "HTTP batch ingestion", "bus": "EventBridge"}
 
 
@@ -191,9 +246,18 @@ def _bars(rows: Sequence[Row], bills: Mapping[str, Bill], idle: Bill) -> list[tu
     return [(name, figure, bar, figure <= bar + 1e-9) for name, figure, bar in given]
 
 
+def _month_bars(months: Sequence[Row]) -> list[tuple[str, float, float, bool]]:
+    ours = [row["dollars"] for row in months if row["name"] not in PEERS]
+    return [
+        (f"$ a million, all in, {rate:,} a second", figure, bar, figure <= bar)
+        for rate, bar, dollars in zip(RATES, MONTH_BARS, zip(*ours, strict=True), strict=True)
+        for figure in [min(dollars) / rate / SECONDS * MILLION]
+    ]
+
+
 def _apart(usual: Bill, count: int) -> list[tuple[str, float]]:
     stored_gb = (1024 + 900 + 200) * MILLION / 1e9
-    listing = run_scenario(count=count, list_events=True)[1].per_million - usual.per_million
+    listing = run_scenario(count=count, variables={"LIST_EVENTS": "true"})[1].per_million - usual.per_million
     return [
         ("events are listed (ListEvents)", listing),
         ("storage of both items for 30 days", stored_gb * PRICES["dynamodb_storage"].dollars),

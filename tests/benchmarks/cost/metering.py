@@ -28,6 +28,7 @@ class Meter:
     written: Counter[str] = field(default_factory=Counter[str])  # write units by kind of item
     sqs: Counter[str] = field(default_factory=Counter[str])
     invocations: Counter[str] = field(default_factory=Counter[str])
+    received: Mapping[str, int] = field(default_factory=dict[str, int])  # messages that a poller gets at once
     function: str = ""
 
     def call(self, operation: str) -> None:
@@ -37,8 +38,9 @@ class Meter:
 
     def polled(self, records: Sequence[Mapping[str, Any]], kept: int) -> None:
         """What Lambda's pollers ask of SQS for one batch."""
-        for start in range(0, len(records), POLLED):
-            self.sqs[self.function] += chunks(sum(map(_record_bytes, records[start : start + POLLED])))
+        received = self.received.get(self.function, POLLED)
+        for start in range(0, len(records), received):
+            self.sqs[self.function] += chunks(sum(map(_record_bytes, records[start : start + received])))
         self.sqs[self.function] += math.ceil((len(records) - kept) / POLLED)
 
 

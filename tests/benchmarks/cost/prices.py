@@ -21,6 +21,10 @@ class Price:
 PRICES = {
     "dynamodb_write": Price(0.625 / MILLION, "write request unit", "aws.amazon.com/dynamodb/pricing/on-demand"),
     "dynamodb_read": Price(0.125 / MILLION, "read request unit", "aws.amazon.com/dynamodb/pricing/on-demand"),
+    "dynamodb_write_hour": Price(
+        0.00065, "write capacity unit and hour", "aws.amazon.com/dynamodb/pricing/provisioned"
+    ),
+    "dynamodb_read_hour": Price(0.00013, "read capacity unit and hour", "aws.amazon.com/dynamodb/pricing/provisioned"),
     "dynamodb_storage": Price(0.25, "GB-month", "aws.amazon.com/dynamodb/pricing/on-demand"),
     "dynamodb_recovery": Price(0.20, "GB-month of point-in-time recovery", "aws.amazon.com/dynamodb/pricing/on-demand"),
     "sqs": Price(0.40 / MILLION, "request of up to 64 KB", "aws.amazon.com/sqs/pricing"),
@@ -31,6 +35,7 @@ PRICES = {
     "eventbridge_event": Price(1.00 / MILLION, "custom event of up to 64 KB", "aws.amazon.com/eventbridge/pricing"),
     "logs_gb": Price(0.50, "GB ingested", "aws.amazon.com/cloudwatch/pricing"),
     "metric_month": Price(0.30, "custom metric and month", "aws.amazon.com/cloudwatch/pricing"),
+    "alarm_month": Price(0.10, "alarm and month", "aws.amazon.com/cloudwatch/pricing"),
     "egress_gb": Price(0.09, "GB to the internet", "aws.amazon.com/ec2/pricing/on-demand"),
     "kms_key_month": Price(1.00, "key and month", "aws.amazon.com/kms/pricing"),
     "secret_month": Price(0.40, "secret and month", "aws.amazon.com/secrets-manager/pricing"),

@@ -1,7 +1,7 @@
 """A scenario run over the metered service: what a delivery takes of everything that AWS bills."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tests.benchmarks import corpus
@@ -44,13 +44,16 @@ def run_scenario(
     count: int = EVENTS,
     rate_limit_rps: float | None = None,
     waiting_ms: float = 100,
-    list_events: bool = False,
+    ingest_fill: int | None = None,
+    received: Mapping[str, int] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> tuple[MeteredService, Bill, Row]:
     """Every event through the real handlers over the metered fakes. `waiting_ms`: what is billed for receivers
     to answer; their own time is 100 ms here, so that none counts as slow (0023)."""
     service = MeteredService(
-        fan_out=fan_out, batch_size=fill, rate_limit_rps=rate_limit_rps, failures=tries - 1, list_events=list_events
-    )
+        fan_out=fan_out, batch_size=fill, ingest_batch=ingest_fill, received=received, variables=variables,
+        rate_limit_rps=rate_limit_rps, failures=tries - 1,
+    )  # fmt: skip
     events = events_of(kilobytes, count)
     publish = {
         "http": service.publish_over_http, "bus": service.publish_on_the_bus, "queue": service.publish_on_the_queue,
@@ -89,5 +92,11 @@ def three_tries(first_try: Row, count: int, **scenario: Any) -> Row:
     """A delivery that fails twice, from a run in which a few do: what such a run takes on top, by their number."""
     service, _, mixed = run_scenario(tries=3, count=count, **scenario)
     share = service.receivers.failed / 2 / count
-    units = (name for name, value in mixed.items() if isinstance(value, float))
-    return {**mixed, **{name: first_try[name] + (mixed[name] - first_try[name]) / share for name in units}}
+    units = [name for name, value in mixed.items() if isinstance(value, float)]
+    return {**mixed, **_apart(first_try, mixed, units, share), "lines": _apart(
+        first_try["lines"], mixed["lines"], mixed["lines"], share
+    )}  # fmt: skip
+
+
+def _apart(first: Row, mixed: Row, names: Iterable[str], share: float) -> Row:
+    return {name: first.get(name, 0) + (mixed[name] - first.get(name, 0)) / share for name in names}

@@ -17,6 +17,7 @@ from webhooks.events.validation import normalise
 from webhooks.models.exchange import Exchange, HttpRequest
 
 FAILING = 0.05  # share of deliveries that need more than one try, where any do
+MESSAGE_BYTES = 1_000_000  # SQS takes 1 MiB, and there is an envelope around the events
 ROLLUP_BATCH = 500  # the template's RollupMapping
 # A receiver behind a proxy, as most are: 15 headers and a body of 4 KiB.
 HEADERS = {
@@ -76,33 +77,34 @@ class _Functions(Functions):
 
 
 class MeteredService:
-    """`batch_size` is how full batches are; every webhook belongs to the workspace of all events."""
+    """`batch_size` is how full the sender's batches are, and ingest's unless `ingest_batch` says otherwise; `received`
+    how many messages a poller gets at once; `variables` what functions get beside their usual environment. Every
+    webhook belongs to the workspace of all events."""
 
     def __init__(
         self,
         *,
         fan_out: int = 1,
         batch_size: int = 10,
+        ingest_batch: int | None = None,
+        received: Mapping[str, int] | None = None,
+        variables: Mapping[str, str] | None = None,
         rate_limit_rps: float | None = None,
         failures: int = 0,
-        list_events: bool = False,
     ) -> None:
         self.world = World(seed=1, batch_size=batch_size)
         self.world.dynamodb.tables[TABLE]._keeps_stream = True
         for number in range(fan_out):
             self.world.owners.register(f"w{number}", rate_limit_rps=rate_limit_rps)
-        self.meter = Meter()
+        self.world.sources["ingest"].batch_size = ingest_batch or batch_size
+        self.meter = Meter(received=received or {})
         self._dynamodb = MeteredDynamoDB(self.world.dynamodb, TABLE, self.meter)
         self._sqs = MeteredSQS(self.world.sqs, self.meter)
         self.receivers = _Receivers(self.world, 0)
         transport: Any = self.receivers
-        services = dataclasses.replace(
-            self.world.services,
-            dynamodb=self._dynamodb,
-            sqs=self._sqs,
-            transport=transport,
-            list_events=list_events,
-        )
+        services = dataclasses.replace(self.world.services, dynamodb=self._dynamodb, sqs=self._sqs, transport=transport,
+            variables=variables or {},
+        )  # fmt: skip
         self.world.functions = _Functions(services, self.meter)
         self.warm_up()
         self.receivers.failures = failures
@@ -113,7 +115,7 @@ class MeteredService:
         self.run()
         self.world.dynamodb.tables[TABLE].stream.clear()
         for field in dataclasses.fields(Meter):
-            if field.name != "function":
+            if field.name not in ("function", "received"):
                 getattr(self.meter, field.name).clear()
 
     @property
@@ -134,16 +136,17 @@ class MeteredService:
         SqsIngest(Queue(self._sqs, self.world.ingest_queue.url)).publish(given, token)
 
     def publish_on_the_queue(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """One SendMessageBatch of the platform itself, at most ten events: a message each."""
+        """Messages of the platform itself, with as many of the events in each as fit."""
         self.meter.function = "platform"
-        entries = [
-            {
-                "Id": str(n),
-                "MessageBody": json.dumps({"token": f"t{self.world.random.getrandbits(60):x}", "events": [e]}),
-            }
-            for n, e in enumerate(map(_of_the_workspace, events))
-        ]
-        self._sqs.send_message_batch(QueueUrl=self.world.ingest_queue.url, Entries=entries)
+        given = list(map(_of_the_workspace, events))
+        largest = max(len(json.dumps(each)) for each in given)
+        at_once = max(1, MESSAGE_BYTES // largest)
+        for start in range(0, len(given), at_once):
+            token = f"t{self.world.random.getrandbits(60):x}"
+            body = json.dumps({"token": token, "events": given[start : start + at_once]})
+            self._sqs.send_message_batch(
+                QueueUrl=self.world.ingest_queue.url, Entries=[{"Id": "0", "MessageBody": body}]
+            )
 
     def publish_on_the_bus(self, events: Sequence[Mapping[str, Any]]) -> None:
         """PutEvents, whose rule sends each event to the ingest queue; the rule's own sending costs nothing."""
@@ -154,6 +157,7 @@ class MeteredService:
 
     def run(self) -> None:
         """Everything to its end, and the stream of it added up."""
+        self.world.work("ingest")  # or the sender's batches would be no fuller than ingest's
         self.world.run()
         records = lambda_records(self.world.dynamodb.tables[TABLE])
         for start in range(0, len(records), ROLLUP_BATCH):

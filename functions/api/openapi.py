@@ -9,8 +9,9 @@ from answers.common import AcceptedEvents, Problem
 from openapi_details import TAGS, describe_bodies, describe_estimate, describe_headers, describe_links, describe_text
 from openapi_errors import describe_errors
 from openapi_examples import describe_examples
-from openapi_shapes import let_inputs_be_left_out, name_enums, name_plainly, spell_out
+from openapi_shapes import let_inputs_be_left_out, name_enums, name_plainly, name_unions, spell_out
 from openapi_webhooks import DELIVERED_EVENT, described_webhooks
+from openapi_words import describe_fields
 from webhooks.events.keeping import MAX_DAYS, MAX_PATH, MAX_PATHS
 from webhooks.matching.filter_document import Filters
 
@@ -29,6 +30,7 @@ _FOREIGN_ID = [{"type": "string"}, {"type": "integer"}, _NULL]
 _OPEN_OBJECT = [{"type": "object", "additionalProperties": True}, _NULL]
 _EVENT: dict[str, Any] = {
     "type": "object",
+    "description": "An event to publish",
     "additionalProperties": False,
     "required": ["type"],
     "properties": {
@@ -137,9 +139,12 @@ def openapi_document(api: "APIGatewayRestResolver") -> dict[str, Any]:
     document["webhooks"] = described_webhooks()
     name_enums(document)
     let_inputs_be_left_out(document)
+    name_unions(document)
     spell_out(document)
     document["components"]["schemas"] = dict(sorted(schemas.items()))
-    return name_plainly(document)
+    plain = name_plainly(document)
+    describe_fields(plain)
+    return plain
 
 
 def _drop_powertools_errors(operation: dict[str, Any]) -> None:

@@ -89,7 +89,7 @@ def _response(name: str) -> dict[str, Any]:
         "request_id": "6f1c9b2e-8f4c-4a57-9d6b-2c5b8f0f7a11",
     }
     if name == "ValidationFailed":
-        example["errors"] = [{"field": "url", "message": "is required"}]
+        example["errors"] = [{"field": "url", "message": "is required", "code": "required"}]
     return _problem(description, {"example": example})
 
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 Json = dict[str, Any]
 
 _REF = "#/components/schemas/"
+_FILTER_NODE = "FilterNode"
 _OF_ANSWERS = "Answer"  # ends the names of classes whose plain name the domain's own have
 # Those that stand in several places, or under a name that others have too.
 _ENUMS = {
@@ -49,6 +50,25 @@ def name_enums(document: Json) -> None:
             del place["enum"], place["type"]
             place["$ref"] = f"{_REF}{name}"
     document["components"]["schemas"] |= schemas
+
+
+def name_unions(document: Json) -> None:
+    """What stands in a filter is a schema of its own, told apart by `operator`."""
+    schemas = document["components"]["schemas"]
+    kinds = ("Rule", "Group", "ListRule")
+    union = [{"$ref": f"{_REF}{kind}"} for kind in kinds]
+    for place in _schemas(document):
+        if place.get("oneOf") == union:
+            del place["oneOf"]
+            place["$ref"] = f"{_REF}{_FILTER_NODE}"
+    told_apart = {
+        operator: f"{_REF}{kind}" for kind in kinds for operator in schemas[kind]["properties"]["operator"]["enum"]
+    }
+    schemas[_FILTER_NODE] = {
+        "description": "A comparison, rules joined, or a question about the elements of a list: `operator` tells",
+        "anyOf": union,
+        "discriminator": {"propertyName": "operator", "mapping": told_apart},
+    }
 
 
 def let_inputs_be_left_out(document: Json) -> None:

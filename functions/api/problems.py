@@ -22,7 +22,7 @@ from webhooks.errors import (
     VersionConflict,
     WebhooksError,
 )
-from webhooks.faults import in_words
+from webhooks.faults import code_of, in_words
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -72,7 +72,8 @@ VALIDATION = Kind(
     "validation",
     "Validation failed",
     "Fields of the body, or parameters of the query, are missing, unknown or wrong.",
-    "`errors` names each field, and says what would be right. All of them are told at once.",
+    "`errors` names each field, says what would be right, and has a `code` for programs. All fields of a wrong form "
+    "are told at once; then all whose content is wrong.",
 )
 LOOP = Kind(
     HTTPStatus.BAD_REQUEST,
@@ -199,7 +200,7 @@ def problem(
     }
     help_page = f'<{asked.base}/problems/{kind.name}>; rel="help"'
     if errors:
-        body["errors"] = [{"field": shown(error.field), "message": error.message} for error in errors]
+        body["errors"] = [{"field": shown(each.field), "message": each.message, "code": each.code} for each in errors]
     return Response(
         status_code=kind.status.value,
         content_type=CONTENT_TYPE,
@@ -229,6 +230,7 @@ def of_validation(error: RequestValidationError, asked: Asked) -> Response[str]:
         FieldError(
             ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0]),
             in_words(fault),
+            code_of(fault),
         )
         for fault in error.errors()
     ]

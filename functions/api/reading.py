@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import ApiGatewayResolver, Route, Router
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.middlewares.openapi_validation import OpenAPIRequestValidationMiddleware
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from pydantic import BaseModel
@@ -85,6 +86,11 @@ def check_content_type(event: APIGatewayProxyEvent) -> None:
         raise Refused(UNSUPPORTED_MEDIA_TYPE, "The body must not be compressed: leave Content-Encoding out")
 
 
+def _refuse(_: ApiGatewayResolver) -> Response[Any]:
+    """In a route's place."""
+    raise RequestValidationError([])
+
+
 class StrictRequests(OpenAPIRequestValidationMiddleware):
     """Powertools' validation without its guesses: forms, lists for objects, query parameters that nobody reads."""
 
@@ -95,10 +101,15 @@ class StrictRequests(OpenAPIRequestValidationMiddleware):
         if route.rule.pattern == _UNKNOWN_ROUTE:
             return cast("Response[Any]", next_middleware(app))
         known = {parameter.alias for parameter in route.dependant.query_params}
-        for name in event.query_string_parameters:
-            if name not in known:
-                raise Invalid.at(name[:64], "is not a known query parameter")
-        return cast("Response[Any]", super().handler(app, next_middleware))
+        unknown = [
+            {"type": "unknown_parameter", "loc": ("query", name[:64]), "msg": "is not a known query parameter"}
+            for name in event.query_string_parameters
+            if name not in known
+        ]
+        try:
+            return cast("Response[Any]", super().handler(app, _refuse if unknown else next_middleware))
+        except RequestValidationError as exc:
+            raise RequestValidationError([*unknown, *exc.errors()]) from exc
 
     def _get_body(self, app: ApiGatewayResolver) -> dict[str, Any] | None:  # type: ignore[override]
         event = cast("APIGatewayProxyEvent", app.current_event)
@@ -107,7 +118,7 @@ class StrictRequests(OpenAPIRequestValidationMiddleware):
         check_content_type(event)
         document = read_json(event, MAX_BODY_BYTES)
         if not isinstance(document, dict):
-            raise Invalid.at("body", "must be a JSON object")
+            raise Invalid.at("body", "must be a JSON object", "wrong_type")
         return {name: _plain(name, value) for name, value in cast("dict[str, object]", document).items()}
 
 

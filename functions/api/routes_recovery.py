@@ -6,9 +6,9 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
-from answers.dead_letters import BulkReplayAcross, BulkReplayEstimate, ReplayAnswer
+from answers.dead_letters import BulkReplayAcross, ReplayAnswer, ReplayEstimate
 from answers.failures import FailureGroupAnswer, FailureGroupPage, FailureSample
-from answers.recovery import Recover, RecoveryEstimate
+from answers.recovery import Recover
 from paging import Cursor, Pages
 from reading import IdempotencyKey, caller_of, once_by
 from request_limits import RequestLimiter
@@ -68,13 +68,13 @@ def routes(
     )
     def bulk_replay(
         request: Annotated[BulkReplayAcross, Body()], idempotency_key: IdempotencyKey = None
-    ) -> Response[ReplayAnswer | BulkReplayEstimate]:
+    ) -> Response[ReplayAnswer | ReplayEstimate]:
         caller = caller_of(router, "webhooks")
         selection, rate = request.selection(), request.rate_per_second
         if request.dry_run:
             limiter.count_dry_run(caller)
             found, seconds = bulk.estimate(caller, selection, rate)
-            estimate = BulkReplayEstimate(
+            estimate = ReplayEstimate(
                 count=found.total,
                 webhooks=found.webhooks,
                 left_out=found.left_out,
@@ -100,13 +100,19 @@ def routes(
     )
     def recover(
         webhook_id: str, request: Annotated[Recover, Body()], idempotency_key: IdempotencyKey = None
-    ) -> Response[ReplayAnswer | RecoveryEstimate]:
+    ) -> Response[ReplayAnswer | ReplayEstimate]:
         caller = caller_of(router, "webhooks")
         selection, rate = request.selection(), request.rate_per_second
         if request.dry_run:
             limiter.count_dry_run(caller)
             found = recovery.estimate(caller, webhook_id, selection, rate)
-            estimate = RecoveryEstimate.of(found.count, found.is_exact, found.duration_seconds)
+            estimate = ReplayEstimate(
+                count=found.count,
+                webhooks=1,
+                left_out=0,
+                is_exact=found.is_exact,
+                duration_seconds=found.duration_seconds,
+            )
             return Response(200, JSON, estimate)
         once = once_by(idempotency_key, request, "recover", webhook_id)
         job = recovery.start(caller, webhook_id, selection, rate, once)

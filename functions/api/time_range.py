@@ -26,4 +26,6 @@ def _time(name: str, text: str | None) -> int | None:
     try:
         return epoch_ms(text[:_DATE] + text[_DATE:].replace(" ", "+"))  # a + that nobody escaped
     except ValueError as exc:
-        raise Invalid.at(name, "must be an RFC 3339 time with a zone, such as 2024-01-01T12:00:00Z") from exc
+        raise Invalid.at(
+            name, "must be an RFC 3339 time with a zone, such as 2024-01-01T12:00:00Z", "wrong_form"
+        ) from exc

@@ -22,14 +22,17 @@ WebhooksError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import TracebackType
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One wrong field: `field` is a dotted path into the input, `message` says what would be right."""
+    """One wrong field: `field` is a dotted path into the input, `message` says what would be right, and `code` is
+    stable, for programs."""
 
     field: str
     message: str
+    code: str = "invalid"
 
 
 class WebhooksError(Exception):
@@ -48,9 +51,14 @@ class Invalid(BadInput):
         self.field_errors = tuple(field_errors)
 
     @classmethod
-    def at(cls, field: str, message: str) -> "Invalid":
+    def at(cls, field: str, message: str, code: str = "invalid") -> "Invalid":
         """The common case of a single wrong field."""
-        return cls(f"{field}: {message}", [FieldError(field, message)])
+        return cls.of([FieldError(field, message, code)])
+
+    @classmethod
+    def of(cls, errors: Sequence[FieldError]) -> "Invalid":
+        """For these wrong fields: the first is told in the message."""
+        return cls(f"{errors[0].field}: {errors[0].message}", errors)
 
 
 class InvalidFilter(Invalid):
@@ -77,9 +85,32 @@ class RefusedDestination(Invalid):
     """
 
     def __init__(self, code: str, message: str, detail: str = "") -> None:
-        super().__init__(message, [FieldError("url", message)])
+        super().__init__(message, [FieldError("url", message, f"url_{code}")])
         self.code = code
         self.detail = detail or message
+
+
+class Faults:
+    """Gathers what is wrong in `with` blocks, so that one wrong field does not hide the others."""
+
+    def __init__(self) -> None:
+        self._found: list[Invalid] = []
+
+    def __enter__(self) -> None:
+        """One check follows."""
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> bool:
+        """Keep an Invalid, and go on."""
+        if isinstance(error, Invalid):
+            self._found.append(error)
+        return isinstance(error, Invalid)
+
+    def tell(self) -> None:
+        """Raises Invalid for all that was found; one alone as it was."""
+        if len(self._found) == 1:
+            raise self._found[0]
+        if self._found:
+            raise Invalid.of([each for error in self._found for each in error.field_errors])
 
 
 class Unauthenticated(BadInput):

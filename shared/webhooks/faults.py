@@ -30,6 +30,22 @@ _PLAIN: Mapping[str, str] = {
 }
 
 
+_CODES: Mapping[str, str] = {
+    "missing": "required",
+    "extra_forbidden": "unknown",
+    "unknown_parameter": "unknown",
+    "string_too_short": "too_short",
+    "string_too_long": "too_long",
+    "greater_than": "too_small",
+    "greater_than_equal": "too_small",
+    "less_than": "too_large",
+    "less_than_equal": "too_large",
+    "int_parsing_size": "too_large",
+    "literal_error": "not_allowed",
+    "string_pattern_mismatch": "wrong_form",
+}
+
+
 def _at_least(context: Context, unit: str, name: str) -> str:
     least = int(context[name])
     return "must not be empty" if least == 1 else f"must have at least {least:,} {unit}"
@@ -57,3 +73,9 @@ def in_words(fault: Mapping[str, Any]) -> str:
     if kind in _WITH_LIMIT and fault.get("ctx"):
         return _WITH_LIMIT[kind](fault["ctx"])
     return str(fault["msg"])
+
+
+def code_of(fault: Mapping[str, Any]) -> str:
+    """The stable code of one of pydantic's errors: `wrong_type` for what is of another type than it should be."""
+    kind = str(fault["type"])
+    return _CODES.get(kind) or ("wrong_type" if kind in _PLAIN else kind)

@@ -200,8 +200,19 @@ class Readiness(Answer):
 class FieldProblem(Answer):
     """One wrong field."""
 
-    field: Annotated[str, Field(examples=["subscriptions[0].event_type"])]
-    message: str
+    field: Annotated[str, Field(description="where in the request", examples=["subscriptions[0].event_type"])]
+    message: Annotated[str, Field(description="what would be right, for people")]
+    code: Annotated[
+        str,
+        Field(
+            description=(
+                "what is wrong, for programs: required, unknown, wrong_type, wrong_form, too_short, too_long, "
+                "too_small, too_large, not_allowed, repeated, invalid, or one of a field's own such as url_scheme. "
+                "More may come"
+            ),
+            examples=["required"],
+        ),
+    ]
 
 
 class Problem(Answer):

@@ -136,10 +136,11 @@ class BulkReplayAcross(Request):
         )
 
 
-class BulkReplayEstimate(Answer):
-    """What a replay across webhooks would send."""
+class ReplayEstimate(Answer):
+    """What a replay or a recovery would send. `kind` tells it from one that is under way."""
 
-    count: Annotated[int, Field(description="dead letters")]
+    kind: Literal["estimate"] = "estimate"
+    count: Annotated[int, Field(description="deliveries")]
     webhooks: Annotated[int, Field(description="whose they are")]
     left_out: Annotated[int, Field(description="besides: of webhooks that are inactive, disabled or deleted")]
     is_exact: Annotated[bool, Field(description="false: there are more, and counting stopped")]

@@ -1,10 +1,9 @@
-"""Recovering what a webhook did not get: request and answer."""
+"""Recovering what a webhook did not get: the request."""
 
-from typing import Annotated, Self
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from answers.common import Answer
 from answers.dead_letters import DEFAULT_RATE, Rate, rfc3339_text
 from webhooks.management.requests import Request
 from webhooks.models.replay import ReplaySelection
@@ -44,16 +43,3 @@ class Recover(Request):
             from_ms=None if self.from_ is None else epoch_ms(self.from_),
             to_ms=None if self.to is None else epoch_ms(self.to),
         )
-
-
-class RecoveryEstimate(Answer):
-    """What a recovery would send."""
-
-    count: Annotated[int, Field(description="deliveries")]
-    is_exact: Annotated[bool, Field(description="false: there are more, and counting stopped")]
-    duration_seconds: Annotated[int, Field(description="at the rate asked for, or the webhook's where that is lower")]
-
-    @classmethod
-    def of(cls, count: int, is_exact: bool, duration_seconds: int) -> Self:
-        """The answer for a count of deliveries and the seconds that sending them takes."""
-        return cls(count=count, is_exact=is_exact, duration_seconds=duration_seconds)

@@ -43,7 +43,7 @@ class IdempotencyRecord:
 def check_key(key: str | None) -> str | None:
     """The key, unchanged. Raises Invalid for one that cannot be stored."""
     if key is not None and not _KEY.fullmatch(key):
-        raise Invalid.at("Idempotency-Key", "must be 1 to 255 visible ASCII characters without |")
+        raise Invalid.at("Idempotency-Key", "must be 1 to 255 visible ASCII characters without |", "wrong_form")
     return key
 
 

@@ -93,7 +93,7 @@ class Publishing:
                     accepted = replace(accepted, former_id=derived_id("evt", 0, *parts), fingerprint=fingerprint)
                 events.append(accepted)
             except Invalid as exc:
-                faults += [FieldError(_join(at, fault.field), fault.message) for fault in exc.field_errors]
+                faults += [replace(fault, field=_join(at, fault.field)) for fault in exc.field_errors]
         faults += _repeated_ids(events)
         if faults:
             raise Invalid(f"{faults[0].field}: {faults[0].message}", faults[:MAX_ERRORS])
@@ -135,7 +135,7 @@ class Publishing:
             event = events[position]
             named = differences(stored, event.payload, is_timed=_names(given[position], "timestamp"))
             message = f"{event.event_id} was published before, and differs in {', '.join(named)}"
-            faults.append(FieldError(f"events.{position}" if is_list else "", message))
+            faults.append(FieldError(f"events.{position}" if is_list else "", message, "repeated"))
             repeats.append(Repeat(stored.event_id, stored.scope, event.fingerprint or "", self.now_ms(), named))
         self.repeats.note(repeats)
         first = faults[0]
@@ -152,13 +152,13 @@ class Publishing:
         check_id(event)
         if event.event_type not in self.event_types:
             known = ", ".join(sorted(self.event_types))
-            raise Invalid.at("type", f"is not an event type; known are {known}")
+            raise Invalid.at("type", f"is not an event type; known are {known}", "not_allowed")
         try:
             size = len(serialise(event.payload))
         except Invalid as exc:
             raise Invalid.at("", str(exc)) from exc
         if size > MAX_EVENT_BYTES:
-            raise Invalid.at("", f"an event has at most {MAX_EVENT_BYTES // 1024} KB")
+            raise Invalid.at("", f"an event has at most {MAX_EVENT_BYTES // 1024} KB", "too_large")
         if own:
             _check_own(caller, event.payload)
         return replace(event, publisher="user" if own else "platform")
@@ -172,16 +172,18 @@ def events_in(document: object) -> Sequence[object]:
 def _events_of(document: object) -> tuple[list[object], bool]:
     if isinstance(document, Mapping) and "events" in document:
         envelope = cast("Mapping[str, object]", document)
-        if unknown := [FieldError(name, "unknown field beside events") for name in envelope if name != "events"]:
+        if unknown := [
+            FieldError(name, "unknown field beside events", "unknown") for name in envelope if name != "events"
+        ]:
             raise Invalid(f"{unknown[0].field}: {unknown[0].message}", unknown)
         document = envelope["events"]
         if not isinstance(document, list):
-            raise Invalid.at("events", "must be a list of events")
+            raise Invalid.at("events", "must be a list of events", "wrong_type")
     if not isinstance(document, list):
         return [document], False
     events = cast("list[object]", document)
     if not 0 < len(events) <= MAX_EVENTS:
-        raise Invalid.at("events", f"must be 1 to {MAX_EVENTS} events")
+        raise Invalid.at("events", f"must be 1 to {MAX_EVENTS} events", "too_long" if events else "too_short")
     return events, True
 
 
@@ -209,7 +211,7 @@ def _repeated_ids(events: Sequence[Event]) -> Iterator[FieldError]:
     seen: set[tuple[str, str]] = set()
     for position, event in enumerate(events):
         if (event.scope, event.event_id) in seen:
-            yield FieldError(f"events.{position}.id", "is that of another event of this request")
+            yield FieldError(f"events.{position}.id", "is that of another event of this request", "repeated")
         seen.add((event.scope, event.event_id))
 
 

@@ -26,10 +26,10 @@ def normalise(raw: object, *, default_id: str, default_timestamp: str) -> Event:
     Raises Invalid with a field error for everything that is wrong, not only the first.
     """
     if not isinstance(raw, Mapping):
-        raise Invalid.at("", "an event is a JSON object")
+        raise Invalid.at("", "an event is a JSON object", "wrong_type")
     given = cast("Mapping[str, object]", raw)
     wrong = [
-        FieldError(str(name), f"unknown field; an event has {', '.join(FIELDS)}")
+        FieldError(str(name), f"unknown field; an event has {', '.join(FIELDS)}", "unknown")
         for name in given
         if name not in FIELDS and name not in BESIDE
     ]
@@ -43,7 +43,11 @@ def normalise(raw: object, *, default_id: str, default_timestamp: str) -> Event:
         "data": {} if given.get("data") is None else given["data"],
         "metadata": {} if given.get("metadata") is None else given["metadata"],
     }
-    wrong += [FieldError(name, message) for name, message in (*_faults(payload), *faults_of(given))]
+    wrong += [
+        FieldError(name, message, "required" if payload[name] is None else "wrong_form")
+        for name, message in _faults(payload)
+    ]
+    wrong += [FieldError(name, message, "wrong_form") for name, message in faults_of(given)]
     if wrong:
         raise Invalid(f"{wrong[0].field}: {wrong[0].message}", wrong)
     user_id, workspace_id = (cast("str | int | None", payload[name]) for name in ("user_id", "workspace_id"))
@@ -61,7 +65,7 @@ def normalise(raw: object, *, default_id: str, default_timestamp: str) -> Event:
 def check_id(event: Event) -> None:
     """Raises Invalid for an id that no publisher may give: one with our own prefix for ids that were taken."""
     if event.event_id.startswith(f"{TAKEN}_"):
-        raise Invalid.at("id", f"must not begin with {TAKEN}_")
+        raise Invalid.at("id", f"must not begin with {TAKEN}_", "not_allowed")
 
 
 def _faults(payload: Mapping[str, object]) -> list[tuple[str, str]]:

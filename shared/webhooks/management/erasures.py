@@ -145,7 +145,7 @@ def scope_of_tenant(tenant: str) -> str:
     """`user:42` or `workspace:7` as scopes have it. Raises Invalid."""
     kind, _, identifier = tenant.partition(":")
     if kind not in _KINDS or not 0 < len(identifier) <= MAX_ID_CHARACTERS or "|" in identifier:
-        raise Invalid.at("tenant_id", "must be user:<id> or workspace:<id>")
+        raise Invalid.at("tenant_id", "must be user:<id> or workspace:<id>", "wrong_form")
     return f"{_KINDS[kind]}:{identifier}"
 
 

@@ -3,12 +3,12 @@
 import heapq
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from operator import attrgetter
 from typing import cast
 
-from webhooks.errors import FieldError, Invalid
+from webhooks.errors import Invalid
 from webhooks.event_types import patterns_for
 from webhooks.events.validation import normalise
 from webhooks.ids import new_id
@@ -55,7 +55,7 @@ class FilterTests:
         try:
             event = normalise(raw, default_id=new_id("evt", now_ms), default_timestamp=rfc3339(now_ms))
         except Invalid as exc:
-            faults = [FieldError(f"event.{each.field}", each.message) for each in exc.field_errors]
+            faults = [replace(each, field=f"event.{each.field}") for each in exc.field_errors]
             raise Invalid(f"{faults[0].field}: {faults[0].message}", faults) from exc
         payload = cast("Mapping[str, object]", floats(event.payload))
         return FilterTestResult(event.event_id, event.event_type, None, explain(parsed, payload))

@@ -162,7 +162,7 @@ def check_amount(subscriptions: Sequence[Subscription]) -> None:
 def _check_pattern(pattern: str, known: Collection[str], at: str) -> None:
     message = pattern_error(pattern, known)
     if message is not None:
-        raise Invalid(f"{at}event_type: {message}", [FieldError(f"{at}event_type", message)])
+        raise Invalid(f"{at}event_type: {message}", [FieldError(f"{at}event_type", message, "not_allowed")])
 
 
 def _pick(subscriptions: Sequence[Subscription], subscription_id: str) -> Subscription:

@@ -81,7 +81,9 @@ class TestEvents:
         and Unavailable."""
         webhook = find(self.store, caller, webhook_id)
         if request.event_type != TEST_EVENT_TYPE and request.event_type not in self.event_types:
-            raise Invalid.at("event_type", f"is not an event type; known are {', '.join(sorted(self.event_types))}")
+            raise Invalid.at(
+                "event_type", f"is not an event type; known are {', '.join(sorted(self.event_types))}", "not_allowed"
+            )
         if webhook.static_egress and not self.static_egress:
             raise Conflict(
                 "this deployment has no static addresses to deliver from any more: set static_egress to false, or ask "

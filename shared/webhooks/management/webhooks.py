@@ -7,7 +7,7 @@ from typing import Any
 
 from webhooks.access.idempotency_keys import REMEMBERED_MS, IdempotencyRecord, check_key, fingerprint
 from webhooks.egress.policy import EgressPolicy, check_url
-from webhooks.errors import Conflict, Invalid, NotAllowed, RefusedDestination
+from webhooks.errors import Conflict, Faults, Invalid, NotAllowed, RefusedDestination
 from webhooks.ids import new_id
 from webhooks.management.changes import (
     Change,
@@ -241,18 +241,26 @@ class WebhookManagement:
         return webhook, self._unsealed(webhook).secret
 
     def _new(self, caller: Caller, request: WebhookRequest, now_ms: int) -> tuple[Webhook, list[Subscription], str]:
-        check_url(request.url, self.policy)
-        self._check_static_egress(request.static_egress)
-        headers = check_custom_headers(unmask(request.headers, {}), prefix=self.header_prefix)
+        faults = Faults()
+        webhook_id = new_id("wh", now_ms)
+        headers: dict[str, str] = {}
+        subscriptions: list[Subscription] = []
+        with faults:
+            check_url(request.url, self.policy)
+        with faults:
+            self._check_static_egress(request.static_egress)
+        with faults:
+            headers = check_custom_headers(unmask(request.headers, {}), prefix=self.header_prefix)
         if request.secret is not None:
-            check_secret(request.secret)
+            with faults:
+                check_secret(request.secret)
+        for position, each in enumerate(request.subscriptions):
+            at = f"subscriptions.{position}."
+            with faults:
+                subscriptions.append(new_subscription(webhook_id, each, self.event_types, now_ms, at=at))
+        faults.tell()
         if request.workspace_id is not None and not (caller.is_admin or caller.is_in_workspace(request.workspace_id)):
             raise NotAllowed("workspace_id: is not one of the caller's workspaces")
-        webhook_id = new_id("wh", now_ms)
-        subscriptions = [
-            new_subscription(webhook_id, each, self.event_types, now_ms, at=f"subscriptions.{position}.")
-            for position, each in enumerate(request.subscriptions)
-        ]
         check_amount(subscriptions)
         if request.ed25519:
             self.signing_keys.ensure()
@@ -291,20 +299,27 @@ class WebhookManagement:
 
     def _changed(self, webhook: Webhook, wanted: WebhookChange, now_ms: int) -> Webhook:
         fields: dict[str, Any] = wanted.model_dump(exclude_unset=True)
-        if fields.pop("workspace_id", webhook.workspace_id) != webhook.workspace_id:
-            raise Invalid.at("workspace_id", "cannot be changed: register another webhook")
-        if "url" in fields and check_url(wanted.url, self.policy).server != self._server(webhook):
-            check_given_anew(fields.get("headers"), webhook.header_names)
+        faults = Faults()
+        with faults:
+            if fields.pop("workspace_id", webhook.workspace_id) != webhook.workspace_id:
+                raise Invalid.at("workspace_id", "cannot be changed: register another webhook", "not_allowed")
+        with faults:
+            if "url" in fields and check_url(wanted.url, self.policy).server != self._server(webhook):
+                check_given_anew(fields.get("headers"), webhook.header_names)
+        with faults:
+            self._check_static_egress(fields.get("static_egress", False))
+        headers: dict[str, str] | None = fields.pop("headers", None)
+        if headers is not None:
+            with faults:
+                webhook = self._with_headers(webhook, headers)
+        faults.tell()
         if "rate_limit_rps" in fields:
             fields["rate_limit_rps"] = _plain(wanted.rate_limit_rps)
         if "status" in fields:
             fields["status_reason"] = None
         if fields.get("ed25519"):
             self.signing_keys.ensure()
-        self._check_static_egress(fields.get("static_egress", False))
-        headers: dict[str, str] | None = fields.pop("headers", None)
-        after = replace(webhook, **fields, version=webhook.version + 1, updated_at_ms=now_ms)
-        return after if headers is None else self._with_headers(after, headers)
+        return replace(webhook, **fields, version=webhook.version + 1, updated_at_ms=now_ms)
 
     def _check_static_egress(self, wanted: bool) -> None:
         if wanted and not self.static_egress:

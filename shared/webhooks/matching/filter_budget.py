@@ -44,4 +44,5 @@ def check_room(used: FilterUse, more: FilterUse, budget: FilterUse) -> None:
                 "filters",
                 f"the webhooks of a workspace, or of a user outside workspaces, share {limit:,} {name}: {taken:,} are "
                 f"used, and this takes {added:,} more. Shorten or remove filters of theirs first",
+                "too_large",
             )

@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from webhooks.errors import FieldError, InvalidFilter
-from webhooks.faults import in_words
+from webhooks.faults import code_of, in_words
 from webhooks.payload import UnfitNumber, dumps, floats
 from webhooks.times import parse_rfc3339
 
@@ -212,7 +212,7 @@ def parse_filters(document: object, *, at: str = "filters") -> Filters:
         return Filters.model_validate(document)
     except ValidationError as exc:
         faults = exc.errors(include_url=False, include_input=False)[:MAX_ERRORS]
-        errors = [FieldError(_path(at, fault["loc"]), in_words(fault)) for fault in faults]
+        errors = [FieldError(_path(at, fault["loc"]), in_words(fault), code_of(fault)) for fault in faults]
         raise InvalidFilter(f"{errors[0].field}: {errors[0].message}", errors) from None
 
 
@@ -268,7 +268,7 @@ def _check_size(document: object, at: str) -> None:
         (searches > MAX_SEARCHES, f"has at most {MAX_SEARCHES} rules {_THAT_SEARCH}"),
     ):
         if excess:
-            raise InvalidFilter(f"{at}: {message}", [FieldError(at, message)])
+            raise InvalidFilter(f"{at}: {message}", [FieldError(at, message, "too_large")])
 
 
 def _measured(document: object) -> tuple[int, int, int]:

@@ -48,7 +48,8 @@ def test_the_list_of_the_erased_is_paged(client: ApiClient) -> None:
 def test_what_is_no_tenant_is_said(client: ApiClient, tenant: str) -> None:
     answer = client.call("DELETE", f"/tenants/{tenant}", **ADMIN)
     assert answer.status == 422
-    assert answer.body["errors"] == [{"field": "tenant_id", "message": "must be user:<id> or workspace:<id>"}]
+    message = "must be user:<id> or workspace:<id>"
+    assert answer.body["errors"] == [{"field": "tenant_id", "message": message, "code": "wrong_form"}]
 
 
 def test_asked_again_it_goes_on_and_begins_anew_once_it_is_over(client: ApiClient) -> None:

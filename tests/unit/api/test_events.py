@@ -210,7 +210,7 @@ def test_an_id_given_again_is_a_duplicate_or_a_conflict_that_says_what_differs(c
     refused = client.call("POST", "/events", {"events": others}, user_id="platform", scopes=ANY)
     assert (refused.status, refused.body["type"]) == (409, "/problems/conflict")
     said = "evt_1234567890 was published before, and differs in resource_id"
-    assert refused.body["errors"] == [{"field": "events[1]", "message": said}]
+    assert refused.body["errors"] == [{"field": "events[1]", "message": said, "code": "repeated"}]
     assert len(client.ingest.published) == 2
     shown = client.call("GET", "/events/evt_1234567890", user_id="789")
     assert [(each["outcome"], each["differs"]) for each in shown.body["repeats"]] == [("refused", ["resource_id"])]

@@ -124,7 +124,10 @@ def test_a_body_must_be_an_object(client: ApiClient, body: str) -> None:
 
 def test_a_missing_body_is_named(client: ApiClient) -> None:
     answer = client.call("POST", "/webhooks")
-    assert (answer.status, answer.body["errors"]) == (422, [{"field": "body", "message": "is required"}])
+    assert (answer.status, answer.body["errors"]) == (
+        422,
+        [{"field": "body", "message": "is required", "code": "required"}],
+    )
 
 
 @pytest.mark.parametrize("path", ["/webhooks", "/events"])

@@ -77,6 +77,16 @@ def test_a_union_is_any_of_and_a_pair_says_what_its_items_are() -> None:
     assert [path for path, each in places() if "prefixItems" in each and "items" not in each] == []
 
 
+def test_a_union_of_objects_is_told_apart_by_a_field() -> None:
+    assert [path for path, each in places() if "oneOf" in each] == []
+    unions = [(path, each) for path, each in places() if len([b for b in each.get("anyOf", ()) if "$ref" in b]) > 1]
+    assert [path for path, each in unions if "discriminator" not in each] == []
+    mapping = DOCUMENT["components"]["schemas"]["FilterNode"]["discriminator"]["mapping"]
+    assert (mapping["equals"], mapping["not"], mapping["any"]) == tuple(
+        f"#/components/schemas/{name}" for name in ("Rule", "Group", "ListRule")
+    )
+
+
 def test_an_enumeration_that_stands_twice_has_a_name() -> None:
     found = [(path, tuple(each["enum"])) for path, each in places() if isinstance(each.get("enum"), list)]
     twice = {values for _, values in found if sum(values == other for _, other in found) > 1}
@@ -99,9 +109,13 @@ def test_names_are_plain_and_operations_and_tags_are_described() -> None:
         "AttemptResponse",
         "TestResponse",
     ]
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        for field, told in schema.get("properties", {}).items():
+            assert told.get("description"), f"{name}.{field}"
     tags = {each["name"]: each["description"] for each in DOCUMENT["tags"]}
     for name, operation in OPERATIONS.items():
         assert operation["description"], name
+        assert all(each["description"] for each in operation.get("parameters", ())), name
         assert set(operation["tags"]) <= tags.keys(), name
         assert not any(" " in tag for tag in operation["tags"]), name
 

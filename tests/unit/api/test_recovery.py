@@ -114,7 +114,8 @@ def test_a_recovery_is_a_job_and_a_dry_run_counts(client: ApiClient, mine: str) 
     client.now_ms = NOW + 60_000
     asked = {"from": "2025-10-09T08:00:00Z", "rate_per_second": 1, "dry_run": True}
     dry = client.call("POST", f"/webhooks/{mine}/recover", asked)
-    assert (dry.status, dry.body) == (200, {"count": 3, "is_exact": True, "duration_seconds": 3})
+    estimate = {"kind": "estimate", "count": 3, "webhooks": 1, "left_out": 0, "is_exact": True, "duration_seconds": 3}
+    assert (dry.status, dry.body) == (200, estimate)
     assert not client.jobs.started
     begun = client.call("POST", f"/webhooks/{mine}/recover", {**asked, "dry_run": False})
     assert begun.status == 202

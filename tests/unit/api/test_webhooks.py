@@ -162,6 +162,60 @@ def test_required_fields_are_all_named_at_once(client: ApiClient) -> None:
     }
 
 
+def wrong(answer: Answered) -> set[tuple[str, str]]:
+    """Each wrong field with its code."""
+    assert answer.status == 422, answer.text
+    return {(each["field"], each["code"]) for each in answer.body["errors"]}
+
+
+def test_what_is_wrong_has_a_code_for_programs(client: ApiClient) -> None:
+    changes = {"name": "", "url": 1, "max_retries": 99, "status": "failed", "more": 1, "subscriptions": [{}]}
+    assert wrong(client.call("POST", "/webhooks", changes)) == {
+        ("name", "too_short"),
+        ("url", "wrong_type"),
+        ("max_retries", "too_large"),
+        ("status", "not_allowed"),
+        ("more", "unknown"),
+        ("subscriptions[0].event_type", "required"),
+    }
+
+
+def test_one_wrong_content_does_not_hide_the_others(client: ApiClient) -> None:
+    asked = {
+        "name": "n",
+        "url": "ftp://example.com/",
+        "secret": "short",
+        "static_egress": True,
+        "headers": {"X-Own": MASK},
+        "subscriptions": [{"event_type": "no.such"}, {"event_type": "*", "filters": {"x": 1}}],
+    }
+    assert wrong(client.call("POST", "/webhooks", asked)) == {
+        ("url", "url_scheme"),
+        ("secret", "invalid"),
+        ("static_egress", "invalid"),
+        ("headers.X-Own", "invalid"),
+        ("subscriptions[0].event_type", "not_allowed"),
+        ("subscriptions[1].filters.x", "unknown"),
+    }
+    path = f"/webhooks/{client.register()['id']}"
+    change = {"workspace_id": 7, "url": "https://10.0.0.1/", "headers": {"Host": "x"}, "static_egress": True}
+    assert wrong(client.call("PUT", path, change)) == {
+        ("workspace_id", "not_allowed"),
+        ("url", "url_ip"),
+        ("headers.Host", "invalid"),
+        ("static_egress", "invalid"),
+    }
+    assert client.call("GET", path).body["version"] == 1
+
+
+def test_unknown_parameters_are_told_with_wrong_fields(client: ApiClient) -> None:
+    answer = client.call("POST", "/webhooks", {"name": "n"}, query={"a": "1", "b": "2"})
+    assert wrong(answer) == {("a", "unknown"), ("b", "unknown"), ("url", "required")}
+    asked = {"name": "n", "url": "https://example.com/"}
+    assert wrong(client.call("POST", "/webhooks", asked, query={"a": "1"})) == {("a", "unknown")}
+    assert not client.store.webhooks_by_id
+
+
 def test_a_workspace_must_be_the_callers(client: ApiClient) -> None:
     request = {"name": "n", "url": "https://example.com/", "workspace_id": 456}
     assert client.call("POST", "/webhooks", request).status == 403

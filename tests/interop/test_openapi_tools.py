@@ -1,12 +1,14 @@
-"""docs/openapi.json is what linters of OpenAPI find nothing to say about, and what TypeScript clients are made from."""
+"""docs/openapi.json is what linters of OpenAPI find nothing to say about, and what clients are made from."""
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from localstack.emulator import PROJECT
-from tests.support.node import NODE, install
+from tests.support.node import NODE, UNREACHABLE, install
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 SOURCE = Path(__file__).parent / "openapi"
@@ -53,3 +55,25 @@ def test_a_client_of_hey_api_compiles_strictly(tools: Path) -> None:
     run(tools, "openapi-ts", "-i", str(DOCUMENT), "-o", "client")
     strictly = ("--strict", "--noEmit", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler")
     run(tools, "tsc", *strictly, "client/index.ts")
+
+
+def test_a_client_of_oapi_codegen_compiles(tmp_path: Path) -> None:
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("there is no go here (Debian: golang-go)")
+    folder = Path(shutil.copytree(SOURCE / "go", tmp_path / "go"))
+
+    def run_go(*arguments: str) -> str:
+        environment = os.environ | {"GOFLAGS": "-p=1", "GOTOOLCHAIN": "local"}
+        done = subprocess.run(
+            [go, *arguments], cwd=folder, capture_output=True, text=True, check=False, env=environment
+        )
+        if "go.mod requires go >=" in done.stderr:
+            pytest.skip("go is older here than oapi-codegen asks for")
+        if done.returncode and any(word in done.stderr for word in (*UNREACHABLE, "dial tcp", "no such host")):
+            pytest.skip("the proxy of Go's modules cannot be reached from here")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    (folder / "client.go").write_text(run_go("tool", "oapi-codegen", "-package", "client", str(DOCUMENT)))
+    run_go("vet", ".")

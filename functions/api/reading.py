@@ -86,7 +86,7 @@ def check_content_type(event: APIGatewayProxyEvent) -> None:
         raise Refused(UNSUPPORTED_MEDIA_TYPE, "The body must not be compressed: leave Content-Encoding out")
 
 
-def _refuse(_: ApiGatewayResolver) -> Response[Any]:
+def _refuse(app: ApiGatewayResolver) -> Response[Any]:
     """In a route's place."""
     raise RequestValidationError([])
 

@@ -19,6 +19,8 @@ _IN_A_SCHEMA = {
     "FailureGroup.count": "how many deliveries",
     "FilterTest.event": "an event as publishers write it",
     "Filters.user_id": "events caused by one of these users",
+    "FoundEvent.resource_id": "what it is about; null where it had none, is not kept, or events are not listed",
+    "FoundEvent.type": "its event type",
     "Health.status": "ok while it answers",
     "HealthGlance.attempts": "those of the last two hours",
     "Interval.start": "when it begins",

@@ -137,6 +137,7 @@ def _levers() -> list[Row]:
     say("Lever by lever, $ a million as in the table above, each with all before it")
     say(f"  {'':<40}" + "".join(f"{f'{rate:,} a second':>16}" for rate in RATES))
     rows: list[Row] = []
+    lines: list[Mapping[str, float]] = []
     for lever, door, text in LEVERS:
         months = [month_of(Usage(rate, door, deployment=Deployment.of(text))) for rate in RATES]
         rows.append({"lever": lever, "$": [month.per_million for month in months]})

@@ -28,7 +28,7 @@ class Deployment:
     @classmethod
     def of(cls, text: str) -> "Deployment":
         """From "EventDays=7 TableCapacity=provisioned", as `make deploy PARAMETERS=` takes it. Raises ValueError."""
-        kinds = {each.name: type(each.default) for each in fields(cls)}
+        kinds: dict[str, type[int | str]] = {each.name: type(getattr(cls(), each.name)) for each in fields(cls)}
         values: dict[str, int | str] = {}
         for part in text.split():
             name, _, value = part.partition("=")

@@ -42,7 +42,7 @@ def test_an_unknown_route_is_a_problem(client: ApiClient) -> None:
     [
         ("PATCH", "/webhooks", "GET, POST"),
         ("DELETE", "/webhooks", "GET, POST"),
-        ("GET", "/events", "POST"),
+        ("PUT", "/events", "GET, POST"),
         ("POST", "//health", "GET"),
         ("HEAD", "/webhooks", "GET, POST"),
         ("PATCH", "/webhooks/wh_1", "DELETE, GET, PUT"),

@@ -25,7 +25,10 @@ DOORS = {"http": ("http", 1), "http10": ("http", 10), "http100": ("http", 100), 
 LOG_LINE_BYTES = 375
 LOG_STEPS_BYTES = 117
 STORED_ITEM_BYTES = 100  # DynamoDB adds them to each item that it stores ("Storage costs", DynamoDB Developer Guide)
-WATCHING = 9.0 + 3.0 + 29 * 0.30  # alarms, the dashboard, and the metrics, if each hour has something to count
+# Metrics are written whoever looks at them, and billed by the hour that has something to count: where all goes well,
+# events, queued, delivered and rollup_lag_ms. The other 25 are of what does not.
+USUAL_METRICS, OTHER_METRICS = 4, 25
+WATCHING = 9.0 + 3.0 + OTHER_METRICS * 0.30  # alarms, the dashboard, and those metrics, if each hour had them
 # A poller takes what has come while it was on its way. These fills were taken for the peers' comparison of November
 # 2026. With a window it asks again until the window is over, and the five pollers that a mapping has at least share
 # what comes in it. Then they also share what one batch of ingest sends at once.
@@ -121,6 +124,7 @@ def month_of(usage: Usage) -> Month:
     )  # fmt: skip
     if deployment.TableCapacity == "provisioned":
         provision(month.lines, deployment, HOURS)
+    month.lines["metrics"] = USUAL_METRICS * PRICES["metric_month"].dollars
     month.lines["idle"] = sum(_idle().values())
     return month
 
@@ -174,7 +178,7 @@ def lines_of(usage: Usage) -> Sequence[str]:
         "",
         *(f"  {line:<56} ${dollars:>10,.2f}" for line, dollars in month.lines.items()),
         f"  {'together':<56} ${month.dollars:>10,.2f}   ${month.per_million:,.2f} a million",
-        f"  alarms, dashboard and metrics add ${WATCHING:.2f} where they are switched on",
+        f"  alarms and their dashboard, and metrics of all that can go wrong, would add ${WATCHING:.2f}",
         "",
         "Others at that rate, highly available on AWS, egress and operators' hours left out:",
     ]

@@ -21,6 +21,7 @@ _ENUMS = {
     ("healthy", "degraded", "failing", "disabled", "paused", "inactive"): "HealthLevel",
     ("replay", "recovery"): "ReplayKind",
     ("hour", "day"): "IntervalLength",
+    ("event", "test"): "DeliveryKind",
     ("queued", "missed", "no_match", "unknown_event_type"): "Disposition",
     ("webhooks:read", "webhooks", "events:write", "events:write:any", "metrics:read", "admin"): "ApiKeyScope",
 }

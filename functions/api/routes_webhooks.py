@@ -156,7 +156,10 @@ def routes(management: WebhookManagement, test_events: TestEvents, metrics: Webh
         "/webhooks/<webhook_id>/test",
         summary="Send a test delivery and wait for its result",
         tags=TAGS,
-        description="Made at once, without retries, and answered with what the receiver said.",
+        description=(
+            "Made at once, without retries, and answered with what the receiver said. It is listed among the "
+            "deliveries for three days, with `kind: test`, and counts for nothing."
+        ),
         operation_id="testWebhook",
     )
     def test_webhook(webhook_id: str, request: Annotated[SendTest | None, Body()] = None) -> TestResult:

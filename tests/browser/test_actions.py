@@ -46,6 +46,9 @@ def test_from_nothing_to_a_received_test_event(look: Look, service: Service, fig
     expect(look.front.get_by_text("HTTP 200")).to_be_visible()
     (request,) = service.receiver.requests(path)
     assert body_of(request)["type"] == "webhook.test"
+    look.front.get_by_role("link", name="Show the delivery").click()
+    expect(look.page.locator(".head .badge")).to_have_text(["delivered", "test"])
+    expect(look.page.get_by_role("button", name="Send again")).to_have_count(0)
     figure(f"first visit, from sign-in to a received test event: {time.monotonic() - started:.1f} s of the browser's")
 
 

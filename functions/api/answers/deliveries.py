@@ -44,6 +44,10 @@ class DeliveryAnswer(Answer):
     webhook_id: str
     event_id: str
     event_type: str
+    kind: Annotated[
+        Literal["event", "test"],
+        Field(description="test: made by `POST /webhooks/{webhook_id}/test`; kept for three days, and counted nowhere"),
+    ]
     status: DeliveryStatus
     reason: Reason
     explanation: Explanation
@@ -65,6 +69,7 @@ class DeliveryAnswer(Answer):
                 "webhook_id": record.webhook_id,
                 "event_id": record.event_id,
                 "event_type": record.event_type,
+                "kind": "test" if record.is_test else "event",
                 "status": record.status,
                 "reason": record.reason,
                 "explanation": delivery_sentence(record.reason),

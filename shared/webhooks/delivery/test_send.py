@@ -1,12 +1,16 @@
-"""A test delivery: one signed request, made at once, recorded nowhere and never retried."""
+"""A test delivery: one signed request, made at once and never again, whose record is marked as a test's."""
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from webhooks.delivery.classification import classify
+from webhooks.delivery.attempt_detail import pack_detail
+from webhooks.delivery.classification import Classification, classify
 from webhooks.delivery.ports import Transport
+from webhooks.errors import Unavailable
 from webhooks.ids import delivery_id
 from webhooks.messages import DeliveryMessage, group_of
+from webhooks.models.delivery import Attempt, DeliveryRecord
 from webhooks.models.exchange import Exchange
 from webhooks.models.test_result import SentRequest, TestResponse, TestResult
 from webhooks.models.webhook import Webhook
@@ -16,12 +20,18 @@ from webhooks.request.signed_request import RequestSigner
 
 CAP_SECONDS = 20  # API Gateway ends a request at 29 s
 
+logger = logging.getLogger(__name__)
 
-class WebhookStore(Protocol):
-    """Webhooks by id."""
+
+class TestStore(Protocol):
+    """Webhooks by id, and where records are kept."""
 
     def webhook(self, webhook_id: str) -> Webhook | None:
         """Consistent read. Raises Unavailable."""
+        ...
+
+    def save(self, changes: Sequence[tuple[DeliveryRecord | None, DeliveryRecord]]) -> Sequence[bool | None]:
+        """Write all; True for each that was written. Raises Unavailable where none was."""
         ...
 
 
@@ -30,7 +40,7 @@ class TestSender:
 
     def __init__(
         self,
-        store: WebhookStore,
+        store: TestStore,
         transport: Transport,
         signer: RequestSigner,
         *,
@@ -45,7 +55,8 @@ class TestSender:
 
     async def send_test(self, webhook_id: str, event: Mapping[str, object], body: str | None = None) -> TestResult:
         """Send `event` as it would be delivered, whatever the webhook's status; `body` is its text where it has numbers
-        that a float would write otherwise. Raises LookupError, Undecryptable, Unavailable."""
+        that a float would write otherwise. A result that cannot be recorded has no delivery's id. Raises LookupError,
+        Undecryptable, Unavailable."""
         webhook = self._store.webhook(webhook_id)
         if webhook is None or webhook.status == "deleted":
             raise LookupError(f"no webhook {webhook_id}")
@@ -68,8 +79,10 @@ class TestSender:
         exchange = await self._transport.send(request, webhook.owner)
         own = {name.lower() for name in webhook.header_names}
         shown = {k: masked({k: v})[k] if k.lower() in own else v for k, v in request.headers.items()}
+        classification = classify(exchange)
         return TestResult(
-            succeeded=classify(exchange).kind == "delivered",
+            delivery_id=self._kept(_record(message, exchange, classification)),
+            succeeded=classification.kind == "delivered",
             status_code=exchange.status_code,
             error_code=exchange.error_code,
             error_message=exchange.error_message,
@@ -79,6 +92,36 @@ class TestSender:
             request=SentRequest(headers=shown, body=message.body),
             response=None if exchange.status_code is None else _seen(exchange),
         )
+
+    def _kept(self, record: DeliveryRecord) -> str | None:
+        try:
+            return record.delivery_id if self._store.save([(None, record)]) == [True] else None
+        except Unavailable as exc:  # it was made, and whoever waits for it gets its result
+            logger.warning("test delivery %s is not recorded: %s", record.delivery_id, exc)
+            return None
+
+
+def _record(message: DeliveryMessage, exchange: Exchange, classification: Classification) -> DeliveryRecord:
+    delivered = classification.kind == "delivered"
+    outcome = "success" if delivered else "failure"
+    return DeliveryRecord(
+        delivery_id=message.delivery_id,
+        webhook_id=message.webhook_id,
+        event_id=message.event_id,
+        event_type=message.event_type,
+        scope=message.scope,
+        status="delivered" if delivered else "failed",
+        revision=1,
+        attempts=(
+            Attempt(
+                1, exchange.started_at_ms, exchange.duration_ms, outcome, exchange.status_code, exchange.error_code
+            ),
+        ),
+        reason=classification.reason,
+        body=message.body.encode(),
+        response=pack_detail(exchange),
+        is_test=True,
+    )
 
 
 def _seen(exchange: Exchange) -> TestResponse:

@@ -86,9 +86,11 @@ class DeliveryHistory:
     def retry(self, caller: Caller, webhook_id: str, delivery_id: str) -> DeliveryRecord:
         """Send a delivery again, whatever its status, with a new cycle of attempts.
 
-        Raises Conflict while the webhook is inactive or failed, and when the payload is no longer kept.
+        Raises Conflict for a test, while the webhook is inactive or failed, and when the payload is no longer kept.
         """
         webhook, record = self._find(caller, webhook_id, delivery_id)
+        if record.is_test:
+            raise Conflict("a test delivery is not sent again: send another test")
         letter = self._letter(record)
         body = self._body(record, letter, whole=True)
         if body is None:
@@ -154,10 +156,11 @@ class DeliveryHistory:
 
 
 def _with_details(record: DeliveryRecord, details: Mapping[int, bytes]) -> Iterator[tuple[Attempt, bytes | None]]:
-    """The first success is kept in the record itself, at no further write; all others in items of their own."""
+    """The first success is kept in the record itself, at no further write, and so is a test's only attempt; all others
+    in items of their own."""
     in_record = record.response
     for attempt in record.attempts:
         packed = details.get(attempt.started_at_ms) if attempt.outcome != "unknown" else None
-        if packed is None and attempt.outcome == "success":
+        if packed is None and (attempt.outcome == "success" or record.is_test):
             packed, in_record = in_record, None
         yield attempt, packed

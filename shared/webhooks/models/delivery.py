@@ -55,12 +55,13 @@ class DeliveryRecord:
     reason: str | None = None
     seen: tuple[tuple[str, int], ...] = ()
     waiting: Waiting | None = None
-    body: bytes | None = None  # only while it waits outside SQS
-    response: bytes | None = None  # packed detail of the successful attempt
+    body: bytes | None = None  # only while it waits outside SQS, and of a test, which has no event
+    response: bytes | None = None  # packed detail of the successful attempt, and of a test's only one
     writer: str = ""  # the sender's batch that wrote it: another's outcome may equal one's own to the millisecond
     trace: str = ""  # the event's
     keeping: str = ""  # the mark of how the event's payload is kept: `keeping.Keeping`
     erased: bool = False  # its payload was, and nothing that is still on its way may bring it back
+    is_test: bool = False  # made by the owner to try the webhook out: one attempt, counted nowhere and never sent again
 
     def changed(self, **changes: Any) -> Self:  # noqa: ANN401
         """`dataclasses.replace` at a tenth of its price, which every attempt pays five times."""

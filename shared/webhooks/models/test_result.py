@@ -24,7 +24,7 @@ class TestResponse(BaseModel):
 
 
 class TestResult(BaseModel):
-    """One test delivery. Exactly one of `status_code` and `error_code` is set; a test is never recorded or retried."""
+    """One test delivery. Exactly one of `status_code` and `error_code` is set; a test is never retried."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,5 +35,8 @@ class TestResult(BaseModel):
     remark: Annotated[str | None, Field(description="what was wrong with the answer beyond its status")] = None
     duration_ms: int
     event_id: str
+    delivery_id: Annotated[
+        str | None, Field(description="of its record among the webhook's deliveries; null where none could be made")
+    ] = None
     request: SentRequest
     response: TestResponse | None = None

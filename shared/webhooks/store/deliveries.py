@@ -13,6 +13,7 @@ from webhooks.store.dynamo import DynamoTable, Item, Key, Statement, StatementRe
 _WRITTEN: Mapping[StatementResult, bool | None] = {
     "done": True, "exists": False, "conflict": False, "undone": None, "refused": None,
 }  # fmt: skip
+TESTS_MS = 3 * 86_400_000  # how long test deliveries are kept
 Change = tuple[DeliveryRecord | None, DeliveryRecord]  # (as read or None, as it shall be)
 
 
@@ -47,7 +48,8 @@ class DeliveryStore:
 
     def _statement(self, before: DeliveryRecord | None, after: DeliveryRecord) -> Statement:
         key = delivery_key(after.webhook_id, after.delivery_id)
-        item = delivery_item(after, self._expiry())
+        kept_ms = min(TESTS_MS, self._retention_ms) if after.is_test else self._retention_ms
+        item = delivery_item(after, self._expiry(kept_ms))
         if before is None or before.revision == 0:
             return self._insert(key, item)
         removed = delivery_item(before, 0).keys() - item.keys()
@@ -63,14 +65,16 @@ class DeliveryStore:
             schema.history_pk(detail.webhook_id, detail.delivery_id),
             schema.attempt_sk(detail.delivery_id, detail.started_at_ms),
         )
-        return self._insert(key, {"detail": binary(detail.packed), schema.EXPIRES_AT: number(self._expiry())})
+        return self._insert(
+            key, {"detail": binary(detail.packed), schema.EXPIRES_AT: number(self._expiry(self._retention_ms))}
+        )
 
     def _insert(self, key: Key, item: Mapping[str, Item]) -> Statement:
         full: Item = {schema.PK: text(key[0]), schema.SK: text(key[1]), **item}
         return Statement(_insertion(self._table.name, tuple(full)), tuple(full.values()), key)
 
-    def _expiry(self) -> int:
-        return (self._now_ms() + self._retention_ms) // 1000
+    def _expiry(self, kept_ms: int) -> int:
+        return (self._now_ms() + kept_ms) // 1000
 
 
 @functools.lru_cache(maxsize=256)  # records come in a few shapes

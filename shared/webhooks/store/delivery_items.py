@@ -41,6 +41,8 @@ def delivery_item(record: DeliveryRecord, expires_at: int) -> Item:
         item["trace"] = text(record.trace)
     if record.keeping:
         item["keeping"] = text(record.keeping)
+    if record.is_test:
+        item["kind"] = text("test")
     if record.erased:
         item["erased"] = {"BOOL": True}
     if record.body is not None:
@@ -94,6 +96,7 @@ def delivery_of(item: Item) -> DeliveryRecord:
         trace=read_text(item, "trace") or "",
         keeping=read_text(item, "keeping") or "",
         erased="erased" in item,
+        is_test=read_text(item, "kind") == "test",
     )
 
 

@@ -26,9 +26,9 @@ FIRST_READ, LARGEST_READ = 25, 400  # items of one partition a query: few at fir
 # A list of deliveries shows no bodies, and those that wait have one of up to 256 KB each.
 _LISTED = (
     "pk, sk, event_id, event_type, #scope, #status, generation, revision, attempts, #cycle, next_attempt_at, reason, "
-    "waiting, expires_at"
+    "waiting, expires_at, #kind"
 )
-_LISTED_NAMES = {"#scope": "scope", "#status": "status", "#cycle": "cycle"}
+_LISTED_NAMES = {"#scope": "scope", "#status": "status", "#cycle": "cycle", "#kind": "kind"}
 LAST_MS = len(ALPHABET) ** TIME_CHARACTERS - 1  # the latest time that an id holds
 _FIRST, _LAST = "dlv_", "dlv_~"  # around all delivery ids
 

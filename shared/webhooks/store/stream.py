@@ -92,8 +92,11 @@ def _stream_record(record: Record) -> StreamRecord | None:
     return None if reader is None else reader(change, before, after)
 
 
-def _delivery(change: Record, pk: str, before: Item | None, after: Item) -> HistoryRecord:
-    hours = delivery_counts(delivery_of(before) if before else None, delivery_of(after), _at_ms(change))
+def _delivery(change: Record, pk: str, before: Item | None, after: Item) -> HistoryRecord | None:
+    record = delivery_of(after)
+    if record.is_test:
+        return None
+    hours = delivery_counts(delivery_of(before) if before else None, record, _at_ms(change))
     return _history("delivery", change, pk, hours)
 
 

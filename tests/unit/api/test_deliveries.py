@@ -84,6 +84,7 @@ def test_deliveries_are_listed_newest_first_in_one_shape(client: ApiClient, mine
         "webhook_id": mine,
         "event_id": "e2",
         "event_type": "record.created",
+        "kind": "event",
         "status": "retrying",
         "reason": "timeout",
         "explanation": "The receiver did not answer in time.",

@@ -44,11 +44,11 @@ function row(webhook, one) {
   }, { kind: "quiet", "aria-label": `${one.status === "delivered" ? "Send again" : "Retry"} ${one.id}` });
   return h("tr",
     h("td.wide-cell", h("a.strong", { href: link("webhooks", webhook.id, "deliveries", one.id) }, one.event_type), h("code.small.muted", one.id)),
-    h("td", { "data-label": "Status" }, badge(one.status), one.waiting && h("p.muted.small", one.waiting.explanation)),
+    h("td", { "data-label": "Status" }, badge(one.status), one.kind === "test" && badge("test"), one.waiting && h("p.muted.small", one.waiting.explanation)),
     h("td", { "data-label": "Attempts" }, one.attempt_count),
     h("td", { "data-label": "Last response" }, answerOf(one)),
     h("td", { "data-label": "When" }, time(one.created_at), one.next_attempt_at && h("p.muted.small", "next ", time(one.next_attempt_at))),
-    h("td", again));
+    h("td", one.kind !== "test" && again));
 }
 
 export function answerOf(one) {

@@ -48,9 +48,9 @@ function row(one, everybody) {
     h("td.wide-cell", h("a.strong", { href: link("webhooks", one.webhook_id, "deliveries", one.id) }, one.event_type), h("code.small.muted", one.id)),
     h("td", { "data-label": "Webhook" }, h("a", { href: link("webhooks", one.webhook_id) }, one.webhook_name)),
     everybody && h("td", { "data-label": "Owner" }, h("a", { href: withQuery("/webhooks", { owner: one.user_id }) }, one.user_id)),
-    h("td", { "data-label": "Status" }, h("span", { title: one.waiting?.explanation ?? one.explanation ?? "" }, badge(one.status))),
+    h("td", { "data-label": "Status" }, h("span", { title: one.waiting?.explanation ?? one.explanation ?? "" }, badge(one.status)), one.kind === "test" && badge("test")),
     h("td", { "data-label": "Attempts" }, one.attempt_count),
     h("td", { "data-label": "Last response" }, answerOf(one)),
     h("td", { "data-label": "When" }, time(one.created_at), one.next_attempt_at && h("p.muted.small", "next ", time(one.next_attempt_at))),
-    h("td", again));
+    h("td", one.kind !== "test" && again));
 }

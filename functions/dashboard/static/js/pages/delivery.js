@@ -41,14 +41,14 @@ function draw(root, one, webhook, retried) {
   fill(root,
     head(one.event_type, {
       above: [h("a", { href: "#/webhooks" }, "Webhooks"), " / ", h("a", { href: `${link("webhooks", webhook.id)}?tab=deliveries` }, webhook.name)],
-      below: [h("div.inline", badge(one.status), idChip(one.id)), one.explanation && h("p", one.explanation), one.waiting && h("p.muted", one.waiting.explanation, " Next try ", time(one.waiting.until), "."), one.subscribed === false && h("p.muted", "The webhook has no active subscription to this type now. It had one when the event came, so this is still sent. Pause the webhook to stop it.")],
+      below: [h("div.inline", badge(one.status), one.kind === "test" && badge("test"), idChip(one.id)), one.explanation && h("p", one.explanation), one.waiting && h("p.muted", one.waiting.explanation, " Next try ", time(one.waiting.until), "."), one.subscribed === false && h("p.muted", "The webhook has no active subscription to this type now. It had one when the event came, so this is still sent. Pause the webhook to stop it.")],
       actions: [
-        actionButton(one.status === "delivered" ? "Send again" : "Retry now", retried, { kind: "primary" }),
+        one.kind !== "test" && actionButton(one.status === "delivered" ? "Send again" : "Retry now", retried, { kind: "primary" }),
         last && body && button("Copy as curl", () => copy(asCurl(webhook.url, last.request.headers, body), "Command copied"), { glyph: "copy" }),
       ].filter(Boolean),
     }),
     h("section.card", facts(
-      ["Event", h("a", { href: link("events", one.event_id) }, h("code", one.event_id))], ["To", h("code.address", webhook.url)],
+      ["Event", one.kind === "test" ? h("code", one.event_id) : h("a", { href: link("events", one.event_id) }, h("code", one.event_id))], ["To", h("code.address", webhook.url)],
       ["Accepted", time(one.created_at, { long: true })], ["Attempts", one.attempt_count], one.next_attempt_at && ["Next attempt", time(one.next_attempt_at, { long: true })])),
     h("section", { "aria-labelledby": "attempts" }, h("h2", { id: "attempts" }, "Attempts"), one.attempts.length ? h("ol.timeline", one.attempts.toReversed().map((attempt, index) => timed(attempt, index === 0))) : h("p.muted", "None yet.")),
     h("section", h("h2", "Body"), body === null ? h("p.muted", "No longer stored: bodies are deleted with their events after the retention time.") : code(json(one.payload), { label: "Body as sent, laid out" })),

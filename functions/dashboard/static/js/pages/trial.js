@@ -4,6 +4,7 @@ import { get, post, webhookPath } from "../api.js";
 import { fill, h } from "../dom.js";
 import { parse } from "../exact.js";
 import { json, milliseconds, pretty } from "../format.js";
+import { link } from "../addresses.js";
 import { area, field, form, select, Wrong } from "../forms.js";
 import { badge, code, dialog, headersTable, skeleton } from "../ui.js";
 
@@ -25,21 +26,21 @@ export async function sendTest(webhook) {
       }
       fill(result, skeleton(3));
       try {
-        fill(result, shown(await post(`${webhookPath(webhook.id)}/test`, { event_type: type.value, data: parsed })));
+        fill(result, shown(webhook, await post(`${webhookPath(webhook.id)}/test`, { event_type: type.value, data: parsed })));
       } catch (error) {
         fill(result);
         throw error;
       }
     };
-    return h("div.stack", h("p.muted", "Sent immediately, signed like any delivery and marked as a test. Not retried, and not counted in statistics."),
+    return h("div.stack", h("p.muted", "Sent immediately, signed like any delivery and marked as a test. Not retried, not counted in statistics, and listed among the deliveries for three days."),
       form([field("event_type", "Event type", type), field("data", "Data", data)], { verb: "Send now", submit }), result);
   }, { wide: true });
 }
 
-function shown(trial) {
+function shown(webhook, trial) {
   const outcome = trial.succeeded ? "success" : "failure";
   return h("div.stack",
-    h("p.inline", badge(outcome, trial.succeeded ? "Delivered" : "Failed"), trial.status_code !== null && h("strong", `HTTP ${trial.status_code}`), h("span.muted", milliseconds(trial.duration_ms)), trial.error_message && h("span", trial.error_message)),
+    h("p.inline", badge(outcome, trial.succeeded ? "Delivered" : "Failed"), trial.status_code !== null && h("strong", `HTTP ${trial.status_code}`), h("span.muted", milliseconds(trial.duration_ms)), trial.error_message && h("span", trial.error_message), trial.delivery_id && h("a", { href: link("webhooks", webhook.id, "deliveries", trial.delivery_id) }, "Show the delivery")),
     trial.remark && h("p.muted", trial.remark),
     h("div.columns.two",
       h("section", h("h3", "Request"), headersTable(trial.request.headers, "Request headers"), code(pretty(trial.request.body), { label: "Request body" })),

@@ -98,16 +98,14 @@ def _alarm(document: Node, alarm: Node, name: str, rule: Node, *, actions: bool)
     if "expression" in rule:
         lines.append("      Metrics:")
         for key, text in metrics.items():
-            namespace, metric, dimensions, statistic = _metric(text)
-            lines += [
-                f"        - Id: {key}",
-                "          ReturnData: false",
-                "          MetricStat:",
-                f"            Metric: {{ Namespace: {namespace}, MetricName: {metric}, Dimensions: {dimensions} }}",
-                f"            Period: {period}",
-                f"            Stat: {statistic}",
-            ]
+            lines += _stat(key, text, period, " " * 8)
         expression = json.dumps(rule["expression"])
+        if more := rule.get("more"):
+            for key, text in more["metrics"].items():
+                lines += ["        - !If", f"          - {more['where']}"]
+                lines += [*_stat(key, text, period, " " * 10), "          - !Ref AWS::NoValue"]
+            both = json.dumps(f"{rule['expression']} {more['expression']}")
+            expression = f"!If [{more['where']}, {both}, {expression}]"
         lines += ["        - Id: result", f"          Expression: {expression}", f"          Label: {name}"]
     else:
         namespace, metric, dimensions, statistic = _metric(next(iter(metrics.values())))
@@ -125,6 +123,19 @@ def _alarm(document: Node, alarm: Node, name: str, rule: Node, *, actions: bool)
         f"      TreatMissingData: {rule.get('missing', 'notBreaching')}",
     ]
     return "\n".join(lines) + "\n" + (_actions(alarm) if actions else "")
+
+
+def _stat(key: str, text: str, period: int, margin: str) -> list[str]:
+    """An entry of a list that begins at `margin`."""
+    namespace, metric, dimensions, statistic = _metric(text)
+    return [
+        f"{margin}- Id: {key}",
+        f"{margin}  ReturnData: false",
+        f"{margin}  MetricStat:",
+        f"{margin}    Metric: {{ Namespace: {namespace}, MetricName: {metric}, Dimensions: {dimensions} }}",
+        f"{margin}    Period: {period}",
+        f"{margin}    Stat: {statistic}",
+    ]
 
 
 def _actions(alarm: Node) -> str:

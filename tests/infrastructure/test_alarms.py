@@ -93,6 +93,19 @@ GOES_OFF: Mapping[str, Mapping[str, Sequence[float | None]]] = {
 }
 
 
+# Where an alarm watches several of a kind, each is enough.
+ALSO_BY: Sequence[tuple[str, str, Sequence[float]]] = [
+    *(
+        ("FunctionThrottles", f"{LAMBDA} Throttles {name}Function", steady(1))
+        for name in ("Api", "Authorizer", "Ingest", "Sender", "StaticSender", "Replay", "Release", "Rollup")
+    ),
+    *(
+        ("QueueGrows", f"{SQS} {DEPTH} {name}Queue", [1000 + 10 * minute for minute in range(HOUR)])
+        for name in ("Ingest", "Delivery", "StaticDelivery", "DeadLetter")
+    ),
+]
+
+
 def _all_is_well(figures: Mapping[str, Sequence[float | None]]) -> dict[str, Sequence[float | None]]:
     longest = max(map(len, figures.values()), default=HOUR)
     return {f"{LAMBDA} Invocations ReleaseFunction": steady(1, longest), **figures}
@@ -104,6 +117,13 @@ def test_an_alarm_of_cloudwatch_goes_off_by_what_it_is_for(template: Template, n
     also = {name.replace("Fast", "Slowly")}  # what spends a budget fast spends it
     assert name in off
     assert off <= {name} | also
+
+
+@pytest.mark.parametrize(("name", "metric", "values"), ALSO_BY)
+def test_each_of_those_that_an_alarm_watches_sets_it_off(
+    template: Template, name: str, metric: str, values: Sequence[float]
+) -> None:
+    assert gone_off(template, _all_is_well({metric: values})) == {name}
 
 
 @pytest.mark.parametrize("name", [name for name, alarm in ALARMS.items() if "burn" in alarm])

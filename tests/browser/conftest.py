@@ -14,6 +14,7 @@ from tests.browser import estate
 from tests.browser.estate import Estate
 from tests.browser.look import Look
 from tests.support.service import Service
+from tests.support.stack import PARAMETERS
 
 HERE = Path(__file__).parent
 expect.set_options(timeout=20_000)  # a function that starts for the first time takes seconds on a busy machine
@@ -88,7 +89,7 @@ def stranger() -> Iterator[Embedding]:
 @pytest.fixture(scope="package")
 def service(allowed: Embedding) -> Iterator[Service]:
     """The service with the dashboard of the working tree."""
-    parameters = {"RetryBaseSeconds": "1", "DashboardFrameAncestors": allowed.origin, "TenantRateLimit": "0"}
+    parameters = {**PARAMETERS, "DashboardFrameAncestors": allowed.origin, "TenantRateLimit": "0"}
     with LocalStack(parameters=parameters) as stack, Service.of(stack) as running:
         yield running
 

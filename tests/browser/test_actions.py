@@ -269,6 +269,21 @@ def test_the_signature_check_knows_right_from_wrong(look: Look, service: Service
     expect(look.page.get_by_text("Signature not valid")).to_be_visible()
 
 
+def test_static_addresses_are_asked_for_and_given_up(look: Look, service: Service) -> None:
+    user = service.user()
+    webhook = user.register(service.receiver.url(service.path()))
+    read = f"/webhooks/{webhook['id']}"
+    look.sign_in(user, f"#{read}/edit")
+    for wanted in (True, False):
+        box = look.page.get_by_label("Static addresses")
+        expect(box).to_be_checked(checked=not wanted)
+        box.set_checked(wanted)
+        look.press("Save")
+        look.toast("Saved")
+        assert user.read(read)["static_egress"] is wanted
+        look.open(f"#{read}/edit")
+
+
 def test_a_public_key_is_asked_for_shown_and_checks_signatures(look: Look, service: Service) -> None:
     user, path = service.user(), service.path()
     webhook = user.register(service.receiver.url(path))

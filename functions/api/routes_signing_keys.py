@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from answers.common import PublicKey
 from answers.signing_keys import Jwk, JwkSet, SigningKeys
-from reading import caller_of
+from reading import IdempotencyKey, caller_of, once_by
 from webhooks.management.requests import RotateSigningKey
 from webhooks.management.signing_keys import SigningKeyManagement
 
@@ -51,9 +51,12 @@ def routes(signing_keys: SigningKeyManagement) -> Router:
         ),
         operation_id="rotateSigningKey",
     )
-    def rotate_signing_key(request: Annotated[RotateSigningKey | None, Body()] = None) -> SigningKeys:
-        overlap_hours = (request or RotateSigningKey()).overlap_hours
-        found = signing_keys.rotate(caller_of(router, "admin"), overlap_hours)
+    def rotate_signing_key(
+        request: Annotated[RotateSigningKey | None, Body()] = None, idempotency_key: IdempotencyKey = None
+    ) -> SigningKeys:
+        caller = caller_of(router, "admin")
+        once = once_by(idempotency_key, request, "rotate signing key")
+        found = signing_keys.rotate(caller, (request or RotateSigningKey()).overlap_hours, once)
         return SigningKeys(public_keys=[PublicKey.of(each) for each in found])
 
     return router

@@ -12,7 +12,8 @@ from tests.fakes.api import Api
 from tests.fakes.owners import url_of
 from tests.fakes.receivers import Seen
 from tests.fakes.world import TABLE, World, event
-from tests.support.api_client import ApiClient
+from tests.support.api_client import Answered, ApiClient
+from webhooks.access.idempotency_keys import Once
 from webhooks.errors import Conflict, Unavailable, Undecryptable
 from webhooks.models.caller import Caller
 from webhooks.request.signing_keys import KEPT_MS
@@ -135,6 +136,40 @@ def test_three_keys_sign_at_most_and_without_overlap_the_new_one_alone() -> None
     world.clock.sleep(KEPT_MS / 1000)
     seen = deliver(world, "asks")
     assert (versions(seen), verified_by(seen, new), verified_by(seen, first[0])) == (["v1", "v1a"], True, False)
+
+
+def test_a_rotation_repeated_with_its_idempotency_key_is_done_once() -> None:
+    world = World()
+    world.owners.register("asks", ed25519=True)
+
+    def asked(key: str, hours: int = 24) -> Answered:
+        call = {**ADMIN, "headers": {"Idempotency-Key": key}}
+        return client_over(world).call("POST", "/signing-keys/rotate", {"overlap_hours": hours}, **call)
+
+    first = asked("k")
+    assert [each.body for each in (asked("k"), asked("k"))] == [first.body] * 2
+    assert len(published(world)) == 2
+    assert asked("k", 0).body["detail"] == "this Idempotency-Key was used for another request"
+    assert len(asked("another").body["public_keys"]) == 3
+    world.clock.sleep(24 * 3600)
+    assert asked("k").body != first.body, "after a day it is another request"
+
+
+def test_the_same_rotation_twice_at_once_makes_one_key_and_both_are_answered_with_it() -> None:
+    world = World()
+    world.owners.register("asks", ed25519=True)
+    keys = Api(world.services).use_cases.signing_keys
+    once, load, made = Once("k", "same"), keys.records.load, list[Any]()
+
+    def late() -> Any:
+        found = load()
+        keys.records.load = load  # type: ignore[method-assign]
+        made.extend(Api(world.services).use_cases.signing_keys.rotate(OPERATOR, 24, once))
+        return found
+
+    keys.records.load = late  # type: ignore[method-assign]
+    assert [each.key_id for each in keys.rotate(OPERATOR, 24, once)] == [each.key_id for each in made]
+    assert len(published(world)) == 2
 
 
 def test_two_rotations_at_once_make_one_key() -> None:

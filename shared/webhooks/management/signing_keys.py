@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from webhooks.access.idempotency_keys import IdempotencyRecord, Once
 from webhooks.errors import Conflict
+from webhooks.management.changes import remembered
 from webhooks.models.audit import AuditEntry, entry
 from webhooks.models.caller import Caller
 from webhooks.models.signing_key import SealedKeys, SigningKey
@@ -22,8 +24,15 @@ MAX_OLDER = 2  # keys that sign beside the newest: each costs every delivery tha
 class SigningKeyRecords(StoredKeys, Protocol):
     """Where they are kept. Raises Unavailable."""
 
-    def store(self, keys: SealedKeys, audit: AuditEntry | None = None) -> bool:
-        """Put these in the place of the version before them, and what is kept of it. False when another is there."""
+    def idempotency_record(self, caller: str, key: str, now_ms: int) -> IdempotencyRecord | None:
+        """What the caller's idempotency key was used for."""
+        ...
+
+    def store(
+        self, keys: SealedKeys, audit: AuditEntry | None = None, remember: IdempotencyRecord | None = None
+    ) -> bool:
+        """Put these in the place of the version before them, and what is kept of it. False when another is there, or
+        the idempotency key has been used."""
         ...
 
 
@@ -51,20 +60,37 @@ class SigningKeyManagement:
             self.records.store(self._sealed([_new(now_ms)], 1))  # False: somebody else has just made it
             self.known.forget()
 
-    def rotate(self, caller: Caller, overlap_hours: int) -> Sequence[KeyPair]:
+    def rotate(self, caller: Caller, overlap_hours: int, once: Once | None = None) -> Sequence[KeyPair]:
         """A new key; the present one signs beside it until the overlap ends, and so do older ones until theirs.
 
-        Without overlap all older ones end at once. Raises Conflict for a third older key, and for a rotation at the
-        same time.
+        Without overlap all older ones end at once. A repeat with the same key within a day changes nothing, and answers
+        with those that sign now. Raises Conflict for a third older key, for a rotation at the same time, and for an
+        idempotency key that was used for something else.
         """
         now_ms = self.now_ms()
+        if self._is_repeat(caller, once, now_ms):
+            return self._anew()
         stored = self.records.load()
         older = [] if stored is None else self._older(stored, overlap_hours * HOUR_MS, now_ms)
         new = _new(now_ms)
         version = 1 if stored is None else stored.version + 1
-        deed = entry(caller, "signing_key.rotated", caller.owner, KeyPair.of(new).key_id, now_ms)
-        if not self.records.store(self._sealed([new, *older], version), deed):
+        key_id = KeyPair.of(new).key_id
+        deed = entry(caller, "signing_key.rotated", caller.owner, key_id, now_ms)
+        remember = remembered(caller, once, key_id, now_ms)
+        if not self.records.store(self._sealed([new, *older], version), deed, remember) and not self._is_repeat(
+            caller, once, now_ms
+        ):
             raise Conflict("the keys were rotated at the same time: repeat the request if another key is wanted")
+        return self._anew()
+
+    def _is_repeat(self, caller: Caller, once: Once | None, now_ms: int) -> bool:
+        earlier = None if once is None else self.records.idempotency_record(caller.owner, once.key, now_ms)
+        if once is None or earlier is None:
+            return False
+        once.check(earlier.fingerprint)
+        return True
+
+    def _anew(self) -> Sequence[KeyPair]:
         self.known.forget()
         return self._known()
 

@@ -11,6 +11,7 @@ from webhooks.store import schema
 from webhooks.store.attributes import binary, foreign_id, number, read_bytes, read_foreign_id, read_int, read_text, text
 from webhooks.store.audit import AuditItems
 from webhooks.store.dynamo import DynamoTable, Item, Key, key_of, read_all
+from webhooks.store.idempotency import idempotency_record, remembering
 from webhooks.store.listings import newest
 
 SHOWN_MS = 7 * 86_400_000  # an expired one, so that its owner finds out why nothing works
@@ -43,19 +44,11 @@ class ApiKeyStore(ApiKeyReader):
 
     def create(self, key: ApiKey, audit: AuditEntry, remember: IdempotencyRecord | None = None) -> bool:
         """Keep a new key, and what is kept of its making; False when the idempotency key has been used."""
-        actions = [{"Put": {"Item": _item(key)}}, self._audit.put(audit)]
-        if remember is not None:
-            actions.append({"Put": _remembered(remember, self._now_ms())})
-        return self._table.transact(actions)
+        return self._table.transact([{"Put": {"Item": _item(key)}}, self._audit.put(audit), *remembering(remember)])
 
     def idempotency_record(self, caller: str, key: str, now_ms: int) -> IdempotencyRecord | None:
         """What the caller's idempotency key was used for, unless that has expired. Consistent."""
-        place = schema.idempotency_pk(caller, key), schema.IDEMPOTENCY_SK
-        item = self._table.get_many([place]).get(place)
-        if item is None or read_int(item, "expires_at_ms") <= now_ms:
-            return None
-        made, fingerprint = item["webhook_id"]["S"], item["fingerprint"]["S"]
-        return IdempotencyRecord(caller, key, fingerprint, made, read_int(item, "expires_at_ms"))
+        return idempotency_record(self._table, caller, key, now_ms)
 
     def delete(self, key_id: str, audit: AuditEntry) -> bool:
         """Revoke a key. False when it was not there."""
@@ -93,22 +86,6 @@ def _item(key: ApiKey) -> Item:
         "digest": binary(key.digest),
         "created_at_ms": number(key.created_at_ms),
         "expires_at_ms": number(key.expires_at_ms),
-    }
-
-
-def _remembered(record: IdempotencyRecord, now_ms: int) -> Item:
-    """The same as the management store's."""
-    return {
-        "Item": {
-            schema.PK: text(schema.idempotency_pk(record.caller, record.key)),
-            schema.SK: text(schema.IDEMPOTENCY_SK),
-            schema.EXPIRES_AT: number(record.expires_at_ms // 1000),
-            "fingerprint": text(record.fingerprint),
-            "webhook_id": text(record.webhook_id),
-            "expires_at_ms": number(record.expires_at_ms),
-        },
-        "ConditionExpression": f"attribute_not_exists({schema.PK}) OR expires_at_ms <= :now",
-        "ExpressionAttributeValues": {":now": number(now_ms)},
     }
 
 

@@ -1,11 +1,13 @@
 """The deployment's ed25519 keys: one item, sealed."""
 
+from webhooks.access.idempotency_keys import IdempotencyRecord
 from webhooks.models.audit import AuditEntry
 from webhooks.models.signing_key import SealedKeys
 from webhooks.store import schema
 from webhooks.store.attributes import binary, number, read_bytes, read_int, text
 from webhooks.store.audit import AuditItems
 from webhooks.store.dynamo import DynamoTable
+from webhooks.store.idempotency import idempotency_record, remembering
 
 _KEY = (schema.SIGNING_KEYS_PK, schema.SIGNING_KEYS_SK)
 
@@ -29,8 +31,15 @@ class SigningKeyStore(SigningKeyReader):
         super().__init__(table)
         self._audit = audit
 
-    def store(self, keys: SealedKeys, audit: AuditEntry | None = None) -> bool:
-        """Put these in the place of the version before them, and what is kept of it. False when another is there."""
+    def idempotency_record(self, caller: str, key: str, now_ms: int) -> IdempotencyRecord | None:
+        """What the caller's idempotency key was used for, unless that has expired. Consistent."""
+        return idempotency_record(self._table, caller, key, now_ms)
+
+    def store(
+        self, keys: SealedKeys, audit: AuditEntry | None = None, remember: IdempotencyRecord | None = None
+    ) -> bool:
+        """Put these in the place of the version before them, and what is kept of it. False when another is there, or
+        the idempotency key has been used."""
         before = {"ConditionExpression": "attribute_not_exists(pk)"}
         if keys.version > 1:
             before = {
@@ -44,4 +53,6 @@ class SigningKeyStore(SigningKeyReader):
             "version": number(keys.version),
         }
         actions = [{"Put": {"Item": item, **before}}]
-        return self._table.transact(actions if audit is None else [*actions, self._audit.put(audit)])
+        if audit is not None:
+            actions.append(self._audit.put(audit))
+        return self._table.transact([*actions, *remembering(remember)])

@@ -27,6 +27,7 @@ import routes_limits
 import routes_members
 import routes_metrics
 import routes_problems
+import routes_pull
 import routes_recovery
 import routes_replays
 import routes_signing_keys
@@ -53,6 +54,7 @@ from webhooks.management.filter_tests import FilterTests
 from webhooks.management.limits import Limits
 from webhooks.management.members import Members
 from webhooks.management.overview import Overviews
+from webhooks.management.pulling import Pulling
 from webhooks.management.readiness import ReadinessProbe
 from webhooks.management.recovery import Recovery
 from webhooks.management.replays import Replays
@@ -88,6 +90,7 @@ class UseCases:
     delivery_search: DeliverySearch
     dead_letters: DeadLetterManagement
     failures: FailureGroups
+    pulling: Pulling
     recovery: Recovery
     bulk_replays: BulkReplays
     replays: Replays
@@ -205,6 +208,7 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str], logger: L
         routes_erasures.routes(use_cases.tenant_erasures, use_cases.cursors),
         routes_deliveries.routes(use_cases.deliveries, use_cases.cursors),
         routes_delivery_search.routes(use_cases.delivery_search, use_cases.cursors),
+        routes_pull.routes(use_cases.pulling),
         routes_dead_letters.routes(use_cases.dead_letters, use_cases.cursors),
         routes_recovery.routes(
             use_cases.failures, use_cases.recovery, use_cases.bulk_replays, use_cases.cursors, use_cases.limiter

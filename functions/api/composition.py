@@ -40,23 +40,26 @@ from webhooks.management.filter_tests import FilterTests
 from webhooks.management.limits import Limits
 from webhooks.management.members import Members
 from webhooks.management.overview import Overviews, OverviewStatistics, OverviewWebhooks
+from webhooks.management.pulling import Pulling
+from webhooks.management.pulling import Pulls as PulledEvents
 from webhooks.management.readiness import Checks, ReadinessProbe
 from webhooks.management.recovery import Recovery
 from webhooks.management.replays import JobStarter, Replays
 from webhooks.management.signing_keys import SigningKeyManagement, SigningKeyRecords
 from webhooks.management.subscriptions import SubscriptionManagement
 from webhooks.management.tenants import TenantOverviews
-from webhooks.management.test_events import TestEvents, TestsUnderWay
+from webhooks.management.test_events import TestEvents, UnderWay
 from webhooks.management.webhook_metrics import StatisticsReader as WebhookStatistics
 from webhooks.management.webhook_metrics import WebhookMetrics
 from webhooks.management.webhooks import WebhookManagement
 from webhooks.matching.filter_budget import FilterUse
 from webhooks.matching.route_cache import RouteCache, RouteSource
 from webhooks.recovery.replay import DeadLetterStore as ReplayedLetters
-from webhooks.recovery.replay import Replayer
+from webhooks.recovery.replay import PullLog, Replayer
 from webhooks.recovery.replay_source import DeadLetterStore as LetterPages
 from webhooks.recovery.replay_source import MissedStore as MissedPages
 from webhooks.recovery.replay_source import ReplaySource
+from webhooks.request.signed_request import RequestSigner
 from webhooks.request.signing_keys import SigningKeys
 from webhooks.runtime import MACHINE, Runtime
 from webhooks.sealing import SecretBox
@@ -77,6 +80,7 @@ from webhooks.store.history import HistoryStore
 from webhooks.store.management import DynamoManagementStore
 from webhooks.store.missed import MissedStore
 from webhooks.store.models import Models, bind
+from webhooks.store.pulls import PullStore
 from webhooks.store.repeats import RepeatStore
 from webhooks.store.replay_jobs import ReplayJobStore
 from webhooks.store.request_counts import RequestCountStore
@@ -101,6 +105,10 @@ class Keys(ApiKeys, KeyRecords, Protocol):
 
 class Events(management.EventRecords, EventPayloads, Protocol):
     """Events as ingest recorded them."""
+
+
+class Pulls(PulledEvents, PullLog, Protocol):
+    """What there is to read."""
 
 
 class JobsQueue(management.JobQueue, ErasureQueue, Protocol):
@@ -140,6 +148,7 @@ class Ports:
     audit: AuditEntries
     request_counts: RequestCounts
     slots: SlotHolders
+    pulls: Pulls
     jobs: management.JobStore
     jobs_queue: JobsQueue
     erasures: ErasureList
@@ -195,6 +204,7 @@ def adapters(
         audit=AuditStore(table, audit, now_ms),
         request_counts=RequestCountStore(table),
         slots=SlotStore(table, retention_ms, now_ms),
+        pulls=PullStore(table, retention_ms, now_ms),
         jobs=ReplayJobStore(table, retention_ms, now_ms),
         jobs_queue=SqsJobs(queue("jobs")),
         erasures=ErasureStore(table, now_ms),
@@ -248,18 +258,21 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
     starter = JobStarter(
         ports.jobs, ports.jobs_queue, ports.slots, store, at_most=settings.max_replays_per_tenant, now_ms=now_ms
     )
-    under_way = TestsUnderWay(
-        ports.slots, per_owner=settings.max_tests_per_tenant, in_all=settings.max_tests, now_ms=now_ms
+    under_way = UnderWay(
+        ports.slots, "tests", per_owner=settings.max_tests_per_tenant, in_all=settings.max_tests, now_ms=now_ms
+    )
+    polls = UnderWay(
+        ports.slots, "polls", per_owner=settings.max_polls_per_tenant, in_all=settings.max_polls, now_ms=now_ms
     )
     source = ReplaySource(letters, ports.missed, ports.contexts)
-    replayer = Replayer(ports.contexts, letters, ports.delivery_queue, now_ms=now_ms)
+    replayer = Replayer(ports.contexts, letters, ports.delivery_queue, ports.pulls, now_ms=now_ms)
     budget = FilterUse(settings.max_filter_kilobytes_per_scope * 1024, settings.max_filter_searches_per_scope)
     audit = AuditLog(ports.audit, now_ms)
     has_static_egress = settings.static_delivery_queue_url is not None
     key_checks = KeyChecks(ports.api_keys, now_ms=now_ms)
-    signing_keys = SigningKeyManagement(
-        ports.signing_keys, ports.box, SigningKeys(ports.signing_keys, ports.box), now_ms
-    )
+    public_keys = SigningKeys(ports.signing_keys, ports.box)
+    signing_keys = SigningKeyManagement(ports.signing_keys, ports.box, public_keys, now_ms)
+    cursors = Cursors(ports.box)
     api_keys = ApiKeyManagement(ports.api_keys, key_checks, ports.box, now_ms)
     metrics = WebhookMetrics(store=store, statistics=ports.statistics, states=ports.states, now_ms=now_ms)
     event_history = EventHistory(
@@ -329,6 +342,18 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
             now_ms=now_ms,
         ),
         delivery_search=DeliverySearch(store=store, history=history, statistics=ports.statistics, now_ms=now_ms),
+        pulling=Pulling(
+            store=store,
+            pulls=ports.pulls,
+            events=events,
+            signer=RequestSigner(ports.box, public_keys, prefix=settings.header_prefix, user_agent=settings.user_agent),
+            cursors=cursors,
+            under_way=polls,
+            audit=audit,
+            retention_ms=settings.retention_ms,
+            now_ms=now_ms,
+            sleep=runtime.sleep,
+        ),
         dead_letters=DeadLetterManagement(
             store=store,
             history=history,
@@ -361,13 +386,14 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
         limits=Limits(
             amounts=store,
             tests=under_way.own,
+            polls=polls.own,
             replays=starter.slots,
             requests_per_second=settings.tenant_rate_limit,
             max_webhooks=settings.max_webhooks_per_tenant,
             budget=budget,
         ),
         service_metrics=ServiceMetrics(ports.statistics, ports.gauges),
-        cursors=Cursors(ports.box),
+        cursors=cursors,
         readiness=ReadinessProbe(ports.checks, now_ms=now_ms),
         egress_addresses=settings.static_egress_addresses if has_static_egress else None,
         event_types=settings.event_types,

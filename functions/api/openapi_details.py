@@ -9,6 +9,7 @@ TAGS = {
     "subscriptions": "Which events a webhook gets, by type, resource and filters",
     "events": "Publishing events, and what became of them",
     "deliveries": "One event on its way to one webhook, with every attempt",
+    "pull": "Reading events instead of being sent them",
     "dead-letters": "Deliveries that were given up, and sending them again",
     "api-keys": "Credentials for machines: scoped, expiring, and revoked within seconds",
     "signing-keys": "What ed25519 signatures of deliveries are verified with",

@@ -9,6 +9,7 @@ _WEBHOOK: dict[str, Any] = {
     "user_id": 123,
     "workspace_id": 456,
     "name": "My Webhook",
+    "kind": "push",
     "url": "https://myapp.com/webhook",
     "description": "Webhook for record updates",
     "status": "active",
@@ -87,6 +88,7 @@ BODIES: dict[str, Any] = {
     "bulkReplayAcrossWebhooks": {"reason": "http_503", "from": "2024-01-01T00:00:00Z", "dry_run": True},
     "recoverWebhook": {"from": "2024-01-01T00:00:00Z", "to": "2024-01-02T00:00:00Z", "dry_run": True},
     "createApiKey": {"name": "Nightly import", "scopes": ["webhooks:read", "events:write"], "expires_in_days": 90},
+    "commitConsumer": {"cursor": "ZXhhbXBsZQ"},
     "testFilters": {"filters": {"conditions": _CONDITIONS}, "event": _EVENT},
 }
 ANSWERS: dict[str, tuple[str, Any]] = {

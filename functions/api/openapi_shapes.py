@@ -13,13 +13,14 @@ _OF_ANSWERS = "Answer"  # ends the names of classes whose plain name the domain'
 # Those that stand in several places, or under a name that others have too.
 _ENUMS = {
     ("pending", "delivered", "retrying", "failed", "abandoned"): "DeliveryStatus",
-    ("pending", "delivered", "retrying", "failed", "abandoned", "not_queued"): "EventResultStatus",
+    ("pending", "delivered", "retrying", "failed", "abandoned", "recorded", "not_queued"): "EventResultStatus",
     ("pending", "running", "completed", "failed", "cancelled"): "ReplayStatus",
     ("active", "paused", "inactive", "failed", "deleted"): "WebhookStatus",
     ("active", "paused", "inactive", "failed"): "PresentWebhookStatus",
     ("active", "paused", "inactive"): "ChosenWebhookStatus",
     ("healthy", "degraded", "failing", "disabled", "paused", "inactive"): "HealthLevel",
     ("replay", "recovery"): "ReplayKind",
+    ("push", "pull"): "WebhookKind",
     ("hour", "day"): "IntervalLength",
     ("event", "test"): "DeliveryKind",
     ("queued", "missed", "no_match", "unknown_event_type"): "Disposition",

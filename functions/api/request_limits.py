@@ -15,7 +15,7 @@ from webhooks.request.headers import hop_header
 
 # What a request counts as. A page looks at up to 2,000 items for those that a filter asks for, a dry run at 20,000.
 SEARCH, DRY_RUN, EVENTS = 10, 100, 10  # as many events count as one request
-_PAGING = frozenset({"limit", "cursor", "from", "to", "interval"})
+_PAGING = frozenset({"limit", "cursor", "from", "to", "interval", "after", "consumer", "wait"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

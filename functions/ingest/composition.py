@@ -16,6 +16,7 @@ from webhooks.settings import IngestSettings
 from webhooks.store.duplicates import Duplicates
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.events import EventStore
+from webhooks.store.pulls import PullStore
 from webhooks.store.repeats import RepeatStore
 from webhooks.store.routes import RouteStore
 from webhooks.store.schema import counter_shard
@@ -35,6 +36,7 @@ def build(
         EventStore(table, settings.retention_ms, settings.event_ms, listed=settings.list_events),
         RepeatStore(table, settings.retention_ms),
         SqsDeliveries.of(clients.hot_sqs, settings.delivery_queue_url, settings.static_delivery_queue_url, sleep=sleep),
+        PullStore(table, settings.retention_ms, now_ms),
         SqsIngest(Queue(clients.hot_sqs, settings.ingest_queue_url, sleep=sleep)),
         SqsIngest(Queue(clients.hot_sqs, settings.ingest_dead_letter_queue_url, sleep=sleep)),
         event_types=settings.event_types,

@@ -23,6 +23,7 @@ from webhooks.store.dynamo import DynamoTable
 from webhooks.store.erasing import TenantStore
 from webhooks.store.erasures import ErasureStore
 from webhooks.store.missed import MissedStore
+from webhooks.store.pulls import PullStore
 from webhooks.store.replay_jobs import ReplayJobStore
 
 MARGIN_MS = 15_000  # left of the function's timeout when a job stops and goes on in the next invocation
@@ -54,7 +55,7 @@ def build(
     jobs = ReplayJobs(
         ReplayJobStore(table, settings.retention_ms, now_ms),
         ReplaySource(letters, MissedStore(table, now_ms), store),
-        Replayer(store, letters, deliveries, now_ms=now_ms),
+        Replayer(store, letters, deliveries, PullStore(table, settings.retention_ms, now_ms), now_ms=now_ms),
         jobs_queue,
         now_ms=now_ms,
     )

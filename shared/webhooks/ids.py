@@ -41,10 +41,20 @@ def delivery_id(accepted_ms: int, scope: str, event_id: str, webhook_id: str) ->
 
 def time_of(identifier: str) -> int:
     """Milliseconds since 1970 that an id was made with."""
+    return time_in(identifier.partition("_")[2])
+
+
+def time_in(position: str) -> int:
+    """The same of what follows an id's prefix."""
     value = 0
-    for character in identifier.partition("_")[2][:TIME_CHARACTERS]:
+    for character in position[:TIME_CHARACTERS]:
         value = value * 62 + ALPHABET.index(character)
     return value
+
+
+def beginning_of(time_ms: int) -> str:
+    """What sorts before all that follows the prefix in ids of that time or later."""
+    return base62(time_ms, TIME_CHARACTERS)
 
 
 def first_of(prefix: str, time_ms: int) -> str:

@@ -14,6 +14,7 @@ _DELIVERY = {
     "webhook_deleted": "The webhook was deleted before it could be sent.",
     "webhook_inactive": "The webhook was set to inactive before it could be sent.",
     "webhook_disabled": "The webhook was disabled before it could be sent.",
+    "webhook_is_read": "The webhook has no URL: what it gets is read. It can be replayed, and stands there then.",
     "erased": "Its payload was erased before it could be sent.",
     "received_too_often": "This service failed at it again and again without recording an attempt.",
 }
@@ -34,6 +35,7 @@ _NOT_QUEUED = {
     "not_subscribed": "The webhook had no active subscription to this event type.",
     "invalid_filter": "A filter of the webhook's subscriptions cannot be read.",
     "unreadable": "This service could not read the webhook's subscriptions when the event came. It can be recovered.",
+    "pull": "A version of the service that does not know pull webhooks took the event. It can be recovered.",
     "unknown_event_type": "The service does not know this event type, so the event went to nobody.",
     "speaks_of_itself": "The event speaks of this very webhook; such events go to other webhooks only.",
     "created_later": "The webhook was created after the event came.",

@@ -150,6 +150,8 @@ class ApiSettings(EgressSettings, RetentionSettings):
     max_webhooks_per_tenant: int = Field(default=1000, ge=1)
     max_tests_per_tenant: int = Field(default=5, ge=1)
     max_tests: int = Field(default=50, ge=1)
+    max_polls_per_tenant: int = Field(default=5, ge=0)
+    max_polls: int = Field(default=50, ge=0)
     max_replays_per_tenant: int = Field(default=20, ge=1)
     max_filter_kilobytes_per_scope: int = Field(default=1024, ge=1)
     max_filter_searches_per_scope: int = Field(default=500, ge=0)

@@ -1,6 +1,8 @@
 """What callers of the API have it do: the use cases as functions/api/composition.py puts them together, over given
 clients."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from tests.fakes.functions import Services
@@ -13,8 +15,10 @@ from webhooks.settings import ApiSettings
 class Api:
     """One process of the api. Management of webhooks is in `owners`."""
 
-    def __init__(self, services: Services) -> None:
-        settings = ApiSettings.read(services.environment())
+    def __init__(self, services: Services, *, sleep: Callable[[float], None] | None = None, **variables: str) -> None:
+        more = {name.upper(): value for name, value in variables.items()}
+        settings = ApiSettings.read(services.environment() | more)
+        services = services if sleep is None else replace(services, sleep=sleep)
         ports = composition.adapters(
             settings,
             services.clients(),

@@ -12,7 +12,7 @@ from tests.fakes import partiql
 
 # By function and index; "" is the table itself. tests/infrastructure holds this against template.yaml.
 ALLOWED: Mapping[str, Mapping[str, Sequence[str]]] = {
-    "ingest": {"": ("count#*", "event|*", "repeat|*", "route|*", "scope|*")},
+    "ingest": {"": ("count#*", "event|*", "pull|*", "repeat|*", "route|*", "scope|*")},
     "release": {"": ("count#*", "tenant|*", "wh_*"), "waiting": ("due|*", "room|*")},
     "rollup": {"": ("count#*", "counted#*", "own|*", "stat|*", "wh_*")},
 }

@@ -41,10 +41,10 @@ class Owners:
         ]
         request = WebhookRequest(
             name=name,
-            url=url or url_of(name),
             workspace_id=workspace_id,
             secret=SECRET,
             subscriptions=wanted,
+            **({} if fields.get("kind") == "pull" else {"url": url or url_of(name)}),
             **fields,
         )
         return self.webhooks.create(caller(user_id, workspace_id), request, idempotency_key).webhook

@@ -11,16 +11,21 @@ from typing import Any
 
 from tests.conftest import Figure
 from tests.support.api_client import NOW, Answered, ApiClient
+from tests.support.management_fakes import PlainBox
 from webhooks.access.api_keys import digest
 from webhooks.delivery.circuit_breaker import Circuit
 from webhooks.delivery.endpoint_state import EndpointState
-from webhooks.ids import delivery_id, new_id
+from webhooks.ids import beginning_of, delivery_id, new_id
+from webhooks.management.cursors import Cursors
 from webhooks.models.api_key import ApiKey
 from webhooks.models.audit import entry
 from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord
 from webhooks.models.erasure import Erasure
 from webhooks.models.event import EventRecord
+from webhooks.models.pull import Consumer
 from webhooks.models.replay import ReplayJob, ReplaySelection
+from webhooks.store.delivery_items import delivery_item, delivery_key
+from webhooks.store.dynamo import key_of
 
 WORKSPACE = "77"
 MEMBER = ("webhooks", "events:write", "metrics:read", "api-keys")
@@ -67,6 +72,10 @@ TABLE = {
     "POST /webhooks/{webhook_id}/recover": OWN.format(202),
     "GET /webhooks/{webhook_id}/metrics": OWN.format(200),
     "GET /webhooks/{webhook_id}/health": OWN.format(200),
+    "GET /webhooks/{webhook_id}/events": OWN.format(200),
+    "GET /webhooks/{webhook_id}/consumers": OWN.format(200),
+    "POST /webhooks/{webhook_id}/consumers/{consumer}/commit": OWN.format(200),
+    "DELETE /webhooks/{webhook_id}/consumers/{consumer}": "204 404 404 204 404 204 404 403 403 401",
     "GET /deliveries": "200+ 200 200 422 200 200+ 200 403 403 401",
     "GET /dead-letters": LIST,
     "GET /dead-letters/groups": LIST,
@@ -155,6 +164,8 @@ def ask(
         body = {"type": "record.created", "workspace_id": int(WORKSPACE)}
     elif path.endswith("v1/dead-letters/bulk-replay"):
         body = {"targets": [{"webhook_id": ids["webhook_id"]}]}
+    elif path.endswith("/commit"):
+        body = {"cursor": ids["cursor"]}
     elif path.endswith("/recover"):
         body = {"from": "2025-10-01T00:00:00Z"}
     filled = re.sub(r"\{(\w+)\}", lambda match: ids[match[1]], path).removeprefix("/api/v1")
@@ -199,6 +210,9 @@ def estate(client: ApiClient) -> dict[str, str]:
     )
     job = ReplayJob(new_id("rpl", NOW), webhook_id, "1", ReplaySelection(), 10, NOW, NOW)
     client.history.add(record, dead, letter)
+    early = replace(record, delivery_id=delivery_id(NOW - 3_600_000, scope, "e0", webhook_id))  # old enough to be read
+    key = delivery_key(webhook_id, early.delivery_id)
+    client.dynamodb.tables["webhooks"].write(key, key_of(key) | delivery_item(early, NOW // 1000 + 60))
     key = ApiKey(KEY, 1, "CANARY", ("webhooks",), (WORKSPACE,), digest("the key"), NOW, NOW + 86_400_000)
     client.api_keys.create(key, entry(key.caller, "api_key.created", "1", KEY, NOW))
     client.events.add(event)
@@ -207,8 +221,12 @@ def estate(client: ApiClient) -> dict[str, str]:
     client.erasures.start(None, erasure)
     client.statistics.in_trouble["1"] = [("circuit", webhook_id)]
     client.states.states[webhook_id] = EndpointState(Circuit("open", open_until_ms=NOW + 60_000, failing_since_ms=NOW))
+    position = beginning_of(NOW)
+    client.pulls.commit(webhook_id, Consumer("CANARY", position, NOW), new=True)
     return {
         "webhook_id": webhook_id,
+        "consumer": "CANARY",
+        "cursor": Cursors(PlainBox()).seal(position, caller="", listing=f"pull|{webhook_id}"),
         "subscription_id": made["subscriptions"][0]["id"],
         "event_id": event.event_id,
         "delivery_id": record.delivery_id,

@@ -39,6 +39,7 @@ from webhooks.statistics.prometheus import Gauges
 from webhooks.store.api_keys import ApiKeyStore
 from webhooks.store.audit import AuditItems, AuditStore
 from webhooks.store.dynamo import DynamoTable
+from webhooks.store.pulls import PullStore
 from webhooks.store.signing_keys import SigningKeyStore
 
 NOW = 1_760_000_000_000
@@ -68,6 +69,7 @@ class ApiClient:
     per_second: float = 0
     max_webhooks: int = 1000
     max_tests: tuple[int, int] = (5, 50)  # of one owner, in all
+    max_polls: tuple[int, int] = (5, 50)
     max_replays: int = 20
     max_filter_kilobytes: int = 1024
     max_filter_searches: int = 500
@@ -101,6 +103,7 @@ class ApiClient:
         self.api_keys = ApiKeyStore(table, items, now_ms)
         self.audit = AuditStore(table, items, now_ms)
         self.store.audit = self.audit.add
+        self.pulls = PullStore(table, 30 * DAY_MS, now_ms)
         settings = ApiSettings(
             table_name="webhooks",
             ingest_queue_url="ingest",
@@ -113,6 +116,8 @@ class ApiClient:
             max_webhooks_per_tenant=self.max_webhooks,
             max_tests_per_tenant=self.max_tests[0],
             max_tests=self.max_tests[1],
+            max_polls_per_tenant=self.max_polls[0],
+            max_polls=self.max_polls[1],
             max_replays_per_tenant=self.max_replays,
             max_filter_kilobytes_per_scope=self.max_filter_kilobytes,
             max_filter_searches_per_scope=self.max_filter_searches,
@@ -139,6 +144,7 @@ class ApiClient:
             audit=self.audit,
             request_counts=MemoryRequestCounts(),
             slots=self.slots,
+            pulls=self.pulls,
             jobs=self.jobs,
             jobs_queue=self.jobs,
             erasures=self.erasures,

@@ -16,12 +16,12 @@ USE_CASES = {
     "DeadLetterManagement",
     "DeadLetterWriter", "DeliveryHistory", "DeliverySearch", "Duplicates", "EndpointHealth", "ErasureJobs",
     "EventErasure", "EventHistory", "EventSearch", "FailureGroups", "FilterTests", "Ingestion", "KeyChecks", "Limits",
-    "Members", "Overviews", "Publishing", "ReadinessProbe", "Recovery", "Release", "ReplayJobs", "Replayer", "Replays",
-    "RequestLimits", "RequestSigner", "Rollup", "Sender", "ServiceMetrics", "SigningKeyManagement",
+    "Members", "Overviews", "Publishing", "Pulling", "ReadinessProbe", "Recovery", "Release", "ReplayJobs", "Replayer",
+    "Replays", "RequestLimits", "RequestSigner", "Rollup", "Sender", "ServiceMetrics", "SigningKeyManagement",
     "SubscriptionManagement",
     "TenantErasures", "TenantOverviews", "TestEvents", "TestSender", "WebhookManagement", "WebhookMetrics",
 }  # fmt: skip
-SHARED = {"Replayer": 2, "Duplicates": 2}  # functions that have one of their own
+SHARED = {"RequestSigner": 2, "Replayer": 2, "Duplicates": 2}  # functions that have one of their own
 
 
 def constructed() -> dict[str, list[str]]:

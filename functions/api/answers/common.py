@@ -79,7 +79,8 @@ class WebhookAnswer(Answer):
     user_id: str | int
     workspace_id: str | int | None
     name: str
-    url: str
+    kind: Literal["push", "pull"]
+    url: Annotated[str | None, Field(description="null for a pull webhook, whose events are read")]
     description: str
     status: Literal["active", "paused", "inactive", "failed", "deleted"]
     status_reason: str | None
@@ -112,7 +113,8 @@ class WebhookAnswer(Answer):
                 "user_id": webhook.user_id,
                 "workspace_id": webhook.workspace_id,
                 "name": webhook.name,
-                "url": webhook.url,
+                "kind": webhook.kind,
+                "url": webhook.url if webhook.kind == "push" else None,
                 "description": webhook.description,
                 "status": webhook.status,
                 "status_reason": webhook.status_reason,

@@ -17,6 +17,7 @@ DispositionOf = Annotated[
     Disposition,
     Field(description="queued: for one webhook at least; missed: only webhooks that were inactive or failed want it"),
 ]
+RECORDED = "It is kept for the webhook's consumers to read."
 
 
 class EventResultAnswer(Answer):
@@ -25,8 +26,8 @@ class EventResultAnswer(Answer):
     webhook_id: str
     webhook_name: str
     status: Annotated[
-        Literal["pending", "delivered", "retrying", "failed", "abandoned", "not_queued"],
-        Field(description="the delivery's status; not_queued: no delivery was made, for the given reason"),
+        Literal["pending", "delivered", "retrying", "failed", "abandoned", "recorded", "not_queued"],
+        Field(description="the delivery's; recorded: to be read by a pull webhook; not_queued: the reason says why"),
     ]
     reason: Annotated[
         str | None,
@@ -55,12 +56,18 @@ class EventResultAnswer(Answer):
         return cls(
             webhook_id=result.webhook.webhook_id,
             webhook_name=result.webhook.name,
-            status=(record.status if record else "pending") if queued else "not_queued",
+            status=(record.status if record else "pending")
+            if queued
+            else "recorded"
+            if result.recorded
+            else "not_queued",
             reason=reason,
             explanation=waiting_sentence(waiting.reason)
             if waiting
             else delivery_sentence(reason)
             if queued
+            else RECORDED
+            if result.recorded
             else not_queued_sentence(reason or ""),
             evaluated_now=result.evaluated_now,
             delivery_id=result.delivery_id,

@@ -16,6 +16,7 @@ DESCRIPTIONS: dict[LimitName, str] = {
     "filter_bytes": "Bytes of filters, 50 more for each subscription, of all webhooks together.",
     "filter_searches": "Rules that may read a whole event, such as contains, of all webhooks together.",
     "test_deliveries": "Test deliveries under way at once.",
+    "long_polls": "Long polls under way at once.",
     "replays": "Replays and recoveries under way at once.",
 }
 

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from webhooks.errors import Unavailable
 
-Kind = Literal["tests", "replays"]
+Kind = Literal["tests", "polls", "replays"]
 EVERYBODY = None  # as an owner: the slots that all owners share
 ROUNDS = 10
 

@@ -34,6 +34,8 @@ def gate_of(webhook: Webhook | None, state: EndpointState, now_ms: int, *, stati
     if webhook is None or webhook.status == "deleted":
         is_erased = webhook is not None and webhook.status_reason == ERASED
         return SendGate("closed", ERASED if is_erased else "webhook_deleted")
+    if webhook.kind == "pull":
+        return SendGate("closed", "webhook_is_read")
     if webhook.status == "inactive":
         return SendGate("closed", "webhook_inactive")
     if webhook.status == "failed":

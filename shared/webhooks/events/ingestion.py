@@ -35,6 +35,7 @@ from webhooks.matching.route_cache import ERASED_UNTIL, RouteCache, RouteSet, Ve
 from webhooks.messages import DeliveryMessage, Received, group_of
 from webhooks.models.event import Event, EventRecord, Repeat
 from webhooks.models.keeping import mark_of
+from webhooks.models.pull import PullEntry
 from webhooks.payload import MAX_EVENT_BYTES, loads, serialise, serialise_noting_numbers
 
 PAGE = 500  # webhooks a page of one event's fan-out
@@ -83,6 +84,14 @@ class IngestQueue(Protocol):
         ...
 
 
+class PullLog(Protocol):
+    """What pull webhooks have to read."""
+
+    def append(self, entries: Sequence[PullEntry], until_ms: int) -> Sequence[bool]:
+        """Record each behind all that can have been read; whether it is. Nothing is begun after `until_ms`."""
+        ...
+
+
 class RefusedQueue(Protocol):
     """Takes ingest messages that no retry would make readable."""
 
@@ -111,6 +120,7 @@ class IngestReport:
     unknown_type: int = 0
     erased: int = 0
     queued: int = 0
+    pulled: int = 0
     missed: int = 0
     skipped: int = 0
     steps: list[str] = field(default_factory=list[str])  # "evt_... N queued", for whoever follows an event
@@ -175,6 +185,7 @@ class Ingestion:
         events: EventStore,
         repeats: Repeats,
         deliveries: DeliveryQueue,
+        pulls: PullLog,
         ingest_queue: IngestQueue,
         refused: RefusedQueue,
         *,
@@ -187,6 +198,7 @@ class Ingestion:
         self._events = events
         self._repeats = repeats
         self._deliveries = deliveries
+        self._pulls = pulls
         self._ingest_queue = ingest_queue
         self._refused = refused
         self._event_types = frozenset(event_types) | frozenset(OPERATIONAL_EVENT_TYPES)
@@ -428,12 +440,14 @@ class Ingestion:
         # An operational event never goes to the webhook that it speaks of: its failure would feed itself.
         itself = event.payload["resource_id"] if event.event_type in OPERATIONAL_EVENT_TYPES else None
         queued = [webhook_id for webhook_id in outcome.queued if webhook_id > each.after and webhook_id != itself]
+        pulled = [webhook_id for webhook_id in outcome.pulled if webhook_id > each.after and webhook_id != itself]
         missed = [(w, reason) for w, reason in outcome.missed if w > each.after and w != itself]
-        reached = sorted([*queued, *(webhook_id for webhook_id, _ in missed)])
+        reached = sorted([*queued, *pulled, *(webhook_id for webhook_id, _ in missed)])
         last = reached[PAGE - 1] if len(reached) > PAGE else None
         return replace(
             record,
             queued=tuple(w for w in queued if last is None or w <= last),
+            pulled=tuple(w for w in pulled if last is None or w <= last),
             missed=tuple(m for m in missed if last is None or m[0] <= last),
             skipped_counts={} if each.page else dict(outcome.skipped_counts),
             skipped_first=() if each.page else tuple(outcome.skipped_first),
@@ -524,6 +538,7 @@ class Ingestion:
         return dict(self._events.get([each.key for each in taken], self._now_ms())) if taken else {}
 
     def _fan_out(self, settled: Sequence[_Decided], until_ms: int, report: IngestReport) -> None:
+        settled = self._recorded_for_pull(settled, until_ms, report)
         outgoing = [_outgoing(each) for each in settled]
         try:
             self._deliveries.send([message for messages in outgoing for message in messages])
@@ -535,10 +550,24 @@ class Ingestion:
             if is_sent and self._continue(each, report):
                 record = each.record
                 report.queued += len(record.queued)
+                report.pulled += len(record.pulled)
                 report.steps.append(f"{record.event_id} {len(record.queued)} queued")
                 report.missed += len(record.missed)
                 report.skipped += sum(record.skipped_counts.values())
                 report.unknown_type += record.skipped_counts.get("unknown_event_type", 0)
+
+    def _recorded_for_pull(
+        self, settled: Sequence[_Decided], until_ms: int, report: IngestReport
+    ) -> Sequence[_Decided]:
+        """Those of which every pull webhook has its entry now."""
+        entries = [(each, entry) for each in settled if each.record.pulled for entry in _entries(each.record)]
+        if not entries:
+            return settled
+        recorded = self._pulls.append([entry for _, entry in entries], until_ms)
+        lacking = {id(each) for (each, _), is_there in zip(entries, recorded, strict=True) if not is_there}
+        late = [each for each in settled if id(each) in lacking]
+        report.put_off([each.pending.message_id for each in late], Unavailable("not all can be read by pull yet"))
+        return [each for each in settled if id(each) not in lacking]
 
     def _send_alone(
         self, each: _Decided, messages: Sequence[tuple[DeliveryMessage, int]], until_ms: int, report: IngestReport
@@ -590,6 +619,21 @@ def _outgoing(each: _Decided) -> list[tuple[DeliveryMessage, int]]:
             0,
         )
         for webhook_id in record.queued
+    ]
+
+
+def _entries(record: EventRecord) -> list[PullEntry]:
+    return [
+        PullEntry(
+            webhook_id=webhook_id,
+            delivery_id=delivery_id(record.accepted_at_ms, record.scope, record.event_id, webhook_id),
+            event_id=record.event_id,
+            event_type=record.event_type,
+            scope=record.scope,
+            accepted_at_ms=record.accepted_at_ms,
+            days=record.keeping and record.keeping.days,
+        )
+        for webhook_id in record.pulled
     ]
 
 

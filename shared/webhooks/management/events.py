@@ -60,6 +60,10 @@ class Decisions:
         return frozenset(webhook_id for page in self.pages for webhook_id in page.queued)
 
     @cached_property
+    def pulled(self) -> frozenset[str]:
+        return frozenset(webhook_id for page in self.pages for webhook_id in page.pulled)
+
+    @cached_property
     def refused(self) -> Mapping[str, str]:
         """Reasons by webhook id, as far as they are named."""
         missed = {webhook_id: reason for page in self.pages for webhook_id, reason in page.missed}
@@ -70,6 +74,7 @@ class Decisions:
         counts = Counter(self.first.skipped_counts)
         counts.update(reason for page in self.pages for _, reason in page.missed)
         counts["queued"] = len(self.queued)
+        counts["recorded"] = len(self.pulled)
         return +counts
 
     @property
@@ -90,7 +95,7 @@ class Decisions:
     def disposition(self) -> Disposition:
         if self.is_unknown_type:
             return UNKNOWN_TYPE
-        if self.queued:
+        if self.queued or self.pulled:
             return "queued"
         return "missed" if any(page.missed for page in self.pages) else "no_match"
 
@@ -178,6 +183,8 @@ class EventHistory:
         results = [
             EventResult(webhook, key, records.get(key))
             if (key := keys.get(webhook.webhook_id)) is not None
+            else EventResult(webhook, recorded=True)
+            if webhook.webhook_id in decisions.pulled
             else _not_queued(webhook, decisions, today)
             for webhook in page.items
         ]
@@ -188,7 +195,7 @@ class EventHistory:
 
         The caller's own, and what is named, for the tombstones among it; for admins also who is subscribed today.
         """
-        named = {*decisions.queued, *decisions.refused}
+        named = {*decisions.queued, *decisions.pulled, *decisions.refused}
         if caller.is_admin:
             named |= self._routes_of(decisions.event).groups.keys()
         below = sorted((each for each in named if behind is None or each < behind), reverse=True)

@@ -19,6 +19,7 @@ LimitName = Literal[
     "filter_bytes",
     "filter_searches",
     "test_deliveries",
+    "long_polls",
     "replays",
 ]
 WORKSPACES = 20  # whose filters are looked up
@@ -52,6 +53,7 @@ class Limits:
 
     amounts: Amounts
     tests: Slots
+    polls: Slots
     replays: Slots
     requests_per_second: float
     max_webhooks: int
@@ -70,6 +72,7 @@ class Limits:
             Limit("filter_bytes_per_webhook", MAX_FILTER_BYTES),
             *(each for workspace in [None, *workspaces] for each in self._filters(whose, workspace)),
             Limit("test_deliveries", self.tests.most, self.tests.used(whose)),
+            Limit("long_polls", self.polls.most, self.polls.used(whose)),
             Limit("replays", self.replays.most, self.replays.used(whose)),
         ]
 

@@ -82,6 +82,10 @@ StaticEgress = Annotated[
     bool,
     Field(description="deliver from the addresses of `GET /egress-addresses` alone, where there are any"),
 ]
+Kind = Annotated[
+    Literal["push", "pull"],
+    Field(description="push: events are sent to the URL; pull: they are kept, and read at `GET /webhooks/:id/events`"),
+]
 SettableStatus = Literal["active", "paused", "inactive"]
 EventTypePattern = Annotated[
     str, StringConstraints(min_length=1, max_length=128), Field(description="an event type, or record.*, or *")
@@ -124,10 +128,11 @@ class SubscriptionChange(Request):
 
 
 class WebhookRequest(Request):
-    """A webhook to register."""
+    """A webhook to register. One of kind pull has no URL, nor anything else that is for sending."""
 
     name: Name
-    url: Url
+    kind: Kind = "push"
+    url: Url | None = Field(None, description="required, unless the kind is pull")
     description: Description = ""
     workspace_id: ForeignId | None = Field(
         None, description="hear the events of this workspace instead of the user's own"
@@ -151,9 +156,10 @@ class WebhookRequest(Request):
 
 
 class WebhookChange(Request):
-    """Absent fields stay as they are. `workspace_id` cannot change: it may only repeat the present one."""
+    """Absent fields stay as they are. `workspace_id` and `kind` may only repeat the present ones."""
 
     name: Name = Field(default_factory=str)
+    kind: Kind = Field(default_factory=lambda: "push")
     url: Url = Field(default_factory=str)
     description: Description = Field(default_factory=str)
     workspace_id: ForeignId | None = Field(default_factory=lambda: None)
@@ -199,3 +205,11 @@ class ApiKeyRequest(Request):
         default=None, description="those in which it may act; without it, all that your token names"
     )
     expires_in_days: Annotated[int, Field(ge=1, le=365)] = 90
+
+
+class CommitRequest(Request):
+    """How far a consumer has come."""
+
+    cursor: Annotated[str, StringConstraints(max_length=2_048)] = Field(
+        description="`cursor` of the last event that is done with, or `next_cursor` of a page that is"
+    )

@@ -1,10 +1,11 @@
 """Test deliveries, made at once by the sender: it alone can open secrets and reach receivers."""
 
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Literal
 
-from webhooks.access.slots import EVERYBODY, Slots, SlotStore
+from webhooks.access.slots import EVERYBODY, Kind, Slots, SlotStore
 from webhooks.errors import Conflict, Invalid, TooManyRequests, Unavailable
 from webhooks.event_types import TEST_EVENT_TYPE
 from webhooks.ids import new_id
@@ -19,23 +20,32 @@ from webhooks.times import rfc3339
 
 LEASE_MS = 30_000  # API Gateway, and the api's own timeout, end a request at 29 s
 RETRY_AFTER_SECONDS = 5
+NAMES: Mapping[Kind, str] = {"tests": "test deliveries", "polls": "long polls"}
 
 
-class TestsUnderWay:
-    """How many test deliveries may be under way at once: of one owner, and of all together.
+class UnderWay:
+    """How many of one kind may be under way at once: of one owner, and of all together.
 
-    Each keeps a process of the api and one of the sender busy for as long as its receiver likes, up to 20 s. Whoever is
-    let in holds a lease, which ends by itself should the process die.
+    Each keeps a process of the api busy for up to 20 s, and a test delivery one of the sender. Whoever is let in holds
+    a lease, which ends by itself should the process die.
     """
 
-    def __init__(self, store: SlotStore, *, per_owner: int, in_all: int, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: SlotStore,
+        kind: Literal["tests", "polls"],
+        *,
+        per_owner: int,
+        in_all: int,
+        now_ms: Callable[[], int],
+    ) -> None:
         self._now_ms = now_ms
-        self.own = Slots(store=store, kind="tests", most=per_owner, ended=self._ended)
-        self.everybodys = Slots(store=store, kind="tests", most=in_all, ended=self._ended)
+        self.own = Slots(store=store, kind=kind, most=per_owner, ended=self._ended)
+        self.everybodys = Slots(store=store, kind=kind, most=in_all, ended=self._ended)
 
     @contextmanager
     def lease(self, owner: str) -> Generator[None]:
-        """For one test delivery. Raises TooManyRequests and Unavailable."""
+        """For one of them. Raises TooManyRequests and Unavailable."""
         holder = f"{self._now_ms() + LEASE_MS}:{new_id('evt', self._now_ms())}"
         with (
             _slot(self.own, owner, holder, "of this owner"),
@@ -53,7 +63,7 @@ def _slot(slots: Slots, owner: str | None, holder: str, whose: str) -> Generator
     slot = slots.take(owner, holder)
     if slot is None:
         raise TooManyRequests(
-            f"{slots.most} test deliveries {whose} are under way, which is the most there may be: "
+            f"{slots.most} {NAMES[slots.kind]} {whose} are under way, which is the most there may be: "
             "wait for an answer to one; each ends within 20 seconds",
             retry_after_seconds=RETRY_AFTER_SECONDS,
         )
@@ -70,7 +80,7 @@ class TestEvents:
 
     store: ManagementStore
     sender: TestDeliveries
-    under_way: TestsUnderWay
+    under_way: UnderWay
     audit: AuditLog
     event_types: Collection[str]
     static_egress: bool = False  # whether the deployment has static addresses to deliver from
@@ -80,6 +90,8 @@ class TestEvents:
         """Send a test event, made up or as asked for. Raises NotFound, Invalid, Conflict, TooManyRequests,
         and Unavailable."""
         webhook = find(self.store, caller, webhook_id)
+        if webhook.kind == "pull":
+            raise Conflict("a pull webhook is sent nothing: publish an event, and read it at its events")
         if request.event_type != TEST_EVENT_TYPE and request.event_type not in self.event_types:
             raise Invalid.at(
                 "event_type", f"is not an event type; known are {', '.join(sorted(self.event_types))}", "not_allowed"

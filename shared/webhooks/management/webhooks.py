@@ -1,13 +1,13 @@
 """Webhooks: registering, changing, deleting them, and their secrets."""
 
 import secrets
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from webhooks.access.idempotency_keys import REMEMBERED_MS, IdempotencyRecord, check_key, fingerprint
 from webhooks.egress.policy import EgressPolicy, check_url
-from webhooks.errors import Conflict, Faults, Invalid, NotAllowed, RefusedDestination
+from webhooks.errors import Conflict, Faults, FieldError, Invalid, NotAllowed, RefusedDestination
 from webhooks.ids import new_id
 from webhooks.management.changes import (
     Change,
@@ -42,6 +42,8 @@ MAX_OLDER = 2  # secrets that sign beside the present one
 A_READ = 100  # webhooks
 # Left out of a request's fingerprint where they are not used, so that a repeat across an upgrade is known again.
 ADDED = ("static_egress", "ed25519")
+# What only a webhook that we send to can have.
+FOR_SENDING = ("headers", "max_retries", "timeout_seconds", "rate_limit_rps", "static_egress")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,10 @@ class WebhookManagement:
         who has the greatest allowed number of webhooks.
         """
         key = check_key(idempotency_key)
-        trace = fingerprint(written(request, exclude=[each for each in ADDED if not getattr(request, each)]))
+        unused = [each for each in ADDED if not getattr(request, each)]
+        if request.kind == "push":
+            unused.append("kind")
+        trace = fingerprint(written(request, exclude=unused))
         if key is not None and (earlier := self.store.idempotency_record(caller.owner, key, self.now_ms())):
             return self._repeated(caller, earlier, trace)
         now_ms = self.now_ms()
@@ -246,7 +251,7 @@ class WebhookManagement:
         headers: dict[str, str] = {}
         subscriptions: list[Subscription] = []
         with faults:
-            check_url(request.url, self.policy)
+            self._check_kind(request)
         with faults:
             self._check_static_egress(request.static_egress)
         with faults:
@@ -270,7 +275,8 @@ class WebhookManagement:
             user_id=caller.user_id,
             workspace_id=request.workspace_id,
             name=request.name,
-            url=request.url,
+            kind=request.kind,
+            url=request.url or "",
             description=request.description,
             metadata=request.metadata,
             header_names=tuple(headers),
@@ -304,6 +310,12 @@ class WebhookManagement:
             if fields.pop("workspace_id", webhook.workspace_id) != webhook.workspace_id:
                 raise Invalid.at("workspace_id", "cannot be changed: register another webhook", "not_allowed")
         with faults:
+            if fields.pop("kind", webhook.kind) != webhook.kind:
+                raise Invalid.at("kind", "cannot be changed: register another webhook", "not_allowed")
+        with faults:
+            if webhook.kind == "pull":
+                _refuse_for_pull(name for name in ("url", *FOR_SENDING) if fields.get(name))
+        with faults:
             if "url" in fields and check_url(wanted.url, self.policy).server != self._server(webhook):
                 check_given_anew(fields.get("headers"), webhook.header_names)
         with faults:
@@ -320,6 +332,16 @@ class WebhookManagement:
         if fields.get("ed25519"):
             self.signing_keys.ensure()
         return replace(webhook, **fields, version=webhook.version + 1, updated_at_ms=now_ms)
+
+    def _check_kind(self, request: WebhookRequest) -> None:
+        if request.kind == "pull":
+            _refuse_for_pull(name for name in ("url", *FOR_SENDING) if name in request.model_fields_set)
+        elif request.url is None:
+            raise Invalid.at(
+                "url", "is required: where to send events to; only a webhook of kind pull has none", "required"
+            )
+        else:
+            check_url(request.url, self.policy)
 
     def _check_static_egress(self, wanted: bool) -> None:
         if wanted and not self.static_egress:
@@ -344,6 +366,12 @@ class WebhookManagement:
 
     def _unsealed(self, webhook: Webhook) -> Sealed:
         return unsealed(self.box.open(webhook.sealed, context=webhook.sealed_context))
+
+
+def _refuse_for_pull(given: Iterable[str]) -> None:
+    message = "is for webhooks that are sent to: leave it out with kind pull"
+    if faults := [FieldError(name, message, "not_allowed") for name in given]:
+        raise Invalid.of(faults)
 
 
 def _tombstone(webhook: Webhook, now_ms: int) -> Webhook:

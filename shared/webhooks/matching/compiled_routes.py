@@ -24,7 +24,10 @@ RESOURCE_MISMATCH = "resource_mismatch"
 NOT_SUBSCRIBED = "not_subscribed"
 INVALID_FILTER = "invalid_filter"  # stored by another version of this service, and unreadable to this one
 
-_TAKES_EVENTS = frozenset(("active", "paused"))  # what reaches a paused webhook waits for its resume
+TAKES_EVENTS = frozenset(("active", "paused"))  # what reaches a paused webhook waits for its resume
+# The status in the routes of a pull webhook that takes events. A version that does not know it records them as missed.
+PULL = "pull"
+_TAKES = TAKES_EVENTS | {PULL}
 _ANY_RESOURCE: frozenset[str | None] = frozenset((None,))
 _PATTERN_BYTES = 4_096  # of memory, for each `PatternRoutes`
 _SUBSCRIPTION_BYTES = 700  # of memory, measured: what a subscription takes without filters
@@ -68,6 +71,7 @@ class Outcome:
     """What was decided for all webhooks of the routes; lists are sorted by webhook id."""
 
     queued: list[str]
+    pulled: list[str]  # would be read, not sent
     missed: list[tuple[str, str]]  # (webhook id, status): would have been queued but for the status
     skipped_counts: dict[str, int]  # by reason, every other webhook
     skipped_first: list[tuple[str, str]]  # (webhook id, reason) of the first of those
@@ -116,6 +120,7 @@ class CompiledRoutes:
         self._parts = parts
         self._statuses = parts[0].statuses if len(parts) == 1 else dict(ChainMap(*[part.statuses for part in parts]))
         self._webhook_ids = sorted(self._statuses)
+        self._has_pull = PULL in self._statuses.values()
         self._views: dict[tuple[str, ...], _View] = {}
 
     @property
@@ -132,8 +137,9 @@ class CompiledRoutes:
         found = view.find(event, check)
         reached = sorted(found.wanting)
         return Outcome(
-            queued=[webhook for webhook in reached if self._statuses[webhook] in _TAKES_EVENTS],
-            missed=[(w, status) for w in reached if (status := self._statuses[w]) not in _TAKES_EVENTS],
+            queued=[webhook for webhook in reached if self._statuses[webhook] in TAKES_EVENTS],
+            pulled=[webhook for webhook in reached if self._statuses[webhook] == PULL] if self._has_pull else [],
+            missed=[(w, status) for w in reached if (status := self._statuses[w]) not in _TAKES],
             skipped_counts=self._counts(view, found),
             skipped_first=list(islice(self._skipped(view, found), first)),
         )
@@ -141,7 +147,7 @@ class CompiledRoutes:
     def decisions(self, event: Mapping[str, object]) -> list[Decision]:
         """One decision for each webhook, sorted by its id: as many steps as there are webhooks."""
         outcome = self.match(event, first=len(self._webhook_ids))
-        decisions = [Decision(webhook, True, QUEUED) for webhook in outcome.queued]
+        decisions = [Decision(webhook, True, QUEUED) for webhook in (*outcome.queued, *outcome.pulled)]
         decisions += [Decision(webhook, False, reason) for webhook, reason in outcome.missed + outcome.skipped_first]
         return sorted(decisions, key=lambda decision: decision.webhook_id)
 

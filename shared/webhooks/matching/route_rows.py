@@ -6,6 +6,7 @@ One row per webhook and pattern of event types, kept in step with the subscripti
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from webhooks.matching.compiled_routes import PULL, TAKES_EVENTS
 from webhooks.models.subscription import Subscription
 from webhooks.models.webhook import Webhook
 from webhooks.payload import dumps, floats
@@ -72,7 +73,7 @@ def _row(webhook: Webhook, pattern: str, subscriptions: Iterable[Subscription]) 
         pattern=pattern,
         webhook_id=webhook.webhook_id,
         owner=webhook.owner,
-        status=webhook.status,
+        status=PULL if webhook.kind == "pull" and webhook.status in TAKES_EVENTS else webhook.status,
         subscriptions=dumps(floats(entries)),
         static_egress=webhook.static_egress,
     )

@@ -62,6 +62,7 @@ class EventRecord:
     keeping: Keeping | None = None
     kept: bytes | None = None
     resource_id: str | int | None = None
+    pulled: tuple[str, ...] = ()  # webhooks that read it: recorded for them, and sent to none
 
     @property
     def is_whole(self) -> bool:

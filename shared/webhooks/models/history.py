@@ -37,7 +37,8 @@ class DeliveryView:
 class EventResult:
     """What happened to an event for one webhook.
 
-    Queued: `delivery_id`, with its `record` once anything was recorded. Not queued: the `reason`, a stable code.
+    Queued: `delivery_id`, with its `record` once anything was recorded. `recorded`: to be read by a pull webhook.
+    Neither: the `reason`, a stable code.
     `evaluated_now`: the reason was not recorded, and is that of today's subscriptions.
     """
 
@@ -46,6 +47,7 @@ class EventResult:
     record: DeliveryRecord | None = None
     reason: str | None = None
     evaluated_now: bool = False
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

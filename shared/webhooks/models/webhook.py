@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 WebhookStatus = Literal["active", "paused", "inactive", "failed", "deleted"]
+WebhookKind = Literal["push", "pull"]  # pull: it has no URL, and its events are read
 
 
 def scope_of(user_id: str | int | None, workspace_id: str | int | None) -> str:
@@ -47,6 +48,7 @@ class Webhook:
     previous_secret_until_ms: int = 0  # when the last older secret ends; repeated from `Sealed` to be shown unopened
     ed25519: bool = False  # whether the deployment's key pair signs, too
     static_egress: bool = False  # it is sent to from the deployment's static addresses alone
+    kind: WebhookKind = "push"
 
     @property
     def owner(self) -> str:

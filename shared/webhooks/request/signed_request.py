@@ -3,7 +3,7 @@
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from webhooks.errors import Unavailable
@@ -77,8 +77,25 @@ class RequestSigner:
         """A signed request of attempt number `attempt`. The webhook went through `prepare` before. Raises
         Undecryptable or Unavailable."""
         opened = self._open(webhook)
-        sealed = opened.sealed
         body = message.body.encode()
+        headers = self._headers(webhook, opened.sealed, opened.sealed.headers, message, body, attempt, now_ms)
+        return HttpRequest(webhook.url, headers, body, timeout_seconds, opened.credentials)
+
+    def headers(self, webhook: Webhook, message: DeliveryMessage, now_ms: int) -> dict[str, str]:
+        """Those of the request without the owner's own, for whoever reads the event instead of being sent it. The same
+        holds of it."""
+        return self._headers(webhook, self._open(webhook).sealed, {}, message, message.body.encode(), 1, now_ms)
+
+    def _headers(
+        self,
+        webhook: Webhook,
+        sealed: Sealed,
+        custom: Mapping[str, str],
+        message: DeliveryMessage,
+        body: bytes,
+        attempt: int,
+        now_ms: int,
+    ) -> dict[str, str]:
         signature = signature_headers(
             SigningSecrets(sealed.secret, *(secret for secret, _ in sealed.older(now_ms))),
             prefix=self._prefix,
@@ -87,8 +104,8 @@ class RequestSigner:
             body=body,
             ed25519=self._signing(now_ms) if webhook.ed25519 else (),
         )
-        headers = delivery_headers(
-            sealed.headers,
+        return delivery_headers(
+            custom,
             signature,
             prefix=self._prefix,
             user_agent=self._user_agent,
@@ -99,7 +116,6 @@ class RequestSigner:
             attempt=attempt,
             trace=message.trace,
         )
-        return HttpRequest(webhook.url, headers, body, timeout_seconds, opened.credentials)
 
     def _signing(self, now_ms: int) -> Sequence[Callable[[bytes], bytes]]:
         signing = [pair.sign for pair in self._keys.signing(now_ms)]

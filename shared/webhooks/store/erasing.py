@@ -184,6 +184,12 @@ class TenantStore:
                     delivery_id = key[1].removeprefix(schema.DELIVERY_PREFIX)
                     if read_text(item, "scope") == erasure.scope and time_of(delivery_id) <= erasure.requested_at_ms:
                         stripped.append((webhook_id, delivery_id))
+                elif webhook_id is not None and key[1].startswith(schema.PULL_PREFIX):
+                    if (
+                        read_text(item, "scope") == erasure.scope
+                        and read_int(item, "accepted_at") <= erasure.requested_at_ms
+                    ):
+                        removed.append(key)
                 elif _is_its_own(item, key, erasure):
                     if key[0].startswith(schema.event_pk("")) and read_int(item, "accepted_at") > oldest_ms:
                         events.append(event_of(item))
@@ -326,7 +332,7 @@ def _webhook_of(item: Item) -> str | None:
     elif pk == schema.CIRCUITS_PK or pk.startswith(schema.route_pk("", "")[:-1]):
         webhook_id = sk
     else:
-        webhook_id = pk.removeprefix(schema.statistics_pk("")).partition("|")[0]
+        webhook_id = pk.removeprefix(schema.statistics_pk("")).removeprefix(schema.pull_pk("")).partition("|")[0]
     return webhook_id if is_id("wh", webhook_id) else None
 
 

@@ -103,7 +103,12 @@ class EventStore:
 
     def _kept_ms(self, record: EventRecord) -> int:
         days = None if record.keeping is None else record.keeping.days
-        return min(self._retention_ms, days * DAY_MS) if days else self._usual_ms
+        return kept_ms(days, self._retention_ms) if days else self._usual_ms
+
+
+def kept_ms(days: int | None, retention_ms: int) -> int:
+    """For how long an event is kept from its acceptance, by its publisher's days."""
+    return min(retention_ms, days * DAY_MS) if days else retention_ms
 
 
 def _key(event_id: str, scope: str, page: int) -> Key:
@@ -137,7 +142,9 @@ def _item(record: EventRecord, expires_at: int) -> Item:
     if record.trace:
         item["trace"] = text(record.trace)
     if record.queued:
-        item["queued"] = text("".join(webhook_id.partition("_")[2] for webhook_id in record.queued))
+        item["queued"] = text(_joined(record.queued))
+    if record.pulled:
+        item["pulled"] = text(_joined(record.pulled))
     if record.skipped_counts:
         item["skipped"] = text(_json([dict(record.skipped_counts), record.skipped_first]))
     if record.continues_after is not None:
@@ -171,7 +178,6 @@ def _shard(record: EventRecord) -> int:
 
 def event_of(item: Item) -> EventRecord:
     """The record that an event item holds."""
-    queued = read_text(item, "queued") or ""
     counts, first, *_ = json.loads(read_text(item, "skipped") or "[{}, []]")
     return EventRecord(
         event_id=item[schema.PK]["S"].partition("|")[2],
@@ -185,7 +191,8 @@ def event_of(item: Item) -> EventRecord:
         body=unpack(read_bytes(item, "body") or b""),
         publisher=_PUBLISHERS.get(read_text(item, "by") or ""),
         fingerprint=read_text(item, "fp"),
-        queued=tuple(f"wh_{queued[i : i + _ID_CHARACTERS]}" for i in range(0, len(queued), _ID_CHARACTERS)),
+        queued=_parted(read_text(item, "queued")),
+        pulled=_parted(read_text(item, "pulled")),
         missed=_pairs(json.loads(read_text(item, "missed") or "[]")),
         skipped_counts=counts,
         skipped_first=_pairs(first),
@@ -194,6 +201,15 @@ def event_of(item: Item) -> EventRecord:
         keeping=Keeping.of(json.loads(read_text(item, "keeping") or "{}")),
         resource_id=read_foreign_id(item, "resource_id"),
     )
+
+
+def _joined(webhook_ids: Sequence[str]) -> str:
+    return "".join(webhook_id.partition("_")[2] for webhook_id in webhook_ids)
+
+
+def _parted(ids: str | None) -> tuple[str, ...]:
+    ids = ids or ""
+    return tuple(f"wh_{ids[i : i + _ID_CHARACTERS]}" for i in range(0, len(ids), _ID_CHARACTERS))
 
 
 def _pairs(values: list[Any]) -> tuple[tuple[str, str], ...]:

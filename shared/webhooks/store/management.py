@@ -293,6 +293,7 @@ def _webhook_item(model: type[WebhookItem], change: Change) -> WebhookItem:
     values["header_names"] = list(webhook.header_names)
     values["ed25519"] = webhook.ed25519 or None
     values["static_egress"] = webhook.static_egress or None
+    values["kind"] = None if webhook.kind == "push" else webhook.kind
     if webhook.status == "deleted":
         values["expires_at"] = None if change.expires_at_ms is None else change.expires_at_ms // 1000
     else:

@@ -160,6 +160,7 @@ class WebhookItem(_Item):
     previous_secret_until_ms = NumberAttribute(default=0)
     ed25519 = BooleanAttribute(null=True)
     static_egress = BooleanAttribute(null=True)  # there where it is true
+    kind = UnicodeAttribute(null=True)  # there where it is not push
     created_at_ms = NumberAttribute()
     updated_at_ms = NumberAttribute()
 

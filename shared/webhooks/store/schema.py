@@ -16,6 +16,8 @@
 | idempotency key    | idem|caller|key      | idem              |                             |                   |
 | wrapped data key   | datakey              | datakey           |                             |                   |
 | ed25519 keys       | signingkeys          | signingkeys       |                             |                   |
+| pull entry         | pull|wh_|shard       | got#entry id      |                             |                   |
+| pull consumer      | pull|wh_             | consumer#name     |                             |                   |
 | unreadable message | unreadable           | time, message id  |                             |                   |
 | statistics         | stat|wh_             | stat#hour         | troubled|owner / hour|wh_   |                   |
 | owner's statistics | own|owner            | stat#hour#shard   |                             |                   |
@@ -55,6 +57,8 @@ VERSIONS_SK = "versions"
 DELIVERY_PREFIX = "dlv#"
 ATTEMPT_PREFIX = "att#"
 DEAD_PREFIX = "dead#"
+PULL_PREFIX = "got#"
+CONSUMER_PREFIX = "consumer#"
 JOB_SK = "job"
 IDEMPOTENCY_SK = "idem"
 DATA_KEY_PK = DATA_KEY_SK = "datakey"
@@ -92,6 +96,11 @@ def history_pk(webhook_id: str, delivery_id: str) -> str:
 def history_pks(webhook_id: str) -> tuple[str, ...]:
     """All partitions of a webhook's history."""
     return tuple(f"{webhook_id}|{shard}" for shard in range(HISTORY_SHARDS))
+
+
+def pull_pk(webhook_id: str, shard: int | None = None) -> str:
+    """Partition of what a pull webhook has to read, or of its consumers. Ingest may touch no other one of a webhook."""
+    return f"pull|{webhook_id}" if shard is None else f"pull|{webhook_id}|{shard}"
 
 
 def delivery_sk(delivery_id: str) -> str:

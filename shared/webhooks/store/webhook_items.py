@@ -44,4 +44,5 @@ def webhook_of(item: Item) -> Webhook:
         previous_secret_until_ms=read_int(item, "previous_secret_until_ms"),
         ed25519=read_flag(item, "ed25519"),
         static_egress=read_flag(item, "static_egress"),
+        kind="pull" if read_text(item, "kind") == "pull" else "push",
     )

@@ -116,7 +116,9 @@ class Queue:
 
 def replayer_with(api: Api, world: World, send: Send) -> Replayer:
     given = api.deliveries.replayer
-    return Replayer(given._store, given._letters, cast("DeliveryQueue", Queue(send)), now_ms=lambda: world.clock.ms)
+    return Replayer(
+        given._store, given._letters, cast("DeliveryQueue", Queue(send)), given._pulls, now_ms=lambda: world.clock.ms
+    )
 
 
 def test_eight_retries_at_once_send_one_request() -> None:

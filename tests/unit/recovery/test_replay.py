@@ -30,6 +30,7 @@ from webhooks.store.delivery_context import DeliveryContextStore
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.history import HistoryStore
 from webhooks.store.missed import MissedStore
+from webhooks.store.pulls import PullStore
 from webhooks.store.replay_jobs import ReplayJobStore
 
 RETENTION_MS = 30 * 86_400_000
@@ -82,7 +83,8 @@ def replayer(world: World) -> Replayer:
     store = DeliveryContextStore(table, RETENTION_MS, world.clock.now_ms)
     letters = DeadLetterStore(table, RETENTION_MS, world.clock.now_ms)
     queue = SqsDeliveries(Queue(world.sqs, world.delivery_queue.url))
-    return Replayer(store, letters, queue, now_ms=world.clock.now_ms)
+    pulls = PullStore(table, RETENTION_MS, world.clock.now_ms)
+    return Replayer(store, letters, queue, pulls, now_ms=world.clock.now_ms)
 
 
 def test_a_replayed_dead_letter_is_delivered_with_the_same_ids_and_body() -> None:

@@ -27,7 +27,7 @@ def routes(pulling: Pulling) -> Router:
         summary="Read a webhook's events, oldest first",
         tags=TAGS,
         description=(
-            "In one order that nothing is added to behind a cursor: a pull webhook's as recorded, up to 4 s ago; "
+            "In one order that nothing is added to behind a cursor: a pull webhook's as recorded, up to 5 s ago; "
             "a push webhook's deliveries by acceptance, up to 15 min ago. At least once: tell repeats by `event_id`. "
             "`wait` answers when there is something, within its seconds; where no place to wait is free, at once and "
             "with Retry-After."

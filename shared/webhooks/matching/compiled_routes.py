@@ -71,10 +71,10 @@ class Outcome:
     """What was decided for all webhooks of the routes; lists are sorted by webhook id."""
 
     queued: list[str]
-    pulled: list[str]  # would be read, not sent
     missed: list[tuple[str, str]]  # (webhook id, status): would have been queued but for the status
     skipped_counts: dict[str, int]  # by reason, every other webhook
     skipped_first: list[tuple[str, str]]  # (webhook id, reason) of the first of those
+    pulled: list[str] = field(default_factory=list[str])  # to be read, not sent
 
 
 class PatternRoutes:

@@ -8,8 +8,8 @@ was there before they looked. So nothing appears behind a position that somebody
 
 from dataclasses import dataclass
 
-WRITE_MS = 2_000
-SKEW_MS = 2_000
+WRITE_MS = 1_000
+SKEW_MS = 4_000
 LAG_MS = WRITE_MS + SKEW_MS
 # A push webhook has an entry for each delivery with a record, in the order of acceptance. The first attempt makes the
 # record, and comes within seconds while all is well; the alarms on the queues' age come long before this.

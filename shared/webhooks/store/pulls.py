@@ -45,9 +45,8 @@ class PullStore:
                     results = self._table.execute([self._insertion(entries[i], stamp_ms) for i in left])
                 except Unavailable:
                     continue
-                if (
-                    0 <= self._now_ms() - stamp_ms <= WRITE_MS
-                ):  # else a reader may have been past it before it was there
+                # else a reader may have been past it before it was there
+                if 0 <= self._now_ms() - stamp_ms <= WRITE_MS:
                     for i, result in zip(left, results, strict=True):
                         recorded[i] = result in ("done", "exists")
                 left = [i for i in left if not recorded[i]]

@@ -40,6 +40,7 @@ LOCAL_PARAMETERS = {
     "IngestMaximumConcurrency": "2",
     "ReplayMaximumConcurrency": "2",
     "MaxTests": "8",
+    "MaxPolls": "8",
 }
 READY_TIMEOUT_SECONDS = 60
 

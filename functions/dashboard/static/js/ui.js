@@ -4,7 +4,7 @@ import { fill, h, icon } from "./dom.js";
 import { ago, local, middle, utc, words } from "./format.js";
 
 const TONES = {
-  active: "good", healthy: "good", delivered: "good", success: "good", completed: "good", closed: "good", queued: "good", ok: "good",
+  active: "good", healthy: "good", delivered: "good", success: "good", completed: "good", closed: "good", queued: "good", recorded: "good", ok: "good",
   retrying: "warn", degraded: "warn", paused: "warn", half_open: "warn", missed: "warn", abandoned: "warn", unknown: "warn",
   failed: "bad", failing: "bad", disabled: "bad", failure: "bad", open: "bad", unknown_event_type: "bad",
 };

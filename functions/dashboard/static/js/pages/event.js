@@ -10,8 +10,8 @@ import { actionButton, badge, code, confirm, empty, facts, growing, head, idChip
 
 const FRESH_TRIES = 12;
 const EVERY_SECONDS = 2;
-const BY_OUTCOME = ["failed", "abandoned", "retrying", "pending", "delivered"];
-const SETTLED = new Set(["delivered", "failed", "abandoned", "not_queued"]);
+const BY_OUTCOME = ["failed", "abandoned", "retrying", "pending", "recorded", "delivered"];
+const SETTLED = new Set(["delivered", "failed", "abandoned", "recorded", "not_queued"]);
 
 export async function show({ root, params, query, signal }) {
   const path = `/events/${encodeURIComponent(params.event)}`;

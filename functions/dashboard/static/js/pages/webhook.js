@@ -9,6 +9,7 @@ import { go, link, remember } from "../addresses.js";
 import { actionButton, badge, causeOf, code, confirm, dialog, empty, facts, failure, head, headersTable, idChip, linkButton, segmented, skeleton, tabs, time, toast } from "../ui.js";
 import { changes } from "./changes.js";
 import { deliveries } from "./deliveries.js";
+import { reading } from "./reading.js";
 import { subscriptions } from "./subscriptions.js";
 import { sendTest } from "./trial.js";
 import { showSecret } from "./webhook_form.js";
@@ -30,20 +31,21 @@ export async function show({ root, params, query, signal }) {
       if (error.name === "AbortError") return; // its status stays
     }
   };
+  const first = webhook.kind === "pull" ? "reading" : "activity";
   put(root,
     head(webhook.name, {
       above: h("a", { href: "#/webhooks" }, "Webhooks"),
-      below: [h("code.address", webhook.url), h("div.inline", health, idChip(webhook.id))],
+      below: [webhook.kind === "pull" ? h("span.muted", "pull: its events are read") : h("code.address", webhook.url), h("div.inline", health, idChip(webhook.id))],
       actions: actions(webhook, path, etag, again),
     }),
     webhook.status === "failed" && h("p.notice.bad", webhook.status_reason === "member_removed" ? "Disabled: its owner has left the workspace. An admin can make it active again." : `Disabled: ${words(webhook.status_reason)}. Resume it once the receiver works; events of the meantime can be recovered.`),
     tabs("Parts of this webhook", [
-      ["activity", "Activity", () => activity(path, looked, query, signal)],
+      webhook.kind === "pull" ? ["reading", "Reading", () => reading(webhook, signal)] : ["activity", "Activity", () => activity(path, looked, query, signal)],
       ["subscriptions", "Subscriptions", () => subscriptions(webhook, signal)],
-      ["deliveries", "Deliveries", () => deliveries(webhook, signal)],
+      webhook.kind !== "pull" && ["deliveries", "Deliveries", () => deliveries(webhook, signal)],
       ["settings", "Settings", () => settings(webhook)],
       ["changes", "Changes", () => changes(webhook, signal)],
-    ], query.get("tab") ?? "activity", (tab) => remember({ tab: tab === "activity" ? "" : tab, ...(["deliveries", "changes"].includes(tab) ? {} : { cursor: "", status: "", since: "", type: "", code: "" }) })));
+    ].filter(Boolean), query.get("tab") ?? first, (tab) => remember({ tab: tab === first ? "" : tab, ...(["deliveries", "changes"].includes(tab) ? {} : { cursor: "", status: "", since: "", type: "", code: "" }) })));
   showHealth();
   alive(async () => draw(await get(`${path}/health`, {}, signal)), { every: 15, signal });
 }
@@ -55,12 +57,12 @@ function actions(webhook, path, etag, again) {
     again();
   };
   return [
-    actionButton("Send test", () => sendTest(webhook), { kind: "primary" }),
-    webhook.status === "active" ? actionButton("Pause", set("paused", "Paused. Deliveries wait until you resume it.")) : actionButton("Resume", set("active", "Resumed")),
+    webhook.kind !== "pull" && actionButton("Send test", () => sendTest(webhook), { kind: "primary" }),
+    webhook.status === "active" ? actionButton("Pause", set("paused", webhook.kind === "pull" ? "Paused. Events are kept, and can be read once you resume it." : "Paused. Deliveries wait until you resume it.")) : actionButton("Resume", set("active", "Resumed")),
     linkButton("Edit", link("webhooks", webhook.id, "edit")),
     actionButton("Rotate secret", () => rotate(webhook, path, again)),
     actionButton("Delete", () => remove(webhook, path), { kind: "danger-quiet" }),
-  ];
+  ].filter(Boolean);
 }
 
 async function rotate(webhook, path, again) {
@@ -140,15 +142,16 @@ const tile = (name, value, more = null) => h("div.tile", h("span.tile-name", nam
 
 function settings(webhook) {
   return h("div.stack.large",
-    h("section.card", h("h2", "Delivery"), facts(
-      ["Endpoint URL", h("code", webhook.url)], ["Retries", webhook.max_retries], ["Timeout", stretch(webhook.timeout_seconds)],
-      ["Rate limit", webhook.rate_limit_rps === null ? "none" : `${webhook.rate_limit_rps} a second`],
+    h("section.card", h("h2", webhook.kind === "pull" ? "Reading" : "Delivery"), facts(
+      ...(webhook.kind === "pull" ? [["Kind", "pull"]] : [
+        ["Endpoint URL", h("code", webhook.url)], ["Retries", webhook.max_retries], ["Timeout", stretch(webhook.timeout_seconds)],
+        ["Rate limit", webhook.rate_limit_rps === null ? "none" : `${webhook.rate_limit_rps} a second`]]),
       webhook.static_egress && ["Addresses", "static ones alone"],
       ["Workspace", webhook.workspace_id ?? "none: the owner's events without a workspace"], ["Owner", webhook.user_id],
       ["Description", webhook.description || "–"], ["Created", time(webhook.created_at, { long: true })], ["Changed", time(webhook.updated_at, { long: true })],
       webhook.previous_secret_expires_at && ["Previous secret valid until", time(webhook.previous_secret_expires_at, { long: true })])),
     webhook.ed25519 && publicKeys(webhook),
-    h("section.card", h("h2", "Custom headers"), headersTable(webhook.headers, "Headers")),
+    webhook.kind !== "pull" && h("section.card", h("h2", "Custom headers"), headersTable(webhook.headers, "Headers")),
     Object.keys(webhook.metadata).length > 0 && h("section.card", h("h2", "Metadata"), h("pre.plain", json(webhook.metadata))));
 }
 

@@ -23,9 +23,11 @@ function create(root, types) {
   const at = controls({ max_retries: 9, timeout_seconds: 15 });
   const events = eventPicker(types);
   const secret = text("", { placeholder: "whsec_…", class: "mono" });
+  const kind = select([["push", "are sent to a URL"], ["pull", "are kept, and read through the API"]], "push");
   const rows = [
     field("name", "Name", at.name, { hint: "Shown in lists." }),
-    field("url", "Endpoint URL", at.url, { hint: "Events are sent here by POST. HTTPS, reachable from the internet." }),
+    field("kind", "Its events", kind, { hint: "Reading needs no open port. It cannot be changed afterwards." }),
+    sending(field("url", "Endpoint URL", at.url, { hint: "Events are sent here by POST. HTTPS, reachable from the internet." })),
     events,
     h("details.more-fields", h("summary", "Limits, headers and more"), h("div.stack", details(at), field("secret", "Existing secret", secret, { optional: true, hint: "A secret that your receiver already checks (at least 24 bytes). Leave empty to generate one." }))),
   ];
@@ -33,35 +35,45 @@ function create(root, types) {
   const key = crypto.randomUUID();
   const submit = async () => {
     const subscriptions = events.read().map((event_type) => ({ event_type }));
-    const body = { ...read(at), subscriptions, ...(secret.value.trim() ? { secret: secret.value.trim() } : {}) };
+    const body = { ...read(at, kind.value), subscriptions, ...(secret.value.trim() ? { secret: secret.value.trim() } : {}) };
     const made = (await call("POST", "/webhooks", { body, headers: { "Idempotency-Key": `${key}-${await digest(json(body))}` } })).body;
     if (made.secret) await showSecret(made.secret);
     go(link("webhooks", made.id));
-    toast(made.notice ?? "Webhook created. Send it a test event.");
+    toast(made.notice ?? (kind.value === "pull" ? "Webhook created." : "Webhook created. Send it a test event."));
   };
-  put(root, head("New webhook", { above: h("a", { href: "#/webhooks" }, "Webhooks") }), h("div.card.narrow", form(rows, { verb: "Create webhook", submit, cancel: () => history.back() })));
+  const whole = form(rows, { verb: "Create webhook", submit, cancel: () => history.back() });
+  kind.addEventListener("change", () => suit(whole, kind.value));
+  put(root, head("New webhook", { above: h("a", { href: "#/webhooks" }, "Webhooks") }), h("div.card.narrow", whole));
 }
 
 function edit(root, webhook, etag) {
   const at = controls(webhook);
-  const rows = [field("name", "Name", at.name), field("url", "Endpoint URL", at.url, { hint: "Waiting deliveries go to the new URL. On another server, give the values of headers anew." }), details(at)];
-  const before = read(at);
+  const rows = [field("name", "Name", at.name), sending(field("url", "Endpoint URL", at.url, { hint: "Waiting deliveries go to the new URL. On another server, give the values of headers anew." })), details(at)];
+  const before = read(at, webhook.kind);
   const submit = async () => {
-    const changed = changes(before, read(at));
+    const changed = changes(before, read(at, webhook.kind));
     if (Object.keys(changed).length) await change(webhookPath(webhook.id), changed, etag).catch((error) => {
       throw error.status === 412 ? new Error("This webhook was changed since you opened it. Your edits are still here: open it in another tab to compare.") : error;
     });
     go(link("webhooks", webhook.id));
     toast("Saved");
   };
-  put(root, head(`Edit ${webhook.name}`, { above: [h("a", { href: "#/webhooks" }, "Webhooks"), " / ", h("a", { href: link("webhooks", webhook.id) }, webhook.name)] }), h("div.card.narrow", form(rows, { verb: "Save", submit, cancel: () => go(link("webhooks", webhook.id)) })));
+  put(root, head(`Edit ${webhook.name}`, { above: [h("a", { href: "#/webhooks" }, "Webhooks"), " / ", h("a", { href: link("webhooks", webhook.id) }, webhook.name)] }), h("div.card.narrow", suit(form(rows, { verb: "Save", submit, cancel: () => go(link("webhooks", webhook.id)) }), webhook.kind)));
+}
+
+const sending = (row) => ((row.dataset.sending = ""), row);
+
+/** Only what its kind has. */
+function suit(whole, kind) {
+  for (const row of whole.querySelectorAll("[data-sending]")) row.hidden = kind === "pull";
+  return whole;
 }
 
 function controls(webhook) {
   const masked = (value) => MASK.test(value ?? "");
   return {
     name: text(webhook.name, { maxlength: "200", required: true }),
-    url: text(webhook.url, { type: "url", placeholder: "https://example.com/webhooks", spellcheck: "false" }),
+    url: text(webhook.url ?? "", { type: "url", placeholder: "https://example.com/webhooks", spellcheck: "false" }),
     description: area(webhook.description, { rows: "2" }),
     max_retries: number(webhook.max_retries, { min: "0", max: "15", step: "1" }),
     timeout_seconds: number(webhook.timeout_seconds, { min: "1", max: "30", step: "1" }),
@@ -83,19 +95,19 @@ function details(at) {
   say();
   return [
     field("description", "Description", at.description, { optional: true }),
-    h("div.columns",
+    h("div.columns", { "data-sending": "" },
       field("max_retries", "Retries", at.max_retries, { hint: ["0 to 15.", covers] }),
       field("timeout_seconds", "Timeout, seconds", at.timeout_seconds, { hint: "1 to 30, for the whole attempt." }),
       field("rate_limit_rps", "Rate limit, per second", at.rate_limit_rps, { optional: true, hint: "Deliveries beyond it wait." })),
-    at.static_egress && field("static_egress", "Static addresses", at.static_egress, { hint: "Deliver from the addresses that an allow list can name: GET /egress-addresses tells them." }),
+    at.static_egress && sending(field("static_egress", "Static addresses", at.static_egress, { hint: "Deliver from the addresses that an allow list can name: GET /egress-addresses tells them." })),
     portal ? null : field("workspace_id", "Workspace id", at.workspace_id, { optional: true, hint: "Receives the events of this workspace. Empty: your own events that have no workspace." }),
-    field("headers", "Headers", at.headers, { optional: true, hint: "Sent with every delivery, such as Authorization. Values are encrypted and never shown again; a value of stars stays as it is." }),
+    sending(field("headers", "Headers", at.headers, { optional: true, hint: "Sent with every delivery, such as Authorization. Values are encrypted and never shown again; a value of stars stays as it is." })),
     field("metadata", "Metadata", at.metadata, { optional: true, hint: "A JSON object of your own, up to 4 KB." }),
     h("label.check", at.ed25519, h("span", "Sign with ed25519 too", h("span.hint", "For a receiver that should hold no secret: it verifies deliveries by the service's public key."))),
   ];
 }
 
-function read(at) {
+function read(at, kind) {
   const body = { name: at.name.value.trim(), url: at.url.value.trim(), description: at.description.value, headers: at.headers.read(), ed25519: at.ed25519.checked };
   for (const name of ["max_retries", "timeout_seconds"]) body[name] = at[name].value === "" ? NaN : Number(at[name].value);
   for (const [name, label] of [["max_retries", "a number from 0 to 15"], ["timeout_seconds", "a number from 1 to 30"]]) if (Number.isNaN(body[name])) throw new Wrong(name, `must be ${label}`);
@@ -108,6 +120,10 @@ function read(at) {
     body.metadata = parse(at.metadata.value.trim() || "{}");
   } catch (error) {
     throw new Wrong("metadata", `is not valid JSON: ${error.message}`);
+  }
+  if (kind === "pull") {
+    for (const name of ["url", "headers", "max_retries", "timeout_seconds", "rate_limit_rps", "static_egress"]) delete body[name];
+    body.kind = kind;
   }
   return body;
 }

@@ -50,7 +50,7 @@ export function show({ root, signal }) {
 
 function row(one, everybody) {
   return h("tr",
-    h("td.wide-cell", h("a.strong", { href: link("webhooks", one.id) }, one.name), shortUrl(one.url)),
+    h("td.wide-cell", h("a.strong", { href: link("webhooks", one.id) }, one.name), one.kind === "pull" ? h("span.muted", "pull") : shortUrl(one.url)),
     everybody && h("td", { "data-label": "Owner" }, h("a", { href: withQuery("/webhooks", { owner: one.user_id }) }, one.user_id)),
     h("td", { "data-label": "State" }, h("span.inline", { title: one.health.explanation ?? "No problems" }, badge(one.health.health), causeOf(one.health))),
     h("td", { "data-label": "Success, 2 h" }, one.health.attempts ? h("span.rate", meter(one.health.success_rate), percent(one.health.success_rate)) : h("span.muted", "no attempts")),

@@ -1,0 +1,46 @@
+// How the events of a pull webhook are read, and how far its consumers have come.
+
+import { alive, held } from "../alive.js";
+import { apiUrl, del, get, webhookPath } from "../api.js";
+import { fill, h } from "../dom.js";
+import { actionButton, code, confirm, empty, failure, skeleton, time, toast } from "../ui.js";
+
+export function reading(webhook, signal) {
+  const path = webhookPath(webhook.id);
+  const list = h("div", skeleton(3));
+  const load = async () => {
+    try {
+      const { items } = await get(`${path}/consumers`, {}, signal);
+      fill(list, items.length ? table(items) : empty("No consumer has committed anything", "A consumer appears here with its first commit. Reading without one leaves no trace."));
+    } catch (error) {
+      if (error.name !== "AbortError") fill(list, failure(error, load));
+    }
+  };
+  const remove = (one) => async () => {
+    if (!(await confirm(`Delete ${one.name}?`, "It begins anew with the oldest event that is kept.", "Delete consumer"))) return;
+    await del(`${path}/consumers/${encodeURIComponent(one.name)}`);
+    toast("Deleted");
+    await load();
+  };
+  const table = (items) => h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Consumer", "Has read up to", "Committed", ""].map((name) => (name ? h("th", { scope: "col" }, name) : h("td"))))),
+    h("tbody", items.map((one) => h("tr",
+      h("td.wide-cell", h("code.strong", one.name)),
+      h("td", { "data-label": "Has read up to" }, time(one.reached_at)),
+      h("td", { "data-label": "Committed" }, time(one.committed_at)),
+      h("td", actionButton("Delete", remove(one), { kind: "quiet" })))))));
+  load();
+  alive(async () => !held() && list.isConnected && load(), { every: 15, signal });
+  return h("div.stack.large", h("section", h("h2", "Consumers"), list), h("section.card.stack", h("h2", "Read its events"), how(path)));
+}
+
+function how(path) {
+  const of = (rest) => String(apiUrl(`${path}${rest}`));
+  const auth = '-H "Authorization: Bearer $TOKEN"';
+  return [
+    h("p", "Events are kept until you read them, for as long as the service keeps any. Ask for the next ones; the answer waits up to 20 s where there is none:"),
+    code(`curl "${of("/events?consumer=NAME&wait=20")}" ${auth}`, { label: "Read" }),
+    h("p", "When they are done with, commit the answer's ", h("code", "next_cursor"), ", and the consumer goes on behind it:"),
+    code(`curl -X POST "${of("/consumers/NAME/commit")}" ${auth} \\\n  -H "Content-Type: application/json" -d '{"cursor": "NEXT_CURSOR"}'`, { label: "Commit" }),
+    h("p.muted", "An event may come twice, with the same event_id. Each has the headers of a delivery, signed with the webhook's secret. They can be read 5 seconds after they are recorded."),
+  ];
+}

@@ -172,7 +172,7 @@ def _faults(webhook: FormerWebhook) -> Iterator[tuple[str, str]]:
             yield ".".join(map(str, fault["loc"])), fault["msg"]
         return
     policy = EgressPolicy.from_texts(ports="443,8443", allow_http=False, networks=(), own_hosts=())
-    yield from _refused(lambda: check_url(request.url, policy))
+    yield from _refused(lambda: check_url(request.url or "", policy))
     yield from _refused(lambda: check_secret(request.secret) if request.secret else None)
     yield from _refused(lambda: check_custom_headers(request.headers, prefix="X-PyAirtable"))
     subscriptions: list[Subscription] = []

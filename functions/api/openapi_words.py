@@ -57,6 +57,7 @@ _WORDS = {
     "backlog": "what waits for it",
     "circuit": "whether attempts are made at all",
     "committed_at": "when it was last put forward",
+    "consumer": "a name of your own for who reads",
     "completed_at": "when it was done; null until then",
     "conditions": "rules that must hold",
     "created_at": "when it was made",

@@ -69,7 +69,7 @@ def test_variables_fit_into_what_lambda_takes(template: Template) -> None:
             else len(name) + 120
             for name, value in variables.items()
         )
-        assert size <= 3_100, function
+        assert size <= 3_200, function
 
 
 def test_each_function_has_a_folder_and_a_log_group_of_its_own_that_expires(template: Template) -> None:

@@ -178,7 +178,7 @@ class PullSimulation:
                     break
             if not died:
                 cursor = page.next_cursor
-                reading.reached = max(reading.reached, self._position(reading, cursor))
+                reading.reached = max(reading.reached, self._position(reading, page.next_cursor))
                 if rng.random() < 0.5:
                     client.ask(lambda api, c=cursor: _pulling(api).commit(who, webhook_id, reading.name, c))
                 died = rng.random() < 0.02 and self._ended_ms is None

@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     PlainValidator,
     StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
@@ -127,12 +128,20 @@ class SubscriptionChange(Request):
     filters: FilterDocument | None = Field(default_factory=lambda: None)
 
 
+def _unless_pull(url: str | None, info: ValidationInfo) -> str | None:
+    if url is None and info.data.get("kind") == "push":
+        raise PydanticCustomError("missing", "is required, unless the kind is pull")
+    return url
+
+
 class WebhookRequest(Request):
     """A webhook to register. One of kind pull has no URL, nor anything else that is for sending."""
 
     name: Name
     kind: Kind = "push"
-    url: Url | None = Field(None, description="required, unless the kind is pull")
+    url: Annotated[Url | None, AfterValidator(_unless_pull)] = Field(
+        None, validate_default=True, description="required, unless the kind is pull"
+    )
     description: Description = ""
     workspace_id: ForeignId | None = Field(
         None, description="hear the events of this workspace instead of the user's own"

@@ -336,11 +336,7 @@ class WebhookManagement:
     def _check_kind(self, request: WebhookRequest) -> None:
         if request.kind == "pull":
             _refuse_for_pull(name for name in ("url", *FOR_SENDING) if name in request.model_fields_set)
-        elif request.url is None:
-            raise Invalid.at(
-                "url", "is required: where to send events to; only a webhook of kind pull has none", "required"
-            )
-        else:
+        elif request.url is not None:
             check_url(request.url, self.policy)
 
     def _check_static_egress(self, wanted: bool) -> None:

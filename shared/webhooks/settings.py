@@ -21,7 +21,7 @@ CommaSeparated = Annotated[tuple[str, ...], BeforeValidator(_split)]
 class Settings(BaseModel):
     """What every function has."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)  # a function needs one of them
 
     stage: str = "local"
     log_level: str = "INFO"

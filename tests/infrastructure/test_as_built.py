@@ -11,7 +11,9 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
+import botocore
 import pytest
+from botocore.regions import EndpointResolver
 
 from localstack.stack import LocalStack
 from scripts.building import dependencies
@@ -77,7 +79,7 @@ def test_whatever_leaves_the_layer_is_missed(built: Build, template: Template, t
     everything = {each for name in template.functions for each in imported(built.folder / name)}
     third_party = {each.partition(".")[0] for each in everything if not is_there(each, [built.folder / "ApiFunction"])}
     third_party = {each for each in third_party if is_there(each, [layer])}
-    assert {"boto3", "botocore", "httpx", "pydantic", "aws_lambda_powertools", "cryptography"} <= third_party
+    assert {"botocore", "httpx", "pydantic", "aws_lambda_powertools", "cryptography"} <= third_party
     for gone in sorted(third_party):
         rest = tmp_path / gone
         rest.mkdir()
@@ -90,10 +92,29 @@ def test_whatever_leaves_the_layer_is_missed(built: Build, template: Template, t
 def test_botocore_keeps_the_services_that_are_called(built: Build) -> None:
     data = built.site("DependenciesLayer") / "botocore" / "data"
     assert {path.name for path in data.iterdir() if path.is_dir()} == dependencies.SERVICES
+    assert (data / "endpoints.json").stat().st_size < 100_000
     sources = [*PROJECT.glob("shared/webhooks/**/*.py"), *PROJECT.glob("functions/**/*.py")]
     called = {name for path in sources for name in services(ast.parse(path.read_text()))}
     assert {"cloudwatch", "sqs"} <= called
     assert called <= dependencies.SERVICES
+
+
+def test_botocore_finds_the_services_that_are_called_where_it_did(built: Build) -> None:
+    """In every region, of every partition."""
+    whole, kept = (
+        EndpointResolver(json.loads((Path(each) / "data" / "endpoints.json").read_text()))
+        for each in (botocore.__path__[0], built.site("DependenciesLayer") / "botocore")
+    )
+    regions = [
+        (name, region)
+        for name in whole.get_available_partitions()
+        for region in whole.get_available_endpoints("sqs", name, allow_non_regional=True)
+    ]
+    assert len(regions) > 30
+    for service in dependencies.ENDPOINTS:
+        for partition, region in regions:
+            found = [each.construct_endpoint(service, region, partition) for each in (whole, kept)]
+            assert found[0] == found[1], (service, region)
 
 
 def services(source: ast.AST) -> Iterator[str]:

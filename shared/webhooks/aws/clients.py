@@ -1,10 +1,13 @@
-"""boto3 clients as every function makes them, and a function's own set of them."""
+"""AWS clients as every function makes them, and a function's own set of them.
 
-from functools import cached_property
-from typing import Any, cast
+They are botocore's: boto3 makes the same ones, and imports S3's transfers for it, a fifth of most functions' init.
+"""
 
-import boto3
+from functools import cache, cached_property
+from typing import Any
+
 from botocore.config import Config
+from botocore.session import get_session
 
 from webhooks.aws.direct import DirectDynamoDB, DirectSqs, direct
 
@@ -25,9 +28,15 @@ _TEST_DELIVERY = Config(read_timeout=25, retries={"total_max_attempts": 1})
 _SOON = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 1})
 
 
-def client(service: str, changes: Config | None = None) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
+@cache
+def session() -> Any:  # noqa: ANN401 - botocore makes its classes at run time
+    """The process's own: its credentials and descriptions are read once."""
+    return get_session()
+
+
+def client(service: str, changes: Config | None = None) -> Any:  # noqa: ANN401
     """A client of one AWS service, with `changes` to our configuration."""
-    return cast("Any", boto3).client(service, config=_CONFIG.merge(changes or Config()))
+    return session().create_client(service, config=_CONFIG.merge(changes or Config()))
 
 
 class Clients:
@@ -42,12 +51,12 @@ class Clients:
     @cached_property
     def hot_dynamodb(self) -> Any:  # noqa: ANN401
         """The same, with the hot path's calls made directly."""
-        return direct(self.dynamodb, _credentials(), DirectDynamoDB)
+        return direct(self.dynamodb, session().get_credentials(), DirectDynamoDB)
 
     @cached_property
     def hot_sqs(self) -> Any:  # noqa: ANN401
         """The queues' service, with the hot path's two calls made directly."""
-        return direct(client("sqs"), _credentials(), DirectSqs)
+        return direct(client("sqs"), session().get_credentials(), DirectSqs)
 
     @cached_property
     def kms(self) -> Any:  # noqa: ANN401
@@ -73,7 +82,3 @@ class Clients:
     def secretsmanager(self) -> Any:  # noqa: ANN401
         """The token secret's service."""
         return client("secretsmanager", _SOON)
-
-
-def _credentials() -> Any:  # noqa: ANN401
-    return cast("Any", boto3).DEFAULT_SESSION.get_credentials()  # the session is made with its first client

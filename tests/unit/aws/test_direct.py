@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -19,7 +18,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, ReadTimeoutError, SSLError
 
 from tests.support.certificates import CertificateAuthority
-from webhooks.aws.clients import Clients, client
+from webhooks.aws.clients import Clients, client, session
 from webhooks.aws.direct import DirectDynamoDB, DirectSqs, direct
 from webhooks.aws.sqs import Outgoing
 from webhooks.delivery.dispatcher import RECORDING_MS
@@ -96,13 +95,14 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    session.cache_clear()
     with Endpoint() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.over.set()
         server.shutdown()
+    session.cache_clear()
 
 
 @pytest.fixture
@@ -270,7 +270,7 @@ def test_every_other_call_is_botocores(endpoint: Endpoint, table: DirectDynamoDB
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy"])
 def test_a_proxy_is_left_to_botocore(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    made, credentials = client("dynamodb"), cast("Any", boto3).DEFAULT_SESSION.get_credentials()
+    made, credentials = client("dynamodb"), session().get_credentials()
     assert isinstance(direct(made, credentials, DirectDynamoDB), DirectDynamoDB)
     monkeypatch.setenv(name, "x")
     assert direct(made, credentials, DirectDynamoDB) is made

@@ -52,7 +52,5 @@ class SigningKeyStore(SigningKeyReader):
             "sealed": binary(keys.sealed),
             "version": number(keys.version),
         }
-        actions = [{"Put": {"Item": item, **before}}]
-        if audit is not None:
-            actions.append(self._audit.put(audit))
-        return self._table.transact([*actions, *remembering(remember)])
+        told = [] if audit is None else [self._audit.put(audit)]
+        return self._table.transact([{"Put": {"Item": item, **before}}, *told, *remembering(remember)])

@@ -9,7 +9,14 @@ from answers.common import AcceptedEvents, Problem
 from openapi_details import TAGS, describe_bodies, describe_estimate, describe_headers, describe_links, describe_text
 from openapi_errors import describe_errors
 from openapi_examples import describe_examples
-from openapi_shapes import let_inputs_be_left_out, name_enums, name_plainly, name_unions, spell_out
+from openapi_shapes import (
+    let_inputs_be_left_out,
+    let_parameters_be_left_out,
+    name_enums,
+    name_plainly,
+    name_unions,
+    spell_out,
+)
 from openapi_webhooks import DELIVERED_EVENT, described_webhooks
 from openapi_words import describe_fields
 from webhooks.events.keeping import MAX_DAYS, MAX_PATH, MAX_PATHS
@@ -139,6 +146,7 @@ def openapi_document(api: "APIGatewayRestResolver") -> dict[str, Any]:
     document["webhooks"] = described_webhooks()
     name_enums(document)
     let_inputs_be_left_out(document)
+    let_parameters_be_left_out(document)
     name_unions(document)
     spell_out(document)
     document["components"]["schemas"] = dict(sorted(schemas.items()))

@@ -87,6 +87,15 @@ def let_inputs_be_left_out(document: Json) -> None:
                 field["description"] = f"{field['description']}; {told}" if "description" in field else told
 
 
+def let_parameters_be_left_out(document: Json) -> None:
+    """A parameter may be left out; no header and no query can say null."""
+    for operation in (each for path in document["paths"].values() for each in path.values()):
+        for parameter in operation.get("parameters", ()):
+            kept = [each for each in parameter["schema"].get("anyOf", ()) if each != {"type": "null"}]
+            if len(kept) == 1:
+                parameter["schema"] = kept[0]
+
+
 def spell_out(document: Json) -> None:
     """One of several types is told as `anyOf`, and what a pair holds also for who does not know `prefixItems`."""
     for place in _schemas(document):

@@ -104,6 +104,11 @@ def test_a_request_may_leave_out_what_has_a_default() -> None:
     assert schemas["WebhookRequest"]["properties"]["max_retries"]["description"].endswith("if absent")
 
 
+def test_no_parameter_is_null() -> None:
+    parameters = [(name, each) for name, operation in OPERATIONS.items() for each in operation.get("parameters", ())]
+    assert [place for place in parameters if {"type": "null"} in place[1]["schema"].get("anyOf", ())] == []
+
+
 def test_names_are_plain_and_operations_and_tags_are_described() -> None:
     assert [name for name in DOCUMENT["components"]["schemas"] if name.endswith(("Answer", "Response"))] == [
         "AttemptResponse",

@@ -9,14 +9,7 @@ from answers.common import AcceptedEvents, Problem
 from openapi_details import TAGS, describe_bodies, describe_estimate, describe_headers, describe_links, describe_text
 from openapi_errors import describe_errors
 from openapi_examples import describe_examples
-from openapi_shapes import (
-    let_inputs_be_left_out,
-    let_parameters_be_left_out,
-    name_enums,
-    name_plainly,
-    name_unions,
-    spell_out,
-)
+from openapi_shapes import OPEN_OBJECT, shaped
 from openapi_webhooks import DELIVERED_EVENT, described_webhooks
 from openapi_words import describe_fields
 from webhooks.events.keeping import MAX_DAYS, MAX_PATH, MAX_PATHS
@@ -34,7 +27,7 @@ _PUBLIC = ("/health", "/ready", "/.well-known/jwks.json")
 _REF = "#/components/schemas/"
 _NULL = {"type": "null"}
 _FOREIGN_ID = [{"type": "string"}, {"type": "integer"}, _NULL]
-_OPEN_OBJECT = [{"type": "object", "additionalProperties": True}, _NULL]
+_OPEN_OBJECT = [OPEN_OBJECT, _NULL]
 _EVENT: dict[str, Any] = {
     "type": "object",
     "description": "An event to publish",
@@ -89,11 +82,13 @@ _EVENT: dict[str, Any] = {
     ],
 }
 _EVENTS = {"type": "array", "items": {"$ref": f"{_REF}Event"}, "minItems": 1, "maxItems": 100}
+_ONE_OR_MANY = [{"$ref": f"{_REF}Event"}, {"$ref": f"{_REF}EventList"}]
 _EVENT_LIST = {
     "type": "object",
     "additionalProperties": False,
+    "description": "Events to publish together",
     "required": ["events"],
-    "properties": {"events": _EVENTS},
+    "properties": {"events": {**_EVENTS, "description": "all of them are accepted, or none"}},
 }
 
 
@@ -123,6 +118,7 @@ def openapi_document(api: "APIGatewayRestResolver") -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError", "ResponseValidationError"):
         schemas.pop(name, None)
     schemas["Event"] = _EVENT
+    schemas["EventList"] = _EVENT_LIST
     for model in (Problem, AcceptedEvents, Filters):
         schema = model.model_json_schema(ref_template=_REF + "{model}")
         schemas.update(schema.pop("$defs", {}))
@@ -144,13 +140,8 @@ def openapi_document(api: "APIGatewayRestResolver") -> dict[str, Any]:
     describe_headers(document, by_id)
     schemas["DeliveredEvent"] = DELIVERED_EVENT
     document["webhooks"] = described_webhooks()
-    name_enums(document)
-    let_inputs_be_left_out(document)
-    let_parameters_be_left_out(document)
-    name_unions(document)
-    spell_out(document)
-    document["components"]["schemas"] = dict(sorted(schemas.items()))
-    plain = name_plainly(document)
+    plain = shaped(document)
+    plain["components"]["schemas"] = dict(sorted(plain["components"]["schemas"].items()))
     describe_fields(plain)
     return plain
 
@@ -181,6 +172,6 @@ def _describe_publishing(operation: dict[str, Any]) -> None:
     ]
     operation["requestBody"] = {
         "required": True,
-        "content": {"application/json": {"schema": {"anyOf": [{"$ref": f"{_REF}Event"}, _EVENT_LIST, _EVENTS]}}},
+        "content": {"application/json": {"schema": {"anyOf": [*_ONE_OR_MANY, _EVENTS]}}},
     }
     operation["responses"]["202"]["content"] = {"application/json": {"schema": {"$ref": f"{_REF}AcceptedEvents"}}}

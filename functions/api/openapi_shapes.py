@@ -8,6 +8,12 @@ from typing import Any, cast
 Json = dict[str, Any]
 
 _REF = "#/components/schemas/"
+OPEN_OBJECT: Json = {"type": "object", "additionalProperties": True}
+_MAPS: dict[str, tuple[Json, str]] = {
+    "JsonObject": (OPEN_OBJECT, "Any JSON object"),
+    "StringMap": ({"type": "object", "additionalProperties": {"type": "string"}}, "Texts by name"),
+}
+_JSON_VALUE = {"$ref": f"{_REF}JsonValue"}
 _FILTER_NODE = "FilterNode"
 _OF_ANSWERS = "Answer"  # ends the names of classes whose plain name the domain's own have
 # Those that stand in several places, or under a name that others have too.
@@ -28,7 +34,22 @@ _ENUMS = {
 }
 
 
-def name_plainly(document: Json) -> Json:
+def shaped(document: Json) -> Json:
+    """The document as generators can work with it. The given one stays as it is."""
+    document = cast("Json", json.loads(json.dumps(document)))
+    for step in (
+        _name_enums,
+        _let_inputs_be_left_out,
+        _let_parameters_be_left_out,
+        _name_unions,
+        _name_maps,
+        _spell_out,
+    ):
+        step(document)
+    return _name_plainly(document)
+
+
+def _name_plainly(document: Json) -> Json:
     """The document with `Answer` taken off the names of its schemas. Raises ValueError for a name that is taken."""
     text = json.dumps(document)
     names = document["components"]["schemas"].keys()
@@ -42,7 +63,7 @@ def name_plainly(document: Json) -> Json:
     return json.loads(text)
 
 
-def name_enums(document: Json) -> None:
+def _name_enums(document: Json) -> None:
     """Each enumeration of `_ENUMS` becomes a schema of that name, which all places refer to."""
     schemas: Json = {}
     for place in _schemas(document):
@@ -54,7 +75,7 @@ def name_enums(document: Json) -> None:
     document["components"]["schemas"] |= schemas
 
 
-def name_unions(document: Json) -> None:
+def _name_unions(document: Json) -> None:
     """What stands in a filter is a schema of its own, told apart by `operator`."""
     schemas = document["components"]["schemas"]
     kinds = ("Rule", "Group", "ListRule")
@@ -73,7 +94,20 @@ def name_unions(document: Json) -> None:
     }
 
 
-def let_inputs_be_left_out(document: Json) -> None:
+def _name_maps(document: Json) -> None:
+    """Objects without fields of their own are one of `_MAPS`, which all places refer to."""
+    for place in _schemas(document):
+        if place.get("additionalProperties") == _JSON_VALUE:
+            place["additionalProperties"] = True
+        for name, (shape, _) in _MAPS.items():
+            if shape.items() <= place.items() and "properties" not in place and "propertyNames" not in place:
+                for key in shape:
+                    del place[key]
+                place["$ref"] = f"{_REF}{name}"
+    document["components"]["schemas"] |= {name: {**shape, "description": told} for name, (shape, told) in _MAPS.items()}
+
+
+def _let_inputs_be_left_out(document: Json) -> None:
     """A default of a field in a request is told in its description.
 
     With `default`, several generators take the field for one that must be given.
@@ -87,7 +121,7 @@ def let_inputs_be_left_out(document: Json) -> None:
                 field["description"] = f"{field['description']}; {told}" if "description" in field else told
 
 
-def let_parameters_be_left_out(document: Json) -> None:
+def _let_parameters_be_left_out(document: Json) -> None:
     """A parameter may be left out; no header and no query can say null."""
     for operation in (each for path in document["paths"].values() for each in path.values()):
         for parameter in operation.get("parameters", ()):
@@ -96,7 +130,7 @@ def let_parameters_be_left_out(document: Json) -> None:
                 parameter["schema"] = kept[0]
 
 
-def spell_out(document: Json) -> None:
+def _spell_out(document: Json) -> None:
     """One of several types is told as `anyOf`, and what a pair holds also for who does not know `prefixItems`."""
     for place in _schemas(document):
         if isinstance(place.get("type"), list):

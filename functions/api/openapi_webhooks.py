@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from openapi_shapes import OPEN_OBJECT
 from webhooks.event_types import DEFAULT_EVENT_TYPES
 from webhooks.events.catalogue import EventTypeEntry, catalogue
 
@@ -9,7 +10,6 @@ Json = dict[str, Any]
 
 _REF = "#/components/schemas/"
 _ID: list[Json] = [{"type": "string"}, {"type": "integer"}, {"type": "null"}]
-_OPEN_OBJECT: Json = {"type": "object", "additionalProperties": True}
 DELIVERED_EVENT: Json = {
     "type": "object",
     "description": "The body of a delivery: the event, with all of its fields in this order",
@@ -21,8 +21,8 @@ DELIVERED_EVENT: Json = {
         "workspace_id": {"anyOf": _ID, "description": "the workspace that it happened in"},
         "user_id": {"anyOf": _ID, "description": "the user who caused it"},
         "timestamp": {"type": "string", "format": "date-time", "description": "when it happened"},
-        "data": {**_OPEN_OBJECT, "description": "as published"},
-        "metadata": {**_OPEN_OBJECT, "description": "as published"},
+        "data": {**OPEN_OBJECT, "description": "as published"},
+        "metadata": {**OPEN_OBJECT, "description": "as published"},
     },
 }
 _HEADERS = {

@@ -207,6 +207,10 @@ alarm-rules: .venv/.ready ## write CloudWatch's alarms and Prometheus' rules ane
 openapi: .venv/.ready ## write docs/openapi.json anew
 	$(PY) -m scripts.openapi
 
+.PHONY: clients
+clients: .venv/.ready ## the Python and TypeScript clients, made from docs/openapi.json into dist/clients (ARGS=python for one; needs npm's registry)
+	@$(PY) -m scripts.clients $(ARGS)
+
 # -- measuring ----------------------------------------------------------------
 
 .PHONY: bench

@@ -75,6 +75,7 @@ def routes(
             limiter.count_dry_run(caller)
             found, seconds = bulk.estimate(caller, selection, rate)
             estimate = ReplayEstimate(
+                kind="estimate",
                 count=found.total,
                 webhooks=found.webhooks,
                 left_out=found.left_out,
@@ -107,6 +108,7 @@ def routes(
             limiter.count_dry_run(caller)
             found = recovery.estimate(caller, webhook_id, selection, rate)
             estimate = ReplayEstimate(
+                kind="estimate",
                 count=found.count,
                 webhooks=1,
                 left_out=0,

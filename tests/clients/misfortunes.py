@@ -13,7 +13,7 @@ def main() -> None:
     with connect(os.environ["URL"], "token") as client:
         assert health.sync(client=client).status == "ok"
         try:
-            create_webhook.sync(client=client, body=WebhookRequest("n", "https://example.com/"))
+            create_webhook.sync(client=client, body=WebhookRequest("n", url="https://example.com/"))
         except ValidationFailed as error:
             assert [(each.field, each.code) for each in error.errors] == [("url", "url_name")]
         else:

@@ -134,14 +134,14 @@ def webhooks(client: AuthenticatedClient) -> tuple[str, str]:
     """A good webhook and one that fails."""
     assert "record.created" in {each.name for each in list_event_types.sync(client=client).items}
     step("event types")
-    wrong = WebhookRequest("n", "ftp://example.com/", subscriptions=[SubscriptionRequest("no.such")])
+    wrong = WebhookRequest("n", url="ftp://example.com/", subscriptions=[SubscriptionRequest("no.such")])
     codes = {
         each.code for each in refused(ValidationFailed, lambda: create_webhook.sync(client=client, body=wrong)).errors
     }
     assert codes == {"url_scheme", "not_allowed"}
     step("a wrong webhook is refused with a code for each field")
     key = uuid.uuid4().hex
-    good = WebhookRequest("Good", os.environ["GOOD"], metadata=JsonObject.from_dict({"team": "blue"}))
+    good = WebhookRequest("Good", url=os.environ["GOOD"], metadata=JsonObject.from_dict({"team": "blue"}))
     made = create_webhook.sync_detailed(client=client, body=good, idempotency_key=key)
     assert made.parsed is not None
     assert (made.parsed.secret or "").startswith("whsec_")
@@ -150,7 +150,7 @@ def webhooks(client: AuthenticatedClient) -> tuple[str, str]:
     step("create a webhook")
     assert create_webhook.sync(client=client, body=good, idempotency_key=key).id == webhook_id
     step("create it again with its key")
-    other = WebhookRequest("Other", os.environ["GOOD"])
+    other = WebhookRequest("Other", url=os.environ["GOOD"])
     refused(Conflict, lambda: create_webhook.sync(client=client, body=other, idempotency_key=key))
     step("its key for another one is a conflict")
     read = get_webhook.sync_detailed(webhook_id, client=client)
@@ -165,11 +165,11 @@ def webhooks(client: AuthenticatedClient) -> tuple[str, str]:
     refused(VersionConflict, lambda: update_webhook.sync(webhook_id, client=client, body=change, if_match=etag))
     step("an old version is a conflict")
     failing = WebhookRequest(
-        "Failing", os.environ["BAD"], max_retries=0, subscriptions=[SubscriptionRequest("record.deleted")]
+        "Failing", url=os.environ["BAD"], max_retries=0, subscriptions=[SubscriptionRequest("record.deleted")]
     )
     failing_id = create_webhook.sync(client=client, body=failing).id
     step("create a failing webhook")
-    third = create_webhook.sync(client=client, body=WebhookRequest("Third", os.environ["GOOD"])).id
+    third = create_webhook.sync(client=client, body=WebhookRequest("Third", url=os.environ["GOOD"])).id
     step("create a third")
     assert {each.id for each in every(list_webhooks.sync, client=client, limit=1)} == {webhook_id, failing_id, third}
     step("list them page by page")

@@ -168,4 +168,6 @@ def describe_fields(document: Json) -> None:
                 raise LookupError(f"{name}.{field} has no description: give it one in its model, or in {__name__}")
     for operation in (each for path in document["paths"].values() for each in path.values()):
         for parameter in operation.get("parameters", ()):
-            parameter.setdefault("description", _WORDS.get(parameter["name"]))
+            told = parameter.setdefault("description", _WORDS.get(parameter["name"]))
+            if not told:
+                raise LookupError(f"{parameter['name']} of {operation['operationId']} has no description: {__name__}")

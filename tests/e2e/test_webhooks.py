@@ -236,7 +236,8 @@ def test_a_test_delivery_shows_what_was_sent_and_what_came_back(service: Service
     assert request.header("X-Key") == "hidden"
     assert body_of(request) | {"type": "record.created", "data": {"fields": {"n": 1}}} == body_of(request)
     assert result["event_id"] == body_of(request)["id"] == request.header("webhook-id")
-    assert user.items(f"/webhooks/{webhook['id']}/deliveries") == []
+    (listed,) = user.items(f"/webhooks/{webhook['id']}/deliveries")
+    assert (listed["id"], listed["kind"]) == (result["delivery_id"], "test")
 
 
 def test_a_test_delivery_to_a_silent_receiver_ends_at_the_webhooks_timeout(service: Service, user: User) -> None:

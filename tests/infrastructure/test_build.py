@@ -44,7 +44,7 @@ def test_sam_builds_every_function_and_layer(built: Build, template: Template, f
     assert set(sizes) == {"DependenciesLayer", *template.functions}
     assert sizes["DependenciesLayer"].unzipped_bytes < 70_000_000
     assert sizes["DependenciesLayer"].zipped_bytes < 25_000_000
-    assert all(each.zipped_bytes < 1_500_000 for name, each in sizes.items() if name != "DependenciesLayer")
+    assert all(each.zipped_bytes < 1_700_000 for name, each in sizes.items() if name != "DependenciesLayer")
     figure(f"dependencies layer: {sizes['DependenciesLayer'].zipped_bytes / 1e6:.1f} MB zipped")
 
 

@@ -27,8 +27,9 @@ def routes(pulling: Pulling) -> Router:
         summary="Read a webhook's events, oldest first",
         tags=TAGS,
         description=(
-            "In one order that nothing is added to behind a cursor: a pull webhook's as recorded, up to 5 s ago; "
-            "a push webhook's deliveries by acceptance, up to 15 min ago. At least once: tell repeats by `event_id`. "
+            "A pull webhook's are in one order, as recorded up to 5 s ago, and nothing is ever added behind a cursor. "
+            "A push webhook's are its deliveries by acceptance, up to 15 min ago; one that is first tried later than "
+            "that may be passed over. At least once: tell repeats by `event_id`. "
             "`wait` answers when there is something, within its seconds; where no place to wait is free, at once and "
             "with Retry-After."
         ),

@@ -538,7 +538,13 @@ class Ingestion:
         return dict(self._events.get([each.key for each in taken], self._now_ms())) if taken else {}
 
     def _fan_out(self, settled: Sequence[_Decided], until_ms: int, report: IngestReport) -> None:
-        settled = self._recorded_for_pull(settled, until_ms, report)
+        """What nobody reads by pull goes first: another's entries are no reason to wait."""
+        if read := [each for each in settled if each.record.pulled]:
+            self._send([each for each in settled if not each.record.pulled], until_ms, report)
+            settled = self._recorded_for_pull(read, until_ms, report)
+        self._send(settled, until_ms, report)
+
+    def _send(self, settled: Sequence[_Decided], until_ms: int, report: IngestReport) -> None:
         outgoing = [_outgoing(each) for each in settled]
         try:
             self._deliveries.send([message for messages in outgoing for message in messages])
@@ -560,9 +566,7 @@ class Ingestion:
         self, settled: Sequence[_Decided], until_ms: int, report: IngestReport
     ) -> Sequence[_Decided]:
         """Those of which every pull webhook has its entry now."""
-        entries = [(each, entry) for each in settled if each.record.pulled for entry in _entries(each.record)]
-        if not entries:
-            return settled
+        entries = [(each, entry) for each in settled for entry in _entries(each.record)]
         recorded = self._pulls.append([entry for _, entry in entries], until_ms)
         lacking = {id(each) for (each, _), is_there in zip(entries, recorded, strict=True) if not is_there}
         late = [each for each in settled if id(each) in lacking]

@@ -96,7 +96,7 @@ def delivery_of(item: Item) -> DeliveryRecord:
         trace=read_text(item, "trace") or "",
         keeping=read_text(item, "keeping") or "",
         erased="erased" in item,
-        is_test=read_text(item, "kind") == "test",
+        is_test=is_test(item),
     )
 
 
@@ -122,3 +122,8 @@ def _waiting(stored: str | None) -> Waiting | None:
         return None
     kind, at_ms, reason, *_ = stored.split("|")
     return Waiting(cast("Any", kind), int(at_ms), reason)
+
+
+def is_test(item: Item) -> bool:
+    """Whether a delivery's item is that of a test."""
+    return read_text(item, "kind") == "test"

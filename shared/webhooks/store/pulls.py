@@ -12,13 +12,14 @@ from webhooks.ids import delivery_id as id_of_delivery
 from webhooks.models.pull import WRITE_MS, Consumer, PullEntry
 from webhooks.store import schema
 from webhooks.store.attributes import number, read_int, text
+from webhooks.store.delivery_items import is_test
 from webhooks.store.dynamo import BATCH_STATEMENTS, DynamoTable, Item, Key, Statement, chunks, read_all, unexpired
 from webhooks.store.events import kept_ms
 
 ROUNDS = 3
 FIRST_READ, LARGEST_READ = 25, 400  # entries of one partition a query
-_LISTED = "pk, sk, event_id, event_type, #scope, accepted_at, expires_at"
-_NAMES = {"#scope": "scope"}
+_LISTED = "pk, sk, event_id, event_type, #scope, accepted_at, expires_at, #kind"
+_NAMES = {"#scope": "scope", "#kind": "kind"}
 
 
 class PullStore:
@@ -58,9 +59,10 @@ class PullStore:
         return read_all(self._ascending(partitions, schema.PULL_PREFIX, after, until_ms), _entry)
 
     def deliveries(self, webhook_id: str, after: str, until_ms: int) -> Iterator[PullEntry]:
-        """The same of a webhook's deliveries that have a record, by the time of acceptance."""
+        """The same of a webhook's deliveries that have a record, tests left out, by the time of acceptance."""
         partitions = schema.history_pks(webhook_id)
-        return read_all(self._ascending(partitions, schema.DELIVERY_PREFIX, after, until_ms), _delivered)
+        items = self._ascending(partitions, schema.DELIVERY_PREFIX, after, until_ms)
+        return read_all((each for each in items if not is_test(each)), _delivered)
 
     def consumers(self, webhook_id: str) -> list[Consumer]:
         """All of a webhook's consumers that have not expired, by name."""

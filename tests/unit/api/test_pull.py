@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes.api import Api
 from tests.fakes.owners import SECRET
-from tests.fakes.world import World, event, events
+from tests.fakes.world import TABLE, World, event, events
 from tests.support.api_client import ApiClient
 from webhooks.models.pull import LAG_MS, PUSH_LAG_MS
 from webhooks.request.signing import SigningSecrets, signature_headers
@@ -281,6 +281,18 @@ def test_a_push_webhook_is_read_by_acceptance_and_later() -> None:
     sent = {seen.event_id: seen for seen in service.world.receivers.log}
     assert all(each["body"].encode() == sent[each["event_id"]].body for each in page["items"])
     assert all(each["delivery_id"] == sent[each["event_id"]].delivery_id for each in page["items"])
+
+
+def test_tests_of_a_push_webhook_are_no_events_of_it() -> None:
+    service = Service()
+    pushed = service.world.owners.register("pushed")
+    service.publish(event("e1"))
+    service.world.work()
+    for key, item in service.world.dynamodb.tables[TABLE].all_items():
+        if key[1].startswith("dlv#"):
+            service.world.dynamodb.tables[TABLE].write(key, {**item, "kind": {"S": "test"}})
+    service.later(PUSH_LAG_MS)
+    assert service.read(pushed.webhook_id)["items"] == []
 
 
 def test_a_push_webhook_costs_no_call_and_no_byte_more() -> None:

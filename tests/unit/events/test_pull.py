@@ -1,5 +1,7 @@
 """What ingest records for pull webhooks, whatever happens around it."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.fakes.event_source import Crash
@@ -12,6 +14,9 @@ from webhooks.store.delivery_context import DeliveryContextStore
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.erasing import TenantStore
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 WRITES = "dynamodb.batch_execute_statement"
 RETENTION_MS = 30 * 86_400_000
 
@@ -23,6 +28,7 @@ class Nth:
         self.numbers, self.fault, self.takes_ms = numbers, fault, takes_ms
         self.count = 0
         self.world: World | None = None
+        self.noticed: Callable[[], object] = int
 
     def __call__(self, call: str) -> str | None:
         if call != WRITES:
@@ -30,6 +36,7 @@ class Nth:
         self.count += 1
         if self.count not in self.numbers:
             return None
+        self.noticed()
         if self.world is not None:
             self.world.clock.ms += self.takes_ms
         return self.fault
@@ -91,6 +98,19 @@ def test_while_entries_cannot_be_written_the_event_comes_again_and_its_neighbour
     world.run()
     assert {event_id for _, event_id in entries(world)} == {"e1"}
     assert [seen.event_id for seen in world.receivers.log] == ["e2"]
+
+
+def test_strangers_are_sent_theirs_before_entries_are_written() -> None:
+    queued: list[int] = []
+    plan = Nth(2, 3)
+    world, _ = world_with(plan)
+    world.owners.register("other", workspace_id=2)
+    plan.count = 0
+    world.publish(event("e1"))
+    world.publish(event("e2", workspace_id=2))
+    plan.noticed = lambda: queued.append(len(world.messages(world.delivery_queue)))
+    world.poll("ingest")
+    assert queued == [1]
 
 
 def test_of_an_erased_tenant_nothing_is_left_to_be_read_by_others() -> None:

@@ -83,7 +83,7 @@ def routes(pulling: Pulling) -> Router:
         summary="Delete a consumer",
         status_code=204,
         tags=TAGS,
-        description="Its name begins anew, with the oldest event that is kept or where its next commit says.",
+        description="The next time this name reads, it starts with the oldest event that is still kept.",
         operation_id="deleteConsumer",
     )
     def delete_consumer(webhook_id: str, consumer: ConsumerName) -> Response[None]:

@@ -12,13 +12,13 @@ def test_a_pull_webhook_is_created_without_a_url_and_its_page_says_how_to_read_i
     look.open("#/webhooks/new")
     page = look.page
     page.get_by_label("Name", exact=True).fill("Reader")
-    page.get_by_label("Its events").select_option("pull")
+    page.get_by_label("Kind", exact=True).select_option("pull")
     expect(page.get_by_label("Endpoint URL")).to_be_hidden()
     page.get_by_role("checkbox").first.check()
     page.get_by_role("button", name="Create webhook").click()
     page.get_by_role("button", name="I saved the secret").click()
     expect(page.get_by_role("heading", name="Read its events")).to_be_visible()
-    expect(page.get_by_text("No consumer has committed anything")).to_be_visible()
+    expect(page.get_by_text("No consumers yet")).to_be_visible()
     (webhook,) = user.items("/webhooks")
     assert (webhook["kind"], webhook["url"]) == ("pull", None)
     path = f"/webhooks/{webhook['id']}"

@@ -49,26 +49,22 @@ class EventResultAnswer(Answer):
     def of(cls, result: EventResult) -> Self:
         """The answer for one webhook."""
         record = result.record
-        queued = result.delivery_id is not None
         waiting = record.waiting if record else None
         reason = (record.reason or (waiting and waiting.reason)) if record else result.reason
         due_ms = record.next_attempt_at_ms if record else None
+        if result.delivery_id is not None:
+            status = record.status if record else "pending"
+            explanation = waiting_sentence(waiting.reason) if waiting else delivery_sentence(reason)
+        elif result.recorded:
+            status, explanation = "recorded", RECORDED
+        else:
+            status, explanation = "not_queued", not_queued_sentence(reason or "")
         return cls(
             webhook_id=result.webhook.webhook_id,
             webhook_name=result.webhook.name,
-            status=(record.status if record else "pending")
-            if queued
-            else "recorded"
-            if result.recorded
-            else "not_queued",
+            status=status,
             reason=reason,
-            explanation=waiting_sentence(waiting.reason)
-            if waiting
-            else delivery_sentence(reason)
-            if queued
-            else RECORDED
-            if result.recorded
-            else not_queued_sentence(reason or ""),
+            explanation=explanation,
             evaluated_now=result.evaluated_now,
             delivery_id=result.delivery_id,
             attempt_count=record.attempt_count if record else 0,

@@ -189,8 +189,8 @@ class Pulling:
         if position[:TIME_CHARACTERS] < oldest:
             raise Invalid.at(
                 "after" if start.after is not None else "consumer",
-                f"has come to {rfc3339(time_in(position))}, and what followed is not kept so long: something may be "
-                "gone. Begin with the oldest without it, or at a time with from; a consumer is to be deleted first",
+                f"stands at {rfc3339(time_in(position))}, and events are not kept that long: some may be gone. Leave "
+                "it out to begin with the oldest that is kept, or name a time with from. Delete a consumer to reset it",
             )
         return position
 
@@ -198,7 +198,7 @@ class Pulling:
         try:
             position = self.cursors.open(cursor, caller="", listing=_listing(webhook))
         except InvalidCursor as exc:
-            message = "is not a cursor of this webhook's events: give one as it was answered, or begin without it"
+            message = "is not a cursor of this webhook's events: use one from an answer, or leave it out"
             raise InvalidCursor(f"{field}: {message}", [FieldError(field, message)]) from exc
         return position or ""
 

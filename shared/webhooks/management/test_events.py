@@ -91,7 +91,7 @@ class TestEvents:
         and Unavailable."""
         webhook = find(self.store, caller, webhook_id)
         if webhook.kind == "pull":
-            raise Conflict("a pull webhook is sent nothing: publish an event, and read it at its events")
+            raise Conflict("a pull webhook is sent nothing: publish an event, and GET /webhooks/:id/events")
         if request.event_type != TEST_EVENT_TYPE and request.event_type not in self.event_types:
             raise Invalid.at(
                 "event_type", f"is not an event type; known are {', '.join(sorted(self.event_types))}", "not_allowed"

@@ -365,7 +365,7 @@ class WebhookManagement:
 
 
 def _refuse_for_pull(given: Iterable[str]) -> None:
-    message = "is for webhooks that are sent to: leave it out with kind pull"
+    message = "does not apply to a pull webhook: leave it out"
     if faults := [FieldError(name, message, "not_allowed") for name in given]:
         raise Invalid.of(faults)
 

@@ -11,21 +11,21 @@ export function reading(webhook, signal) {
   const load = async () => {
     try {
       const { items } = await get(`${path}/consumers`, {}, signal);
-      fill(list, items.length ? table(items) : empty("No consumer has committed anything", "A consumer appears here with its first commit. Reading without one leaves no trace."));
+      fill(list, items.length ? table(items) : empty("No consumers yet", "A consumer appears here after its first commit."));
     } catch (error) {
       if (error.name !== "AbortError") fill(list, failure(error, load));
     }
   };
   const remove = (one) => async () => {
-    if (!(await confirm(`Delete ${one.name}?`, "It begins anew with the oldest event that is kept.", "Delete consumer"))) return;
+    if (!(await confirm(`Delete ${one.name}?`, "The next time this name reads, it starts with the oldest event that is still kept.", "Delete consumer"))) return;
     await del(`${path}/consumers/${encodeURIComponent(one.name)}`);
     toast("Deleted");
     await load();
   };
-  const table = (items) => h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Consumer", "Has read up to", "Committed", ""].map((name) => (name ? h("th", { scope: "col" }, name) : h("td"))))),
+  const table = (items) => h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Consumer", "Read up to", "Committed", ""].map((name) => (name ? h("th", { scope: "col" }, name) : h("td"))))),
     h("tbody", items.map((one) => h("tr",
       h("td.wide-cell", h("code.strong", one.name)),
-      h("td", { "data-label": "Has read up to" }, time(one.reached_at)),
+      h("td", { "data-label": "Read up to" }, time(one.reached_at)),
       h("td", { "data-label": "Committed" }, time(one.committed_at)),
       h("td", actionButton("Delete", remove(one), { kind: "quiet" })))))));
   load();
@@ -37,10 +37,10 @@ function how(path) {
   const of = (rest) => String(apiUrl(`${path}${rest}`));
   const auth = '-H "Authorization: Bearer $TOKEN"';
   return [
-    h("p", "Events are kept until you read them, for as long as the service keeps any. Ask for the next ones; the answer waits up to 20 s where there is none:"),
+    h("p", "Events stay readable for as long as the service keeps them, whether you have read them or not. This asks for the next ones, and waits up to 20 seconds for one to come:"),
     code(`curl "${of("/events?consumer=NAME&wait=20")}" ${auth}`, { label: "Read" }),
-    h("p", "When they are done with, commit the answer's ", h("code", "next_cursor"), ", and the consumer goes on behind it:"),
+    h("p", "When you have processed them, commit the answer's ", h("code", "next_cursor"), ". The consumer goes on from there:"),
     code(`curl -X POST "${of("/consumers/NAME/commit")}" ${auth} \\\n  -H "Content-Type: application/json" -d '{"cursor": "NEXT_CURSOR"}'`, { label: "Commit" }),
-    h("p.muted", "An event may come twice, with the same event_id. Each has the headers of a delivery, signed with the webhook's secret. They can be read 5 seconds after they are recorded."),
+    h("p.muted", "An event may come twice, with the same event_id. Each has the headers of a delivery, signed with the webhook's secret. An event can be read 5 seconds after it was recorded."),
   ];
 }

@@ -35,7 +35,7 @@ export async function show({ root, params, query, signal }) {
   put(root,
     head(webhook.name, {
       above: h("a", { href: "#/webhooks" }, "Webhooks"),
-      below: [webhook.kind === "pull" ? h("span.muted", "pull: its events are read") : h("code.address", webhook.url), h("div.inline", health, idChip(webhook.id))],
+      below: [webhook.kind === "pull" ? h("span.muted", "Pull webhook: its events are read through the API") : h("code.address", webhook.url), h("div.inline", health, idChip(webhook.id))],
       actions: actions(webhook, path, etag, again),
     }),
     webhook.status === "failed" && h("p.notice.bad", webhook.status_reason === "member_removed" ? "Disabled: its owner has left the workspace. An admin can make it active again." : `Disabled: ${words(webhook.status_reason)}. Resume it once the receiver works; events of the meantime can be recovered.`),

@@ -23,10 +23,10 @@ function create(root, types) {
   const at = controls({ max_retries: 9, timeout_seconds: 15 });
   const events = eventPicker(types);
   const secret = text("", { placeholder: "whsec_…", class: "mono" });
-  const kind = select([["push", "are sent to a URL"], ["pull", "are kept, and read through the API"]], "push");
+  const kind = select([["push", "Push: events are sent to a URL"], ["pull", "Pull: you read events through the API"]], "push");
   const rows = [
     field("name", "Name", at.name, { hint: "Shown in lists." }),
-    field("kind", "Its events", kind, { hint: "Reading needs no open port. It cannot be changed afterwards." }),
+    field("kind", "Kind", kind, { hint: "Pull needs no public endpoint. The kind cannot be changed later." }),
     sending(field("url", "Endpoint URL", at.url, { hint: "Events are sent here by POST. HTTPS, reachable from the internet." })),
     events,
     h("details.more-fields", h("summary", "Limits, headers and more"), h("div.stack", details(at), field("secret", "Existing secret", secret, { optional: true, hint: "A secret that your receiver already checks (at least 24 bytes). Leave empty to generate one." }))),

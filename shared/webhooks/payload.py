@@ -8,9 +8,9 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 from webhooks.errors import Invalid, TooLarge
 
@@ -196,22 +196,15 @@ _decode = json.JSONDecoder(parse_constant=_constant, parse_float=_float, parse_i
 
 def _is_deeper_than(value: object, max_depth: int) -> bool:
     """Level by level, so that no input can exhaust the stack; scalars add no depth."""
-    containers = _containers([value])
-    for _ in range(max_depth):
-        if not containers:
+    level: list[Any] = [value]
+    for _ in range(max_depth + 1):
+        dicts: list[dict[str, Any]] = [each for each in level if isinstance(each, dict)]
+        lists: list[list[Any]] = [each for each in level if isinstance(each, list)]
+        if not dicts and not lists:
             return False
-        containers = [inner for outer in containers for inner in _containers(_values(outer))]
-    return bool(containers)
-
-
-def _containers(values: Iterable[object]) -> list[object]:
-    return [value for value in values if isinstance(value, (dict, list))]
-
-
-def _values(container: object) -> Iterable[object]:
-    if isinstance(container, dict):
-        return cast("dict[str, object]", container).values()
-    return cast("list[object]", container)
+        level = [value for each in dicts for value in each.values()]
+        level += [value for each in lists for value in each]
+    return True
 
 
 def _refuse_lone_surrogates(value: object) -> None:

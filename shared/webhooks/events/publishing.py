@@ -84,7 +84,8 @@ class Publishing:
             default_id = new_id("evt", now_ms) if parts is None else keyed_id("evt", self._id_key(), *parts)
             try:
                 accepted = self._accept(caller, each, default_id, rfc3339(now_ms))
-                accepted = replace(accepted, trace=accepted.trace or of_request)
+                if of_request and not accepted.trace:
+                    accepted = replace(accepted, trace=of_request)
                 is_timed = _names(each, "timestamp")
                 if accepted.event_id != default_id:
                     accepted = replace(accepted, fingerprint=fingerprint_of(accepted.payload, is_timed=is_timed))

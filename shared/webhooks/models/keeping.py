@@ -35,8 +35,8 @@ class Keeping:
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Keeping | None":
         """From a document that was checked; None where nothing is said."""
-        keeping = cls(document.get("retention_days"), tuple(document.get("redact") or ()))
-        return None if keeping == cls() else keeping
+        days, redact = document.get("retention_days"), document.get("redact")
+        return None if days is None and not redact else cls(days, tuple(redact or ()))
 
 
 def mark_of(keeping: Keeping | None) -> str:

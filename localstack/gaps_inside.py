@@ -23,6 +23,7 @@ from ministack.core import iam_actions, lambda_runtime
 from ministack.services import cloudwatch, dynamodb, lambda_svc, sqs
 
 POLL_SECONDS = 0.2
+BATCHES_AT_FIRST = 5  # of a mapping at once, and so many more each second in which all are busy
 BUSY_SECONDS = 0.2  # that an invocation waits for a process before it starts one
 LOGGING_EACH_BATCH = ("-ingest", "-sender", "-replay", "-release", "-rollup")
 _RANGE = re.compile(r"(\w+) = (:\w+) AND (\w+) BETWEEN (:\w+) AND (:\w+)")
@@ -43,6 +44,7 @@ def mend(function_log: Path) -> None:
     _look_at_queues_often()
     _tell_cloudwatch_how_old_messages_are()
     _receive_fairly()
+    _begin_with_few_batches()
     _run_functions_on_their_layer()
     _start_processes_one_by_one()
 
@@ -223,6 +225,25 @@ def _receive_fairly() -> None:
         return collect(queue, most, timeout)
 
     sqs._collect_msgs = collect_fairly
+
+
+def _begin_with_few_batches() -> None:
+    """A mapping begins with five batches at once, and takes up to 300 more a minute ("Configuring scaling behavior for
+    SQS event source mappings", AWS Lambda Developer Guide). The emulator takes as many as are allowed at once: a burst
+    held them all before anybody could know that its receiver is slow."""
+    most_of, at_once = lambda_svc._sqs_esm_concurrency, dict[str, tuple[int, float]]()
+
+    def concurrency(mapping: dict[str, Any], *of: Any) -> int:
+        now, busy = time.monotonic(), lambda_svc._esm_inflight.get(mapping["UUID"], 0)
+        batches, since = at_once.get(mapping["UUID"], (BATCHES_AT_FIRST, now)) if busy else (BATCHES_AT_FIRST, now)
+        if busy < batches:
+            since = now
+        elif now - since >= 1:
+            batches, since = batches + BATCHES_AT_FIRST, now
+        at_once[mapping["UUID"]] = batches, since
+        return min(batches, most_of(mapping, *of))
+
+    lambda_svc._sqs_esm_concurrency = concurrency
 
 
 def _authorise_batches_as_what_they_hold() -> None:

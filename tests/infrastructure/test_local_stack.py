@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
@@ -160,6 +161,24 @@ def test_messages_of_who_has_much_in_flight_come_after_those_of_others(small: Lo
     assert [received(10) for _ in range(3)] == [["noisy"] * 10] * 3
     send("quiet", 2)
     assert received(3) == ["quiet", "quiet", "noisy"]
+
+
+def test_a_mapping_begins_with_five_batches_and_takes_five_more_each_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds, busy = [0.0], {"one": 0}
+    monkeypatch.setattr(gaps_inside, "time", SimpleNamespace(monotonic=lambda: seconds[0]))
+    monkeypatch.setattr(lambda_svc, "_esm_inflight", busy)
+    monkeypatch.setattr(lambda_svc, "_sqs_esm_concurrency", lambda *_: 12)
+    gaps_inside._begin_with_few_batches()
+
+    def at_once(now: float, under_way: int) -> int:
+        seconds[0], busy["one"] = now, under_way
+        return lambda_svc._sqs_esm_concurrency({"UUID": "one"}, {}, {})
+
+    assert [at_once(0.0, 0), at_once(0.1, 5), at_once(0.9, 5)] == [5, 5, 5]
+    assert at_once(1.1, 5) == 10, "all have been busy for a second"
+    assert at_once(3.0, 9) == 10, "they suffice"
+    assert at_once(4.1, 10) == 12, "no more than it may"
+    assert at_once(9.0, 0) == 5, "back to five when nothing is left"
 
 
 def test_a_functions_process_can_be_found_and_killed(small: LocalStack) -> None:

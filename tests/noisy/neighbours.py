@@ -268,9 +268,7 @@ NEIGHBOURS = (
     Neighbour("the same event again and again", the_same_event_again_and_again),
     Neighbour("a flood of events", a_flood_of_events),
     Neighbour("receivers that are not there", nobody_listens),
-    # Two batches, for half of the four senders here: as many as there are senders hold all of them once, until such
-    # receivers are known (docs/availability.md). In virtual time there are as many senders as the template has.
-    Neighbour("receivers that never answer", receives(never_answer(), events=4)),
+    Neighbour("receivers that never answer", receives(never_answer())),
     Neighbour("receivers that reset or close", receives(reset(), close_without_answer())),
     Neighbour("receivers that answer a byte at a time", receives(drip_body(0.05))),
     Neighbour("receivers whose answer never ends", receives(endless_body(), endless_head(), huge_header())),

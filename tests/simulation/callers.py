@@ -1,4 +1,7 @@
-"""The platform, which publishes, and the owners of webhooks, who change them: by the API, whose calls fail too."""
+"""The platform, which publishes, and the owners of webhooks, who change them: by the API, whose calls fail too.
+
+And the operator.
+"""
 
 import json
 from collections.abc import Callable
@@ -8,6 +11,7 @@ from typing import Any, TypeVar
 from tests.fakes.api import Api
 from tests.fakes.functions import Services
 from tests.fakes.owners import owner_of
+from tests.fakes.sqs import Message
 from tests.fakes.world import World
 from tests.simulation.engine import Engine
 from tests.simulation.ledger import Known, Ledger
@@ -21,6 +25,23 @@ BURSTS = (1, 2, 5, 10, 20, 50)
 PLATFORM = Caller("platform", frozenset(), frozenset({"events:write:any"}))
 MOST_SUBSCRIPTIONS = 12
 RECOVERED_RATE = 50
+
+
+def redrive(world: World) -> None:
+    """What an operator does after the alarm: messages that are not refused go back to where they came from."""
+    for dead, source in (
+        (world.ingest_dead_letter_queue, world.ingest_queue),
+        (world.jobs_dead_letter_queue, world.jobs_queue),
+    ):
+        for message in [m for m in dead.messages.values() if _is_ours(m)]:
+            world.send_raw(source, message.body)
+            del dead.messages[message.message_id]
+
+
+def _is_ours(message: Message) -> bool:
+    """Whether an operator sends a dead message back: not what has its reason beside it, nor plain garbage."""
+    words = ("job_id", "erase", "events", "detail")
+    return "reason" not in message.attributes and any(word in message.body for word in words)
 
 
 class Client:

@@ -3,13 +3,16 @@
 Beyond the faults of the other simulation, a write may land long after its writer has given it up. Each consumer keeps
 its own account of what it has read; nothing of the service judges it.
 
-`python -m tests.simulation.pull 7 100000` is seed 7 with so many events.
+`make pull EVENTS=100000 SEED=7` is the long form.
 """
 
+import argparse
+import logging
 import random
 import sys
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,19 +20,20 @@ from tests.fakes.api import Api
 from tests.fakes.aws_errors import lost_answer
 from tests.fakes.owners import owner_of
 from tests.fakes.world import TABLE, World
-from tests.simulation.callers import Client
+from tests.simulation.callers import Client, redrive
 from tests.simulation.engine import Engine
 from tests.simulation.ledger import Ledger
-from tests.simulation.scenario import HOUR, MINUTE, Interest, Plan
+from tests.simulation.scenario import MINUTE, Interest, Plan
 from tests.simulation.seeding import seeded_ids
 from tests.simulation.workers import Workers
 from webhooks.management.pulling import Start
 from webhooks.models.webhook import Webhook
 
-WEBHOOKS = 5
+WEBHOOKS, CONSUMERS = 5, 50
 WRITERS = 4
 LATE_RATE, LATE_MS = 0.2, 30_000
 INDEX_LAGS_MS = (0, 400, 5_000)
+TOLD_EVERY_SECONDS = 10
 QUIET_MS = MINUTE  # without faults, and longer than anything is on its way
 
 
@@ -39,6 +43,7 @@ class Known:
 
     webhook: Webhook
     interest: Interest
+    places: dict[str, str] = field(default_factory=dict[str, str])  # event ids by position, as somebody read them
 
     def wants(self, document: Mapping[str, Any]) -> bool:
         """The plain matcher."""
@@ -47,18 +52,31 @@ class Known:
 
 @dataclass(slots=True)
 class Reading:
-    """What one consumer has read, by position: one list for each life."""
+    """What one consumer has read."""
 
     name: str
     known: Known
-    lives: list[list[tuple[str, str]]] = field(default_factory=lambda: [[]])
+    seen: set[str] = field(default_factory=set[str])  # ids of events
+    reads: int = 0
+    last: str = ""  # position that was read in this life
     reached: str = ""  # where it goes on behind
     deaths: int = 0
+    faults: list[str] = field(default_factory=list[str])
 
-    @property
-    def seen(self) -> set[str]:
-        """Ids of events."""
-        return {event_id for life in self.lives for _, event_id in life}
+    def note(self, position: str, event_id: str) -> None:
+        """It was handed this event."""
+        if position <= self.last:
+            self.faults.append(f"{self.name} read {event_id} out of order")
+        if self.known.places.setdefault(position, event_id) != event_id:
+            self.faults.append(f"{self.name} read {event_id} where another reader found another event")
+        self.last = position
+        self.seen.add(event_id)
+        self.reads += 1
+
+    def die(self) -> None:
+        """It has lost where it was, and begins anew at its last commit."""
+        self.last = ""
+        self.deaths += 1
 
 
 class LateClient:
@@ -90,12 +108,11 @@ class LateClient:
 class PullSimulation:
     """From one seed."""
 
-    def __init__(self, seed: int, events: int, consumers: int) -> None:
+    def __init__(self, seed: int, events: int, consumers: int, on_event: Callable[[], None] = lambda: None) -> None:
         self.plan = Plan(seed, events, publishing_ms=max(5 * MINUTE, events * 100))
         self.world = World(seed, plan=lambda call: self.engine.strike(call), shuffled=True,
                            index_lag_ms=lambda: self.engine.rng.choice(INDEX_LAGS_MS))  # fmt: skip
         self.engine = Engine(self.plan, self.world.clock)
-        self.engine.faulty_for(HOUR)
         self._services = replace(
             self.world.services,
             sleep=lambda seconds: self.engine.wait(round(seconds * 1000)),
@@ -109,6 +126,7 @@ class PullSimulation:
         self.published: dict[str, dict[str, Any]] = {}
         self.readings: list[Reading] = []
         self.behind = Counter[str]()  # entries that came behind a position that somebody had read past, by webhook
+        self._on_event = on_event
         self._count = consumers
         self._ended_ms: int | None = None
         self._left = consumers
@@ -153,10 +171,14 @@ class PullSimulation:
             self.published |= {each["id"]: each for each in documents}
             self.world.publish(*documents)
             number += size
+            for _ in documents:
+                self._on_event()
             self.engine.scheduler.sleep_ms(round(plan.rng.expovariate(plan.events / plan.publishing_ms / size)))
         self.engine.faulty_for(0)
+        redrive(self.world)
         while self.world.ingest_queue.messages:
             self.engine.scheduler.sleep_ms(1_000)
+            redrive(self.world)
         self._ended_ms = self.engine.clock.ms + QUIET_MS
 
     def _consume(self, reading: Reading) -> None:
@@ -172,7 +194,7 @@ class PullSimulation:
             page = client.ask(lambda api, s=start, n=limit, w=wait: _pulling(api).read(who, webhook_id, s, n, w))
             died = False
             for each in page.items:
-                reading.lives[-1].append((each.entry.position, each.entry.event_id))
+                reading.note(each.entry.position, each.entry.event_id)
                 if rng.random() < 0.005 and self._ended_ms is None:
                     died = True
                     break
@@ -184,8 +206,7 @@ class PullSimulation:
                 died = rng.random() < 0.02 and self._ended_ms is None
             if died:
                 cursor = None
-                reading.lives.append([])
-                reading.deaths += 1
+                reading.die()
                 self.engine.scheduler.sleep_ms(rng.randrange(5 * MINUTE))
             elif not page.has_more:
                 if self._ended_ms is not None and started_ms > self._ended_ms:
@@ -212,33 +233,58 @@ class PullSimulation:
 
         table.write = watched  # type: ignore[method-assign]
 
-    def _faults(self) -> Any:
-        for reading in self.readings:
-            wanted = {name for name, document in self.published.items() if reading.known.wants(document)}
-            for event_id in sorted(wanted - reading.seen):
-                yield f"lost: {reading.name} never read {event_id}"
-            for event_id in sorted(reading.seen - wanted):
+    def _faults(self) -> Iterator[str]:
+        wanted = {
+            each.name: {name for name, document in self.published.items() if each.known.wants(document)}
+            for each in self.readings[:WEBHOOKS]
+        }
+        for number, reading in enumerate(self.readings):
+            mine = wanted[f"c{number % WEBHOOKS}"]
+            yield from (f"lost: {reading.name} never read {event_id}" for event_id in sorted(mine - reading.seen))
+            for event_id in sorted(reading.seen - mine):
                 yield f"{reading.name} read {event_id}, which it did not ask for"
-            for life in reading.lives:
-                positions = [position for position, _ in life]
-                if positions != sorted(set(positions)):
-                    yield f"{reading.name} read out of order"
+            yield from reading.faults
+
+    def summary(self) -> str:
+        """The figures."""
+        deaths = sum(each.deaths for each in self.readings)
+        reads = sum(each.reads for each in self.readings)
+        again = reads - sum(len(each.seen) for each in self.readings)
+        places = [len(each) for each in {id(each.known): each.known.places for each in self.readings}.values()]
+        return (
+            f"{len(self.published):,} events, {sum(places):,} places in {len(places)} orders, "
+            f"{len(self.readings)} consumers with {deaths:,} deaths, {reads:,} reads, {again:,} of them again, "
+            f"{self.engine.figures.struck.total():,} faults, {self.behind.total():,} writes that landed behind a reader"
+        )
 
 
 def _pulling(api: Api) -> Any:
     return api.use_cases.pulling
 
 
-if __name__ == "__main__":
-    seed, events = (int(each) for each in sys.argv[1:])
-    simulation = PullSimulation(seed, events, consumers=50)
+def main() -> int:
+    """Prints progress, figures and what is broken; 1 if anything is."""
+    parser = argparse.ArgumentParser(prog="make pull")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--events", type=int, default=5_000)
+    given = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    started = told = time.monotonic()
+    done = 0
+
+    def note() -> None:
+        nonlocal done, told
+        done += 1
+        if time.monotonic() - told > TOLD_EVERY_SECONDS:
+            told = time.monotonic()
+            print(f"{done:,} of {given.events:,} events, {told - started:.0f} s", flush=True)  # noqa: T201
+
+    simulation = PullSimulation(given.seed, given.events, CONSUMERS, note)
     broken = simulation.run()
-    read = sum(len(life) for each in simulation.readings for life in each.lives)
-    deaths = sum(each.deaths for each in simulation.readings)
-    print(  # noqa: T201
-        f"{events:,} events, {len(simulation.readings)} consumers, {deaths:,} deaths, "
-        f"{read:,} reads, {simulation.behind.total()} entries that landed late, {len(broken)} promises broken",
-        *broken[:20],
-        sep="\n",
-    )
-    sys.exit(bool(broken))
+    figures = f"{simulation.summary()}; {len(broken)} promises broken, in {time.monotonic() - started:.0f} s"
+    print(figures, *broken[:20], sep="\n")  # noqa: T201
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from tests.fakes.functions import COMPOSITIONS, Handler
-from tests.fakes.sqs import Message
 from tests.fakes.world import TABLE, World
-from tests.simulation.callers import Client, Owners, Platform
+from tests.simulation.callers import Client, Owners, Platform, redrive
 from tests.simulation.engine import Engine, Figures
 from tests.simulation.erasures import Eraser, Tenant
 from tests.simulation.ledger import Ledger, Verdict
@@ -173,7 +172,7 @@ class Simulation:
             self.scheduler.sleep_until((self.clock.ms // MINUTE + 1) * MINUTE)
             if self.clock.ms - self.engine.start_ms > LONGEST_MS:
                 raise RuntimeError(f"still busy after {LONGEST_MS // DAY} days of virtual time")
-            self._redrive()
+            redrive(self.world)
             if self.engine.hits("unreadable_item", "table", 0.01):
                 self._spoil_a_state()
             if self._has_due():
@@ -216,17 +215,6 @@ class Simulation:
                     self.owners.send_again(known)
                     self.owners.replay(known)
         self._busy = False
-
-    def _redrive(self) -> None:
-        """What an operator does after the alarm: messages that are not refused go back to where they came from."""
-        world = self.world
-        for dead, source in (
-            (world.ingest_dead_letter_queue, world.ingest_queue),
-            (world.jobs_dead_letter_queue, world.jobs_queue),
-        ):
-            for message in [m for m in dead.messages.values() if _is_ours(m)]:
-                world.send_raw(source, message.body)
-                del dead.messages[message.message_id]
 
     def _spoil_a_state(self) -> None:
         """As a newer version might have written it; somebody mends it within the hour. Nobody writes it meanwhile."""
@@ -287,9 +275,3 @@ class _FromStaticAddresses:
     async def send(self, request: HttpRequest, pool: str = "") -> Exchange:
         """The transport port."""
         return await self._simulation.send(request, pool, is_static=True)
-
-
-def _is_ours(message: Message) -> bool:
-    """Whether an operator sends a dead message back: not what has its reason beside it, nor plain garbage."""
-    words = ("job_id", "erase", "events", "detail")
-    return "reason" not in message.attributes and any(word in message.body for word in words)

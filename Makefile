@@ -98,6 +98,10 @@ simulate-mutants: .venv/.ready ## plant faults in the delivery logic, one at a t
 chaos: .venv/.ready ## the local stack on a bad day: AWS faults, killed processes, bad receivers (EVENTS=5000, SEED=1)
 	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS))
 
+.PHONY: pull
+pull: .venv/.ready ## 50 consumers of pull webhooks die and come back in virtual time (EVENTS=100000, SEED=7); REAL=1: processes, on the local stack
+	@PYTHONHASHSEED=0 $(PY) -m $(if $(REAL),tests.e2e.pulling,tests.simulation.pull) $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS))
+
 .PHONY: drill
 drill: .venv/.ready .venv-sam/.ready ## a table restored, then a region lost, on local stacks by the commands of docs/operations.md (3 minutes)
 	@$(PY) -m tests.drill

@@ -68,9 +68,8 @@ class Front:
         self._thread.join()
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._serve())
-        self._loop.close()
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:  # cancels what is still under way: long polls
+            runner.run(self._serve())
 
     async def _serve(self) -> None:
         connector = aiohttp.TCPConnector(limit=MOST_AT_ONCE)

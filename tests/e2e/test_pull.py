@@ -5,6 +5,8 @@ import json
 import httpx
 from standardwebhooks import Webhook
 
+from tests.conftest import Figure
+from tests.e2e import pulling
 from tests.support.service import Document, Service, User, event, eventually
 
 EVENTS = 60
@@ -55,3 +57,9 @@ def test_a_poll_that_waits_answers_when_an_event_comes(service: Service, user: U
     answer = eventually(poll, lambda found: found.json()["items"])
     (read,) = answer.json()["items"]
     assert json.loads(read["body"])["id"] == published["id"]
+
+
+def test_consumers_that_are_killed_read_everything_in_one_order(service: Service, figure: Figure) -> None:
+    outcome = pulling.run(service, pulling.SHORT)
+    figure(outcome.summary)
+    assert outcome.faults == []

@@ -80,7 +80,7 @@ class Reading:
 
 
 class LateClient:
-    """Some writes of entries land later, when their writer was told that nobody knows."""
+    """Some writes of entries land late: when their writer was told that nobody knows, or while it waits."""
 
     def __init__(self, client: Any, simulation: "PullSimulation") -> None:
         self._client = client
@@ -95,6 +95,9 @@ class LateClient:
         if not is_entry or not engine.is_faulty() or engine.rng.random() >= LATE_RATE:
             return self._client.batch_execute_statement(**request)
         raw, delay_ms = self._simulation.world.dynamodb, engine.rng.randrange(LATE_MS)
+        if engine.rng.random() < 0.5:
+            engine.wait(delay_ms)
+            return self._client.batch_execute_statement(**request)
 
         def land() -> None:
             engine.scheduler.sleep_ms(delay_ms)

@@ -1,4 +1,4 @@
-"""The short form of `python -m tests.simulation.pull`: nothing is jumped over, and what would be is noticed."""
+"""The short form of `make pull`: nothing is jumped over, and what would be is noticed."""
 
 import pytest
 
@@ -17,13 +17,11 @@ def quiet(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.parametrize("seed", range(1, 3))
 def test_every_consumer_reads_every_event_in_order(seed: int, figure: Figure) -> None:
-    simulation = PullSimulation(seed, events=100, consumers=5)
+    simulation = PullSimulation(seed, events=300, consumers=10)
     assert simulation.run() == []
-    deaths = sum(each.deaths for each in simulation.readings)
-    late = simulation.behind.total()
-    assert deaths
-    assert late, "no entry landed behind a reader: the run proves nothing"
-    figure(f"pull, seed {seed}: 100 events, 5 consumers with {deaths} deaths, {late} late writes, none jumped over")
+    assert any(each.deaths for each in simulation.readings)
+    assert simulation.behind, "no entry landed behind a reader: the run proves nothing"
+    figure(f"pull, seed {seed}: {simulation.summary()}")
 
 
 @pytest.mark.parametrize(
@@ -35,4 +33,4 @@ def test_without_its_rule_something_is_jumped_over(
     module: object, name: str, value: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, name, value)
-    assert any(fault.startswith("lost") for seed in range(1, 4) for fault in PullSimulation(seed, 100, 5).run())
+    assert any(fault.startswith("lost") for seed in range(1, 9) for fault in PullSimulation(seed, 100, 5).run())

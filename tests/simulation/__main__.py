@@ -43,7 +43,7 @@ class Sum:
     def add(self, run: Run) -> None:
         """Count a run."""
         self.runs += 1
-        for name in ("events", "pairs", "delivered", "dead", "requests", "duplicates", "unknown"):
+        for name in ("events", "pairs", "delivered", "dead", "requests", "duplicates", "unknown", "reads"):
             self.totals[name] += getattr(run.verdict, name)
             self.calm[name] += 0 if run.faults else getattr(run.verdict, name)
         self.totals["crashes"] += run.figures.crashes

@@ -17,6 +17,7 @@ from tests.simulation.engine import Engine
 from tests.simulation.ledger import Known, Ledger
 from tests.simulation.scenario import HOUR, MINUTE, Interest
 from webhooks.errors import Conflict, NotFound, Unavailable
+from webhooks.management.webhooks import FOR_SENDING
 from webhooks.models.caller import Caller
 from webhooks.models.replay import ReplaySelection
 
@@ -135,11 +136,14 @@ class Platform:
 class Owners:
     """Change their webhooks while all goes on, and resume what is paused in the end."""
 
-    def __init__(self, engine: Engine, world: World, ledger: Ledger, client: Client) -> None:
+    def __init__(
+        self, engine: Engine, world: World, ledger: Ledger, client: Client, on_read: Callable[[Known], None]
+    ) -> None:
         self._engine = engine
         self._world = world
         self._ledger = ledger
         self._client = client
+        self._on_read = on_read  # of a webhook that is to have a consumer
         self._rng = engine.plan.rng
         self.jobs: dict[str, str] = {}  # that the API has promised, and for which webhook
 
@@ -151,14 +155,19 @@ class Owners:
     def _register(self, number: int) -> None:
         plan = self._engine.plan
         fields = plan.webhook_fields()
+        if plan.is_pull(number):
+            fields = {name: value for name, value in fields.items() if name not in FOR_SENDING} | {"kind": "pull"}
         name, key = f"w{number}", f"register-{number}"
         webhook = self._client.ask(lambda api: api.owners.register(name, event_types=(), idempotency_key=key, **fields))
         self._ledger.register(webhook, fields["status"])
         self._world.receivers.behave(
             webhook.url, plan.behaviour(self._engine.start_ms, self._engine.start_ms + plan.publishing_ms)
         )
+        known = self._ledger.webhooks[webhook.webhook_id]
+        if plan.is_read(number):
+            self._on_read(known)
         for _ in range(self._rng.randrange(1, 3)):
-            self._subscribe(self._ledger.webhooks[webhook.webhook_id])
+            self._subscribe(known)
 
     def meddle(self, is_publishing: Callable[[], bool]) -> None:
         """Until the platform is done; then everything is resumed."""
@@ -197,6 +206,8 @@ class Owners:
             self._unsubscribe(known)
         elif roll < 0.55:
             self._set_status(known, self._rng.choice(["paused", "active", "active", "inactive"]))
+        elif roll < 0.76 and known.webhook.kind == "pull":
+            return  # nothing of it is for sending
         elif roll < 0.7:
             changes = {"rate_limit_rps": self._rng.choice([None, 2, 50]), "max_retries": self._rng.randrange(6)}
             with self._ledger.changing(known):

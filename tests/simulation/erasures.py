@@ -1,6 +1,7 @@
 """A tenant that lives beside the others and is erased, and the platform, which erases an event now and then."""
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 from tests.fakes.owners import owner_of
@@ -9,11 +10,12 @@ from tests.fakes.world import World, event
 from tests.simulation.callers import PLATFORM, Client
 from tests.simulation.engine import Engine
 from tests.simulation.forgotten import SCOPE, TENANT
-from tests.simulation.ledger import Held, Ledger
+from tests.simulation.ledger import Held, Known, Ledger
 from tests.simulation.readable import canary
 from tests.simulation.scenario import MINUTE, SECOND, Interest
 from webhooks.errors import NotFound
 from webhooks.event_types import DEFAULT_EVENT_TYPES
+from webhooks.management.webhooks import FOR_SENDING
 from webhooks.models.caller import Caller
 
 ADMIN = Caller("platform", frozenset(), frozenset({"admin"}))
@@ -26,11 +28,14 @@ ANSWERS = (200, 200, 200, 500, 503, 410, 429)
 class Tenant:
     """Of the size of a tenth of the run. It comes back after it was erased."""
 
-    def __init__(self, engine: Engine, world: World, ledger: Ledger, client: Client) -> None:
+    def __init__(
+        self, engine: Engine, world: World, ledger: Ledger, client: Client, on_read: Callable[[Known], None]
+    ) -> None:
         self._engine = engine
         self._world = world
         self._ledger = ledger
         self._client = client
+        self._on_read = on_read
         self._rng = random.Random(f"tenant {engine.plan.seed}")
         self.is_busy = True
 
@@ -38,7 +43,8 @@ class Tenant:
         """Webhooks and events; then it is erased, and has others."""
         rng, plan = self._rng, self._engine.plan
         for number in range(WEBHOOKS):
-            self._register(f"tenant{number}", self._rng.choice(["active", "active", "paused"]))
+            status = self._rng.choice(["active", "active", "paused"])
+            self._register(f"tenant{number}", status, is_pull=number == WEBHOOKS - 1)
         amount = max(5, plan.events // 10)
         self._publish(0, amount, rng.uniform(0.3, 0.8) * plan.publishing_ms)
         forgotten = self._ledger.forgotten
@@ -53,7 +59,7 @@ class Tenant:
         self._publish(amount, amount // 2 + 1, 20 * MINUTE)
         self.is_busy = False
 
-    def _register(self, name: str, status: str) -> None:
+    def _register(self, name: str, status: str, *, is_pull: bool = False) -> None:
         fields: dict[str, Any] = {
             "user_id": OWNER,
             "workspace_id": TENANT,
@@ -61,6 +67,8 @@ class Tenant:
             "rate_limit_rps": self._rng.choice([None, None, 1]),
             "status": status,
         }
+        if is_pull:
+            fields = {name: value for name, value in fields.items() if name not in FOR_SENDING} | {"kind": "pull"}
         webhook = self._client.ask(
             lambda api: api.owners.register(name, event_types=("*",), idempotency_key=name, **fields)
         )
@@ -70,6 +78,8 @@ class Tenant:
         found, _ = self._client.ask(lambda api: api.owners.subscriptions.page(who, webhook_id, after=None, limit=2))
         known.subscriptions[found[0].subscription_id] = Interest("*")
         known.history[:] = [Held(each.from_ms, each.status, (Interest("*"),)) for each in known.history]
+        if is_pull:
+            self._on_read(known)
         rng = random.Random(self._rng.random())
         self._world.receivers.behave(webhook.url, lambda _now_ms, _count: Answer(rng.choice(ANSWERS), 50))
 

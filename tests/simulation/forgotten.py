@@ -34,7 +34,8 @@ class Forgotten:
             if event_id in erased:
                 yield f"erased: {event_id} is readable in {' '.join(place)}"
         for (pk, sk), _ in world.dynamodb.tables[TABLE].all_items():
-            if pk.partition("|")[0] in self.webhooks and sk.startswith(("sub#", "att#", "dead#")):
+            webhook_id = pk.removeprefix("pull|").partition("|")[0]
+            if webhook_id in self.webhooks and sk.startswith(("sub#", "att#", "dead#", "got#", "consumer#")):
                 yield f"erased: {pk} {sk} is left of an erased webhook"
         for record in deliveries:
             if record.webhook_id not in self.webhooks and record.event_id not in erased:

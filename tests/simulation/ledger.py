@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.fakes.world import World
 from tests.simulation import keeping
@@ -17,9 +17,14 @@ from tests.simulation.counted import Deaths, differences
 from tests.simulation.forgotten import Forgotten
 from tests.simulation.readable import canaries
 from tests.simulation.scenario import MINUTE, Interest
+from webhooks.ids import time_of
 from webhooks.models.delivery import DeliveryRecord
 from webhooks.models.event import EventRecord
+from webhooks.models.pull import PUSH_LAG_MS, SKEW_MS
 from webhooks.models.webhook import Webhook
+
+if TYPE_CHECKING:
+    from tests.simulation.accounts import Account
 
 Pair = tuple[str, str]  # event id, webhook id
 INVOCATION_MS = MINUTE  # a sender may act on what it read so long ago
@@ -71,6 +76,7 @@ class Verdict:
     requests: int = 0
     duplicates: int = 0
     unknown: int = 0
+    reads: int = 0
     faults: list[str] = field(default_factory=list[str])
 
 
@@ -86,6 +92,7 @@ class Ledger:
         self.letters: dict[str, list[str]] = defaultdict(list)  # delivery ids by webhook, as they died
         self.deaths = Deaths()
         self.forgotten = Forgotten()
+        self.accounts: dict[str, Account] = {}  # of consumers, by webhook
         self.recoveries: dict[str, tuple[str, int, int]] = {}  # job -> webhook, from when, asked for when
         self.excused: Counter[str] = Counter()  # requests of deliveries that two had in hand when one was cut off
         self._records = list[EventRecord]()  # all that are there in the end
@@ -94,6 +101,8 @@ class Ledger:
         self._static: dict[str, list[tuple[int, bool]]] = defaultdict(list)  # by webhook: from when on, or not
         self._failed_ms: dict[str, int] = {}
         self._recovered: dict[str, int] = {}  # webhook -> since when it has been asked for
+        self._pulled = set[Pair]()  # recorded for reading
+        self._listed_ms: dict[str, int] = {}  # when a delivery's record was first there
 
     # ---- what happens meanwhile
 
@@ -131,6 +140,8 @@ class Ledger:
         elif sk == "webhook":
             self._static[pk].append((self._world.clock.ms, "static_egress" in item))
             self._note_webhook(pk, item["status"]["S"])
+        elif sk.startswith("dlv#"):
+            self._listed_ms.setdefault(sk.removeprefix("dlv#"), self._world.clock.ms)
         elif sk.startswith("dead#") and "generation" in item:
             self.letters[pk.partition("|")[0]].append(sk.removeprefix("dead#"))
             self.deaths.note(key, item)
@@ -176,8 +187,10 @@ class Ledger:
         kept = [record for record in everything if record.webhook_id not in self.forgotten.webhooks]
         deliveries = {(r.event_id, r.webhook_id): r for r in kept if r.event_id in self.published}
         queued = {pair for pair in self._check_decisions(verdict) if pair[1] not in self.forgotten.webhooks}
-        again = self._sent_again(deliveries.keys() - queued, jobs, verdict)
-        queued |= again
+        read = {(event_id, webhook_id) for webhook_id in self._read_alone() for event_id in self._seen_by(webhook_id)}
+        again = self._sent_again((deliveries.keys() - queued) | (read - self._pulled), jobs, verdict)
+        self._check_reads(deliveries, self._pulled | again, verdict)
+        queued |= {pair for pair in again if pair in deliveries}
         seen = self._seen(queued, verdict)
         letters = {letter.delivery_id: letter for letter in self._world.dead_letters()}
         for pair in sorted(queued):
@@ -219,6 +232,39 @@ class Ledger:
             verdict.faults.append(f"{verdict.unknown} unknown attempts, at most {max_unknown} can have been cut off")
         return verdict
 
+    def _read_alone(self) -> set[str]:
+        return {webhook_id for webhook_id, known in self.webhooks.items() if known.webhook.kind == "pull"}
+
+    def _seen_by(self, webhook_id: str) -> set[str]:
+        account = self.accounts.get(webhook_id)
+        return set() if account is None else account.seen & self.published.keys()
+
+    def _check_reads(self, deliveries: Mapping[Pair, DeliveryRecord], pulled: Set[Pair], verdict: Verdict) -> None:
+        """Each consumer was handed all that was recorded for it, in order, and nothing else. Of a webhook that is sent
+        to, all whose record was there before a reader could pass its place.
+        """
+        for webhook_id, account in self.accounts.items():
+            verdict.reads += account.reads
+            verdict.faults += account.faults
+            if webhook_id in self.forgotten.webhooks:
+                continue
+            if self.webhooks[webhook_id].webhook.kind == "pull":
+                may = must = {event_id for event_id, each in pulled if each == webhook_id}
+            else:
+                mine = {pair[0]: record.delivery_id for pair, record in deliveries.items() if pair[1] == webhook_id}
+                bound_ms = PUSH_LAG_MS - SKEW_MS
+                must = {e for e, name in mine.items() if self._listed_ms[name] < time_of(name) + bound_ms}
+                may = mine.keys()
+            seen = self._seen_by(webhook_id)
+            if not account.is_over:
+                for event_id in sorted(must - seen - self.forgotten.events):
+                    verdict.faults.append(f"lost: {account.name} never read {event_id}")
+            for event_id in sorted(seen - may):
+                verdict.faults.append(f"{account.name} read {event_id}, which was not recorded for it")
+            for event_id in sorted(account.blank & self.published.keys() - self.forgotten.events):
+                if self._is_whole(event_id):
+                    verdict.faults.append(f"{account.name} read {event_id} without its body")
+
     def _check_announcements(self, verdict: Verdict) -> None:
         """Who is still there and was disabled by the service was told of it, and of what was given up."""
         told = {data["webhook_id"] for kind, data in self._world.announced() if kind == "webhook.disabled"}
@@ -252,7 +298,8 @@ class Ledger:
             for event_id in self._missed_by(webhook_id):
                 published_ms, recorded_ms = self.published[event_id][1], self.recorded_ms[event_id]
                 due = published_ms >= from_ms and recorded_ms < asked_ms - INDEX_MS
-                if due and (event_id, webhook_id) not in may:
+                is_over = webhook_id in self._read_alone() and self.accounts[webhook_id].is_over
+                if due and (event_id, webhook_id) not in may and not is_over:
                     verdict.faults.append(f"lost: {event_id} for {webhook_id} was missed, and not recovered")
         return may
 
@@ -287,11 +334,14 @@ class Ledger:
                 if told not in taken and is_known:
                     verdict.faults.append(f"lost: {told} was accepted, and neither recorded nor put aside")
             went = {webhook_id for page in pages for webhook_id in page.queued}
+            pulled = {webhook_id for page in pages for webhook_id in page.pulled}
             missed = dict(each for page in pages for each in page.missed)
             queued |= {(event_id, webhook_id) for webhook_id in went}
+            self._pulled |= {(event_id, webhook_id) for webhook_id in pulled}
             for known in self.webhooks.values():
                 webhook_id = known.webhook.webhook_id
-                got = "queued" if webhook_id in went else missed.get(webhook_id, "not")
+                taken_by = pulled if known.webhook.kind == "pull" else went
+                got = "queued" if webhook_id in taken_by else missed.get(webhook_id, "not")
                 could = self._could(known, document, published_ms, self.recorded_ms[event_id])
                 if got not in could:
                     verdict.faults.append(f"{event_id} for {webhook_id}: decided {got}, expected {sorted(could)}")

@@ -20,6 +20,7 @@ from tests.fakes.api import Api
 from tests.fakes.aws_errors import lost_answer
 from tests.fakes.owners import owner_of
 from tests.fakes.world import TABLE, World
+from tests.simulation.accounts import Account
 from tests.simulation.callers import Client, redrive
 from tests.simulation.engine import Engine
 from tests.simulation.ledger import Ledger
@@ -31,6 +32,7 @@ from webhooks.models.webhook import Webhook
 
 WEBHOOKS, CONSUMERS = 5, 50
 WRITERS = 4
+DEATH_RATE = 0.01  # twice a page. More, and consumers stay far behind, where nothing can be jumped over
 LATE_RATE, LATE_MS = 0.2, 30_000
 INDEX_LAGS_MS = (0, 400, 5_000)
 TOLD_EVERY_SECONDS = 10
@@ -51,32 +53,11 @@ class Known:
 
 
 @dataclass(slots=True)
-class Reading:
+class Reading(Account):
     """What one consumer has read."""
 
-    name: str
-    known: Known
-    seen: set[str] = field(default_factory=set[str])  # ids of events
-    reads: int = 0
-    last: str = ""  # position that was read in this life
+    known: Known = field(kw_only=True)
     reached: str = ""  # where it goes on behind
-    deaths: int = 0
-    faults: list[str] = field(default_factory=list[str])
-
-    def note(self, position: str, event_id: str) -> None:
-        """It was handed this event."""
-        if position <= self.last:
-            self.faults.append(f"{self.name} read {event_id} out of order")
-        if self.known.places.setdefault(position, event_id) != event_id:
-            self.faults.append(f"{self.name} read {event_id} where another reader found another event")
-        self.last = position
-        self.seen.add(event_id)
-        self.reads += 1
-
-    def die(self) -> None:
-        """It has lost where it was, and begins anew at its last commit."""
-        self.last = ""
-        self.deaths += 1
 
 
 class LateClient:
@@ -156,7 +137,7 @@ class PullSimulation:
             known.append(Known(webhook, interest))
         self._watch_writes()
         for number in range(self._count):
-            reading = Reading(f"c{number}", known[number % WEBHOOKS])
+            reading = Reading(f"c{number}", known[number % WEBHOOKS].places, known=known[number % WEBHOOKS])
             self.readings.append(reading)
             self.engine.scheduler.spawn(reading.name, lambda r=reading: self._consume(r))
         source = self.world.sources["ingest"]
@@ -195,22 +176,20 @@ class PullSimulation:
             start = Start(after=cursor) if cursor is not None else Start(consumer=reading.name)
             limit, wait = rng.choice((1, 3, 20, 100)), rng.choice((0, 0, 5, 20))
             page = client.ask(lambda api, s=start, n=limit, w=wait: _pulling(api).read(who, webhook_id, s, n, w))
-            died = False
-            for each in page.items:
+            died = rng.random() < DEATH_RATE and self._ended_ms is None
+            done = page.items[: rng.randrange(len(page.items) + 1)] if died else page.items
+            for each in done:
                 reading.note(each.entry.position, each.entry.event_id)
-                if rng.random() < 0.005 and self._ended_ms is None:
-                    died = True
-                    break
             if not died:
                 cursor = page.next_cursor
                 reading.reached = max(reading.reached, self._position(reading, page.next_cursor))
                 if rng.random() < 0.5:
                     client.ask(lambda api, c=cursor: _pulling(api).commit(who, webhook_id, reading.name, c))
-                died = rng.random() < 0.02 and self._ended_ms is None
+                died = rng.random() < DEATH_RATE and self._ended_ms is None
             if died:
                 cursor = None
                 reading.die()
-                self.engine.scheduler.sleep_ms(rng.randrange(5 * MINUTE))
+                self.engine.scheduler.sleep_ms(rng.randrange(2 * MINUTE))
             elif not page.has_more:
                 if self._ended_ms is not None and started_ms > self._ended_ms:
                     break

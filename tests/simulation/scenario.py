@@ -95,6 +95,14 @@ class Plan:
             "static_egress": rng.random() < 0.3,
         }
 
+    def is_pull(self, number: int) -> bool:
+        """Whether the webhook of this number is read. A sixth of all are."""
+        return number % 6 == 5
+
+    def is_read(self, number: int) -> bool:
+        """Whether it has a consumer: some that are sent to are read as well."""
+        return self.is_pull(number) or number % 6 == 2
+
     def event(self, number: int) -> dict[str, Any]:
         """An event to be published."""
         rng = self.rng

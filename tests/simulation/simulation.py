@@ -12,6 +12,7 @@ from tests.simulation.callers import Client, Owners, Platform, redrive
 from tests.simulation.engine import Engine, Figures
 from tests.simulation.erasures import Eraser, Tenant
 from tests.simulation.ledger import Ledger, Verdict
+from tests.simulation.readers import Readers
 from tests.simulation.scenario import DAY, HOUR, MINUTE, Plan
 from tests.simulation.seeding import seeded_ids
 from tests.simulation.streams import SHARDS, Streams
@@ -57,8 +58,10 @@ class Simulation:
         self._services = services
         self.streams = Streams(self.engine, services, self.world.dynamodb.tables[TABLE])
         self.platform = Platform(self.engine, self.world, self.ledger, Client(self.engine, services))
-        self.owners = Owners(self.engine, self.world, self.ledger, Client(self.engine, services))
-        self.tenant = Tenant(self.engine, self.world, self.ledger, Client(self.engine, services))
+        self.readers = Readers(self.engine, services, self.ledger)
+        read = self.readers.read
+        self.owners = Owners(self.engine, self.world, self.ledger, Client(self.engine, services), read)
+        self.tenant = Tenant(self.engine, self.world, self.ledger, Client(self.engine, services), read)
         self.eraser = Eraser(self.engine, self.ledger, Client(self.engine, services))
         self.world.receivers.echo = True
         self.world.events.on_the_way = self._deliver
@@ -136,6 +139,7 @@ class Simulation:
         def watched(key: tuple[str, str], new: Any, *, by_ttl: bool = False) -> None:
             if new is not None:
                 self.ledger.note(key, new)
+                self.readers.notice(key, is_new=key not in table.items)
             write(key, new, by_ttl=by_ttl)
             self.streams.notice()
 
@@ -244,6 +248,8 @@ class Simulation:
         if self._on_the_way or any(fiber.deadline_ms is not None for fiber in self.scheduler.living):
             return False
         if any(source.queue.messages for source in self.world.sources.values()) or not self.streams.is_quiet():
+            return False
+        if not self.readers.are_done():
             return False
         index = self.world.dynamodb.tables[TABLE].indexes["waiting"]
         if index.pending or any(row[2] != "state" for rows in index.entries.values() for row in rows):

@@ -95,6 +95,7 @@ def describe_headers(document: dict[str, Any], operations: Operations) -> None:
     retry_after = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
     document["components"]["responses"]["TooManyRequests"]["headers"] = retry_after | limited
     document["components"]["responses"]["Unavailable"]["headers"] = retry_after
+    operations["pullEvents"]["responses"]["200"]["headers"] = retry_after  # no place to wait was free
     for operation in operations.values():
         if operation.get("security") != []:
             for status, response in operation["responses"].items():

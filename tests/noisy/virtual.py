@@ -227,6 +227,12 @@ def searching_filters(scene: Scene) -> None:
     scene.flow(10, data={str(number): "x" * 100 for number in range(10)})
 
 
+def read_by_pull(scene: Scene) -> None:
+    """Each event has an entry in each of many lists, and all of them are written before its message is done with."""
+    scene.webhooks(200, kind="pull")
+    scene.flow(10)
+
+
 def a_busy_partition(scene: Scene) -> None:
     """A webhook has more deliveries than DynamoDB takes writes for one key."""
     scene.webhooks(1)
@@ -254,6 +260,7 @@ NEIGHBOURS = (
     Neighbour("3,000 deliveries that are let go at once", a_room_that_is_let_go),
     Neighbour("the same event again and again", the_same_event),
     Neighbour("filters that read whole events", searching_filters, settings={"look_ms": 2}),
+    Neighbour("200 webhooks that are read, for every event", read_by_pull),
     Neighbour("a partition that DynamoDB throttles", a_busy_partition, settings={"partition_writes": 50}),
 )
 

@@ -12,7 +12,7 @@ from tests.benchmarks.cost.bill import AWS_CALL_MS, Bill, idle_month, naive_deli
 from tests.benchmarks.cost.deployment import Deployment
 from tests.benchmarks.cost.month import DOORS, SECONDS, Usage, lines_of, month_of, peer_at
 from tests.benchmarks.cost.prices import DATE, MILLION, OTHERS, PEERS, PRICES, RATES
-from tests.benchmarks.cost.scenario import EVENTS, HTTP_BATCH, Row, run_scenario, three_tries
+from tests.benchmarks.cost.scenario import EVENTS, HTTP_BATCH, Row, run_pull, run_scenario, three_tries
 from tests.benchmarks.cost.service import idle_release
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "cost.json"
@@ -261,7 +261,11 @@ def _month_bars(months: Sequence[Row]) -> list[tuple[str, float, float, bool]]:
 def _apart(usual: Bill, count: int) -> list[tuple[str, float]]:
     stored_gb = (1024 + 900 + 200) * MILLION / 1e9
     listing = run_scenario(count=count, variables={"LIST_EVENTS": "true"})[1].per_million - usual.per_million
+    (recorded, read), singly = run_pull(count), run_pull(max(100, count // 10), at_once=1)
     return [
+        ("an event for a pull webhook, recorded and not read", recorded.per_million),
+        ("the same, read once in pages of 100, each committed", read.per_million),
+        ("the same, read one at a time, each committed", singly[1].per_million),
         ("events are listed (ListEvents)", listing),
         ("storage of both items for 30 days", stored_gb * PRICES["dynamodb_storage"].dollars),
         ("point-in-time recovery of them", stored_gb * PRICES["dynamodb_recovery"].dollars),

@@ -52,6 +52,10 @@ class MeteredDynamoDB:
         self._items = fake.tables[table_name].items
         self._meter = meter
 
+    def get_item(self, **request: Any) -> Item:
+        """The api's probe of the table, which is not metered."""
+        return self._fake.get_item(**request)
+
     def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> Item:
         """Each key counts for itself."""
         self._meter.call("BatchGetItem")

@@ -88,6 +88,18 @@ def run_scenario(
     return service, bill, row
 
 
+def run_pull(count: int, at_once: int = HTTP_BATCH) -> tuple[Bill, Bill]:
+    """Events of 2 KB for a pull webhook, that come as `run_scenario` has them: recorded; and read once as well."""
+    service = MeteredService(kind="pull")
+    for batch in batches(events_of(2, count), HTTP_BATCH):
+        service.publish_over_http(batch)
+    service.run()
+    recorded = bill_of(service.meter, deliveries=count, events=count, entry="http")
+    if service.read(at_once) != count + 1:  # and the warm-up's
+        raise RuntimeError("not everything was read")
+    return recorded, bill_of(service.meter, deliveries=count, events=count, entry="http")
+
+
 def three_tries(first_try: Row, count: int, **scenario: Any) -> Row:
     """A delivery that fails twice, from a run in which a few do: what such a run takes on top, by their number."""
     service, _, mixed = run_scenario(tries=3, count=count, **scenario)

@@ -8,13 +8,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.benchmarks.cost.metering import Meter, MeteredDynamoDB, MeteredSQS
+from tests.fakes.api import Api
 from tests.fakes.dynamo_table import Item, Key
 from tests.fakes.functions import Functions, Services
+from tests.fakes.owners import owner_of
 from tests.fakes.stream_source import lambda_records
 from tests.fakes.world import BUS, TABLE, World
 from webhooks.aws.sqs import Queue, SqsIngest
 from webhooks.events.validation import normalise
+from webhooks.management.pulling import Start
 from webhooks.models.exchange import Exchange, HttpRequest
+from webhooks.models.pull import LAG_MS
 
 FAILING = 0.05  # share of deliveries that need more than one try, where any do
 MESSAGE_BYTES = 1_000_000  # SQS takes 1 MiB, and there is an envelope around the events
@@ -91,11 +95,13 @@ class MeteredService:
         variables: Mapping[str, str] | None = None,
         rate_limit_rps: float | None = None,
         failures: int = 0,
+        kind: str = "push",
     ) -> None:
         self.world = World(seed=1, batch_size=batch_size)
         self.world.dynamodb.tables[TABLE]._keeps_stream = True
         for number in range(fan_out):
-            self.world.owners.register(f"w{number}", rate_limit_rps=rate_limit_rps)
+            sending = {"rate_limit_rps": rate_limit_rps} if kind == "push" else {}
+            self._webhook = self.world.owners.register(f"w{number}", kind=kind, **sending)
         self.world.sources["ingest"].batch_size = ingest_batch or batch_size
         self.meter = Meter(received=received or {})
         self._dynamodb = MeteredDynamoDB(self.world.dynamodb, TABLE, self.meter)
@@ -105,6 +111,7 @@ class MeteredService:
         services = dataclasses.replace(self.world.services, dynamodb=self._dynamodb, sqs=self._sqs, transport=transport,
             variables=variables or {},
         )  # fmt: skip
+        self._services = services
         self.world.functions = _Functions(services, self.meter)
         self.warm_up()
         self.receivers.failures = failures
@@ -164,6 +171,22 @@ class MeteredService:
             batch = json.loads(json.dumps(records[start : start + ROLLUP_BATCH]))
             if self.world.functions.invoke("rollup", {"Records": batch})["batchItemFailures"]:
                 raise RuntimeError("rollup did not add up everything")
+
+    def read(self, at_once: int) -> int:
+        """All that the webhook has to read, as a consumer does that commits each page; how many events that was."""
+        self.world.clock.sleep(LAG_MS / 1000 + 1)
+        pulling = Api(dataclasses.replace(self._services, sqs=self.world.sqs)).use_cases.pulling
+        who, webhook_id, read = owner_of(self._webhook), self._webhook.webhook_id, 0
+        self.meter.function = "api"
+        start = Start(consumer="c")
+        while True:
+            page = pulling.read(who, webhook_id, start, at_once, 0)
+            pulling.commit(who, webhook_id, "c", page.next_cursor)
+            self.meter.invocations["api"] += 2
+            read += len(page.items)
+            if not page.has_more:
+                return read
+            start = Start(after=page.next_cursor)
 
 
 def idle_release() -> Meter:

@@ -4,15 +4,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.api import Api
 from tests.fakes.event_source import Crash
+from tests.fakes.owners import owner_of
 from tests.fakes.world import TABLE, World, event
 from webhooks.ids import time_in
 from webhooks.models.erasure import Erasure
 from webhooks.models.pull import WRITE_MS
+from webhooks.models.replay import ReplaySelection
 from webhooks.models.webhook import Webhook
 from webhooks.store.delivery_context import DeliveryContextStore
 from webhooks.store.dynamo import DynamoTable
 from webhooks.store.erasing import TenantStore
+from webhooks.store.pulls import ROUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,6 +102,22 @@ def test_while_entries_cannot_be_written_the_event_comes_again_and_its_neighbour
     world.run()
     assert {event_id for _, event_id in entries(world)} == {"e1"}
     assert [seen.event_id for seen in world.receivers.log] == ["e2"]
+
+
+def test_what_a_recovery_cannot_record_yet_is_recorded_later() -> None:
+    plan = Nth(*range(1, ROUNDS + 1), fault="internal_error")
+    world, webhook = world_with(plan)
+    world.owners.change(webhook, status="inactive")
+    plan.numbers, failing = (), plan.numbers
+    world.publish(event("e1"))
+    world.work("ingest")
+    world.owners.change(webhook, status="active")
+    world.clock.sleep(3600)
+    Api(world.services).recovery.start(owner_of(webhook), webhook.webhook_id, ReplaySelection(from_ms=0), 100)
+    plan.numbers, plan.count = failing, 0
+    world.run()
+    assert plan.count > ROUNDS
+    assert [event_id for _, event_id in entries(world)] == ["e1"]
 
 
 def test_strangers_are_sent_theirs_before_entries_are_written() -> None:

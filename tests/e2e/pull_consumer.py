@@ -1,6 +1,6 @@
 """A consumer of a pull webhook, as a process that can be killed: it reads by long polls, works, and commits.
 
-Each event that is handed to it becomes a line of its log, before it commits: `recorded_at event_id`. A line `-` begins
+Each event that is handed to it becomes a line of its log, before it commits: `recorded_at event_id .` A line `-` begins
 each of its lives. Only the standard library, so that it is there at once.
 """
 
@@ -22,10 +22,10 @@ def main(base_url: str, user_id: str, webhook_id: str, name: str, log: str) -> N
     path = f"/api/v1/webhooks/{webhook_id}"
     start = f"consumer={name}"
     with Path(log).open("a", encoding="ascii") as to:
-        to.write("-\n")
+        to.write("\n-\n")
         while True:
             page, wait_seconds = service.ask("GET", f"{path}/events?{start}&wait=20&limit=100")
-            to.writelines(f"{each['recorded_at']} {each['event_id']}\n" for each in page["items"])
+            to.writelines(f"{each['recorded_at']} {each['event_id']} .\n" for each in page["items"])
             to.flush()
             start = f"after={quote(page['next_cursor'])}"
             service.ask("POST", f"{path}/consumers/{name}/commit", {"cursor": page["next_cursor"]})

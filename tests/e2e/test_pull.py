@@ -3,6 +3,7 @@
 import json
 
 import httpx
+import pytest
 from standardwebhooks import Webhook
 
 from tests.conftest import Figure
@@ -59,6 +60,7 @@ def test_a_poll_that_waits_answers_when_an_event_comes(service: Service, user: U
     assert json.loads(read["body"])["id"] == published["id"]
 
 
+@pytest.mark.timeout(300)
 def test_consumers_that_are_killed_read_everything_in_one_order(service: Service, figure: Figure) -> None:
     outcome = pulling.run(service, pulling.SHORT)
     figure(outcome.summary)

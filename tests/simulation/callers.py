@@ -15,9 +15,8 @@ from tests.fakes.sqs import Message
 from tests.fakes.world import World
 from tests.simulation.engine import Engine
 from tests.simulation.ledger import Known, Ledger
-from tests.simulation.scenario import HOUR, MINUTE, Interest
+from tests.simulation.scenario import HOUR, MINUTE, Interest, for_pull
 from webhooks.errors import Conflict, NotFound, Unavailable
-from webhooks.management.webhooks import FOR_SENDING
 from webhooks.models.caller import Caller
 from webhooks.models.replay import ReplaySelection
 
@@ -156,7 +155,7 @@ class Owners:
         plan = self._engine.plan
         fields = plan.webhook_fields()
         if plan.is_pull(number):
-            fields = {name: value for name, value in fields.items() if name not in FOR_SENDING} | {"kind": "pull"}
+            fields = for_pull(fields)
         name, key = f"w{number}", f"register-{number}"
         webhook = self._client.ask(lambda api: api.owners.register(name, event_types=(), idempotency_key=key, **fields))
         self._ledger.register(webhook, fields["status"])

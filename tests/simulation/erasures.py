@@ -12,10 +12,9 @@ from tests.simulation.engine import Engine
 from tests.simulation.forgotten import SCOPE, TENANT
 from tests.simulation.ledger import Held, Known, Ledger
 from tests.simulation.readable import canary
-from tests.simulation.scenario import MINUTE, SECOND, Interest
+from tests.simulation.scenario import MINUTE, SECOND, Interest, for_pull
 from webhooks.errors import NotFound
 from webhooks.event_types import DEFAULT_EVENT_TYPES
-from webhooks.management.webhooks import FOR_SENDING
 from webhooks.models.caller import Caller
 
 ADMIN = Caller("platform", frozenset(), frozenset({"admin"}))
@@ -68,7 +67,7 @@ class Tenant:
             "status": status,
         }
         if is_pull:
-            fields = {name: value for name, value in fields.items() if name not in FOR_SENDING} | {"kind": "pull"}
+            fields = for_pull(fields)
         webhook = self._client.ask(
             lambda api: api.owners.register(name, event_types=("*",), idempotency_key=name, **fields)
         )

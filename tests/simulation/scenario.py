@@ -10,6 +10,7 @@ from tests.fakes.world import event
 from tests.simulation.keeping import way_of
 from tests.simulation.readable import canary
 from webhooks.event_types import DEFAULT_EVENT_TYPES
+from webhooks.management.webhooks import FOR_SENDING
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 PATTERNS = (*DEFAULT_EVENT_TYPES, "record.*", "table.*", "user.*", "*")
@@ -125,6 +126,11 @@ class Plan:
         """How one receiver answers, now and through the run."""
         kind = self.rng.choice(_KINDS if self.faults else _HEALTHY)
         return kind(random.Random(self.rng.random()), start_ms, end_ms)
+
+
+def for_pull(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a webhook that is read: without all that is for sending."""
+    return {**{name: value for name, value in fields.items() if name not in FOR_SENDING}, "kind": "pull"}
 
 
 def _healthy(rng: random.Random, _start_ms: int, _end_ms: int) -> Behaviour:

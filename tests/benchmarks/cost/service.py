@@ -100,7 +100,7 @@ class MeteredService:
         self.world = World(seed=1, batch_size=batch_size)
         self.world.dynamodb.tables[TABLE]._keeps_stream = True
         for number in range(fan_out):
-            sending = {"rate_limit_rps": rate_limit_rps} if kind == "push" else {}
+            sending: dict[str, Any] = {"rate_limit_rps": rate_limit_rps} if kind == "push" else {}
             self._webhook = self.world.owners.register(f"w{number}", kind=kind, **sending)
         self.world.sources["ingest"].batch_size = ingest_batch or batch_size
         self.meter = Meter(received=received or {})

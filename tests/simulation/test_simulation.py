@@ -119,6 +119,19 @@ def test_the_ledger_notices_a_delivery_that_vanished() -> None:
     assert any(fault.startswith("lost") for fault in simulation.ledger.check(max_unknown=0).faults)
 
 
+def test_the_ledger_notices_an_event_that_a_consumer_never_read() -> None:
+    simulation = Simulation(Plan(3, 60, faults=False))
+    simulation.run()
+    ledger = simulation.ledger
+    read = {webhook_id: each.seen & ledger.published.keys() for webhook_id, each in ledger.accounts.items()}
+    kinds = {ledger.webhooks[webhook_id].webhook.kind for webhook_id, events in read.items() if events}
+    assert kinds == {"push", "pull"}
+    for account in ledger.accounts.values():
+        account.seen.clear()
+    faults = [fault for fault in ledger.check(max_unknown=0).faults if "never read" in fault]
+    assert len({fault.split()[3] for fault in faults}) >= 2
+
+
 def test_the_ledger_notices_a_decision_that_the_plain_matcher_does_not_share() -> None:
     simulation = Simulation(Plan(3, 60, faults=False))
     simulation.run()

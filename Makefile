@@ -211,6 +211,14 @@ alarm-rules: .venv/.ready ## write CloudWatch's alarms and Prometheus' rules ane
 openapi: .venv/.ready ## write docs/openapi.json anew
 	$(PY) -m scripts.openapi
 
+.PHONY: docs
+docs: .venv/.ready ## the site of docs/ in dist/docs, which make run shows at /docs; a link that leads nowhere fails
+	@$(PY) -m scripts.site.build
+
+.PHONY: diagrams
+diagrams: .venv/.ready ## draw the diagrams of docs/ that were changed (apt install chromium; needs npm's registry)
+	@$(PY) -m scripts.site.diagrams
+
 .PHONY: clients
 clients: .venv/.ready ## the Python and TypeScript clients, made from docs/openapi.json into dist/clients (ARGS=python for one; needs npm's registry)
 	@$(PY) -m scripts.clients $(ARGS)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from localstack.demo.receiver import Receiver
 from localstack.demo.show import Show
 from localstack.emulator import PROJECT, LocalStackError
+from localstack.front import SITE
 from localstack.function_logs import for_terminal
 from localstack.stack import LocalStack
 
@@ -47,10 +48,12 @@ def port(environ: Mapping[str, str]) -> int:
 def greeting(stack: LocalStack, seconds: float) -> str:
     """Where everything is, a token, and three calls to begin with."""
     url = stack.base_url
+    docs = f"{url}/docs" if (SITE / "index.html").is_file() else "not built (make docs)"
     return f"""
 The service is ready ({seconds:.0f} s). Ctrl-C stops it; the data stays in .local/ (make clean removes it).
 
   Dashboard   {url}/dashboard
+  Docs        {docs}
   API         {url}/api/v1/
   OpenAPI     {url}/openapi.json
   AWS         {stack.endpoint_url} (emulated: AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1)

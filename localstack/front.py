@@ -1,22 +1,34 @@
-"""The address that users see: http://localhost:8086/api/v1/... instead of the emulator's path with API id and stage."""
+"""The address that users see: http://localhost:8086/api/v1/... instead of the emulator's path with API id and stage.
+
+/docs is here alone: the site that `make docs` has built.
+"""
 
 import asyncio
 import io
 import json
 import socket
 import threading
+from pathlib import Path
 
 import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from localstack.emulator import LocalStackError
+from localstack.emulator import PROJECT, LocalStackError
 
 MAX_LINE_BYTES = 64 * 1024  # of a request's URL: more than API Gateway takes, so that it is the service that refuses
 MAX_BODY_BYTES = 10 * 1024 * 1024  # API Gateway's own limit
 MOST_AT_ONCE = (
     16  # requests: each is a process here, and a hundred that start at once would stand in the way of everybody
 )
+SITE = PROJECT / "dist" / "docs"
+# The site's own scripts alone, some of which stand in its pages; nothing comes from another host.
+SITE_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
 # These belong to one connection (RFC 9110, 7.6.1) or are set by whoever sends the message on.
 HOP_BY_HOP = {
     "connection",
@@ -47,10 +59,12 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class Front:
-    """A reverse proxy in a thread of its own. `target` is where requests go, and may change while it runs."""
+    """A reverse proxy in a thread of its own. `target` is where requests go, and may change while it runs; `site` is
+    the folder that /docs shows."""
 
-    def __init__(self, listener: socket.socket, target: str) -> None:
+    def __init__(self, listener: socket.socket, target: str, site: Path = SITE) -> None:
         self.target = target.rstrip("/")
+        self._site = site
         self._listener = listener
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -80,6 +94,8 @@ class Front:
                 return await self._forward(session, request)
 
             application = web.Application(client_max_size=MAX_BODY_BYTES)
+            application.router.add_get("/docs", self._page)
+            application.router.add_get("/docs/{path:.*}", self._page)
             application.router.add_route("*", "/{path:.*}", forward)
             runner = web.AppRunner(
                 application,
@@ -93,6 +109,18 @@ class Front:
             self._started.set()
             await self._stop.wait()
             await runner.cleanup()
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info.get("path")
+        if not name:
+            raise web.HTTPFound("/docs/index.html")
+        if "\0" not in name:
+            path = (self._site / name).resolve()
+            if path.is_relative_to(self._site.resolve()) and path.is_file():
+                return web.FileResponse(path, headers=SITE_HEADERS)
+        is_built = (self._site / "index.html").is_file()
+        detail = "There is no such page." if is_built else "The documentation is not built here: run `make docs`."
+        return _problem(404, "not-found", "Not found", detail)
 
     async def _forward(self, session: aiohttp.ClientSession, request: web.Request) -> web.Response:
         url = URL(self.target + request.raw_path, encoded=True)

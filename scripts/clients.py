@@ -70,14 +70,14 @@ def make_typescript(document: dict[str, Any], folder: Path) -> Path:
     """A package for npm, made in `folder`. Raises CalledProcessError where npm's registry cannot be reached."""
     _lay(CLIENTS / "typescript", folder)
     (folder / "openapi.json").write_text(json.dumps(document), encoding="utf-8")
-    _run([*_NPM, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1"], folder)
-    _run([*_NPM, "run", "--silent", "generate"], folder)
+    npm(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1"], folder)
+    npm(["run", "--silent", "generate"], folder)
     pattern = keyed(document).replace("/", r"\/")
     (folder / "src" / "keyed.ts").write_text(
         f"/** Paths whose POST takes an Idempotency-Key. */\nexport const KEYED = /{pattern}/;\n", encoding="utf-8"
     )
-    _run([*_NPM, "run", "--silent", "build"], folder)
-    _run([*_NPM, "pack", "--silent"], folder)
+    npm(["run", "--silent", "build"], folder)
+    npm(["pack", "--silent"], folder)
     return next(folder.glob("*.tgz"))
 
 
@@ -102,6 +102,11 @@ def keyed(document: dict[str, Any]) -> str:
         if any(each["name"] == "idempotency-key" for each in operations.get("post", {}).get("parameters", ()))
     ]
     return "(" + "|".join(re.sub(r"\{\w+\}", "[^/]+", path) for path in sorted(paths)) + ")$"
+
+
+def npm(arguments: Sequence[str], folder: Path) -> None:
+    """npm, run in `folder`. Raises CalledProcessError, after its own words, when it fails."""
+    _run([*_NPM, *arguments], folder)
 
 
 def _lay(source: Path, folder: Path) -> None:

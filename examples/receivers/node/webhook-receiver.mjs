@@ -10,9 +10,11 @@
 // Each throws Refused, whose message says why: answer 401. A delivery may come twice, as everything that is sent at least
 // once: do the work once for each webhookId and eventId.
 
-import { createHash, createHmac, createPublicKey, timingSafeEqual, verify as verifySignature } from "node:crypto";
+import { createHmac, createPublicKey, timingSafeEqual, verify as verifySignature } from "node:crypto";
 
 const TOLERANCE_SECONDS = 300;
+const MAX_BODY_BYTES = 1_048_576;
+const MAX_SIGNATURES = 10; // of one request: ours has six at most, and each may cost the work of checking one
 const SPKI_OF_ED25519 = Buffer.from("302a300506032b6570032100", "hex"); // RFC 8410, before the key's 32 bytes
 
 /** Not a delivery that is to be accepted. */
@@ -23,9 +25,8 @@ export class Refused extends Error {}
  *
  * `whsec_...` and secrets of the former service are symmetric; `whpk_...` is the public key of a webhook that signs with
  * ed25519, the same for all webhooks of the service: accept only bodies whose `workspace_id`, or `user_id` without one, is
- * your webhook's. `seen(key, seconds)`, which may be async, refuses a request that is sent again byte for byte: it keeps
- * the key for so long and says true when it was there before, as Redis' `SET NX EX` tells. Our own retries are signed anew
- * and pass.
+ * your webhook's. `seen(key, seconds)`, which may be async, refuses a request that somebody sends again: it keeps the key
+ * for so long and says true when it was there before, as Redis' `SET NX EX` tells. Our own retries are signed anew and pass.
  */
 export class Receiver {
   constructor(secrets, { prefix = "X-PyAirtable", toleranceSeconds = TOLERANCE_SECONDS, seen, now = Date.now } = {}) {
@@ -38,10 +39,12 @@ export class Receiver {
     const entries = typeof headers.entries === "function" ? [...headers.entries()] : Object.entries(headers);
     const given = Object.fromEntries(entries.map(([name, value]) => [name.toLowerCase(), String(value)]));
     const bytes = Buffer.from(body);
+    if (bytes.length > MAX_BODY_BYTES) throw new Refused("the body is too large");
     const { prefix } = this;
     const isStandard = "webhook-signature" in given;
     const stamp = given[isStandard ? "webhook-timestamp" : `${prefix}-timestamp`] ?? "";
     const signature = given[isStandard ? "webhook-signature" : `${prefix}-signature`] ?? "";
+    const rotated = given[`${prefix}-signature-next`]; // by the new secret, during a rotation
     const seconds = this.now() / 1000;
     if (!/^[0-9]{1,12}$/.test(stamp) || Math.abs(seconds - Number(stamp)) > this.toleranceSeconds) {
       throw new Refused(`the timestamp is missing, or more than ${this.toleranceSeconds} seconds off`);
@@ -49,10 +52,10 @@ export class Receiver {
     const eventId = given["webhook-id"] ?? given[`${prefix}-event-id`] ?? "";
     const fits = isStandard
       ? this.secrets.some((secret) => standardFits(secret, signature, Buffer.concat([Buffer.from(`${eventId}.${stamp}.`), bytes])))
-      : this.secrets.some((secret) => plainFits(secret, [signature, given[`${prefix}-signature-next`]], stamp, bytes));
+      : this.secrets.some((secret) => [signature, rotated].some((each) => same(each, plain(secret, stamp, bytes))));
     if (!fits) throw new Refused("no signature fits the body and the secrets given");
-    const key = createHash("sha256").update(signature).digest("hex");
-    if (this.seen && (await this.seen(key, 2 * this.toleranceSeconds))) {
+    // Of what is signed alone: headers can be changed by whoever sends it again.
+    if (this.seen && (await this.seen(plain(this.secrets[0], stamp, bytes), 2 * this.toleranceSeconds))) {
       throw new Refused("this request has been taken before");
     }
     return {
@@ -61,7 +64,7 @@ export class Receiver {
       eventType: given[`${prefix}-event-type`] ?? "",
       webhookId: given[`${prefix}-webhook-id`] ?? "",
       deliveryId: given[`${prefix}-delivery-id`] ?? "",
-      attempt: Number(given[`${prefix}-attempt`] ?? 1),
+      attempt: Number(/^[0-9]{1,9}$/.exec(given[`${prefix}-attempt`] ?? "")?.[0] ?? 1),
       json: () => JSON.parse(bytes.toString()),
     };
   }
@@ -75,30 +78,28 @@ export class Receiver {
   async verifyLambda(event) {
     const headers =
       event.headers ??
-      Object.fromEntries(Object.entries(event.multiValueHeaders).map(([name, values]) => [name, values.at(-1)]));
+      Object.fromEntries(Object.entries(event.multiValueHeaders ?? {}).map(([name, values]) => [name, values.at(-1)]));
     return this.verify(headers, Buffer.from(event.body ?? "", event.isBase64Encoded ? "base64" : "utf8"));
   }
 }
 
 /** Standard Webhooks: one of the signatures, over id, timestamp and body. */
 function standardFits(secret, signatures, signed) {
-  return signatures.split(" ").some((given) => {
-    const [version, signature = ""] = given.split(",");
-    if (secret.startsWith("whpk_")) {
-      if (version !== "v1a") return false;
-      const key = Buffer.concat([SPKI_OF_ED25519, Buffer.from(secret.slice(5), "base64")]);
-      const publicKey = createPublicKey({ key, format: "der", type: "spki" });
-      return verifySignature(null, signed, publicKey, Buffer.from(signature, "base64"));
-    }
-    const key = secret.startsWith("whsec_") ? Buffer.from(secret.slice(6), "base64") : secret;
-    return version === "v1" && same(signature, createHmac("sha256", key).update(signed).digest("base64"));
-  });
+  const given = signatures.split(" ", MAX_SIGNATURES).map((each) => each.split(","));
+  const those = (version) => given.filter(([its]) => its === version).map(([, signature = ""]) => signature);
+  if (secret.startsWith("whpk_")) {
+    const key = Buffer.concat([SPKI_OF_ED25519, Buffer.from(secret.slice(5), "base64")]);
+    const publicKey = createPublicKey({ key, format: "der", type: "spki" });
+    return those("v1a").some((each) => verifySignature(null, signed, publicKey, Buffer.from(each, "base64")));
+  }
+  const key = secret.startsWith("whsec_") ? Buffer.from(secret.slice(6), "base64") : secret;
+  const expected = createHmac("sha256", key).update(signed).digest("base64");
+  return those("v1").some((each) => same(each, expected));
 }
 
-/** Our own scheme, over timestamp and body; during a rotation -Next has the new secret's. */
-function plainFits(secret, signatures, stamp, body) {
-  const expected = "sha256=" + createHmac("sha256", secret).update(`${stamp}.`).update(body).digest("hex");
-  return signatures.some((given) => same(given, expected));
+/** Our own scheme, over timestamp and body. */
+function plain(secret, stamp, body) {
+  return "sha256=" + createHmac("sha256", secret).update(`${stamp}.`).update(body).digest("hex");
 }
 
 function same(given, expected) {

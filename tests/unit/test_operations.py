@@ -1,4 +1,4 @@
-"""The commands of docs/operations.md: each call of the AWS CLI is one that AWS has, with parameters that it takes.
+"""The commands of docs/: each call of the AWS CLI is one that AWS has, with parameters that it takes.
 
 `make drill` runs those on restoring and on losing a region.
 """
@@ -11,6 +11,7 @@ import pytest
 from botocore import xform_name
 from botocore.exceptions import UnknownServiceError
 
+from tests.support import pages
 from tests.support.operations import PAGE, blocks
 
 OF_THE_CLI = {"query", "output"}
@@ -19,7 +20,7 @@ CALL = re.compile(r"\baws ([a-z]+) ([a-z-]+)((?:[^\n`|;]|\\\n)*)")
 
 
 def calls() -> list[tuple[str, str, str]]:
-    text = PAGE.read_text(encoding="utf-8").replace("\\\n", " ")
+    text = "\n".join([PAGE.read_text(encoding="utf-8"), *(each.text for each in pages.blocks())]).replace("\\\n", " ")
     return sorted({(service, operation, rest) for service, operation, rest in CALL.findall(text)})
 
 

@@ -68,6 +68,7 @@ def test_a_block_is_run_or_checked(figure: Figure) -> None:
     figure(f"pages: {ran} blocks of commands run, {len(checked)} checked otherwise, of {len(pages())} pages")
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", [page for page, each in RUN.items() if each])
 def test_a_page_can_be_typed(page: str, service: Service, tmp_path: Path) -> None:
     if shutil.which("jq") is None and any("jq " in each.text for each in RUN[page]):
@@ -93,7 +94,7 @@ def test_a_page_can_be_typed(page: str, service: Service, tmp_path: Path) -> Non
             stdout=output,
             stderr=subprocess.STDOUT,
             check=False,
-            timeout=110,
+            timeout=280,
         )
     said = printed.read_text()
     assert done.returncode == 0, said

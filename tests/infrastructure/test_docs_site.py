@@ -17,6 +17,7 @@ from localstack.front import Front, listen
 from scripts.site.build import NotBuilt, _target, build
 from scripts.site.links import dead_links
 from tests.browser.conftest import FLAGS, chromium
+from webhooks.reason_texts import delivery_sentence, not_queued_sentence
 
 sys.path.append(str(PROJECT / "functions" / "api"))  # where Lambda has it
 
@@ -67,6 +68,15 @@ def test_deliveries_are_explained_as_the_document_has_them() -> None:
     ]
     types = DELIVERIES[DELIVERIES.index("## Types") :]
     assert set(re.findall(r"`(\w+\.\w+)`", types)) == set(DOCUMENT["webhooks"])
+
+
+def test_troubleshooting_names_reasons_that_there_are() -> None:
+    page = (PROJECT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    for heading, sentence in (("## No events arrive", not_queued_sentence), ("## Deliveries fail", delivery_sentence)):
+        table = page[page.index(heading) :].split("\n\n## ")[0]
+        reasons = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)))
+        assert len(reasons) >= 8
+        assert [reason for reason in reasons if sentence(reason) in {None, reason}] == []
 
 
 @pytest.mark.parametrize(

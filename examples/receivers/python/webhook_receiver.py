@@ -141,8 +141,8 @@ class Receiver:
     def verify_lambda(self, event: Mapping[str, Any]) -> Delivery:
         """The delivery of an event from API Gateway, a function URL or a load balancer. Raises Refused."""
         body = event.get("body") or ""
-        several = event.get("multiValueHeaders") or {}
-        headers = event.get("headers") or {name: values[-1] for name, values in several.items()}
+        several: Mapping[str, list[str]] = event.get("multiValueHeaders") or {}
+        headers: Mapping[str, str] = event.get("headers") or {name: values[-1] for name, values in several.items()}
         try:
             sent = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
         except ValueError:

@@ -33,14 +33,18 @@ def main() -> int:
     for drawn in (DOCS / "images").glob("diagram-*.svg"):
         if drawn not in diagrams:
             drawn.unlink()
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
     missing = {path: each for path, each in diagrams.items() if not path.exists()}
-    for path, text in zip(missing, _drawn(missing.values()), strict=True) if missing else ():
+    if missing and browser is None:
+        print("No Chromium here (Debian: apt-get install chromium).", file=sys.stderr)
+        return 1
+    for path, text in zip(missing, _drawn(missing.values(), browser), strict=True) if missing else ():
         path.write_text(_smaller(text) + "\n", encoding="utf-8")
         print(path.relative_to(DOCS.parent))
     return 0
 
 
-def _drawn(diagrams: Iterable[str]) -> Iterator[str]:
+def _drawn(diagrams: Iterable[str], browser: str | None) -> Iterator[str]:
     from playwright.sync_api import sync_playwright
 
     from scripts.clients import npm
@@ -49,13 +53,13 @@ def _drawn(diagrams: Iterable[str]) -> Iterator[str]:
         npm(["pack", "--silent", MERMAID], Path(folder))
         with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
             archive.extractall(folder, filter="data")
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page()
+        opened = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = opened.new_page()
         page.add_script_tag(path=Path(folder, "package", "dist", "mermaid.min.js"))
         page.evaluate("settings => mermaid.initialize(settings)", SETTINGS)
-        for n, diagram in enumerate(diagrams):
-            yield page.evaluate("async ([id, text]) => (await mermaid.render(id, text)).svg", [f"diagram{n}", diagram])
-        browser.close()
+        for diagram in diagrams:
+            yield page.evaluate("async text => (await mermaid.render('diagram', text)).svg", diagram)
+        opened.close()
 
 
 def _smaller(svg: str) -> str:

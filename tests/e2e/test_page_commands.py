@@ -80,6 +80,7 @@ def test_a_page_can_be_typed(page: str, service: Service, tmp_path: Path) -> Non
     for shown, here in (
         ("http://localhost:8086", service.stack.base_url),
         ("127.0.0.1:9000", f"127.0.0.1:{port}"),
+        ("https://example.com/", service.receiver.url("/")),
         ("wait=20", "wait=1"),
     ):
         commands = commands.replace(shown, here)

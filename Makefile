@@ -106,6 +106,10 @@ pull: .venv/.ready ## 50 consumers of pull webhooks die and come back in virtual
 drill: .venv/.ready .venv-sam/.ready ## a table restored, then a region lost, on local stacks by the commands of docs/operations.md (3 minutes)
 	@$(PY) -m tests.drill
 
+.PHONY: listen
+listen: .venv/.ready ## 1,000 events through `pyhooks listen`: the network is cut, the receiver goes down, and all arrive (EVENTS=)
+	@$(PY) -m tests.cli.breaks $(if $(EVENTS),--events $(EVENTS))
+
 .PHONY: noisy
 noisy: .venv/.ready ## bad neighbours beside a quiet tenant, in virtual time and for an hour on the local stack (ARGS=--virtual, ARGS="--local recoveries --seconds 10")
 	@PYTHONHASHSEED=0 $(PY) -m tests.noisy $(ARGS)
@@ -223,6 +227,11 @@ diagrams: .venv/.ready ## draw the diagrams of docs/ that were changed (apt inst
 clients: .venv/.ready ## the Python and TypeScript clients, made from docs/openapi.json into dist/clients (ARGS=python for one; needs npm's registry)
 	@$(PY) -m scripts.clients $(ARGS)
 
+.PHONY: pyhooks
+pyhooks: .venv/.ready ## the command line into dist/cli: a wheel, and its locked requirements
+	@rm -rf dist/cli && $(UV) build --quiet --wheel --out-dir dist/cli cli
+	@cp cli/requirements.txt dist/cli && ls dist/cli/*.whl
+
 # -- measuring ----------------------------------------------------------------
 
 .PHONY: bench
@@ -287,12 +296,14 @@ build-%: .venv/.ready
 EXPORT := export --quiet --frozen --no-header --no-annotate --no-emit-project
 LAYER_EXPORT := $(EXPORT) --no-default-groups
 BOOTSTRAP_EXPORT := $(EXPORT) --only-group bootstrap
+CLI_EXPORT := $(EXPORT) --only-group cli --no-emit-package pyairtable-webhooks-cli
 
 .PHONY: lock
 lock: .venv/.ready ## resolve anew within pyproject.toml's bounds (UPGRADE=1 takes newer versions) and export
 	$(UV) lock $(if $(UPGRADE),--upgrade)
 	$(UV) $(LAYER_EXPORT) --output-file layers/dependencies/requirements.txt
 	$(UV) $(BOOTSTRAP_EXPORT) --output-file requirements/uv.txt
+	$(UV) $(CLI_EXPORT) --output-file cli/requirements.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		$(if $(UPGRADE),--upgrade) requirements/sam.in --output-file requirements/sam.txt
 
@@ -301,6 +312,7 @@ lock-check: .venv/.ready # uv.lock fits pyproject.toml, and what is exported fro
 	$(UV) lock --check --quiet
 	@$(UV) $(LAYER_EXPORT) | diff - layers/dependencies/requirements.txt \
 		&& $(UV) $(BOOTSTRAP_EXPORT) | diff - requirements/uv.txt \
+		&& $(UV) $(CLI_EXPORT) | diff - cli/requirements.txt \
 		|| { echo 'The exported requirements are not those of uv.lock: run `make lock`.' >&2; exit 1; }
 
 .PHONY: clean
@@ -308,7 +320,7 @@ clean: ## remove environments, caches and the local stack's data
 	rm -rf .venv .venv-sam .local .aws-sam .hypothesis .import_linter_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/.ready: pyproject.toml uv.lock requirements/uv.txt
+.venv/.ready: pyproject.toml cli/pyproject.toml uv.lock requirements/uv.txt
 	@[ -n "$(PYTHON)" ] || { echo 'Python 3.11 or newer with venv is needed (Debian: apt install python3-venv). Name another with `make PYTHON=/path/to/python3`.' >&2; exit 1; }
 	@[ -x $(PY) ] && $(PY) -c '' 2>/dev/null || { echo 'Setting up .venv' >&2 && rm -rf .venv && $(PYTHON) -m venv .venv; }
 	@$(PY) -m uv --version 2>/dev/null | grep -q "^uv $$(sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements/uv.txt) *" \

@@ -1,0 +1,1 @@
+"""pyhooks: PyAirtable Webhooks from a terminal."""

@@ -1,0 +1,5 @@
+"""`python -m pyhooks`."""
+
+from pyhooks.main import run
+
+run()

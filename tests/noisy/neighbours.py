@@ -159,7 +159,7 @@ def a_thousand_long_polls(street: Street) -> None:
         street.over.wait(float(answer.headers.get("Retry-After", 0)) if answer is not None else 1)
 
     while not street.over.is_set():
-        street.at_once(street.so_many(1_000), poll, together=100)
+        street.at_once(street.so_many(1_000), poll, together=40)  # as many processes as were woken
 
 
 def one_event_for_many_webhooks(street: Street) -> None:

@@ -14,6 +14,7 @@ _DAY_MS = 24 * 60 * 60 * 1000
 WARN_24H_MS = _DAY_MS
 WARN_96H_MS = 4 * _DAY_MS
 DISABLE_MS = 5 * _DAY_MS
+ENOUGH = 4  # successes for each failure, with which a circuit is far from opening
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class Circuit:
 def record(circuit: Circuit, *, successes: int, failures: int, now_ms: int, policy: Policy) -> Circuit:
     """Count a batch's attempts; may open a closed circuit.
 
-    Successes alone change nothing while no failure stands in the window, so that a healthy webhook costs no write.
+    Successes alone change nothing while no failure stands in the window, or `ENOUGH` of them do for each failure: a
+    webhook that is healthy, or nearly so, costs no write.
     Late results of attempts that were under way when the circuit opened count for the streak only.
     """
     if successes + failures == 0:
@@ -55,7 +57,7 @@ def record(circuit: Circuit, *, successes: int, failures: int, now_ms: int, poli
     if circuit.state != "closed":
         return circuit
     current = circuit.failures > 0 and now_ms - circuit.window_started_ms < policy.window_ms
-    if not current and failures == 0:
+    if failures == 0 and (not current or circuit.successes >= ENOUGH * max(circuit.failures, policy.min_attempts)):
         return circuit
     counted = replace(
         circuit,

@@ -45,6 +45,37 @@ def test_successes_count_while_failures_stand_in_the_window() -> None:
     assert after(circuit, bad=2, at=NOW + 2_000).state == "open"
 
 
+def test_four_successes_for_each_failure_are_enough_and_no_further_ones_are_written() -> None:
+    nearly_healthy = after(after(Circuit(), bad=1), ok=39)
+    assert after(nearly_healthy, ok=1).successes == 40
+    enough = after(nearly_healthy, ok=1)
+    assert after(enough, ok=100) is enough
+    worse = after(enough, bad=10)
+    assert after(worse, ok=1).successes == 41
+
+
+def test_the_first_success_after_a_streak_is_written_however_many_there_were_before() -> None:
+    enough = after(after(after(Circuit(), bad=1), ok=40), bad=1)
+    assert enough.failing_since_ms == NOW
+    assert after(enough, ok=1).failing_since_ms is None
+
+
+@pytest.mark.parametrize("answers", [[1] * 19 + [0], [1, 1, 1, 1, 0], [1, 1, 0], [1] * 30 + [0] * 9])
+def test_a_receiver_that_mostly_answers_keeps_its_circuit_closed(answers: list[int]) -> None:
+    circuit = after(Circuit(), ok=9, bad=1)
+    for at, good in enumerate(answers * 50):
+        circuit = after(circuit, ok=good, bad=1 - good, at=NOW + at * 10)
+        assert circuit.state == "closed"
+
+
+def test_an_outage_after_many_successes_opens_it_at_forty_failures() -> None:
+    circuit = after(after(Circuit(), bad=1), ok=10)
+    for _ in range(1_000):
+        circuit = after(circuit, ok=10)
+    assert after(circuit, bad=38).state == "closed"
+    assert after(circuit, bad=39).state == "open"
+
+
 @pytest.mark.parametrize(
     ("ok", "bad", "state"), [(0, 9, "closed"), (0, 10, "open"), (5, 5, "open"), (6, 5, "closed"), (90, 10, "closed")]
 )

@@ -6,7 +6,14 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from webhooks.delivery.attempt_detail import FIRST_TRY_BYTES, AttemptDetail, pack_detail
+from webhooks.delivery.attempt_detail import (
+    FIRST_TRY_BYTES,
+    UNREADABLE,
+    AttemptDetail,
+    pack_detail,
+    pack_failure,
+    room_bytes,
+)
 from webhooks.delivery.classification import Classification
 from webhooks.delivery.lifecycle import (
     AttemptPolicy,
@@ -23,8 +30,6 @@ from webhooks.messages import DeliveryMessage, Received
 from webhooks.models.delivery import Attempt, DeliveryRecord, Waiting
 from webhooks.models.exchange import Exchange
 from webhooks.models.keeping import is_whole
-
-LATER_SUCCESS_BYTES = 3_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +151,8 @@ def _after_attempt(
     else:
         after = attempted_late(record, attempt)
     detail = None
-    if attempt.outcome == "success" and after.response is None:
-        limit = FIRST_TRY_BYTES if record.revision == 0 else LATER_SUCCESS_BYTES
-        after = after.changed(response=pack_detail(exchange, fitting=limit))
+    if (in_record := _in_record(after, attempt, exchange)) is not None:
+        after = after.changed(response=in_record)
     else:
         packed = pack_detail(exchange) or b""
         detail = AttemptDetail(record.delivery_id, record.webhook_id, attempt.started_at_ms, packed)
@@ -157,3 +161,17 @@ def _after_attempt(
     if live and after.status == "retrying" and after.waiting is None:
         return Advance(after, "again", decision.delay_ms, detail=detail)
     return Advance(after, "delete", detail=detail)
+
+
+def _in_record(record: DeliveryRecord, attempt: Attempt, exchange: Exchange) -> bytes | None:
+    """What the record keeps of attempts, with this one; None where it takes an item of its own."""
+    kept = record.response
+    try:
+        if attempt.outcome != "success":
+            return pack_failure(exchange, fitting=room_bytes(record), beside=kept)
+        if any(each.outcome == "success" for each in record.attempts[:-1]):
+            return None
+        fitting = FIRST_TRY_BYTES if record.revision == 0 else room_bytes(record)
+        return pack_detail(exchange, fitting=fitting, beside=kept)
+    except UNREADABLE:  # a newer version has packed what is there: it stays as it is
+        return None

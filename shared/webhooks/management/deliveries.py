@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from webhooks.delivery.attempt_detail import unpack_detail
+from webhooks.delivery.attempt_detail import details_in, readable_detail
 from webhooks.errors import Conflict, NotFound
 from webhooks.event_types import patterns_for
 from webhooks.ids import is_id
@@ -74,10 +75,8 @@ class DeliveryHistory:
         return DeliveryView(
             record=record,
             attempts=[
-                AttemptView(attempt, self._request_headers(webhook, record, attempt), unpack_detail(packed))
-                if packed
-                else AttemptView(attempt, self._request_headers(webhook, record, attempt))
-                for attempt, packed in _with_details(record, details)
+                AttemptView(attempt, self._request_headers(webhook, record, attempt), detail)
+                for attempt, detail in _with_details(record, details)
             ],
             payload=None if body is None else loads(body),
             is_subscribed=self._is_subscribed(record) if record.status in _UNSETTLED else None,
@@ -155,12 +154,15 @@ class DeliveryHistory:
         )
 
 
-def _with_details(record: DeliveryRecord, details: Mapping[int, bytes]) -> Iterator[tuple[Attempt, bytes | None]]:
-    """The first success is kept in the record itself, at no further write, and so is a test's only attempt; all others
-    in items of their own."""
-    in_record = record.response
+def _with_details(record: DeliveryRecord, details: Mapping[int, bytes]) -> Iterator[tuple[Attempt, Mapping[str, Any]]]:
+    """The record keeps that of its first success and of a test's only attempt, and of failed ones while they fit; all
+    others are in items of their own."""
+    in_record, failures = details_in(record)
+    nothing: Mapping[str, Any] = {}
     for attempt in record.attempts:
         packed = details.get(attempt.started_at_ms) if attempt.outcome != "unknown" else None
-        if packed is None and (attempt.outcome == "success" or record.is_test):
-            packed, in_record = in_record, None
-        yield attempt, packed
+        shared = failures.get(attempt.started_at_ms, nothing) if attempt.outcome == "failure" else nothing
+        detail = readable_detail(packed) or shared
+        if not detail and (attempt.outcome == "success" or record.is_test):
+            detail, in_record = in_record, nothing
+        yield attempt, detail

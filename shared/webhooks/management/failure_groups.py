@@ -4,13 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from webhooks.delivery.attempt_detail import unpack_detail
 from webhooks.management.changes import ManagementStore, find, of_seen
 from webhooks.management.paging import Page, TimeRange, page_of
 from webhooks.management.ports import History
 from webhooks.models.caller import Caller
 from webhooks.models.delivery import DeadLetter, DeliveryRecord
-from webhooks.recovery.failure_causes import cause_of, failed_attempt
+from webhooks.recovery.failure_causes import cause_of, failed_attempt, last_details
 
 GROUPED = 500  # dead letters that one page groups
 RETRYING = 100  # deliveries under retry that are looked at: each takes a read of its last attempt
@@ -85,22 +84,21 @@ class FailureGroups:
         return Page([_of_letter(letter) for letter in page.items], page.position)
 
     def _retrying(self, records: Sequence[DeliveryRecord]) -> list[Failure]:
-        failed = [(record, attempt) for record in records if (attempt := failed_attempt(record)) is not None]
-        details = self.history.last_details([(r.webhook_id, r.delivery_id, a.started_at_ms) for r, a in failed])
+        details = last_details(records, self.history.last_details)
         return [
             Failure(
                 webhook_id=record.webhook_id,
                 delivery_id=record.delivery_id,
                 event_id=record.event_id,
                 event_type=record.event_type,
-                cause=cause_of(record.reason, attempt, unpack_detail(packed) if packed else {}),
+                cause=cause_of(record.reason, attempt, details.get(record.delivery_id, {})),
                 at_ms=attempt.started_at_ms + attempt.duration_ms,
                 is_given_up=False,
                 status_code=attempt.status_code,
                 error_code=attempt.error_code,
             )
-            for record, attempt in failed
-            for packed in (details.get(record.delivery_id),)
+            for record in records
+            if (attempt := failed_attempt(record)) is not None
         ]
 
 

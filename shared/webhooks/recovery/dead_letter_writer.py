@@ -1,11 +1,10 @@
 """The end of a delivery: a message of the dead-letter queue becomes a dead letter, kept once per generation."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
-from webhooks.delivery.attempt_detail import unpack_detail
 from webhooks.delivery.endpoint_state import DeliveryContext
 from webhooks.delivery.lifecycle import begin, given_up, is_erased
 from webhooks.errors import Unavailable
@@ -16,7 +15,7 @@ from webhooks.models.delivery import NEVER_RECORDED, Attempt, DeadLetter, Delive
 from webhooks.models.erasure import ERASED
 from webhooks.models.keeping import is_whole
 from webhooks.operational_events import EventPublisher, OperationalEvent
-from webhooks.recovery.failure_causes import cause_of, failed_attempt
+from webhooks.recovery.failure_causes import cause_of, failed_attempt, last_details
 
 MOST_RECEIVES = 200  # some 20 hours; redriven by SQS, a message may come with 100 already
 
@@ -84,7 +83,7 @@ class DeadLetterWriter:
             self._keep_unreadable(each.message_id, each.record["body"], each.meta, each.reason, report)
         try:
             context = self._store.around([(each.message.webhook_id, each.message.delivery_id) for each in batch])
-            details = self._details(context.records.values())
+            details = last_details(context.records.values(), self._store.details)
         except Unavailable as exc:
             self._put_off(batch, exc, report)
             return report
@@ -102,7 +101,7 @@ class DeadLetterWriter:
         self,
         received: Received[DeliveryMessage],
         context: DeliveryContext,
-        details: Mapping[str, bytes],
+        details: Mapping[str, Mapping[str, Any]],
         report: BurialReport,
     ) -> DeadLetter | None:
         """The letter; None for what is not dead, and for what cannot become a letter, which is kept as it is."""
@@ -180,12 +179,8 @@ class DeadLetterWriter:
         if operational_events:
             self._publisher.publish(operational_events, self._now_ms())
 
-    def _details(self, records: Iterable[DeliveryRecord]) -> Mapping[str, bytes]:
-        failed = [(record, attempt) for record in records if (attempt := failed_attempt(record)) is not None]
-        return self._store.details([(r.webhook_id, r.delivery_id, attempt.started_at_ms) for r, attempt in failed])
-
     def _letter(
-        self, message: DeliveryMessage, context: DeliveryContext, details: Mapping[str, bytes]
+        self, message: DeliveryMessage, context: DeliveryContext, details: Mapping[str, Mapping[str, Any]]
     ) -> DeadLetter | None:
         stored = context.records.get(message.delivery_id)
         record = stored or begin(message)
@@ -204,7 +199,6 @@ class DeadLetterWriter:
                 raise Unavailable("the delivery's record changed meanwhile")
             record = dead
         last = failed_attempt(record)
-        packed = details.get(record.delivery_id)
         reason = record.reason or message.reason or NEVER_RECORDED
         return DeadLetter(
             delivery_id=record.delivery_id,
@@ -216,7 +210,7 @@ class DeadLetterWriter:
             generation=record.generation,
             status=record.status,
             failure_reason=reason,
-            cause=cause_of(reason, last, unpack_detail(packed) if packed else {}),
+            cause=cause_of(reason, last, details.get(record.delivery_id, {})),
             attempt_count=record.attempt_count,
             last_status_code=last.status_code if last else None,
             last_error_code=last.error_code if last else None,

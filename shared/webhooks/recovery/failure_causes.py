@@ -6,9 +6,10 @@ answer. Where a host could not be reached there is one cause only, whatever it w
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from webhooks.delivery.attempt_detail import details_in, readable_detail
 from webhooks.models.delivery import Attempt, DeliveryRecord
 
 USED_UP = "attempts_used_up:"
@@ -25,6 +26,27 @@ _PHASES = {"connect_timeout": "timeout:connect", "timeout": "timeout:answer"}
 def failed_attempt(record: DeliveryRecord) -> Attempt | None:
     """The last attempt that failed: what a delivery's reason speaks of."""
     return next((each for each in reversed(record.attempts) if each.outcome == "failure"), None)
+
+
+def last_details(
+    records: Iterable[DeliveryRecord], read: Callable[[Sequence[tuple[str, str, int]]], Mapping[str, bytes]]
+) -> dict[str, Mapping[str, Any]]:
+    """What is kept of the last attempt that failed of each delivery, by its id: in the record, or read all at once.
+
+    `read` gives packed details by (webhook id, delivery id, start), and may raise Unavailable.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    elsewhere: list[tuple[str, str, int]] = []
+    for record in records:
+        if (attempt := failed_attempt(record)) is None:
+            continue
+        detail = details_in(record)[1].get(attempt.started_at_ms)
+        if detail is None:
+            elsewhere.append((record.webhook_id, record.delivery_id, attempt.started_at_ms))
+        else:
+            found[record.delivery_id] = detail
+    packed: Mapping[str, bytes] = read(elsewhere) if elsewhere else {}
+    return found | {delivery_id: readable_detail(each) for delivery_id, each in packed.items()}
 
 
 def cause_of(reason: str | None, attempt: Attempt | None, detail: Mapping[str, Any]) -> str:

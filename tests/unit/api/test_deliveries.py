@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.api_client import NOW, Answered, ApiClient
-from webhooks.delivery.attempt_detail import pack_detail
+from webhooks.delivery.attempt_detail import pack_detail, pack_failure
 from webhooks.ids import delivery_id
 from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord, Waiting
 from webhooks.models.event import EventRecord
@@ -237,6 +237,24 @@ def test_a_delivery_shows_every_attempt(client: ApiClient) -> None:
     assert third["response"]["body_truncated"]
     assert fourth["explanation"] == "The receiver answered 302; redirects are not followed."
     assert fourth["response"] == {"headers": [], "body": "", "body_truncated": False}
+
+
+def test_attempts_that_share_the_record_show_what_came_back(client: ApiClient, mine: str) -> None:
+    exchanges = [
+        Exchange(NOW + n, 31, status, (("x-n", str(n)),), f"answer {n}".encode())
+        for n, status in enumerate((503, 500, 200))
+    ]
+    attempts = tuple(
+        Attempt(n + 1, each.started_at_ms, 31, "success" if each.status_code == 200 else "failure", each.status_code)
+        for n, each in enumerate(exchanges)
+    )
+    kept = pack_failure(exchanges[1], fitting=1_000, beside=pack_failure(exchanges[0], fitting=1_000))
+    stored = record(mine, attempts=attempts, response=pack_detail(exchanges[2], fitting=1_000, beside=kept))
+    client.history.add(stored)
+    shown = [attempt["response"] for attempt in one(client, stored).body["attempts"]]
+    assert shown == [{"headers": [["x-n", str(n)]], "body": f"answer {n}", "body_truncated": False} for n in range(3)]
+    client.history.add(record(mine, 1, attempts=attempts, response=b"\x7fas a newer version packs it"))
+    assert [each["response"]["body"] for each in one(client, record(mine, 1)).body["attempts"]] == ["", "", ""]
 
 
 def test_the_payload_comes_from_wherever_it_is_kept(client: ApiClient, mine: str) -> None:

@@ -1,13 +1,14 @@
 """Failures by cause, recovery and filter tests over HTTP, on fakes."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.support.api_client import NOW, ApiClient
 from tests.unit.api.test_dead_letters import letter
-from webhooks.delivery.attempt_detail import pack_detail
+from webhooks.delivery.attempt_detail import pack_detail, pack_failure
 from webhooks.ids import delivery_id
 from webhooks.models.delivery import Attempt, DeliveryRecord
 from webhooks.models.event import EventRecord
@@ -90,6 +91,19 @@ def test_a_webhooks_failures_count_what_is_still_being_tried(client: ApiClient, 
         ("http_503", 1, 0),
     ]
     assert found[0][0].partition(":")[2]
+
+
+def test_a_failure_in_the_record_has_the_same_cause_as_one_in_an_item_of_its_own(client: ApiClient, mine: str) -> None:
+    exchange = Exchange(NOW, 20, 500, response_body=b'{"error": "boom"}')
+    beside = retrying(mine, 0)
+    client.history.add(beside)
+    client.history.kept_details[beside.delivery_id] = {NOW: pack_detail(exchange) or b""}
+    within = retrying(mine, 1)
+    packed = pack_failure(replace(exchange, started_at_ms=NOW + 1), fitting=1_000)
+    client.history.add(replace(within, response=packed))
+    ((cause, _, count),) = groups(client, f"/webhooks/{mine}/failures")
+    assert cause.partition(":")[2]
+    assert count == 2
 
 
 def test_groups_come_in_pages_that_add_up(client: ApiClient, mine: str) -> None:

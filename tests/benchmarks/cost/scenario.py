@@ -1,7 +1,7 @@
 """A scenario run over the metered service: what a delivery takes of everything that AWS bills."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tests.benchmarks import corpus
@@ -10,6 +10,8 @@ from tests.benchmarks.cost.service import MeteredService
 
 HTTP_BATCH = 100
 EVENTS = 1000
+STRETCH_MS = 6_000  # of a stream in which some deliveries fail: a first retry comes in the next one
+STRETCHES, LAST_STRETCHES = 30, 8  # nothing fails in the last ones, in which second retries come
 Row = dict[str, Any]
 
 
@@ -47,19 +49,28 @@ def run_scenario(
     ingest_fill: int | None = None,
     received: Mapping[str, int] | None = None,
     variables: Mapping[str, str] | None = None,
+    streamed: bool = False,
+    short_errors: bool = True,
 ) -> tuple[MeteredService, Bill, Row]:
     """Every event through the real handlers over the metered fakes. `waiting_ms`: what is billed for receivers
-    to answer; their own time is 100 ms here, so that none counts as slow (0023)."""
+    to answer; their own time is 100 ms here, so that none counts as slow (0023).
+    `streamed`: events come one stretch after the other, and what is tried again comes among first tries, in batches as
+    full as theirs."""
     service = MeteredService(
         fan_out=fan_out, batch_size=fill, ingest_batch=ingest_fill, received=received, variables=variables,
-        rate_limit_rps=rate_limit_rps, failures=tries - 1,
+        rate_limit_rps=rate_limit_rps, failures=tries - 1, short_errors=short_errors,
     )  # fmt: skip
     events = events_of(kilobytes, count)
     publish = {
         "http": service.publish_over_http, "bus": service.publish_on_the_bus, "queue": service.publish_on_the_queue,
     }[entry]  # fmt: skip
-    for batch in batches(events, at_once):
-        publish(batch)
+    stretches = list(batches(events, -(-count // STRETCHES))) if streamed else [events]
+    service.receivers.failing_until_ms = service.world.clock.ms + (STRETCHES - LAST_STRETCHES) * STRETCH_MS
+    for stretch in stretches:
+        for batch in batches(stretch, at_once):
+            publish(batch)
+        if streamed:
+            service.run_on(STRETCH_MS)
     service.run()
     deliveries = count * fan_out
     if len(service.world.deliveries()) != deliveries + fan_out:  # and the warm-up's
@@ -100,15 +111,18 @@ def run_pull(count: int, at_once: int = HTTP_BATCH) -> tuple[Bill, Bill]:
     return recorded, bill_of(service.meter, deliveries=count, events=count, entry="http")
 
 
-def three_tries(first_try: Row, count: int, **scenario: Any) -> Row:
-    """A delivery that fails twice, from a run in which a few do: what such a run takes on top, by their number."""
-    service, _, mixed = run_scenario(tries=3, count=count, **scenario)
-    share = service.receivers.failed / 2 / count
-    units = [name for name, value in mixed.items() if isinstance(value, float)]
-    return {**mixed, **_apart(first_try, mixed, units, share), "lines": _apart(
-        first_try["lines"], mixed["lines"], mixed["lines"], share
+def three_tries(first_try: Row, **scenario: Any) -> Row:
+    """A delivery that fails twice, from a stream in which a few do: what that takes on top of one in which none does,
+    by their number."""
+    count = STRETCHES * max(scenario.get("at_once", HTTP_BATCH), scenario.get("fill", 10))
+    calm = run_scenario(streamed=True, count=count, **scenario)[2]
+    service, _, mixed = run_scenario(streamed=True, tries=3, count=count, **scenario)
+    failing = service.receivers.failed / 2 / mixed["deliveries"]
+    units = {name: value for name, value in mixed.items() if isinstance(value, float)}
+    return {**mixed, **_apart(first_try, calm, units, failing), "lines": _apart(
+        first_try["lines"], calm["lines"], mixed["lines"], failing
     )}  # fmt: skip
 
 
-def _apart(first: Row, mixed: Row, names: Iterable[str], share: float) -> Row:
-    return {name: first.get(name, 0) + (mixed[name] - first.get(name, 0)) / share for name in names}
+def _apart(first: Row, calm: Row, mixed: Row, share: float) -> Row:
+    return {name: first.get(name, 0) + (mixed[name] - calm.get(name, 0)) / share for name in mixed}

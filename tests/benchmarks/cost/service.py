@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import json
 import random
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.fakes.stream_source import lambda_records
 from tests.fakes.world import BUS, TABLE, World
 from webhooks.aws.sqs import Queue, SqsIngest
 from webhooks.events.validation import normalise
+from webhooks.ids import time_of
 from webhooks.management.pulling import Start
 from webhooks.models.exchange import Exchange, HttpRequest
 from webhooks.models.pull import LAG_MS
@@ -45,11 +47,14 @@ HEADERS = {
 
 class _Receivers:
     """Every receiver: answers after 100 ms. A share of deliveries, too small to open a circuit, fails the first
-    `failures` times."""
+    `failures` times, unless it was accepted after `failing_until_ms`. `short_errors`: what fails is answered with an
+    error of a line."""
 
-    def __init__(self, world: World, failures: int) -> None:
+    def __init__(self, world: World, failures: int, *, short_errors: bool = True) -> None:
         self._world = world
+        self._short_errors = short_errors
         self.failures = failures
+        self.failing_until_ms = 0
         self.failed = 0
         log = [random.Random(number).randbytes(12).hex() for number in range(145)]
         self._body = json.dumps({"ok": True, "log": log})[:4096].encode()
@@ -58,10 +63,19 @@ class _Receivers:
         """The transport port."""
         started_ms = self._world.clock.ms
         await asyncio.sleep(0.1)
-        fails = sum(request.headers["X-PyAirtable-Delivery-ID"].encode()) % round(1 / FAILING) == 0
+        delivery_id = request.headers["X-PyAirtable-Delivery-ID"]
+        fails = sum(delivery_id.encode()) % round(1 / FAILING) == 0 and time_of(delivery_id) <= self.failing_until_ms
         status = 500 if fails and int(request.headers["X-PyAirtable-Attempt"]) <= self.failures else 200
         self.failed += status == 500
-        return Exchange(started_ms, 100, status, tuple(HEADERS.items()), self._body)
+        identifiers = random.Random(started_ms)  # what differs from one answer to the next
+        headers = HEADERS | {
+            "CF-RAY": f"{identifiers.randbytes(8).hex()}-FRA",
+            "X-Request-Id": str(uuid.UUID(bytes=identifiers.randbytes(16))),
+        }
+        body = self._body
+        if status == 500 and self._short_errors:
+            body = json.dumps({"error": "internal server error", "request_id": headers["X-Request-Id"]}).encode()
+        return Exchange(started_ms, 100, status, tuple(headers.items()), body)
 
 
 class _Functions(Functions):
@@ -96,8 +110,10 @@ class MeteredService:
         rate_limit_rps: float | None = None,
         failures: int = 0,
         kind: str = "push",
+        short_errors: bool = True,
     ) -> None:
-        self.world = World(seed=1, batch_size=batch_size)
+        # What is tried again is not the first on a queue: SQS keeps no order.
+        self.world = World(seed=1, batch_size=batch_size, shuffled=failures > 0)
         self.world.dynamodb.tables[TABLE]._keeps_stream = True
         for number in range(fan_out):
             sending: dict[str, Any] = {"rate_limit_rps": rate_limit_rps} if kind == "push" else {}
@@ -106,7 +122,7 @@ class MeteredService:
         self.meter = Meter(received=received or {})
         self._dynamodb = MeteredDynamoDB(self.world.dynamodb, TABLE, self.meter)
         self._sqs = MeteredSQS(self.world.sqs, self.meter)
-        self.receivers = _Receivers(self.world, 0)
+        self.receivers = _Receivers(self.world, 0, short_errors=short_errors)
         transport: Any = self.receivers
         services = dataclasses.replace(self.world.services, dynamodb=self._dynamodb, sqs=self._sqs, transport=transport,
             variables=variables or {},
@@ -161,6 +177,16 @@ class MeteredService:
             detail = json.dumps(each, separators=(",", ":"))
             entry = {"Source": "pyairtable", "DetailType": each["type"], "Detail": detail, "EventBusName": BUS}
             self.world.events.put_events(Entries=[entry])
+
+    def run_on(self, for_ms: int) -> None:
+        """A stretch of a steady stream: what is on the queues goes on in full batches, and the rest waits for more."""
+        until_ms = self.world.clock.ms + for_ms
+        self.world.work("ingest")
+        sender = self.world.sources["sender"]
+        messages = sender.queue.messages.values()
+        while sum(each.visible_at_ms <= self.world.clock.ms for each in messages) >= sender.batch_size:
+            self.world.poll("sender")
+        self.world.clock.advance_to(max(until_ms, self.world.clock.ms))
 
     def run(self) -> None:
         """Everything to its end, and the stream of it added up."""

@@ -25,7 +25,7 @@ def build(settings: AuthorizerSettings, clients: Clients, logger: Logger, runtim
     trusts_headers = settings.auth_mode == "header"
     stale: list[str] = []
     keys = _key_source(settings, clients, rules, stale.append, lambda: runtime.now_ms() / 1000)
-    api_keys = cache(lambda: ApiKeyReader(DynamoTable(clients.dynamodb, settings.table_name)))
+    api_keys = cache(lambda: ApiKeyReader(DynamoTable(clients.hot_dynamodb, settings.table_name)))
     authorization = Authorization(keys, rules, trusts_headers, api_keys, runtime.now_ms)
     log = BatchLog(AUTHORIZER, now_ms=runtime.now_ms, write=runtime.write)
 

@@ -37,7 +37,7 @@ def build(
 ) -> Handler:
     """The handler."""
     now_ms, sleep = runtime.now_ms, runtime.sleep
-    table = DynamoTable(clients.dynamodb, settings.table_name, sleep=sleep)
+    table = DynamoTable(clients.hot_dynamodb, settings.table_name, sleep=sleep)
     store = DeliveryContextStore(table, settings.retention_ms, now_ms)
     letters = DeadLetterStore(table, settings.retention_ms, now_ms)
     publisher = EventBridgeBus(lambda: clients.events, settings.event_bus_name, settings.event_source)

@@ -31,7 +31,7 @@ def build(
     now_ms, sleep = runtime.now_ms, runtime.sleep
     rollup = Rollup(
         StatisticsStore(
-            DynamoTable(clients.dynamodb, settings.table_name, sleep=sleep),
+            DynamoTable(clients.hot_dynamodb, settings.table_name, sleep=sleep),
             shard=counter_shard(runtime.random()),
             retention_ms=settings.retention_ms,
             now_ms=now_ms,
@@ -41,7 +41,7 @@ def build(
         random=runtime.random,
         now_ms=now_ms,
     )
-    beats = Beats(DynamoTable(clients.dynamodb, settings.table_name, sleep=sleep))
+    beats = Beats(DynamoTable(clients.hot_dynamodb, settings.table_name, sleep=sleep))
     batch_log = BatchLog(ROLLUP, now_ms=now_ms, write=runtime.write)
 
     def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:

@@ -76,12 +76,12 @@ class Services:
     @property
     def hot_dynamodb(self) -> DirectDynamoDB:
         """The table's client as the hot path has it."""
-        return DirectDynamoDB(self.dynamodb, wire(self.dynamodb))
+        return DirectDynamoDB(lambda: self.dynamodb, wire(self.dynamodb))
 
     @property
     def hot_sqs(self) -> DirectSqs:
         """The queues' client as the hot path has it."""
-        return DirectSqs(self.sqs, wire(self.sqs))
+        return DirectSqs(lambda: self.sqs, wire(self.sqs))
 
     def of(self, function: str) -> "Services":
         """The same, with no more of the table than the function's role has."""

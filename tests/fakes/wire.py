@@ -10,10 +10,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 OPERATIONS = {
     "BatchGetItem": "batch_get_item",
     "BatchExecuteStatement": "batch_execute_statement",
+    "PutItem": "put_item",
+    "Query": "query",
+    "TransactWriteItems": "transact_write_items",
     "UpdateItem": "update_item",
     "SendMessageBatch": "send_message_batch",
     "ChangeMessageVisibilityBatch": "change_message_visibility_batch",
 }
+ANSWERS = ("ConditionalCheckFailedException", "TransactionCanceledException")
 
 
 def wire(client: Any) -> Callable[[str, bytes], bytes | None]:
@@ -25,7 +29,8 @@ def wire(client: Any) -> Callable[[str, bytes], bytes | None]:
             answer = getattr(client, OPERATIONS[operation])(**request)
         except ClientError as exc:
             code = exc.response["Error"]["Code"]  # type: ignore[typeddict-item]
-            return json.dumps({"__type": code}).encode() if code == "ConditionalCheckFailedException" else None
+            reasons = exc.response.get("CancellationReasons", [])  # type: ignore[typeddict-item]
+            return json.dumps({"__type": code, "CancellationReasons": reasons}).encode() if code in ANSWERS else None
         except BotoCoreError:
             return None
         return json.dumps(answer, default=lambda value: base64.b64encode(value).decode()).encode()

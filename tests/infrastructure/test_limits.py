@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from dataclasses import fields
 
 import pytest
 
@@ -52,10 +53,10 @@ def test_every_limit_that_the_api_shows_is_there() -> None:
 
 def test_the_api_s_defaults_are_the_template_s(template: Template) -> None:
     variables = template.variables("ApiFunction")
-    for name, field in ApiSettings.model_fields.items():
-        parameter = variables.get(name.upper())
+    for field in fields(ApiSettings):
+        parameter = variables.get(field.name.upper())
         if isinstance(parameter, dict) and parameter.get("Ref") in by_parameter():
-            assert field.default == template.parameters[parameter["Ref"]]["Default"], name
+            assert field.default == template.parameters[parameter["Ref"]]["Default"], field.name
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Functions, the table and the stream: limits of AWS, and what template and code must agree on."""
 
 import json
+from dataclasses import MISSING, fields
 
 import pytest
 
@@ -29,7 +30,7 @@ def test_every_function_has_its_settings_listed_here(template: Template) -> None
 def test_a_function_gets_exactly_the_variables_that_its_settings_read(template: Template, function: str) -> None:
     others = {"POWERTOOLS_SERVICE_NAME", "SETTINGS_VERSION"}
     given = set(template.variables(function)) - others
-    assert given == {name.upper() for name in SETTINGS[function].model_fields}
+    assert given == {field.name.upper() for field in fields(SETTINGS[function])}
 
 
 @pytest.mark.parametrize("function", SETTINGS)
@@ -51,11 +52,11 @@ def test_the_defaults_of_the_parameters_are_those_of_the_settings(template: Temp
                 for name, value in template.variables(function).items()
                 if isinstance(value, dict) and "Default" in template.parameters.get(str(value.get("Ref")), {})
             }
-            | {name.upper(): "something" for name, field in model.model_fields.items() if field.is_required()}
+            | {field.name.upper(): "something" for field in fields(model) if field.default is MISSING}
         )
-        for name, field in model.model_fields.items():
-            if not field.is_required() and name != "stage":
-                assert getattr(read, name) == field.default, (function, name)
+        for field in fields(model):
+            if field.default is not MISSING and field.name != "stage":
+                assert getattr(read, field.name) == field.default, (function, field.name)
 
 
 def test_variables_fit_into_what_lambda_takes(template: Template) -> None:

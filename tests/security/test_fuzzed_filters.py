@@ -10,8 +10,8 @@ import pytest
 
 from tests.conftest import Figure
 from webhooks.errors import InvalidFilter
-from webhooks.matching.filter_document import ListOperator, Operator
-from webhooks.matching.filters import compile_filters, parse_filters
+from webhooks.matching.filter_document import ListOperator, Operator, parse_filters
+from webhooks.matching.filters import compile_filters
 
 CASES = 10_000
 OPERATORS = (*get_args(Operator), *get_args(ListOperator))

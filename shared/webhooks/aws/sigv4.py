@@ -21,11 +21,12 @@ class Signer:
     service: str
     region: str
     host: str
+    content_type: str = "application/x-amz-json-1.0"
 
     def headers(self, target: str, body: bytes, credentials: Any, now: float) -> dict[str, str]:  # noqa: ANN401 - botocore's ReadOnlyCredentials
         """All that are signed, and the signature. `now` is in seconds since 1970."""
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-        headers = {"content-type": "application/x-amz-json-1.0", "host": self.host, "x-amz-date": moment}
+        headers = {"content-type": self.content_type, "host": self.host, "x-amz-date": moment}
         if credentials.token:
             headers["x-amz-security-token"] = credentials.token
         headers["x-amz-target"] = target  # the last: they are signed in alphabetical order

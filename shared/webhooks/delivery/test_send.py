@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from webhooks.delivery.attempt_detail import pack_detail
 from webhooks.delivery.classification import Classification, classify
@@ -12,11 +12,13 @@ from webhooks.ids import delivery_id
 from webhooks.messages import DeliveryMessage, group_of
 from webhooks.models.delivery import Attempt, DeliveryRecord
 from webhooks.models.exchange import Exchange
-from webhooks.models.test_result import SentRequest, TestResponse, TestResult
 from webhooks.models.webhook import Webhook
 from webhooks.payload import serialise
 from webhooks.request.headers import masked
 from webhooks.request.signed_request import RequestSigner
+
+if TYPE_CHECKING:
+    from webhooks.models.test_result import TestResponse, TestResult
 
 CAP_SECONDS = 20  # API Gateway ends a request at 29 s
 
@@ -53,10 +55,12 @@ class TestSender:
         self._static_egress = static_egress
         self._now_ms = now_ms
 
-    async def send_test(self, webhook_id: str, event: Mapping[str, object], body: str | None = None) -> TestResult:
+    async def send_test(self, webhook_id: str, event: Mapping[str, object], body: str | None = None) -> "TestResult":
         """Send `event` as it would be delivered, whatever the webhook's status; `body` is its text where it has numbers
         that a float would write otherwise. A result that cannot be recorded has no delivery's id. Raises LookupError,
         Undecryptable, Unavailable."""
+        from webhooks.models.test_result import SentRequest, TestResult  # by way of pydantic: for tests alone
+
         webhook = self._store.webhook(webhook_id)
         if webhook is None or webhook.status == "deleted":
             raise LookupError(f"no webhook {webhook_id}")
@@ -124,5 +128,7 @@ def _record(message: DeliveryMessage, exchange: Exchange, classification: Classi
     )
 
 
-def _seen(exchange: Exchange) -> TestResponse:
+def _seen(exchange: Exchange) -> "TestResponse":
+    from webhooks.models.test_result import TestResponse
+
     return TestResponse(headers=list(exchange.response_headers), body=exchange.response_body.decode("utf-8", "replace"))

@@ -12,9 +12,9 @@ from itertools import islice
 
 from webhooks.errors import InvalidFilter
 from webhooks.event_types import patterns_for
-from webhooks.matching.filter_document import filter_bytes
 from webhooks.matching.filter_index import FilterIndex
-from webhooks.matching.filters import Predicate, Subject, compile_predicate, parse_filters, unchecked
+from webhooks.matching.subject import Predicate, Subject, unchecked
+from webhooks.payload import dumps
 
 QUEUED = "queued"
 # Why an event does not reach a webhook. Stable: recorded with the event and shown by the API. A webhook that an event
@@ -101,7 +101,7 @@ class PatternRoutes:
                     self.resources[route.webhook_id] = _ANY_RESOURCE
                 else:
                     self.resources[route.webhook_id] = bound_to | {subscription.resource_id}
-                self.size += _SUBSCRIPTION_BYTES + _FILTER_FACTOR * filter_bytes(subscription.filters)
+                self.size += _SUBSCRIPTION_BYTES + _FILTER_FACTOR * (len(dumps(filters)) if filters else 0)
         self._indexes = {resource_id: FilterIndex(group) for resource_id, group in by_resource.items()}
 
     def find(self, subject: Subject, found: "_Found") -> None:
@@ -198,6 +198,10 @@ class _Candidate:
         self.wants: Predicate = self._compile_first if filters else _always
 
     def _compile_first(self, subject: Subject) -> bool:
+        # which imports pydantic: a process whose events meet no filters does without
+        from webhooks.matching.filter_document import parse_filters
+        from webhooks.matching.filters import compile_predicate
+
         try:
             self.wants = compile_predicate(parse_filters(self._filters))
         except InvalidFilter:

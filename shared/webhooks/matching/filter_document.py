@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Annotated, Any, Literal, Self, cast, get_args
 
 from pydantic import (
@@ -21,6 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from webhooks.errors import FieldError, InvalidFilter
 from webhooks.faults import code_of, in_words
+from webhooks.matching.subject import parse_moment
 from webhooks.payload import UnfitNumber, dumps, floats
 from webhooks.times import parse_rfc3339
 
@@ -31,13 +31,6 @@ MAX_VALUES = 1_000  # of one list
 MAX_STRING = 1_024
 MAX_NAME = 256
 MAX_ERRORS = 20
-
-
-def parse_moment(value: object) -> datetime | None:
-    """The moment of an RFC 3339 time, or of a date alone: its midnight in UTC."""
-    if isinstance(value, str) and len(value) == len("2024-01-01"):
-        value += "T00:00:00Z"
-    return parse_rfc3339(value)
 
 
 def _is_scalar(value: object) -> bool:

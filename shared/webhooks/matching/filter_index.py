@@ -15,8 +15,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-from webhooks.matching.filter_document import parse_moment
-from webhooks.matching.filters import (
+from webhooks.matching.subject import (
     BLANK,
     BY_MOMENT,
     CHANGED,
@@ -29,6 +28,7 @@ from webhooks.matching.filters import (
     Subject,
     folded,
     key_of,
+    parse_moment,
 )
 
 T = TypeVar("T")

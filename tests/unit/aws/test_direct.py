@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -18,8 +18,9 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, ReadTimeoutError, SSLError
 
 from tests.support.certificates import CertificateAuthority
-from webhooks.aws.clients import Clients, client, session
-from webhooks.aws.direct import DirectDynamoDB, DirectSqs, direct
+from webhooks.aws import clients
+from webhooks.aws.clients import Clients, client, direct, session
+from webhooks.aws.direct import DirectDynamoDB, DirectKms, DirectSecretsManager, DirectSqs
 from webhooks.aws.sqs import Outgoing
 from webhooks.delivery.dispatcher import RECORDING_MS
 
@@ -33,7 +34,8 @@ ANSWER = json.dumps({"Responses": {"t": [ITEM]}, "UnprocessedKeys": {}}).encode(
 
 
 class Endpoint(ThreadingHTTPServer):
-    """An AWS endpoint that gives the scripted answers, then one item of DynamoDB's for ever. A status of 0 hangs up.
+    """An AWS endpoint that gives the scripted answers, then one item of DynamoDB's for ever. A status of 0 hangs up,
+    and with one of -1 the bytes go out as they are.
 
     While `silent` is set it takes requests and says nothing.
     """
@@ -78,6 +80,9 @@ class _Handler(BaseHTTPRequestHandler):
         status, answer = endpoint.script.pop(0) if endpoint.script else (200, ANSWER)
         if not status:
             self.close_connection = True
+            return
+        if status < 0:
+            self.wfile.write(answer)
             return
         self.send_response(status)
         self.send_header("Content-Length", str(len(answer)))
@@ -134,6 +139,58 @@ def test_statements_go_out_as_botocore_writes_them(endpoint: Endpoint, table: Di
     assert bodies[0] == bodies[1]
 
 
+QUERY = {"TableName": "t", "KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"B": b"\0\xff"}}}
+
+
+def test_queries_go_out_and_are_answered_as_through_botocore(endpoint: Endpoint, table: DirectDynamoDB) -> None:
+    endpoint.script = [(200, json.dumps({"Items": [ITEM], "LastEvaluatedKey": {"pk": {"S": "a"}}}).encode())] * 2
+    answers = [each.query(**QUERY) for each in (table, client("dynamodb"))]
+    assert [answers[0][name] == answers[1][name] for name in ("Items", "LastEvaluatedKey")] == [True, True]
+    assert answers[0]["Items"][0]["raw"] == {"B": b"\0\xff"}
+    assert agents(endpoint) == [False, True]
+    assert json.loads(endpoint.requests[0][1]) == json.loads(endpoint.requests[1][1])
+
+
+PUT = {
+    "TableName": "t",
+    "Item": {"pk": {"S": "a"}, "raw": {"B": b"\0"}},
+    "ConditionExpression": "attribute_not_exists(pk)",
+}
+TRANSACTION = {"TransactItems": [{"Put": PUT}], "ClientRequestToken": "token"}
+
+
+@pytest.mark.parametrize(("call", "request_"), [("put_item", PUT), ("transact_write_items", TRANSACTION)])
+def test_puts_and_transactions_go_out_as_through_botocore(
+    endpoint: Endpoint, table: DirectDynamoDB, call: str, request_: dict[str, Any]
+) -> None:
+    endpoint.script = [(200, b"{}")] * 2
+    for each in (table, client("dynamodb")):
+        getattr(each, call)(**request_)
+    assert agents(endpoint) == [False, True]
+    assert json.loads(endpoint.requests[0][1]) == json.loads(endpoint.requests[1][1])
+
+
+def test_a_cancelled_transaction_names_its_reasons_and_is_asked_once(endpoint: Endpoint, table: DirectDynamoDB) -> None:
+    reasons = [{"Code": "None"}, {"Code": "ConditionalCheckFailed", "Message": "no"}]
+    refusal = {"__type": "x#TransactionCanceledException", "Message": "[..]", "CancellationReasons": reasons}
+    endpoint.script = [(400, json.dumps(refusal).encode())] * 2
+    for each in (table, client("dynamodb")):
+        with pytest.raises(ClientError) as raised:
+            each.transact_write_items(**TRANSACTION)
+        assert raised.value.response["Error"]["Code"] == "TransactionCanceledException"  # type: ignore[typeddict-item]
+        assert raised.value.response["CancellationReasons"] == reasons  # type: ignore[typeddict-item]
+    assert agents(endpoint) == [False, True]
+
+
+def test_a_transaction_that_is_asked_again_is_the_same_one(endpoint: Endpoint, table: DirectDynamoDB) -> None:
+    endpoint.script = [(0, b""), (200, b"{}"), (200, b"{}")]
+    table.transact_write_items(TransactItems=[{"Put": PUT}])
+    table.transact_write_items(TransactItems=[{"Put": PUT}])
+    first, again, another = (json.loads(body)["ClientRequestToken"] for _, body in endpoint.requests)
+    assert agents(endpoint) == [False, True, False]
+    assert first == again != another
+
+
 UPDATE = {"TableName": "t", "Key": {"pk": {"S": "a"}}, "UpdateExpression": "SET n = :n", "ReturnValues": "UPDATED_NEW"}
 
 
@@ -180,8 +237,26 @@ def test_what_arrives_is_signed_as_sent(endpoint: Endpoint, table: DirectDynamoD
         (500, b""),
         (200, b"<html>"),
         (0, b""),
+        (-1, b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
+        (-1, b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n{}"),
+        (-1, b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\n{}"),
+        (-1, b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000),
+        (-1, b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 101),
+        (-1, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
     ],
-    ids=["throttled", "not allowed", "at fault", "no JSON", "hung up"],
+    ids=[
+        "throttled",
+        "not allowed",
+        "at fault",
+        "no JSON",
+        "hung up",
+        "HTTP/1.0",
+        "no length",
+        "length of words",
+        "endless line",
+        "endless headers",
+        "no chunks",
+    ],
 )
 def test_whatever_is_no_success_is_asked_again_of_botocore(
     endpoint: Endpoint, table: DirectDynamoDB, refusal: tuple[int, bytes]
@@ -203,6 +278,28 @@ def test_a_silent_dynamodb_takes_less_time_than_recording_has(endpoint: Endpoint
         table.batch_get_item(**KEYS)
     assert (time.perf_counter() - started) * 1000 < RECORDING_MS
     assert agents(endpoint) == [False, True, True]
+
+
+CHUNKED = b"""HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n"""
+
+
+def test_an_answer_in_chunks_is_read_to_its_end(endpoint: Endpoint, table: DirectDynamoDB) -> None:
+    cut = [ANSWER[:9], ANSWER[9:]]
+    chunks = b"".join(b"%x;name=value\r\n%b\r\n" % (len(each), each) for each in cut)
+    endpoint.script = [(-1, CHUNKED + chunks + b"0\r\nX-Trailer: x\r\n\r\n")] * 2
+    for _ in range(2):
+        assert table.batch_get_item(**KEYS)["Responses"]["t"][0]["n"] == {"N": "1"}
+    assert agents(endpoint) == [False, False]
+    assert len(endpoint.clients) == 1
+
+
+def test_a_connection_that_is_to_be_closed_is_not_used_again(endpoint: Endpoint, table: DirectDynamoDB) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(ANSWER)
+    endpoint.script = [(-1, head + ANSWER)]
+    for _ in range(2):
+        table.batch_get_item(**KEYS)
+    assert agents(endpoint) == [False, False]
+    assert len(endpoint.clients) == 2
 
 
 def test_only_a_server_with_a_trusted_certificate_is_spoken_to(
@@ -270,11 +367,99 @@ def test_every_other_call_is_botocores(endpoint: Endpoint, table: DirectDynamoDB
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy"])
 def test_a_proxy_is_left_to_botocore(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    made, credentials = client("dynamodb"), session().get_credentials()
-    assert isinstance(direct(made, credentials, DirectDynamoDB), DirectDynamoDB)
+    made = client("dynamodb")
+    assert isinstance(direct(DirectDynamoDB, lambda: made), DirectDynamoDB)
     monkeypatch.setenv(name, "x")
-    assert direct(made, credentials, DirectDynamoDB) is made
-    assert direct(made, None, DirectDynamoDB) is made
+    assert direct(DirectDynamoDB, lambda: made) is made
+
+
+def test_whose_calls_these_are_only_botocore_may_know(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Credentials that are not in the environment: a profile's, and none."""
+    credentials = tmp_path / "credentials"
+    credentials.write_text("[default]\naws_access_key_id = AKIDPROFILE\naws_secret_access_key = secret\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    Clients().hot_dynamodb.batch_get_item(**KEYS)
+    ((headers, _),) = endpoint.requests
+    assert "Credential=AKIDPROFILE/" in headers["Authorization"]
+    assert agents(endpoint) == [False]
+    session.cache_clear()
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    made = client("dynamodb")
+    assert direct(DirectDynamoDB, lambda: made) is made
+
+
+def test_a_process_without_trouble_makes_no_client_of_botocores(
+    endpoint: Endpoint, table: DirectDynamoDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(clients, "session", never)
+    table.batch_get_item(**KEYS)
+    endpoint.script = [(200, b'{"Plaintext": "AP8="}'), (200, b'{"SecretString": "x"}')]
+    made = Clients()
+    made.kms.decrypt(CiphertextBlob=b"x")
+    made.secretsmanager.get_secret_value(SecretId="x")
+
+
+def test_threads_that_meet_trouble_at_once_make_botocores_client_one_by_one(endpoint: Endpoint) -> None:
+    together = threading.Barrier(4)
+    endpoint.script = [(500, b"")] * 4
+    tables = [Clients().hot_dynamodb for _ in range(4)]
+
+    def ask(table: DirectDynamoDB) -> int:
+        together.wait()
+        return len(table.batch_get_item(**KEYS)["Responses"]["t"])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(ask, tables)) == [1] * 4
+
+
+KEY = {"CiphertextBlob": b"\0\xff", "KeyId": "k", "EncryptionContext": {"purpose": "x"}}
+
+
+def test_kms_opens_a_key_as_through_botocore(endpoint: Endpoint) -> None:
+    endpoint.script = [(200, b'{"KeyId": "k", "Plaintext": "AP8="}')] * 2
+    made = Clients().kms
+    assert isinstance(made, DirectKms)
+    answers = [each.decrypt(**KEY)["Plaintext"] for each in (made, client("kms"))]
+    assert answers[0] == answers[1] == b"\0\xff"
+    assert agents(endpoint) == [False, True]
+    assert_alike(endpoint)
+
+
+def test_a_secret_is_read_as_through_botocore(endpoint: Endpoint) -> None:
+    endpoint.script = [(200, b'{"ARN": "arn:aws:x", "SecretString": "secret"}')] * 2
+    made = Clients().secretsmanager
+    assert isinstance(made, DirectSecretsManager)
+    answers = [each.get_secret_value(SecretId="arn:aws:x")["SecretString"] for each in (made, client("secretsmanager"))]
+    assert answers[0] == answers[1] == "secret"
+    assert agents(endpoint) == [False, True]
+    assert_alike(endpoint)
+
+
+def assert_alike(endpoint: Endpoint) -> None:
+    """Both requests ask the same, in the same way."""
+    (ours, our_body), (botocores, its_body) = endpoint.requests
+    assert json.loads(our_body) == json.loads(its_body)
+    for name in ("X-Amz-Target", "Content-Type"):
+        assert ours[name] == botocores[name]
+    scopes = [headers["Authorization"].partition(",")[0].split("/")[2:] for headers in (ours, botocores)]
+    assert scopes[0] == scopes[1]
+
+
+@pytest.mark.parametrize(
+    ("call", "asked"), [("kms.decrypt", KEY), ("secretsmanager.get_secret_value", {"SecretId": "x"})]
+)
+def test_what_these_refuse_is_asked_again_of_botocore(endpoint: Endpoint, call: str, asked: dict[str, Any]) -> None:
+    service, _, method = call.partition(".")
+    endpoint.script = [(400, b'{"__type": "AccessDeniedException"}')] * 2
+    with pytest.raises(ClientError, match="AccessDeniedException"):
+        getattr(getattr(Clients(), service), method)(**asked)
+    assert agents(endpoint) == [False, True]
 
 
 QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/q"

@@ -8,8 +8,8 @@ from typing import Any, get_args
 from tests.conftest import Figure
 from webhooks.errors import InvalidFilter
 from webhooks.matching.compiled_routes import Route, RouteSubscription, compile_routes
-from webhooks.matching.filter_document import ListOperator, Operator
-from webhooks.matching.filters import compile_filters, explain, parse_filters
+from webhooks.matching.filter_document import ListOperator, Operator, parse_filters
+from webhooks.matching.filters import compile_filters, explain
 
 CASES = int(os.environ.get("FILTER_CASES", "3000"))
 TOGETHER = 10  # filters of one index

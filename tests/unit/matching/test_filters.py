@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from tests.unit.test_times import OTHER_SPELLINGS
 from webhooks.errors import InvalidFilter
-from webhooks.matching.filter_document import ListOperator, Operator, Rule, filter_searches
+from webhooks.matching.filter_document import ListOperator, Operator, Rule, filter_searches, parse_filters
 from webhooks.matching.filter_index import FilterIndex
-from webhooks.matching.filters import Subject, compile_filters, explain, key_of, parse_filters
+from webhooks.matching.filters import compile_filters, explain
+from webhooks.matching.subject import Subject, key_of
 
 EVENT: dict[str, Any] = {
     "id": "evt_1234567890",

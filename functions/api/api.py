@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
@@ -34,7 +34,6 @@ import routes_signing_keys
 import routes_subscriptions
 import routes_system
 import routes_webhooks
-from openapi import openapi_text
 from reading import StrictRequests, below_base_path
 from request_limits import RequestLimiter, caller_in
 from webhooks.errors import TooManyRequests, WebhooksError
@@ -65,7 +64,9 @@ from webhooks.management.test_events import TestEvents
 from webhooks.management.webhook_metrics import WebhookMetrics
 from webhooks.management.webhooks import WebhookManagement
 from webhooks.payload import dumps
-from webhooks.statistics.prometheus import ServiceMetrics
+
+if TYPE_CHECKING:
+    from webhooks.statistics.prometheus import ServiceMetrics
 
 PREFIX = "/api/v1"
 OWN_HEADERS = ["Idempotency-Key", "If-Match", "X-User-ID", "X-Workspace-ID", "traceparent"]
@@ -101,7 +102,7 @@ class UseCases:
     tenants: TenantOverviews
     tenant_erasures: TenantErasures
     event_erasure: EventErasure
-    service_metrics: ServiceMetrics
+    service_metrics: "ServiceMetrics"
     cursors: Cursors
     readiness: ReadinessProbe
     event_types: Collection[str]
@@ -190,7 +191,13 @@ class Api(APIGatewayRestResolver):
 def create(use_cases: UseCases, cors_allowed_origins: Collection[str], logger: Logger) -> Api:
     """The API over these use cases."""
     api = Api(use_cases.limiter, cors_allowed_origins, logger)
-    document = cache(lambda: openapi_text(api))
+
+    @cache
+    def document() -> str:
+        from openapi import openapi_text  # which takes a tenth of a start, and is seldom read
+
+        return openapi_text(api)
+
     api.include_router(routes_system.routes(use_cases.readiness, document))
     api.include_router(routes_problems.routes())
     api.include_router(routes_metrics.service_routes(use_cases.service_metrics))

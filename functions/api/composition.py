@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from aws_lambda_powertools import Logger
 
@@ -64,7 +65,7 @@ from webhooks.request.signing_keys import SigningKeys
 from webhooks.runtime import MACHINE, Runtime
 from webhooks.sealing import SecretBox
 from webhooks.settings import ApiSettings
-from webhooks.statistics.prometheus import CountersStore, Gauges, ServiceMetrics
+from webhooks.statistics.gauges import CountersStore, Gauges
 from webhooks.store.api_keys import ApiKeyStore
 from webhooks.store.audit import AuditItems, AuditStore
 from webhooks.store.beats import Beats, lags_ms
@@ -77,9 +78,7 @@ from webhooks.store.erasures import ErasureStore
 from webhooks.store.event_lists import EventListStore
 from webhooks.store.events import EventStore
 from webhooks.store.history import HistoryStore
-from webhooks.store.management import DynamoManagementStore
 from webhooks.store.missed import MissedStore
-from webhooks.store.models import Models, bind
 from webhooks.store.pulls import PullStore
 from webhooks.store.repeats import RepeatStore
 from webhooks.store.replay_jobs import ReplayJobStore
@@ -89,6 +88,11 @@ from webhooks.store.signing_keys import SigningKeyStore
 from webhooks.store.slots import SlotStore
 from webhooks.store.states import StateStore
 from webhooks.store.statistics import StatisticsReader
+
+if TYPE_CHECKING:
+    from webhooks.statistics.prometheus import ServiceMetrics
+    from webhooks.store.management import DynamoManagementStore
+    from webhooks.store.models import Models
 
 
 class Webhooks(ManagementStore, OverviewWebhooks, Protocol):
@@ -160,16 +164,37 @@ class Ports:
     checks: Checks
 
 
+class Later:
+    """Something that is made when it is first used, so that a process without that use never imports what it needs."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._made, name)
+
+    @cached_property
+    def _made(self) -> Any:  # noqa: ANN401
+        return self._make()
+
+
 def adapters(
     settings: ApiSettings,
     clients: Clients,
     *,
-    models: Callable[[str], Models] = bind,
+    models: "Callable[[str], Models] | None" = None,
     runtime: Runtime = MACHINE,
 ) -> Ports:
-    """The ports on AWS. `models` binds pynamodb's models to a table."""
+    """The ports on AWS. `models` binds pynamodb's models to a table; as the store does, if none is given."""
+
+    def management_store() -> "DynamoManagementStore":
+        from webhooks.store.management import DynamoManagementStore
+        from webhooks.store.models import bind
+
+        return DynamoManagementStore((models or bind)(settings.table_name), audit, sleep=sleep)
+
     sqs, retention_ms, now_ms, sleep = clients.hot_sqs, settings.retention_ms, runtime.now_ms, runtime.sleep
-    table = DynamoTable(clients.dynamodb, settings.table_name, sleep=sleep)
+    table = DynamoTable(clients.hot_dynamodb, settings.table_name, sleep=sleep)
     data_key = DataKeyStore(table)
     beats = Beats(table)
     contexts = DeliveryContextStore(table, retention_ms, now_ms)
@@ -187,11 +212,11 @@ def adapters(
         return Queue(sqs, urls[name], sleep=sleep)
 
     return Ports(
-        webhooks=DynamoManagementStore(models(settings.table_name), audit, sleep=sleep),
+        webhooks=cast("DynamoManagementStore", Later(management_store)),
         box=KmsSecretBox(clients.kms, data_key.load, data_key.store_if_absent, settings.data_key_id),
         states=StateStore(table),
         routes=RouteStore(table),
-        events=EventStore(DynamoTable(clients.hot_dynamodb, settings.table_name, sleep=sleep), retention_ms),
+        events=EventStore(table, retention_ms),
         event_lists=EventListStore(table, now_ms),
         repeats=RepeatStore(table, retention_ms),
         contexts=contexts,
@@ -213,7 +238,9 @@ def adapters(
         delivery_queue=SqsDeliveries.of(
             sqs, settings.delivery_queue_url, settings.static_delivery_queue_url, sleep=sleep
         ),
-        sender=LambdaSender(clients.sender, settings.sender_function_name, settings.static_sender_function_name),
+        sender=LambdaSender(
+            Later(lambda: clients.sender), settings.sender_function_name, settings.static_sender_function_name
+        ),
         gauges=Gauges(
             queues={name: queue_depth(sqs, url) for name, url in {**urls, **_failure_queues(settings)}.items()},
             queue_ages=Figures(
@@ -223,7 +250,7 @@ def adapters(
             api=Figures(lambda: clients.cloudwatch, _answers(settings), now_ms),
         ),
         checks={
-            "table": table_check(clients.dynamodb, settings.table_name),
+            "table": table_check(clients.hot_dynamodb, settings.table_name),
             **{f"{name}_queue": queue_check(sqs, url) for name, url in urls.items()},
         },
     )
@@ -253,6 +280,12 @@ def _answers(settings: ApiSettings) -> dict[str, Figure]:
 
 def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -> UseCases:
     """Everything that the routes call."""
+
+    def service_metrics() -> "ServiceMetrics":
+        from webhooks.statistics.prometheus import ServiceMetrics
+
+        return ServiceMetrics(ports.statistics, ports.gauges)
+
     now_ms = runtime.now_ms
     store, history, letters, events = ports.webhooks, ports.history, ports.letters, ports.events
     starter = JobStarter(
@@ -392,7 +425,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
             max_webhooks=settings.max_webhooks_per_tenant,
             budget=budget,
         ),
-        service_metrics=ServiceMetrics(ports.statistics, ports.gauges),
+        service_metrics=cast("ServiceMetrics", Later(service_metrics)),
         cursors=cursors,
         readiness=ReadinessProbe(ports.checks, now_ms=now_ms),
         egress_addresses=settings.static_egress_addresses if has_static_egress else None,

@@ -1,25 +1,24 @@
 """Cheap calls to the parts that the service stands on."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from webhooks.errors import Unavailable
-from webhooks.statistics.prometheus import QueueDepth
+from webhooks.statistics.gauges import QueueDepth
 from webhooks.store import schema
 
 
 def table_check(client: Any, table_name: str) -> Callable[[], None]:  # noqa: ANN401
     """Reads an item that need not exist. `client` is boto3's for DynamoDB."""
     key = {schema.PK: {"S": "ready"}, schema.SK: {"S": "ready"}}
-    return partial(_call, client.get_item, TableName=table_name, Key=key)
+    return lambda: _call(client.get_item, TableName=table_name, Key=key)
 
 
 def queue_check(client: Any, url: str) -> Callable[[], None]:  # noqa: ANN401
     """Asks for an attribute. `client` is boto3's for SQS."""
-    return partial(_call, client.get_queue_attributes, QueueUrl=url, AttributeNames=["QueueArn"])
+    return lambda: _call(client.get_queue_attributes, QueueUrl=url, AttributeNames=["QueueArn"])
 
 
 def queue_depth(client: Any, url: str) -> Callable[[], QueueDepth]:  # noqa: ANN401

@@ -1,6 +1,6 @@
 """/metrics for Prometheus; a webhook's own figures and health, and the overview of all."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
@@ -15,7 +15,9 @@ from webhooks.management.overview import Overviews
 from webhooks.management.paging import EXAMINED
 from webhooks.management.tenants import MOST_OWNERS, TenantOverviews
 from webhooks.management.webhook_metrics import Interval, WebhookMetrics
-from webhooks.statistics.prometheus import CONTENT_TYPE, ServiceMetrics
+
+if TYPE_CHECKING:
+    from webhooks.statistics.prometheus import ServiceMetrics
 
 TAGS = ["metrics"]
 From = Annotated[str | None, Query(alias="from", max_length=64, description="RFC 3339; 24 hours before `to` if absent")]
@@ -86,7 +88,7 @@ def routes(metrics: WebhookMetrics, overviews: Overviews, tenants: TenantOvervie
     return router
 
 
-def service_routes(metrics: ServiceMetrics) -> Router:
+def service_routes(metrics: "ServiceMetrics") -> Router:
     """The router of what Prometheus scrapes."""
     router = Router()
 
@@ -99,6 +101,8 @@ def service_routes(metrics: ServiceMetrics) -> Router:
         enable_validation=False,
     )
     def scrape() -> Response[str]:
+        from webhooks.statistics.prometheus import CONTENT_TYPE
+
         caller_of(router, "metrics:read")
         return Response(200, CONTENT_TYPE, metrics.exposition(), headers={"Cache-Control": "no-store"})
 

@@ -1,7 +1,6 @@
 """The sender put together: what it is made of, and what a batch goes through."""
 
 import asyncio
-import gc
 from logging import INFO
 from typing import Any
 
@@ -124,10 +123,3 @@ def build(
         return failures(report.again)
 
     return handler
-
-
-def settle() -> None:
-    """Tell the garbage collector that what was made so far stays: there is no use in looking through it, nor in looking
-    for cycles at every 700th object, which took a tenth of a batch's CPU."""
-    gc.freeze()
-    gc.set_threshold(10_000)

@@ -27,6 +27,7 @@ from webhooks.models.signing_key import SealedKeys, SigningKey
 from webhooks.models.webhook import Sealed
 from webhooks.request.signed_request import sealed_text
 from webhooks.request.signing_keys import keys_text
+from webhooks.runtime import settle
 from webhooks.settings import SenderSettings
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -78,7 +79,7 @@ def sender(authority: str) -> Handler:
     transport = HttpTransport(EgressPolicy.from_settings(settings), tls=ssl.create_default_context(cafile=authority))
     logger = Logger(service="webhooks", level=settings.log_level)
     handler = sender_function.build(settings, Clients(), transport, asyncio.new_event_loop(), logger)
-    sender_function.settle()
+    settle()
     return handler
 
 

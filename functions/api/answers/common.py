@@ -26,7 +26,7 @@ Secret = Annotated[str, Field(description="shown this once", examples=["whsec_..
 class Answer(BaseModel):
     """What all answers have in common."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)  # a request needs few of them
 
 
 class SubscriptionAnswer(Answer):

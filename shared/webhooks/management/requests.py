@@ -96,7 +96,7 @@ EventTypePattern = Annotated[
 class Request(BaseModel):
     """What all requests have in common."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
 
 def written(request: BaseModel, *, exclude: Collection[str] = (), exclude_unset: bool = False) -> str:

@@ -7,9 +7,7 @@ no series has a webhook's id but those of circuits that are not closed, and of t
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
-from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -47,6 +45,7 @@ from webhooks.statistics.counts import (
     histogram,
 )
 from webhooks.statistics.exactly_once import CircuitState
+from webhooks.statistics.gauges import CountersStore, Gauges, QueueDepth
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 CIRCUITS_SHOWN = 1_000
@@ -68,39 +67,6 @@ DISPOSITIONS: Mapping[str, Sequence[str]] = {
 CIRCUIT_VALUES: Mapping[CircuitState, int] = {"closed": 0, "half_open": 1, "open": 2}
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class QueueDepth:
-    """SQS's approximate numbers of messages, by what they do."""
-
-    visible: int
-    in_flight: int
-    delayed: int
-
-
-class CountersStore(Protocol):
-    """Where the counters are. Everything may raise Unavailable."""
-
-    def service(self) -> Counts:
-        """The whole service's counters since it began."""
-        ...
-
-    def circuits(self, limit: int) -> Sequence[tuple[str, CircuitState]]:
-        """Webhooks whose circuit is not closed; at most `limit`."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Gauges:
-    """What is asked for at each scrape; what is not answered is left out. `queues` asks each queue for its depth,
-    `queue_ages` for the seconds that the oldest message of each has been there, `stage_lags` for the milliseconds that
-    the stages without a queue are behind, `api` for the gateway's figures of a minute, by the names of API_FIGURES."""
-
-    queues: Mapping[str, Callable[[], QueueDepth]]
-    queue_ages: Callable[[], Mapping[str, float]]
-    stage_lags: Callable[[], Mapping[str, float]]
-    api: Callable[[], Mapping[str, float]]
 
 
 API_FIGURES: Mapping[str, tuple[str, float]] = {  # what each is, and how much of its unit AWS's is

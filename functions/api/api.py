@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from aws_lambda_powertools import Logger
@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConf
 from aws_lambda_powertools.event_handler.api_gateway import ResponseBuilder, Route
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 import problems
 import routes_api_keys
@@ -109,6 +110,15 @@ class UseCases:
     egress_addresses: Sequence[str] | None  # None: deliveries leave from addresses that nobody promises
 
 
+class Request(APIGatewayProxyEvent):
+    """A request whose headers are gone through once, and not each time that one of them is asked for."""
+
+    @cached_property
+    def headers(self) -> dict[str, str]:  # type: ignore[override]
+        """By name, in whatever case."""
+        return super().headers
+
+
 class Api(APIGatewayRestResolver):
     """The resolver with strict requests, and with RFC 9457 for every error."""
 
@@ -135,6 +145,9 @@ class Api(APIGatewayRestResolver):
     def resolve(self, event: Any, context: Any) -> dict[str, Any]:  # noqa: ANN401
         """A proxy request in, its response out."""
         return super().resolve(below_base_path(event), context)
+
+    def _to_proxy_event(self, event: dict[str, Any]) -> Request:
+        return Request(event)
 
     def _call_route(self, route: Route, route_arguments: dict[str, str]) -> ResponseBuilder[Any]:
         """Before validation, and all else that costs anything."""

@@ -4,6 +4,7 @@ The first 8 characters are the milliseconds since 1970 in base 62 (good until th
 or, for a delivery, derived. The alphabet is in ASCII order, so plain string order is time order.
 """
 
+import functools
 import hashlib
 import hmac
 import re
@@ -75,8 +76,14 @@ def history_shard(delivery_id: str) -> int:
 
 def base62(value: int, width: int) -> str:
     """The number in ALPHABET, with leading zeros; digits beyond `width` are cut off at the left."""
-    characters: list[str] = []
-    for _ in range(width):
-        value, digit = divmod(value, 62)
-        characters.append(ALPHABET[digit])
-    return "".join(reversed(characters))
+    pairs, parts = _pairs(), list[str]()
+    for _ in range((width + 1) // 2):
+        value, pair = divmod(value, len(pairs))
+        parts.append(pairs[pair])
+    parts.reverse()
+    return "".join(parts)[-width:]
+
+
+@functools.cache
+def _pairs() -> list[str]:
+    return [first + second for first in ALPHABET for second in ALPHABET]

@@ -40,12 +40,13 @@ import app
 spent = cpu() - before
 names = {name.partition(".")[0] for name, module in list(sys.modules.items()) if module is not None}
 own = started_with.union(sys.stdlib_module_names, sys.builtin_module_names)
-print(json.dumps({"ms": spent * 1000, "libraries": sorted(n for n in names - own if not n.startswith("_"))}))
+libraries = sorted(n for n in names - own if not n.startswith("_"))
+print(json.dumps({"ms": spent * 1000, "libraries": libraries, "modules": sorted(sys.modules)}))
 """
 
 
 def init(function: str, *, packages: Sequence[Path] = (), prefix: Path | None = None) -> Mapping[str, object]:
-    """{"ms": CPU of the init, "libraries": top-level modules that are not Python's own}.
+    """{"ms": CPU of the init, "libraries": top-level modules that are not Python's own, "modules": all of them}.
 
     `packages`: where libraries and webhooks are looked for, else where this interpreter has them. `prefix`: where .pyc
     are kept, so that an empty folder means none.

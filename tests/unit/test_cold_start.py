@@ -1,14 +1,18 @@
 """What each function may import: every library more is paid for at each cold start."""
 
+import os
+import subprocess
+import sys
+
+import certifi
 import pytest
 
 from tests.benchmarks.cold_start import FUNCTIONS, PROJECT, init
 
-# botocore brings all of these along; boto3 would bring s3transfer, a fifth of the others' time
-_AWS = {"botocore", "dateutil", "jmespath", "six", "urllib3"}
-_LOGGER = {"aws_lambda_powertools"}
-# settings are read by it, and at 60 ms it is not free: nothing else of a hot path may need it
-_SETTINGS = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
+# botocore's exceptions alone; of its clients see NOT_AT_START
+_AWS = {"botocore"}
+_LOGGER = {"aws_lambda_powertools", "jmespath", "typing_extensions"}
+_MODELS = {"pydantic", "pydantic_core", "annotated_types", "typing_inspection"}
 _HTTP = {
     "httpx", "httpx_aiohttp", "httpcore", "h11", "anyio", "sniffio", "aiohttp", "aiohappyeyeballs", "aiosignal", "attr",
     "attrs", "frozenlist", "multidict", "propcache", "yarl", "idna", "certifi",
@@ -16,16 +20,28 @@ _HTTP = {
 # httpx imports them for its command line where they are installed; the layer has none of them
 _NOT_SHIPPED = {"click", "rich", "pygments"}
 _SEALED = {"cryptography", "cffi", "cython_runtime"}
-_PLAIN = _AWS | _LOGGER | _SETTINGS | {"certifi"}
+_PLAIN = _AWS | _LOGGER
 ALLOWED = {
-    "api": _PLAIN | _SEALED | {"pynamodb", "prometheus_client", "idna"},
+    "api": _PLAIN | _SEALED | _MODELS | {"idna"},
     "authorizer": _PLAIN | _SEALED | {"jwt"},
-    "dashboard": _SETTINGS,
+    "dashboard": set[str](),
     "ingest": _PLAIN,
     "release": _PLAIN,
     "replay": _PLAIN,
     "rollup": _PLAIN,
     "sender": _PLAIN | _SEALED | _HTTP | _NOT_SHIPPED,
+}
+
+# Each takes 10 to 150 ms: botocore's clients, its own HTTP, TLS' authorities and what these bring along.
+NOT_AT_START = {
+    "boto3", "botocore.session", "botocore.client", "botocore.config", "urllib3", "dateutil", "urllib.request",
+    "http.client", "asyncio", "aiohttp.web",
+    "aws_lambda_powertools.event_handler.openapi.models",  # for the API's description
+}  # fmt: skip
+NEEDED = {
+    "sender": {"asyncio", "http.client", "urllib.request"},  # all by way of aiohttp
+    "authorizer": {"http.client", "urllib.request"},  # pyjwt's, for published keys
+    "api": {"asyncio"},  # powertools'
 }
 
 
@@ -39,6 +55,22 @@ def test_a_function_imports_no_library_that_is_not_on_its_list(function: str) ->
     libraries = init(function)["libraries"]
     assert isinstance(libraries, list)
     assert set(libraries) - ALLOWED[function] - _own(function) == set()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_leaves_for_later_what_takes_long_and_is_seldom_needed(function: str) -> None:
+    modules = init(function)["modules"]
+    assert isinstance(modules, list)
+    assert NOT_AT_START.intersection(modules) == NEEDED.get(function, set())
+
+
+def test_the_senders_http_client_loads_no_authorities_while_it_is_imported() -> None:
+    ask = "import webhooks.egress.transport, aiohttp.connector as c, os; print([each.cert_store_stats()['x509_ca'] " \
+        "for each in (c._SSL_CONTEXT_VERIFIED, c._SSL_CONTEXT_UNVERIFIED)], os.environ['SSL_CERT_FILE'])"  # fmt: skip
+    bundle = certifi.where()
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "shared"), "SSL_CERT_FILE": bundle}
+    done = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["[0,", "0]", bundle]
 
 
 def test_every_function_has_a_list() -> None:

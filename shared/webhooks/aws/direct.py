@@ -64,7 +64,7 @@ class _Direct:
         return self._make_client()
 
     def _answer(self, operation: str, request: dict[str, Any]) -> Any:  # noqa: ANN401
-        body = self._post(operation, json.dumps(request, default=_base64, separators=(",", ":")).encode())
+        body = self._post(operation, _encode(request).encode())
         try:
             return None if body is None else json.loads(body)
         except ValueError:
@@ -350,3 +350,6 @@ def _close(connections: Iterable[_Connection]) -> None:
 
 def _base64(value: bytes) -> str:
     return base64.b64encode(value).decode()
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), default=_base64).encode

@@ -220,7 +220,10 @@ class SqsJobs:
         self._queue.send([Outgoing(json.dumps({"erase": scope}), group_of(scope), None, delay_seconds)])
 
 
-def _by_size(events: Sequence[Event]) -> Iterator[tuple[int, list[Event]]]:
+def _by_size(events: Sequence[Event]) -> Iterator[tuple[int, Sequence[Event]]]:
+    if len(events) == 1:  # whatever its size, it is one message
+        yield 0, events
+        return
     chunk: list[Event] = []
     size = start = 0
     for position, event in enumerate(events):

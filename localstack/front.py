@@ -29,6 +29,7 @@ SITE_HEADERS = {
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
 }
+STAGE_PATH = "/local/"
 # These belong to one connection (RFC 9110, 7.6.1) or are set by whoever sends the message on.
 HOP_BY_HOP = {
     "connection",
@@ -123,8 +124,12 @@ class Front:
         return _problem(404, "not-found", "Not found", detail)
 
     async def _forward(self, session: aiohttp.ClientSession, request: web.Request) -> web.Response:
-        url = URL(self.target + request.raw_path, encoded=True)
+        path = request.raw_path
+        if path.startswith(STAGE_PATH):  # in addresses that the api makes of its own, as API Gateway has it
+            path = path.removeprefix(STAGE_PATH.rstrip("/"))
+        url = URL(self.target + path, encoded=True)
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP]
+        headers.append(("X-Forwarded-Proto", request.scheme))
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:

@@ -27,6 +27,7 @@ import routes_filters
 import routes_limits
 import routes_members
 import routes_metrics
+import routes_portal_links
 import routes_problems
 import routes_pull
 import routes_recovery
@@ -35,7 +36,7 @@ import routes_signing_keys
 import routes_subscriptions
 import routes_system
 import routes_webhooks
-from reading import StrictRequests, below_base_path
+from reading import StrictRequests, base_path, below_base_path
 from request_limits import RequestLimiter, caller_in
 from webhooks.errors import TooManyRequests, WebhooksError
 from webhooks.events.publishing import Publishing
@@ -54,6 +55,7 @@ from webhooks.management.filter_tests import FilterTests
 from webhooks.management.limits import Limits
 from webhooks.management.members import Members
 from webhooks.management.overview import Overviews
+from webhooks.management.portal_links import PortalLinks
 from webhooks.management.pulling import Pulling
 from webhooks.management.readiness import ReadinessProbe
 from webhooks.management.recovery import Recovery
@@ -81,6 +83,7 @@ class UseCases:
     webhooks: WebhookManagement
     subscriptions: SubscriptionManagement
     api_keys: ApiKeyManagement
+    portal_links: PortalLinks
     signing_keys: SigningKeyManagement
     audit: AuditLog
     members: Members
@@ -166,9 +169,8 @@ class Api(APIGatewayRestResolver):
     @property
     def asked(self) -> problems.Asked:
         """What a problem says of this request."""
-        context = self.current_event.raw_event["requestContext"]
-        whole, own = str(context.get("path", "")), self.current_event.path
-        return problems.Asked(str(context.get("requestId", "")), whole.removesuffix(own) if whole.endswith(own) else "")
+        event = self.current_event
+        return problems.Asked(str(event.raw_event["requestContext"].get("requestId", "")), base_path(event))
 
     def _error(self, error: WebhooksError) -> Response[str]:
         answer = problems.of_error(error, self.asked)
@@ -215,11 +217,13 @@ def create(use_cases: UseCases, cors_allowed_origins: Collection[str], logger: L
     api.include_router(routes_problems.routes())
     api.include_router(routes_metrics.service_routes(use_cases.service_metrics))
     api.include_router(routes_signing_keys.public_routes(use_cases.signing_keys))
+    api.include_router(routes_portal_links.public_routes(use_cases.portal_links))
     for router in (
         routes_webhooks.routes(use_cases.webhooks, use_cases.test_events, use_cases.webhook_metrics, use_cases.cursors),
         routes_subscriptions.routes(use_cases.subscriptions, use_cases.cursors),
         routes_members.routes(use_cases.members),
         routes_api_keys.routes(use_cases.api_keys, use_cases.cursors),
+        routes_portal_links.routes(use_cases.portal_links),
         routes_signing_keys.routes(use_cases.signing_keys),
         routes_audit.routes(use_cases.audit, use_cases.cursors),
         routes_events.routes(use_cases.publishing, use_cases.event_types, use_cases.limiter),

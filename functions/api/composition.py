@@ -41,6 +41,7 @@ from webhooks.management.filter_tests import FilterTests
 from webhooks.management.limits import Limits
 from webhooks.management.members import Members
 from webhooks.management.overview import Overviews, OverviewStatistics, OverviewWebhooks
+from webhooks.management.portal_links import PortalLinkRecords, PortalLinks
 from webhooks.management.pulling import Pulling
 from webhooks.management.pulling import Pulls as PulledEvents
 from webhooks.management.readiness import Checks, ReadinessProbe
@@ -103,8 +104,8 @@ class Letters(management.Letters, ReplayedLetters, LetterPages, Protocol):
     """Dead letters."""
 
 
-class Keys(ApiKeys, KeyRecords, Protocol):
-    """API keys."""
+class Keys(ApiKeys, KeyRecords, PortalLinkRecords, Protocol):
+    """API keys, portal links and their sessions."""
 
 
 class Events(management.EventRecords, EventPayloads, Protocol):
@@ -307,6 +308,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
     signing_keys = SigningKeyManagement(ports.signing_keys, ports.box, public_keys, now_ms)
     cursors = Cursors(ports.box)
     api_keys = ApiKeyManagement(ports.api_keys, key_checks, ports.box, now_ms)
+    limits = RequestLimits(ports.request_counts, per_second=settings.tenant_rate_limit, now_ms=now_ms)
     metrics = WebhookMetrics(store=store, statistics=ports.statistics, states=ports.states, now_ms=now_ms)
     event_history = EventHistory(
         store=store,
@@ -318,7 +320,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
     )
     return UseCases(
         limiter=RequestLimiter(
-            limits=RequestLimits(ports.request_counts, per_second=settings.tenant_rate_limit, now_ms=now_ms),
+            limits=limits,
             api_keys=key_checks,
             header_prefix=settings.header_prefix,
         ),
@@ -340,6 +342,7 @@ def use_cases(settings: ApiSettings, ports: Ports, runtime: Runtime = MACHINE) -
             store=store, event_types=settings.event_types, budget=budget, now_ms=now_ms
         ),
         api_keys=api_keys,
+        portal_links=PortalLinks(ports.api_keys, key_checks, ports.erasures, limits, now_ms),
         signing_keys=signing_keys,
         members=Members(store, ports.states, api_keys, now_ms),
         publishing=Publishing(

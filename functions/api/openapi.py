@@ -23,7 +23,7 @@ DESCRIPTION = (
     "Outbound webhooks for the PyAirtable platform: register endpoints, subscribe them to events, publish events, "
     "and see what happened to every delivery. Errors are RFC 9457 problems; lists are paged by opaque cursors."
 )
-_PUBLIC = ("/health", "/ready", "/.well-known/jwks.json")
+_PUBLIC = ("/health", "/ready", "/.well-known/jwks.json", "/portal-sessions")
 _REF = "#/components/schemas/"
 _NULL = {"type": "null"}
 _FOREIGN_ID = [{"type": "string"}, {"type": "integer"}, _NULL]

@@ -12,6 +12,7 @@ TAGS = {
     "pull": "Reading events instead of being sent them",
     "dead-letters": "Deliveries that were given up, and sending them again",
     "api-keys": "Credentials for machines: scoped, expiring, and revoked within seconds",
+    "portal": "Letting customers into the dashboard by links that work once",
     "signing-keys": "What ed25519 signatures of deliveries are verified with",
     "audit": "Who did what, when, and from where",
     "workspaces": "Members who leave, and what they registered",

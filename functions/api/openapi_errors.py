@@ -55,18 +55,19 @@ def _possible(operation_id: str, operation: dict[str, Any], method: str) -> list
     names = {each["name"] for each in operation.get("parameters", ())}
     public = operation.get("security") == []
     has_body = "requestBody" in operation
+    has_secret = operation_id == "redeemPortalLink"
     possible = {
-        "Unauthorized": not public,
+        "Unauthorized": not public or has_secret,
         "Forbidden": not public,
         "TooManyRequests": True,
-        "Unavailable": not public,
+        "Unavailable": not public or has_secret,
         "NotFound": "path" in places,
         "ValidationFailed": bool(places) or has_body,
         "BadRequest": has_body,
         "TooLarge": has_body,
         "UnsupportedMediaType": has_body,
         "VersionConflict": "if-match" in names,
-        "Conflict": method in _CHANGES and operation_id not in _READS_ONLY,
+        "Conflict": method in _CHANGES and operation_id not in _READS_ONLY and not has_secret,
     }
     return [name for name, holds in possible.items() if holds]
 

@@ -88,6 +88,12 @@ BODIES: dict[str, Any] = {
     "bulkReplayAcrossWebhooks": {"reason": "http_503", "from": "2024-01-01T00:00:00Z", "dry_run": True},
     "recoverWebhook": {"from": "2024-01-01T00:00:00Z", "to": "2024-01-02T00:00:00Z", "dry_run": True},
     "createApiKey": {"name": "Nightly import", "scopes": ["webhooks:read", "events:write"], "expires_in_days": 90},
+    "createPortalLink": {
+        "user_id": 789,
+        "workspace_ids": [456],
+        "appearance": {"name": "Acme", "accent": "0b7a5c", "language": "de"},
+    },
+    "redeemPortalLink": {"link": "pyal_0U0192uWdfF5pDUoUUwtQaiXGV..."},
     "commitConsumer": {"cursor": "ZXhhbXBsZQ"},
     "testFilters": {"filters": {"conditions": _CONDITIONS}, "event": _EVENT},
 }

@@ -30,7 +30,16 @@ _ENUMS = {
     ("hour", "day"): "IntervalLength",
     ("event", "test"): "DeliveryKind",
     ("queued", "missed", "no_match", "unknown_event_type"): "Disposition",
-    ("webhooks:read", "webhooks", "events:write", "events:write:any", "metrics:read", "admin"): "ApiKeyScope",
+    (
+        "webhooks:read",
+        "webhooks",
+        "events:write",
+        "events:write:any",
+        "metrics:read",
+        "portal-links",
+        "admin",
+    ): "ApiKeyScope",
+    ("webhooks:read", "webhooks", "events:write"): "PortalScope",
 }
 
 

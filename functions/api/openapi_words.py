@@ -49,6 +49,7 @@ _IN_A_SCHEMA = {
     "Waiting.reason": "a stable code",
 }
 _WORDS = {
+    "appearance": "how the portal looks",
     "accepted_at": "when the service took it",
     "alg": "always EdDSA",
     "at": "when it was done",
@@ -102,6 +103,7 @@ _WORDS = {
     "last_status_code": "the status of the last answer",
     "last_success_at": "when an attempt last succeeded",
     "latency_ms": "how long attempts took",
+    "link_id": "the portal link's id",
     "matched": "whether the filters admit it",
     "max_retries": "attempts after the first",
     "metadata": "of your own, up to 4 KB of JSON",

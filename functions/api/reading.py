@@ -158,6 +158,12 @@ def below_base_path(event: Mapping[str, Any]) -> dict[str, Any]:
     return {**event, "path": own} if own and "{" not in own and path.endswith(own) else dict(event)
 
 
+def base_path(event: APIGatewayProxyEvent) -> str:
+    """What stands before the template's path in the caller's: the stage, or the base path of a custom domain."""
+    whole, own = str(event.raw_event["requestContext"].get("path", "")), event.path
+    return whole.removesuffix(own) if whole.endswith(own) else ""
+
+
 def read_json(event: APIGatewayProxyEvent, max_bytes: int) -> object:
     """The body's JSON, as `parse_json` has it. Raises TooLarge, Invalid for unfit numbers, and Refused for anything
     but JSON."""

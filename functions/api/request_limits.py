@@ -69,5 +69,10 @@ def caller_in(event: APIGatewayProxyEvent) -> Caller | None:
     request = cast("dict[str, Any]", event.raw_event.get("requestContext", {}))
     if not (context := request.get("authorizer")):
         return None
-    origin = Origin(request.get("identity", {}).get("sourceIp"), request.get("requestId"))
-    return replace(callers.from_context(context, time.time()), origin=origin)
+    return replace(callers.from_context(context, time.time()), origin=origin_of(event))
+
+
+def origin_of(event: APIGatewayProxyEvent) -> Origin:
+    """Where the request came from."""
+    request = cast("dict[str, Any]", event.raw_event.get("requestContext", {}))
+    return Origin(request.get("identity", {}).get("sourceIp"), request.get("requestId"))

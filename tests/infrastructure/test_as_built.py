@@ -30,6 +30,7 @@ DOCUMENT = json.loads((PROJECT / "docs" / "openapi.json").read_text())
 # What goes last, since nothing is there afterwards.
 ORDER = ("get", "post", "put", "delete")
 PROXY = "/{proxy+}"
+PUBLIC = ("/health", "/ready", "/openapi.json", "/.well-known/jwks.json", "/portal-sessions")
 DESCRIPTION = ("get", "/openapi.json", {"operationId": "getDescription", "responses": {"200": {}}})  # not in itself
 PROBLEM = ("get", "/problems/loop", {"operationId": "explainProblem", "responses": {"200": {}}})  # neither is this
 # The second sender is the first one's code: what runs it there runs it here.
@@ -37,6 +38,7 @@ STATIC = {"StaticDeliveryQueue -> StaticSenderFunction", "ApiFunction -> Statics
 SCOPES = "webhooks events:write metrics:read api-keys"
 # who else may not call them
 ADMINS = ("getTenants", "removeMember", "eraseTenant", "getErasure", "listErasures", "rotateSigningKey")
+ADMINS += ("createPortalLink", "revokePortalLink")
 
 
 def modules(source: ast.AST) -> Iterator[str]:
@@ -132,11 +134,11 @@ def test_every_route_answers_as_built(built: Build, stack: LocalStack, tmp_path:
     with Service.of(stack) as service, emulated(built, "ApiFunction", variables, tmp_path / "run") as runtime:
         estate = make(service, service.user())
         seen: defaultdict[str, list[str]] = defaultdict(list)
-        cursor = ""
+        cursor, link = "", {"id": "", "link": ""}
         for method, path, operation in sorted([DESCRIPTION, PROBLEM, *routes()], key=_turn):
             # what is given up is replayed and retried
             ids = dict(estate.ids) | {"workspace_id": "456", "user_id": "somebody else", "tenant_id": "user:none"}
-            ids |= {"consumer": "billing"}
+            ids |= {"consumer": "billing", "link_id": link["id"]}
             if "{dead_letter_id}" in path or path.endswith("/retry"):
                 ids |= {"webhook_id": ids["failing_webhook_id"], "delivery_id": ids["failed_delivery_id"]}
             asked, good = (
@@ -145,7 +147,11 @@ def test_every_route_answers_as_built(built: Build, stack: LocalStack, tmp_path:
             )
             if path.endswith("/commit"):
                 asked["body"] = json.dumps({"cursor": cursor})
+            if path == "/portal-sessions":
+                asked["body"] = json.dumps({"link": link["link"]})
             answer = runtime.invoke(asked)
+            if operation["operationId"] == "createPortalLink":  # which comes before it is redeemed, and revoked
+                link = json.loads(answer["body"])
             if operation["operationId"] == "pullEvents":  # which comes before it is committed
                 cursor = json.loads(answer["body"])["next_cursor"]
             if path.endswith("/retry") and answer["statusCode"] == 409:  # the replay of before is being sent
@@ -195,7 +201,7 @@ def resource_of(path: str) -> str:
     """The gateway's resource that takes a path of the api."""
     if path.startswith("/problems/"):
         return "/problems/{name}"
-    return path if path in ("/health", "/ready", "/openapi.json", "/.well-known/jwks.json") else PROXY
+    return path if path in PUBLIC else PROXY
 
 
 def _turn(route: tuple[str, str, Mapping[str, Any]]) -> tuple[bool, int, int]:

@@ -16,6 +16,7 @@ PUBLIC = {
     ("/openapi.json", "get"),
     ("/problems/{name}", "get"),
     ("/.well-known/jwks.json", "get"),
+    ("/portal-sessions", "post"),
     ("/{proxy+}", "options"),
 } | FILES
 # API Gateway Developer Guide, "Gateway response types for API Gateway"

@@ -14,7 +14,7 @@ from tests.support.service import Document, Service, User, event, eventually
 # For operators, by a scope of its own: it speaks of the service and not of tenants.
 OPERATORS = {"/metrics"}
 # For the platform, which names users and workspaces of its own: everybody else is refused, whatever they name.
-ADMINS = ("/api/v1/workspaces/", "/api/v1/tenants/")
+ADMINS = ("/api/v1/workspaces/", "/api/v1/tenants/", "/api/v1/portal-links/")
 METHODS = ("get", "post", "put", "delete")
 
 
@@ -161,7 +161,7 @@ def test_every_route_but_the_public_ones_asks_who_calls(service: Service, docume
             assert answer.headers["www-authenticate"] == "Bearer"
         else:
             public.add(path)
-    assert public == {"/health", "/ready", "/.well-known/jwks.json"}
+    assert public == {"/health", "/ready", "/.well-known/jwks.json", "/portal-sessions"}
 
 
 def test_a_caller_without_the_scope_gets_nowhere(service: Service, document: Document, estate: Estate) -> None:

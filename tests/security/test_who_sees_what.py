@@ -17,8 +17,10 @@ from webhooks.delivery.circuit_breaker import Circuit
 from webhooks.delivery.endpoint_state import EndpointState
 from webhooks.ids import beginning_of, delivery_id, new_id
 from webhooks.management.cursors import Cursors
+from webhooks.management.requests import PortalLinkRequest
 from webhooks.models.api_key import ApiKey
 from webhooks.models.audit import entry
+from webhooks.models.caller import Caller
 from webhooks.models.delivery import Attempt, DeadLetter, DeliveryRecord
 from webhooks.models.erasure import Erasure
 from webhooks.models.event import EventRecord
@@ -103,15 +105,20 @@ TABLE = {
     "GET /api-keys": "200+ 200+ 200 200+ 200 403 403 403 403 401",
     "POST /api-keys": "201 201 201 403 201 403 403 403 403 401",
     "DELETE /api-keys/{key_id}": "204 204 404 204 404 403 403 403 403 401",
+    # the link is all that a browser has; what it gives is the member's
+    "POST /portal-links": "403 403 403 201 403 403 403 403 403 401",
+    "DELETE /portal-links/{link_id}": "403 403 403 204 403 403 403 403 403 401",
+    "POST /portal-sessions": "201+ 201+ 201+ 201+ 201+ 201+ 201+ 201+ 201+ 201+",
     "GET /overview": "200+ 200 200 200 200 200+ 200 403 403 401",
     "DELETE /workspaces/{workspace_id}/members/{user_id}": "403 403 403 200+ 403 403 403 403 403 401",
 }
 
 
-# API keys of the member's
+# API keys: the member's, and one of the platform's backend
 BY_KEY: dict[str, dict[str, Any]] = {
     "manages": {**CALLERS["portal"], "key_id": KEY},
     "reads": {**CALLERS["portal"], "scopes": ("webhooks:read",), "key_id": KEY},
+    "makes links": {"user_id": "platform", "workspaces": [], "scopes": ("portal-links",), "key_id": KEY},
     "revoked": {**CALLERS["portal"], "key_id": new_id("key", NOW)},
 }
 READS = ("GET ", "POST /filters/test")
@@ -128,9 +135,13 @@ def test_every_route_shows_every_caller_what_the_table_says(figure: Figure) -> N
 
 
 def _by_key(route: str, row: str) -> str:
-    """What a token of its scopes would show, only what is read, and nothing: the columns of BY_KEY."""
-    by_token = row.split()[list(CALLERS).index("portal")]
-    return f"{by_token} {by_token if route.startswith(READS) else '403'} 401"
+    """What a token of its scopes would show, only what is read, portal links alone, and nothing: the columns of
+    BY_KEY."""
+    by_name = dict(zip(CALLERS, row.split(), strict=True))
+    by_token, by_nobody = by_name["portal"], by_name["nobody"]
+    reading = by_token if route.startswith(READS) or by_nobody != "401" else "403"
+    linking = by_name["admin"] if "/portal-links" in route else "403" if by_nobody == "401" else by_nobody
+    return f"{by_token} {reading} {linking} 401"
 
 
 def routes() -> dict[str, tuple[str, str, dict[str, Any]]]:
@@ -164,6 +175,10 @@ def ask(
         body = {"type": "record.created", "workspace_id": int(WORKSPACE)}
     elif path.endswith("v1/dead-letters/bulk-replay"):
         body = {"targets": [{"webhook_id": ids["webhook_id"]}]}
+    elif path.endswith("/portal-links"):
+        body = {"user_id": 1}
+    elif path == "/portal-sessions":
+        body = {"link": ids["link"]}
     elif path.endswith("/commit"):
         body = {"cursor": ids["cursor"]}
     elif path.endswith("/recover"):
@@ -215,6 +230,8 @@ def estate(client: ApiClient) -> dict[str, str]:
     client.dynamodb.tables["webhooks"].write(key, key_of(key) | delivery_item(early, NOW // 1000 + 60))
     key = ApiKey(KEY, 1, "CANARY", ("webhooks",), (WORKSPACE,), digest("the key"), NOW, NOW + 86_400_000)
     client.api_keys.create(key, entry(key.caller, "api_key.created", "1", KEY, NOW))
+    platform = Caller("platform", frozenset(), frozenset())
+    link, secret = client.portal_links.create(platform, PortalLinkRequest(user_id=1, workspace_ids=[WORKSPACE]))
     client.events.add(event)
     client.jobs.create(job)
     erasure = Erasure("user:99", NOW, "3", NOW)
@@ -233,6 +250,8 @@ def estate(client: ApiClient) -> dict[str, str]:
         "dead_letter_id": letter.delivery_id,
         "replay_id": job.job_id,
         "key_id": KEY,
+        "link_id": link.key_id,
+        "link": secret,
         "workspace_id": WORKSPACE,
         "user_id": "1",
         "tenant_id": erasure.scope,

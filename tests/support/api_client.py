@@ -159,6 +159,7 @@ class ApiClient:
 
     def _serve(self, use_cases: api.UseCases) -> None:
         self.management = use_cases.webhooks
+        self.portal_links = use_cases.portal_links
         self.api = api.create(use_cases, self.cors, Logger(service="tested", level="CRITICAL"))
 
     def call(

@@ -12,7 +12,9 @@ class MemberRemoved(Answer):
     """What was disabled and revoked."""
 
     disabled: Annotated[list[str], Field(description="ids of webhooks")]
-    revoked_api_keys: Annotated[list[str], Field(description="ids of API keys that named the workspace")]
+    revoked_api_keys: Annotated[
+        list[str], Field(description="ids of API keys and portal links that named the workspace")
+    ]
     is_complete: Annotated[bool, Field(description="false: there are more, repeat the request")]
 
     @classmethod

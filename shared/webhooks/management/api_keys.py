@@ -37,6 +37,10 @@ class ApiKeys(Protocol):
         """An owner's keys, or everybody's (None), newest first, behind a key's id. A new one may lag."""
         ...
 
+    def of_portal(self, owner: str) -> Iterator[ApiKey]:
+        """Portal links for an owner and their sessions, newest first. A new one may lag."""
+        ...
+
     def create(self, key: ApiKey, audit: AuditEntry, remember: IdempotencyRecord | None = None) -> bool:
         """Keep a new key, and what is kept of its making; False when the idempotency key has been used."""
         ...
@@ -133,14 +137,18 @@ class ApiKeyManagement:
             raise NotFound(f"there is no API key {key_id[:64]}")
 
     def revoke_of_workspace(self, caller: Caller, user_id: str, workspace_id: str) -> list[str]:
-        """End all keys of a user that name the workspace; their ids."""
-        of_workspace = [each for each in self.keys.newest(user_id, None) if workspace_id in each.workspace_ids]
+        """End all keys of a user that name the workspace, portal links and their sessions included; their ids."""
+        of_workspace = [each for each in self._all_of(user_id) if workspace_id in each.workspace_ids]
         return [each.key_id for each in of_workspace if self._revoked(caller, each)]
 
     def revoke_all(self, caller: Caller, user_id: str) -> None:
-        """End all keys of a user."""
-        for each in self.keys.newest(user_id, None):
+        """End all keys of a user, portal links and their sessions included."""
+        for each in self._all_of(user_id):
             self._revoked(caller, each)
+
+    def _all_of(self, user_id: str) -> Iterator[ApiKey]:
+        yield from self.keys.newest(user_id, None)
+        yield from self.keys.of_portal(user_id)
 
     def _revoked(self, caller: Caller, key: ApiKey) -> bool:
         deed = entry(caller, "api_key.revoked", key.owner, key.key_id, self.now_ms())

@@ -77,7 +77,11 @@ TimeoutSeconds = Annotated[int, Field(ge=1, le=30, description="for a whole atte
 RateLimit = Annotated[
     float, Field(gt=0, le=10_000, allow_inf_nan=False, description="deliveries a second; null: no limit")
 ]
-KeyScope = Literal["webhooks:read", "webhooks", "events:write", "events:write:any", "metrics:read", "admin"]
+KeyScope = Literal[
+    "webhooks:read", "webhooks", "events:write", "events:write:any", "metrics:read", "portal-links", "admin"
+]
+# Those that reach no further than one customer, and no further than its webhooks.
+SessionScope = Literal["webhooks:read", "webhooks", "events:write"]
 Ed25519 = Annotated[bool, Field(description="signed with the service's ed25519 key too (v1a of Standard Webhooks)")]
 StaticEgress = Annotated[
     bool,
@@ -214,6 +218,49 @@ class ApiKeyRequest(Request):
         default=None, description="those in which it may act; without it, all that your token names"
     )
     expires_in_days: Annotated[int, Field(ge=1, le=365)] = 90
+
+
+class Appearance(Request):
+    """How the portal looks. Whoever has the link can change it, so it is no secret and no permission."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_printable)] | None = Field(
+        default=None, description="shown instead of ours"
+    )
+    logo: Annotated[str, StringConstraints(max_length=1_024)] | None = Field(
+        default=None, description="an image's URL at an origin that may embed the dashboard"
+    )
+    accent: Annotated[str, StringConstraints(pattern="^[0-9a-fA-F]{6}$")] | None = Field(
+        default=None, description="colour of buttons and marks", examples=["0b7a5c"]
+    )
+    theme: Literal["light", "dark"] | None = Field(default=None, description="otherwise as the reader's system is set")
+    language: Literal["en", "de"] | None = Field(default=None, description="otherwise English")
+
+
+class PortalLinkRequest(Request):
+    """A portal link to make."""
+
+    user_id: ForeignId = Field(description="the customer's user, whom the session acts for")
+    workspace_ids: Annotated[list[ForeignId], Field(max_length=100)] = Field(
+        default_factory=list[str | int], description="the user's workspaces in which the session may act"
+    )
+    scopes: Annotated[list[SessionScope], Field(min_length=1, max_length=len(get_args(SessionScope)))] = Field(
+        default=["webhooks"], description="what the session may do"
+    )
+    expires_in_seconds: Annotated[int, Field(ge=30, le=3_600)] = Field(
+        default=300, description="how long the link can be redeemed"
+    )
+    session_seconds: Annotated[int, Field(ge=300, le=43_200)] = Field(
+        default=3_600, description="how long the session lasts from then"
+    )
+    appearance: Appearance = Field(default_factory=Appearance)
+
+
+class RedeemRequest(Request):
+    """A portal link to redeem."""
+
+    link: Annotated[str, StringConstraints(min_length=1, max_length=128)] = Field(
+        description="what stands behind `#link=`", examples=["pyal_..."]
+    )
 
 
 class CommitRequest(Request):

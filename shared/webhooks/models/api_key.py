@@ -10,6 +10,7 @@ class ApiKey:
     """What a key lets its bearer do, as the user who made it, and the hash that it is known by.
 
     `scopes` and `workspace_ids` are those of its making. `last_used_at_ms` is to the hour; None: not used so far.
+    `session_ms` is how long the session of a portal link lasts; None: it is no portal link, and no session of one.
     """
 
     key_id: str
@@ -21,6 +22,7 @@ class ApiKey:
     created_at_ms: int
     expires_at_ms: int
     last_used_at_ms: int | None = None
+    session_ms: int | None = None
 
     @property
     def owner(self) -> str:

@@ -5,13 +5,16 @@ from typing import Literal, get_args
 
 from webhooks.errors import NotAllowed
 
-Scope = Literal["webhooks:read", "webhooks", "events:write", "events:write:any", "metrics:read", "api-keys", "admin"]
+Scope = Literal[
+    "webhooks:read", "webhooks", "events:write", "events:write:any", "metrics:read", "api-keys", "portal-links", "admin"
+]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 # What a scope includes besides itself.
 _INCLUDED_IN: dict[Scope, frozenset[Scope]] = {
     "webhooks:read": frozenset({"webhooks", "admin"}),
     "webhooks": frozenset({"admin"}),
     "api-keys": frozenset({"admin"}),
+    "portal-links": frozenset({"admin"}),
     "metrics:read": frozenset({"admin"}),
     "events:write": frozenset({"events:write:any"}),
 }

@@ -1,7 +1,12 @@
-"""API keys: an item each, which is gone when the key is revoked. TTL removes it a while after it has expired."""
+"""API keys: an item each, which is gone when the key is revoked. TTL removes it a while after it has expired.
+
+A portal link is the item of a key that nobody has yet: it has the link's hash (`link`) and none of a key. Redeeming it
+puts the session's in that place. So it happens once, and whatever ends keys ends links and sessions.
+"""
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import cast
 
 from webhooks.access.idempotency_keys import IdempotencyRecord
@@ -15,6 +20,7 @@ from webhooks.store.idempotency import idempotency_record, remembering
 from webhooks.store.listings import newest
 
 SHOWN_MS = 7 * 86_400_000  # an expired one, so that its owner finds out why nothing works
+_LINK = "link"
 
 
 class ApiKeyReader:
@@ -29,11 +35,25 @@ class ApiKeyReader:
         return None if item is None else _key_of(item)
 
 
+class PortalLinkReader:
+    """Portal links by id, with the hash of the link. Raises Unavailable."""
+
+    def __init__(self, table: DynamoTable) -> None:
+        self._table = table
+
+    def get(self, key_id: str) -> ApiKey | None:
+        """The link, unless it was redeemed or revoked. Consistent."""
+        item = self._table.get_many([_place(key_id)]).get(_place(key_id))
+        digest = None if item is None else read_bytes(item, _LINK)
+        return None if item is None or digest is None else replace(_key_of(item), digest=digest)
+
+
 class ApiKeyStore(ApiKeyReader):
     """The same, and what makes, lists and revokes them."""
 
     def __init__(self, table: DynamoTable, audit: AuditItems, now_ms: Callable[[], int]) -> None:
         super().__init__(table)
+        self.links = PortalLinkReader(table)
         self._audit = audit
         self._now_ms = now_ms
 
@@ -42,9 +62,35 @@ class ApiKeyStore(ApiKeyReader):
         listing = None if owner is None else schema.keys_listing(owner)
         yield from read_all(newest(self._table, listing, schema.KEYS_OVERVIEW, behind, self._now_ms), _key_of)
 
+    def of_portal(self, owner: str) -> Iterator[ApiKey]:
+        """Portal links for an owner and their sessions, newest first. A new one may lag."""
+        yield from read_all(newest(self._table, schema.portal_listing(owner), "", None, self._now_ms), _key_of)
+
     def create(self, key: ApiKey, audit: AuditEntry, remember: IdempotencyRecord | None = None) -> bool:
         """Keep a new key, and what is kept of its making; False when the idempotency key has been used."""
         return self._table.transact([{"Put": {"Item": _item(key)}}, self._audit.put(audit), *remembering(remember)])
+
+    def create_link(self, link: ApiKey, audit: AuditEntry) -> None:
+        """Keep a new portal link, and what is kept of its making."""
+        self._table.transact([{"Put": {"Item": _link_item(link)}}, self._audit.put(audit)])
+
+    def redeem(self, link: ApiKey, session: ApiKey, audit: AuditEntry) -> bool:
+        """Make a session of a link, and keep that. False when it was redeemed or revoked meanwhile."""
+        made = {
+            "Update": {
+                "Key": key_of(_place(link.key_id)),
+                "UpdateExpression": f"SET digest = :new, expires_at_ms = :end, {schema.EXPIRES_AT} = :at REMOVE #link",
+                "ConditionExpression": "#link = :link",
+                "ExpressionAttributeNames": {"#link": _LINK},
+                "ExpressionAttributeValues": {
+                    ":link": binary(link.digest),
+                    ":new": binary(session.digest),
+                    ":end": number(session.expires_at_ms),
+                    ":at": number(session.expires_at_ms // 1000),
+                },
+            }
+        }
+        return self._table.transact([made, self._audit.put(audit)])
 
     def idempotency_record(self, caller: str, key: str, now_ms: int) -> IdempotencyRecord | None:
         """What the caller's idempotency key was used for, unless that has expired. Consistent."""
@@ -89,6 +135,20 @@ def _item(key: ApiKey) -> Item:
     }
 
 
+def _link_item(link: ApiKey) -> Item:
+    """Listed for whoever ends it, and not among the owner's keys."""
+    item = _item(link)
+    for name in ("digest", schema.OVERVIEW_KEY, schema.OVERVIEW_AT):
+        del item[name]
+    return {
+        **item,
+        schema.EXPIRES_AT: number(link.expires_at_ms // 1000),
+        schema.LISTING_KEY: text(schema.portal_listing(link.owner)),
+        _LINK: binary(link.digest),
+        "session_ms": number(link.session_ms or 0),
+    }
+
+
 def _key_of(item: Item) -> ApiKey:
     return ApiKey(
         key_id=item[schema.PK]["S"],
@@ -100,4 +160,5 @@ def _key_of(item: Item) -> ApiKey:
         created_at_ms=read_int(item, "created_at_ms"),
         expires_at_ms=read_int(item, "expires_at_ms"),
         last_used_at_ms=read_int(item, "last_used_at_ms") or None,
+        session_ms=read_int(item, "session_ms") or None,
     )

@@ -188,6 +188,11 @@ def keys_listing(owner: str) -> str:
     return f"keys|{owner}"
 
 
+def portal_listing(owner: str) -> str:
+    """Index key of the portal links for an owner, and of their sessions."""
+    return f"portal|{owner}"
+
+
 def audit_pk(owner: str) -> str:
     """Partition of what was done to an owner's things."""
     return f"audit|{owner}"

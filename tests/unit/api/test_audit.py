@@ -51,7 +51,7 @@ def test_every_route_that_changes_something_leaves_one_entry_with_its_caller() -
         ids = estate(client)
         before = {each["id"] for each in listed(client)}
         by_admin = "/members/" in route or route.startswith(
-            ("DELETE /tenants/", "DELETE /events/", "POST /signing-keys/")
+            ("DELETE /tenants/", "DELETE /events/", "POST /signing-keys/", "POST /portal-links", "DELETE /portal-links")
         )
         caller = CALLERS["admin" if by_admin else "member"]
         ids["tenant_id"] = "user:1"

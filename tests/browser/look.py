@@ -16,6 +16,7 @@ class Look:
     base_url: str
     page: Page
     faults: list[str] = field(default_factory=list[str])
+    stayed: int = 0  # how often the browser asked whether to leave the page
 
     def __post_init__(self) -> None:
         self.page.on("pageerror", lambda error: self.faults.append(f"script failed: {error}"))
@@ -23,7 +24,10 @@ class Look:
         self.page.on("dialog", self._refuse)
 
     def _refuse(self, dialog: Dialog) -> None:
-        self.faults.append(f"a script ran: {dialog.message}")
+        if dialog.type == "beforeunload":
+            self.stayed += 1
+        else:
+            self.faults.append(f"a script ran: {dialog.message}")
         dialog.dismiss()
 
     def _said(self, message: ConsoleMessage) -> None:

@@ -8,11 +8,12 @@ export function address() {
   return { path, query: new URLSearchParams(search) };
 }
 
-/** The token that a link brought behind the #, or null. It does not stay there: `hash` takes its place. */
-export function tokenInAddress(hash = "#/") {
-  const token = new URLSearchParams(location.hash.replace(/^#/, "")).get("token");
-  if (token !== null) history.replaceState(null, "", `${location.pathname}${location.search}${hash}`);
-  return token;
+/** The token, or the portal link, that an address brought behind the #, or null. It does not stay there: `hash` takes
+ *  its place. */
+export function secretInAddress(name, hash = "#/") {
+  const secret = new URLSearchParams(location.hash.replace(/^#/, "")).get(name);
+  if (secret !== null) history.replaceState(null, "", `${location.pathname}${location.search}${hash}`);
+  return secret;
 }
 
 /** An address with what was chosen in it, empty values left out. */

@@ -90,6 +90,19 @@ function pause(seconds, signal) {
 
 export const get = async (path, query, signal) => (await call("GET", path, { query, signal })).body;
 export const post = async (path, body) => (await call("POST", path, { body })).body;
+
+/** POST what makes something, for as long as one form is open: pressing twice, or again after a lost answer, makes one.
+ *  What is changed in between is another request, and makes another. */
+export function making(path) {
+  const key = crypto.randomUUID();
+  return async (body) => (await call("POST", path, { body, headers: { "Idempotency-Key": `${key}-${await digest(write(body))}` } })).body;
+}
+
+async function digest(text) {
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return [...bytes.slice(0, 6)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 export const put = async (path, body, etag) => (await call("PUT", path, { body, headers: etag ? { "If-Match": etag } : {} })).body;
 export const del = (path) => call("DELETE", path);
 

@@ -90,7 +90,7 @@ export const select = (options, chosen, more = {}) => {
 export function pairs(object, names, { locked = () => false } = {}) {
   const list = h("div.pairs");
   const add = (name = "", value = "") => {
-    const row = h("div.pair", text(name, { "aria-label": names[0], placeholder: names[0], readonly: locked(name) }), text(value, { "aria-label": names[1], placeholder: names[1] }), button("Remove", () => row.remove(), { kind: "quiet", "aria-label": `Remove ${name || "row"}` }));
+    const row = h("div.pair", text(name, { "aria-label": names[0], placeholder: names[0], readonly: locked(name) }), text(value, { "aria-label": names[1], placeholder: names[1] }), button("Remove", () => (row.remove(), list.dispatchEvent(new Event("input", { bubbles: true }))), { kind: "quiet", "aria-label": `Remove ${name || "row"}` }));
     list.append(row);
     return row;
   };

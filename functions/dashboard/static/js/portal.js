@@ -1,10 +1,13 @@
-// Portal mode: embedded in a platform's own pages, which hand over a token and say how it looks.
+// Portal mode: a platform's customers come by a link that works once, or its own pages embed these and hand over a token
+// or a link. The address says how it looks.
 
-import { tokenInAddress } from "./addresses.js";
+import { secretInAddress } from "./addresses.js";
+import { call } from "./api.js";
 import { begin, expiresAt, forgetful, frameAncestors, who } from "./session.js";
 
 const WANTED = "webhooks:token-wanted";
 const TOKEN = "webhooks:token";
+const LINK = "webhooks:link";
 const BEFORE_THE_END_MS = 2 * 60_000;
 
 const parameters = new URLSearchParams(location.search);
@@ -24,22 +27,32 @@ export function allowed(origin, ancestors = frameAncestors) {
   });
 }
 
-/** Take the token out of the address, or ask the embedding page for one; `arrived` is told whether the user changed. */
-export function listen(arrived) {
+/** Embedded: take the token or link out of the address, or ask the embedding page for one. `arrived` is told whether the
+ *  user changed, `refused` why a link gave nothing. */
+export function listen(arrived, refused) {
   forgetful();
-  const token = tokenInAddress();
-  if (!embedded()) return; // a link or a window of its own could sign anybody in as anybody
-  if (token) take(token, arrived);
+  const [token, link] = [secretInAddress("token"), secretInAddress("link")];
+  if (!embedded()) return; // some of the pages around this one may not embed it
+  const enter = (one) => redeem(one).then((session) => take(session, arrived), refused);
   addEventListener("message", (event) => {
     if (event.source !== parent || !allowed(event.origin)) return;
-    if (event.data?.type === TOKEN && typeof event.data.token === "string") take(event.data.token, arrived);
+    if (event.data?.type === TOKEN && typeof event.data.token === "string") take({ token: event.data.token }, arrived);
+    if (event.data?.type === LINK && typeof event.data.link === "string") enter(event.data.link);
   });
-  ask();
+  if (token) take({ token }, arrived);
+  if (link) enter(link);
+  else ask();
 }
 
-function take(token, arrived) {
+/** The session that a portal link gives, once. Raises Problem. */
+export async function redeem(link) {
+  const { body } = await call("POST", "portal-sessions", { body: { link }, root: true, signingIn: true });
+  return { token: body.token, userId: String(body.user_id), scopes: body.scopes, expiresAt: Date.parse(body.expires_at) };
+}
+
+function take(session, arrived) {
   const before = who();
-  begin({ token });
+  begin(session);
   clearTimeout(asked);
   const end = expiresAt();
   if (end) asked = setTimeout(ask, Math.max(end - Date.now() - BEFORE_THE_END_MS, 10_000));

@@ -1,11 +1,12 @@
 // Sending many again: how many and how long, before; how far it has come, after.
 
 import { alive } from "./alive.js";
-import { get, post, webhookPath } from "./api.js";
+import { get, making, post, webhookPath } from "./api.js";
 import { fill, h } from "./dom.js";
 import { plural, stretch } from "./format.js";
 import { cancelJob, nameOf, progressOf, underWay } from "./jobs.js";
-import { actionButton, badge, button, dialog } from "./ui.js";
+import { field, form, number, select } from "./forms.js";
+import { actionButton, badge, dialog } from "./ui.js";
 
 const LOOK_SECONDS = 1;
 const PATH = "/dead-letters/bulk-replay";
@@ -13,22 +14,24 @@ const PATH = "/dead-letters/bulk-replay";
 /** Count, confirm, start, and follow in `jobs` what is one replay, of however many webhooks. `body`: what the API takes;
  *  `name`: to whom. `done` is told when it has ended. */
 export async function replay({ body, name, jobs, signal, done }) {
-  const rate = h("input", { type: "number", min: "0.1", max: "1000", step: "any", value: "50" });
-  const wanted = () => ({ ...body, rate_per_second: Number(rate.value) });
-  const yes = await dialog("Replay", (close) => {
+  const rate = rateField("The rate limit of each webhook applies as well.");
+  const wanted = () => ({ ...body, rate_per_second: Number(rate.control.value) });
+  const make = making(PATH);
+  const job = await dialog("Replay", (close) => {
     const preview = h("p.notice", { role: "status" }, "Counting …");
     const count = async () => fill(preview, await post(PATH, { ...wanted(), dry_run: true }).then(foreseen, (error) => error.message));
-    rate.addEventListener("change", count);
+    rate.control.addEventListener("change", count);
     count();
-    return h("form", { onsubmit: (event) => (event.preventDefault(), close(true)) },
-      h("p", "Sends these deliveries to ", h("strong", name), " again, each with a full set of attempts. Those delivered in the meantime are skipped."), preview,
-      h("label.field", h("span.label", "Maximum per second"), rate, h("span.hint", "The rate limit of each webhook applies as well.")),
-      h("div.actions.end", button("Cancel", () => close(false)), h("button.button.primary", { type: "submit" }, "Replay")));
+    return form([
+      h("p", "Sends these deliveries to ", h("strong", name), " again, each with a full set of attempts. Those delivered in the meantime are skipped."), preview, rate,
+    ], { verb: "Replay", submit: async () => close(await make(wanted())), cancel: () => close() });
   });
-  if (!yes) return;
-  await followJob({ job: await post(PATH, wanted()), name, jobs, signal });
+  if (!job) return;
+  await followJob({ job, name, jobs, signal });
   if (!signal.aborted) done?.();
 }
+
+const rateField = (hint = null) => field("rate_per_second", "Maximum per second", number(50, { min: "0.1", max: "1000", step: "any" }), { hint });
 
 function foreseen(found) {
   const what = `${plural(found.count, "dead letter")}${found.webhooks > 1 ? ` of ${plural(found.webhooks, "webhook")}` : ""}`;
@@ -40,26 +43,27 @@ const counted = (found) => `${found.is_exact ? "" : "More than "}${plural(found.
 
 /** What a webhook did not get in a time: given up, or missed while it was inactive or disabled. */
 export async function recover({ webhook, jobs, signal, done }) {
-  const hours = h("select", null, [["1", "the last hour"], ["24", "the last 24 hours"], ["72", "the last 3 days"], ["168", "the last 7 days"], ["720", "the last 30 days"]].map(([value, text]) => h("option", { value }, text)));
-  hours.value = "24";
-  const rate = h("input", { type: "number", min: "0.1", max: "1000", step: "any", value: "50" });
-  const body = () => ({ from: new Date(Date.now() - Number(hours.value) * 3_600_000).toISOString(), rate_per_second: Number(rate.value) });
+  const hours = select([["1", "the last hour"], ["24", "the last 24 hours"], ["72", "the last 3 days"], ["168", "the last 7 days"], ["720", "the last 30 days"]], "24");
+  const rate = rateField();
+  const now = Date.now(); // the same for a second try, so that it is the same request
+  const body = () => ({ from: new Date(now - Number(hours.value) * 3_600_000).toISOString(), rate_per_second: Number(rate.control.value) });
   const path = `${webhookPath(webhook.id)}/recover`;
-  const yes = await dialog("Recover missed events", (close) => {
+  const make = making(path);
+  const job = await dialog("Recover missed events", (close) => {
     const preview = h("p.notice", { role: "status" });
     const count = async () => {
       fill(preview, "Counting …");
       fill(preview, await post(path, { ...body(), dry_run: true }).then((found) => counted(found), (error) => error.message));
     };
-    [hours, rate].forEach((one) => one.addEventListener("change", count));
+    [hours, rate.control].forEach((one) => one.addEventListener("change", count));
     count();
-    return h("form", { onsubmit: (event) => (event.preventDefault(), close(true)) },
+    return form([
       h("p", "Sends deliveries that were given up, and events that were not queued while the webhook was inactive or disabled. Those already delivered are skipped."), preview,
-      h("div.columns", h("label.field", h("span.label", "Time range"), hours), h("label.field", h("span.label", "Maximum per second"), rate)),
-      h("div.actions.end", button("Cancel", () => close(false)), h("button.button.primary", { type: "submit" }, "Recover")));
+      h("div.columns", field("from", "Time range", hours), rate),
+    ], { verb: "Recover", submit: async () => close(await make(body())), cancel: () => close() });
   });
-  if (!yes) return;
-  await followJob({ job: await post(path, body()), name: webhook.name, jobs, signal });
+  if (!job) return;
+  await followJob({ job, name: webhook.name, jobs, signal });
   if (!signal.aborted) done?.();
 }
 

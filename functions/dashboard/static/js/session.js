@@ -1,6 +1,6 @@
-// Who looks: a token, or on the local stack a user's name. Kept for this tab alone, in portal mode nowhere.
+// Who looks: a token, or on the local stack a user's name. Kept for this tab alone, embedded nowhere.
 
-const KEY = "session";
+let key = "session";
 const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?? "";
 
 /** Whether the deployment trusts X-User-ID: the local stack. */
@@ -12,7 +12,12 @@ export const frameAncestors = meta("frame-ancestors").split(",").filter(Boolean)
 let current = null;
 let keeps = true;
 
-/** In portal mode nothing is written down. */
+/** Who came by a portal link is somebody else than who signed in, though the pages are the same. */
+export function keepApart() {
+  key = "portal session";
+}
+
+/** Embedded, nothing is written down. */
 export function forgetful() {
   keeps = false;
   current = null;
@@ -20,22 +25,25 @@ export function forgetful() {
 
 export function restore() {
   try {
-    current = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
+    current = JSON.parse(sessionStorage.getItem(key) ?? "null");
   } catch {
     current = null;
   }
 }
 
-const channel = "BroadcastChannel" in window ? new BroadcastChannel(`webhooks ${new URL(".", location.href).pathname}`) : null;
+let channel = null;
 const ANSWER_MS = 200;
 
-/** Ask the other tabs who looks: a link opened in a new tab is signed in. Told of a sign-out in one, all end. */
-export async function inherit(ended) {
-  if (!channel || !keeps) return;
+/** Ask the other tabs who looks: a link opened in a new tab is signed in. Told of a sign-out in one, all end; told of
+ *  another session of the same user, all go on with it. */
+export async function inherit(ended, renewed = () => null) {
+  if (!("BroadcastChannel" in window)) return;
+  channel = new BroadcastChannel(`webhooks ${key} ${new URL(".", location.href).pathname}`);
   let arrived = () => null;
   channel.addEventListener("message", ({ data }) => {
     if (data.asked && current) channel.postMessage({ session: current });
     if (data.session && !current) (begin(data.session), arrived());
+    if (data.renewed && current && data.renewed.userId === current.userId) (begin(data.renewed), renewed());
     if (data.ended && current) (end(), ended());
   });
   if (current) return;
@@ -50,12 +58,15 @@ export function signOut() {
   channel?.postMessage({ ended: true });
 }
 
-/** {token} or {userId, workspaceId} */
+/** Tell the other tabs of a session that has just begun. */
+export const share = () => channel?.postMessage({ renewed: current });
+
+/** {token} of the platform, {token, userId, scopes, expiresAt} of a portal link, or {userId, workspaceId} */
 export function begin(session) {
   current = session;
   if (!keeps) return;
   try {
-    sessionStorage.setItem(KEY, JSON.stringify(session));
+    sessionStorage.setItem(key, JSON.stringify(session));
   } catch {
     // a browser that keeps nothing asks again after a reload
   }
@@ -64,7 +75,7 @@ export function begin(session) {
 export function end() {
   current = null;
   try {
-    sessionStorage.removeItem(KEY);
+    sessionStorage.removeItem(key);
   } catch {
     // nothing was kept
   }
@@ -93,12 +104,12 @@ export function claims(token = current?.token) {
 export function may(scope) {
   if (!current) return false;
   if (!current.token) return ["webhooks", "events:write", "metrics:read", "api-keys", "webhooks:read"].includes(scope);
-  const scopes = String(claims().scope ?? "").split(" ");
+  const scopes = current.scopes ?? String(claims().scope ?? "").split(" ");
   const including = { "events:write": ["events:write:any"], "webhooks:read": ["webhooks", "admin"], webhooks: ["admin"], "api-keys": ["admin"], "metrics:read": ["admin"] };
   return [scope, ...(including[scope] ?? [])].some((one) => scopes.includes(one));
 }
 
-export const who = () => (current?.token ? String(claims().sub ?? "token") : String(current?.userId ?? ""));
+export const who = () => (current?.token ? String(current.userId ?? claims().sub ?? "token") : String(current?.userId ?? ""));
 
 /** Of a token, in ms since 1970. */
-export const expiresAt = () => (current?.token ? Number(claims().exp ?? 0) * 1_000 || null : null);
+export const expiresAt = () => (current?.expiresAt ?? (current?.token ? Number(claims().exp ?? 0) * 1_000 || null : null));

@@ -122,9 +122,9 @@ export function dialog(title, build, { wide = false, keep = false } = {}) {
     const leave = async () => (await mayLeave(box)) && close();
     box.addEventListener("cancel", (event) => event.target === box && (keep || unsaved(box)) && event.preventDefault());
     box.addEventListener("keydown", (event) => {
-      if (keep || event.key !== "Escape" || !unsaved(box)) return;
+      if (event.key !== "Escape" || !(keep || unsaved(box))) return;
       event.preventDefault(); // a browser lets "cancel" be prevented once only
-      leave();
+      if (!keep) leave();
     });
     box.addEventListener("close", () => {
       box.remove();

@@ -1,6 +1,6 @@
 // API keys: made, shown once, and revoked.
 
-import { del, get, post } from "../api.js";
+import { del, get, making } from "../api.js";
 import { fill, h, put } from "../dom.js";
 import { field, form, select, text } from "../forms.js";
 import { listing } from "../list.js";
@@ -56,9 +56,10 @@ function editor(close) {
   const days = select(DAYS, "90");
   const boxes = SCOPES.filter(([scope]) => may(scope)).map(([scope, told]) => [scope, h("input", { type: "checkbox", name: scope }), told]);
   const scopes = h("div.stack", { role: "group", "aria-label": "It may" }, boxes.map(([scope, box, told]) => h("label.check", box, h("span", told, " ", h("code.small", scope)))));
+  const make = making("/api-keys");
   const submit = async () => {
     const chosen = boxes.filter(([, box]) => box.checked).map(([scope]) => scope);
-    close(await post("/api-keys", { name: name.value.trim(), scopes: chosen, expires_in_days: Number(days.value) }));
+    close(await make({ name: name.value.trim(), scopes: chosen, expires_in_days: Number(days.value) }));
   };
   return form([
     field("name", "Name", name),

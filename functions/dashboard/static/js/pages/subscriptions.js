@@ -1,6 +1,6 @@
 // The subscriptions of a webhook: adding, changing and deleting them.
 
-import { call, del, get, pages, post, put as change, webhookPath } from "../api.js";
+import { call, del, get, making, pages, put as change, webhookPath } from "../api.js";
 import { fill, h } from "../dom.js";
 import { json } from "../format.js";
 import { changes, field, form, text } from "../forms.js";
@@ -24,8 +24,9 @@ export function subscriptions(webhook, signal) {
   const open = async (id) => {
     const types = (await get("/event-types")).items;
     const { body: one, etag } = id ? await call("GET", `${path}/${encodeURIComponent(id)}`) : { body: null, etag: null };
+    const make = making(path);
     const saved = await dialog(one ? "Change the subscription" : "Subscribe", (close) => editor({ webhook, one, types, save: async (body) => {
-      if (!one) await post(path, body);
+      if (!one) await make(body);
       else if (Object.keys(body).length) await change(`${path}/${encodeURIComponent(id)}`, body, etag);
       close(true);
     }, cancel: () => close(false) }), { wide: true });

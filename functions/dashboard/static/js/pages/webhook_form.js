@@ -1,6 +1,6 @@
 // Creating a webhook, and changing one.
 
-import { call, get, put as change, webhookPath } from "../api.js";
+import { call, get, making, put as change, webhookPath } from "../api.js";
 import { h, put } from "../dom.js";
 import { parse } from "../exact.js";
 import { json, stretch } from "../format.js";
@@ -31,12 +31,11 @@ function create(root, types) {
     events,
     h("details.more-fields", h("summary", "Limits, headers and more"), h("div.stack", details(at), field("secret", "Existing secret", secret, { optional: true, hint: "A secret that your receiver already checks (at least 24 bytes). Leave empty to generate one." }))),
   ];
-  // one key for as long as the form is open: pressing twice, or again after a lost answer, makes one webhook
-  const key = crypto.randomUUID();
+  const make = making("/webhooks");
   const submit = async () => {
     const subscriptions = events.read().map((event_type) => ({ event_type }));
     const body = { ...read(at, kind.value), subscriptions, ...(secret.value.trim() ? { secret: secret.value.trim() } : {}) };
-    const made = (await call("POST", "/webhooks", { body, headers: { "Idempotency-Key": `${key}-${await digest(json(body))}` } })).body;
+    const made = await make(body);
     if (made.secret) await showSecret(made.secret);
     go(link("webhooks", made.id));
     toast(made.notice ?? (kind.value === "pull" ? "Webhook created." : "Webhook created. Send it a test event."));
@@ -161,9 +160,4 @@ function covered(retries) {
   let seconds = 0;
   for (let at = 0; at < Math.min(retries, 15); at += 1) seconds += Math.min(5 * 6 ** at, 86_400);
   return `Retries cover ${stretch(seconds)}.`;
-}
-
-async function digest(value) {
-  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(value)));
-  return [...bytes.slice(0, 6)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

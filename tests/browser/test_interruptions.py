@@ -175,6 +175,7 @@ class Editing:
             self.look.page.locator(f"input[value='{value}'], input[name='{value}']").check()
         for label, text in self.edit.typed.items():
             self.control(label).fill(text)
+        self.look.page.wait_for_timeout(500)  # filters are tried out a moment later
 
     def save(self) -> None:
         self.look.page.get_by_role("button", name=self.edit.save, exact=True).last.click()
@@ -329,18 +330,21 @@ def test_no_job_is_lost_by_any_interruption(look: Look, webhook: tuple[User, Doc
         look.settled()
         look.page.go_back()
 
-    interruptions: list[Callable[[], object]] = [
-        look.page.reload,
-        leaves,
-        offline,
-        lambda: fails(500),
-        ends,
-        lambda: look.page.keyboard.press("Escape"),
-    ]
-    for happens in interruptions:
-        happens()
-        expect(job).to_have_count(1)
-        expect(job).to_contain_text("replayed")
+    interruptions: dict[str, Callable[[], object]] = {
+        "Esc": lambda: look.page.keyboard.press("Escape"),
+        "reload": look.page.reload,
+        "navigation": leaves,
+        "offline": offline,
+        "500": lambda: fails(500),
+        "401": ends,
+    }
+    for name, happens in interruptions.items():
+        try:
+            happens()
+            expect(job).to_have_count(1)
+            expect(job).to_contain_text("replayed")
+        except AssertionError as exc:
+            raise AssertionError(f"a running job, interrupted by {name}: {user.items('/replays')}") from exc
     (found,) = user.items("/replays")
     assert found["status"] in ("running", "completed")
     assert found["error"] is None

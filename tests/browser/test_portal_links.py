@@ -4,7 +4,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Embedding
 from tests.browser.look import Look
-from tests.support.service import Document, Service, User
+from tests.support.service import Document, Service, User, event
 
 LOOK = {"name": "Acme Inc", "accent": "0b7a5c", "theme": "light"}
 
@@ -12,7 +12,7 @@ LOOK = {"name": "Acme Inc", "accent": "0b7a5c", "theme": "light"}
 def link_for(service: Service, user: User, **more: object) -> Document:
     """Made by the platform's backend."""
     backend = service.bearer(scope="portal-links")
-    answer = backend.post("/portal-links", {"user_id": user.user_id, "appearance": LOOK, **more})
+    answer = backend.post("/portal-links", {"user_id": user.user_id, "appearance": LOOK} | more)
     assert answer.status_code == 201, answer.text
     return answer.json()
 
@@ -60,6 +60,37 @@ def test_a_link_does_not_have_anybody_work_as_somebody_else_without_a_word(look:
     expect(look.page.get_by_role("heading", name="Not by itself")).to_be_visible()
     look.page.reload()
     expect(look.page.get_by_role("heading", name="Not by itself")).to_be_visible()
+
+
+# Texts of the page that stand in the German file as something else.
+LEFT_ENGLISH = """async () => {
+  const strings = (await import(new URL("dashboard/js/strings/de.js", location.href).href)).default;
+  const said = [...document.querySelectorAll("[aria-label], [placeholder], [title], [data-label]")]
+    .flatMap((one) => ["aria-label", "placeholder", "title", "data-label"].map((name) => one.getAttribute(name)));
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) said.push(walker.currentNode.data);
+  return said.filter((text) => text && Object.hasOwn(strings, text) && strings[text] !== text);
+}"""
+
+
+def test_the_portal_speaks_the_language_of_the_link(look: Look, service: Service) -> None:
+    user = service.user()
+    webhook = user.register(service.receiver.url(service.path()), "record.*", name="Rechnungen")
+    published = event()
+    user.post("/events", published)
+    delivery = user.settled(webhook["id"], published["id"])
+    made = link_for(service, user, scopes=["webhooks", "events:write"], appearance={**LOOK, "language": "de"})
+    look.page.goto(made["url"])
+    look.page.get_by_role("button", name="Fortfahren").click(timeout=40_000)
+    expect(look.page.get_by_role("heading", name="Übersicht")).to_be_visible(timeout=40_000)
+    assert look.page.evaluate("() => document.documentElement.lang") == "de"
+    at = f"#/webhooks/{webhook['id']}"
+    tabs = [f"{at}?tab={name}" for name in ("activity", "subscriptions", "deliveries", "settings", "changes")]
+    others = [f"{at}/edit", f"{at}/deliveries/{delivery['id']}", f"#/events/{published['id']}", "#/webhooks/new"]
+    for address in ("#/", "#/webhooks", *tabs, *others, "#/deliveries", "#/events", "#/dead-letters", "#/replays"):
+        look.page.evaluate("at => { location.hash = at; }", address)
+        look.settled()
+        assert look.page.evaluate(LEFT_ENGLISH) == [], address
 
 
 def test_an_allowed_page_embeds_a_link_or_hands_it_over(look: Look, service: Service, allowed: Embedding) -> None:

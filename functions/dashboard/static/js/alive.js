@@ -2,6 +2,7 @@
 
 import { fill, h } from "./dom.js";
 import { ago, clockTime } from "./format.js";
+import { t } from "./strings.js";
 
 const SLOWEST = 16; // times the usual pause, after failures
 const SOONEST_MS = 250;
@@ -52,7 +53,7 @@ function say() {
   const [worst] = [...tasks].filter((one) => one.failures).sort((a, b) => a.since - b.since);
   stale.hidden = !worst;
   if (!worst) return fill(stale);
-  fill(stale, `Not updated since ${clockTime(worst.since)}: ${worst.error.message}`);
+  fill(stale, t`Not updated since ${clockTime(worst.since)}: ${worst.error.message}`);
   const main = document.getElementById("main");
   if (stale.parentNode !== main) main?.prepend(stale);
 }

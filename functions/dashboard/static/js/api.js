@@ -2,6 +2,7 @@
 
 import { parse, write } from "./exact.js";
 import { credentials } from "./session.js";
+import { t } from "./strings.js";
 
 const here = new URL(import.meta.url);
 const ROOT = new URL(here.pathname.slice(0, here.pathname.lastIndexOf("/dashboard/") + 1), here);
@@ -14,9 +15,9 @@ export const apiUrl = (path) => new URL(`api/v1${path}`, ROOT);
 /** An answer other than 2xx (RFC 9457), or none at all (status 0). `errors`: [{field, message}]. */
 export class Problem extends Error {
   constructor(status, document) {
-    super(document.detail || document.title || "The request failed.");
+    super(document.detail || document.title || t("The request failed."));
     this.status = status;
-    this.title = document.title || "Request failed";
+    this.title = document.title || t("Request failed");
     this.errors = Array.isArray(document.errors) ? document.errors : [];
     this.requestId = document.request_id ?? null;
   }
@@ -32,8 +33,9 @@ export const renewBy = (work) => (renew = work);
 /** Once for however many calls were refused. */
 const renewed = (changes) => (renewing ??= renew(changes).finally(() => (renewing = null)));
 
-/** One call; {body, etag, location}. Raises Problem. `signingIn`: a 401 is the caller's own to tell. */
-export async function call(method, path, { body, query, headers, signal, root = false, signingIn = false } = {}) {
+/** One call; {body, etag, location}. Raises Problem. `signingIn`: a 401 is the caller's own to tell. `reads`: it changes
+ *  nothing. */
+export async function call(method, path, { body, query, headers, signal, root = false, signingIn = false, reads = method === "GET" } = {}) {
   const url = root ? new URL(path.replace(/^\//, ""), ROOT) : apiUrl(path);
   for (const [name, value] of Object.entries(query ?? {})) {
     if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
@@ -55,13 +57,13 @@ export async function call(method, path, { body, query, headers, signal, root = 
     await pause(Math.min(Number(answer.headers.get("Retry-After")) || 1, MOST_WAIT_SECONDS), signal);
     answer = await send(url, request);
   }
-  if (answer.status === 401 && !signingIn && (await renewed(method !== "GET"))) {
+  if (answer.status === 401 && !signingIn && (await renewed(!reads))) {
     answer = await send(url, { ...request, headers: { ...request.headers, ...credentials() } });
   }
   const text = await answer.text();
   const document = /json/.test(answer.headers.get("Content-Type") ?? "") ? parsed(text) : text;
   if (answer.ok) return { body: document, etag: answer.headers.get("ETag"), location: answer.headers.get("Location") };
-  throw new Problem(answer.status, typeof document === "object" && document ? document : { title: `HTTP ${answer.status}` });
+  throw new Problem(answer.status, typeof document === "object" && document ? document : { title: t`HTTP ${answer.status}` });
 }
 
 async function send(url, request) {
@@ -69,7 +71,7 @@ async function send(url, request) {
     return await fetch(url, request);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(0, { title: "No answer", detail: "The service cannot be reached. Check the connection, then try again." });
+    throw new Problem(0, { title: t("No answer"), detail: t("The service cannot be reached. Check the connection, then try again.") });
   }
 }
 
@@ -90,6 +92,8 @@ function pause(seconds, signal) {
 
 export const get = async (path, query, signal) => (await call("GET", path, { query, signal })).body;
 export const post = async (path, body) => (await call("POST", path, { body })).body;
+/** POST what only asks: nobody is asked to sign in again and again for it. */
+export const asking = async (path, body) => (await call("POST", path, { body, reads: true })).body;
 
 /** POST what makes something, for as long as one form is open: pressing twice, or again after a lost answer, makes one.
  *  What is changed in between is another request, and makes another. */
@@ -103,7 +107,19 @@ async function digest(text) {
   return [...bytes.slice(0, 6)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-export const put = async (path, body, etag) => (await call("PUT", path, { body, headers: etag ? { "If-Match": etag } : {} })).body;
+
+/** Change what is still as it was read, by its etag. Where an earlier try got through and only its answer was lost, this
+ *  one finds everything as it should be. */
+export async function put(path, body, etag) {
+  try {
+    return (await call("PUT", path, { body, headers: etag ? { "If-Match": etag } : {} })).body;
+  } catch (error) {
+    if (error.status !== 412) throw error;
+    const now = await get(path);
+    if (Object.entries(body).some(([name, value]) => write(value) !== write(now[name]))) throw error;
+    return now;
+  }
+}
 export const del = (path) => call("DELETE", path);
 
 /** Pages of a list, as long as there are more; the first one smaller where it is waited for. */

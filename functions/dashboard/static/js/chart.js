@@ -2,6 +2,7 @@
 
 import { fill, h, svg } from "./dom.js";
 import { dayOf, hourOf, local, zone } from "./format.js";
+import { t } from "./strings.js";
 
 const HEIGHT = 176;
 const BOTTOM = 20;
@@ -34,7 +35,7 @@ function drawing({ width, kind, series, points, most, format, interval, said, ti
   const step = inner / Math.max(points.length, 1);
   const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / most);
   const x = (index) => LEFT + step * index;
-  const shape = svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": `${title}: chart; the figures are in the table below it` });
+  const shape = svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": t`${title}: chart; the figures are in the table below it` });
   for (const value of [0, most / 2, most]) {
     shape.append(svg("line.grid", { x1: LEFT, x2: width, y1: y(value), y2: y(value) }), svg("text.tick", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, format(value)));
   }
@@ -95,8 +96,8 @@ function label(start, interval, exact) {
 
 function table({ title, series, points, format, interval }) {
   const some = points.filter((point) => point.values.some((value) => value));
-  return h("details.as-table", h("summary", "As a table"),
-    some.length ? h("div.scroll", { tabindex: "0", role: "region", "aria-label": `${title}, as a table` }, h("table", h("thead", h("tr", h("th", { scope: "col" }, `Time (${zone()})`), series.map((one) => h("th.number", { scope: "col" }, one.label)))), h("tbody", some.map((point) => h("tr", h("th", { scope: "row" }, label(point.start, interval, true)), point.values.map((value) => h("td.number", value === null ? "–" : format(value)))))))) : h("p.muted", "No data in this time range."));
+  return h("details.as-table", h("summary", t("As a table")),
+    some.length ? h("div.scroll", { tabindex: "0", role: "region", "aria-label": t`${title}, as a table` }, h("table", h("thead", h("tr", h("th", { scope: "col" }, t`Time (${zone()})`), series.map((one) => h("th.number", { scope: "col" }, one.label)))), h("tbody", some.map((point) => h("tr", h("th", { scope: "row" }, label(point.start, interval, true)), point.values.map((value) => h("td.number", value === null ? "–" : format(value)))))))) : h("p.muted", t("No data in this time range.")));
 }
 
 /** The next round number above. */

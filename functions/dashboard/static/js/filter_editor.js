@@ -1,16 +1,17 @@
 // Filters by rules or as JSON, tried out on a sample or on the last events while they are written.
 
-import { post } from "./api.js";
+import { asking } from "./api.js";
 import { fill, h, put } from "./dom.js";
 import { parse, write } from "./exact.js";
 import { json, plural } from "./format.js";
 import { Wrong } from "./forms.js";
 import { badge, button, segmented, time } from "./ui.js";
+import { t } from "./strings.js";
 
 const PAUSE_MS = 350;
 const OPERATORS = ["equals", "not_equals", "greater_than", "greater_than_or_equal", "less_than", "less_than_or_equal", "in", "not_in", "contains", "not_contains", "starts_with", "ends_with", "exists", "not_exists", "blank", "not_blank", "before", "before_or_equal", "after", "after_or_equal"];
 const CHANGES = ["changed", "changed_from", "changed_to"];
-const ELEMENTS = { any: "any element", all: "all elements", none: "no element" };
+const ELEMENTS = { any: t("any element"), all: t("all elements"), none: t("no element") };
 const ALONE = new Set(["exists", "not_exists", "blank", "not_blank", "changed"]);
 const LISTS = new Set(["in", "not_in"]);
 const TIMES = new Set(["before", "before_or_equal", "after", "after_or_equal"]);
@@ -19,8 +20,8 @@ const SAMPLE = { type: "record.created", resource_id: "rec_1", data: { fields: {
 
 /** {element, read(), test()}. `eventType()` is what the subscription has at the moment. */
 export function filterEditor({ filters, webhook, eventType }) {
-  const source = h("textarea.mono", { rows: "8", spellcheck: "false", "aria-label": "Filters as JSON", value: filters ? json(filters) : "", placeholder: '{"fields": {"status": "open"}}' });
-  const sample = h("textarea.mono", { rows: "8", spellcheck: "false", "aria-label": "Sample event as JSON", value: json({ ...SAMPLE, ...(ALL.test(eventType()) ? {} : { type: eventType() }), ...(webhook.workspace_id === null ? { user_id: webhook.user_id } : { workspace_id: webhook.workspace_id }) }) });
+  const source = h("textarea.mono", { rows: "8", spellcheck: "false", "aria-label": t("Filters as JSON"), value: filters ? json(filters) : "", placeholder: '{"fields": {"status": "open"}}' });
+  const sample = h("textarea.mono", { rows: "8", spellcheck: "false", "aria-label": t("Sample event as JSON"), value: json({ ...SAMPLE, ...(ALL.test(eventType()) ? {} : { type: eventType() }), ...(webhook.workspace_id === null ? { user_id: webhook.user_id } : { workspace_id: webhook.workspace_id }) }) });
   const complaint = h("p.field-error", { role: "alert" });
   const result = h("div.trial-result", { role: "status", "aria-live": "polite" });
   const left = h("div");
@@ -44,7 +45,7 @@ export function filterEditor({ filters, webhook, eventType }) {
       const asked = { filters: document() };
       if (on === "sample") asked.event = parsed(sample.value, "event") ?? {};
       else Object.assign(asked, { last: 10 }, eventType() ? { event_type: eventType() } : {});
-      const answer = await post("/filters/test", asked);
+      const answer = await asking("/filters/test", asked);
       if (mine === turn) fill(result, shown(answer, on));
     } catch (error) {
       if (mine !== turn) return;
@@ -57,15 +58,15 @@ export function filterEditor({ filters, webhook, eventType }) {
     if (mode === "rules") {
       rules = builder(parsed(source.value, "filters"), test);
       fill(left, rules.element);
-    } else fill(left, source, h("p.hint", "Parts: fields, conditions, user_id, time_range. All of them must match."));
+    } else fill(left, source, h("p.hint", t("Parts: fields, conditions, user_id, time_range. All of them must match.")));
   };
   source.addEventListener("input", test);
   sample.addEventListener("input", test);
-  const modes = segmented("How filters are written", [["rules", "Rules"], ["json", "JSON"]], mode, (chosen) => {
+  const modes = segmented(t("How filters are written"), [["rules", t("Rules")], ["json", "JSON"]], mode, (chosen) => {
     if (chosen === mode) return true;
     try {
       const now = document();
-      if (chosen === "rules" && !showable(now)) throw new Error("Rules cannot show these filters completely, so they stay as JSON.");
+      if (chosen === "rules" && !showable(now)) throw new Error(t("Rules cannot show these filters completely, so they stay as JSON."));
       source.value = now === null ? "" : json(now);
     } catch (error) {
       clearTimeout(timer); // its answer would clear what is said here
@@ -77,14 +78,14 @@ export function filterEditor({ filters, webhook, eventType }) {
     test();
     return true;
   });
-  const events = segmented("What it is tried on", [["last", "Last events"], ["sample", "A sample"]], on, (chosen) => {
+  const events = segmented(t("What it is tried on"), [["last", t("Last events")], ["sample", t("A sample")]], on, (chosen) => {
     on = chosen;
-    fill(right, on === "sample" ? sample : h("p.hint", "The last ten events of this type that went to your webhooks."));
+    fill(right, on === "sample" ? sample : h("p.hint", t("The last ten events of this type that went to your webhooks.")));
     test();
   });
   drawLeft();
-  fill(right, h("p.hint", "The last ten events of this type that went to your webhooks."));
-  const element = h("div.field.filter-editor", { "data-field": "filters" }, h("div.columns.two", h("section", h("div.section-head", h("h3", "Filters"), modes), left), h("section", h("div.section-head", h("h3", "Tried on"), events), right, result)), complaint);
+  fill(right, h("p.hint", t("The last ten events of this type that went to your webhooks.")));
+  const element = h("div.field.filter-editor", { "data-field": "filters" }, h("div.columns.two", h("section", h("div.section-head", h("h3", t("Filters")), modes), left), h("section", h("div.section-head", h("h3", t("Tried on")), events), right, result)), complaint);
   element.complain = (text) => (complaint.textContent = text);
   element.control = source;
   test();
@@ -98,7 +99,7 @@ function parsed(text, name) {
   try {
     return parse(text);
   } catch (error) {
-    throw new Wrong(name, `is not valid JSON yet (${error.message})`);
+    throw new Wrong(name, t`is not valid JSON yet (${error.message})`);
   }
 }
 
@@ -117,13 +118,13 @@ function ruled(filters) {
 
 function builder(filters, changed) {
   const group = (ruled(filters) ? filters?.conditions : null) ?? { operator: "and", rules: [] };
-  const mode = h("select", { "aria-label": "How rules combine", onchange: changed }, h("option", { value: "and" }, "All of these match"), h("option", { value: "or" }, "Any of these matches"));
+  const mode = h("select", { "aria-label": t("How rules combine"), onchange: changed }, h("option", { value: "and" }, t("All of these match")), h("option", { value: "or" }, t("Any of these matches")));
   mode.value = group.operator;
   const list = h("div.rules");
-  const none = h("p.hint", "No rules: every event of this type is sent.");
+  const none = h("p.hint", t("No rules: every event of this type is sent."));
   const add = (rule = NEW) => {
     const row = ruleRow(rule, changed);
-    row.append(button("Remove", () => (row.remove(), show(), list.dispatchEvent(new Event("input", { bubbles: true })), changed()), { kind: "quiet", "aria-label": "Remove this rule" }));
+    row.append(button(t("Remove"), () => (row.remove(), show(), list.dispatchEvent(new Event("input", { bubbles: true })), changed()), { kind: "quiet", "aria-label": t("Remove this rule") }));
     list.append(row);
     show();
     return row.querySelector("input");
@@ -134,7 +135,7 @@ function builder(filters, changed) {
   };
   show();
   group.rules.forEach(add);
-  const element = put(h("div.stack.tight"), mode, list, none, h("div", button("Add a rule", () => add().focus(), { kind: "quiet", glyph: "plus" })));
+  const element = put(h("div.stack.tight"), mode, list, none, h("div", button(t("Add a rule"), () => add().focus(), { kind: "quiet", glyph: "plus" })));
   const read = () => {
     const rules = [...list.children].map((row) => row.read()).filter((rule) => rule.field);
     return rules.length ? { conditions: { operator: mode.value, rules } } : null;
@@ -146,14 +147,14 @@ const NEW = { field: "", operator: "equals", value: "" };
 
 /** A rule to be edited; `inner` is one that is asked of a list's elements. */
 function ruleRow(rule, changed, inner = false) {
-  const label = (text) => (inner ? `Element ${text.toLowerCase()}` : text);
-  const name = h("input", { type: "text", value: rule.field, placeholder: inner ? "name, or . for the element" : "status or data.fields.x", "aria-label": inner ? "Name in the element" : "Field", spellcheck: "false", oninput: changed });
+  const label = (text) => (inner ? t`Element ${text.toLowerCase()}` : text);
+  const name = h("input", { type: "text", value: rule.field, placeholder: inner ? t("name, or . for the element") : t("status or data.fields.x"), "aria-label": inner ? t("Name in the element") : t("Field"), spellcheck: "false", oninput: changed });
   const choices = [...OPERATORS.map((one) => [one, one.replaceAll("_", " ")]), ...(inner ? [] : [...CHANGES.map((one) => [one, one.replaceAll("_", " ")]), ...Object.entries(ELEMENTS)])];
-  const operator = h("select", { "aria-label": label("Operator") }, choices.map(([one, shown]) => h("option", { value: one }, shown)));
+  const operator = h("select", { "aria-label": label(t("Operator")) }, choices.map(([one, shown]) => h("option", { value: one }, shown)));
   operator.value = rule.operator;
-  const value = h("input", { type: "text", value: written(rule.value), placeholder: "value", "aria-label": label("Value"), spellcheck: "false", oninput: changed });
+  const value = h("input", { type: "text", value: written(rule.value), placeholder: t("value"), "aria-label": label(t("Value")), spellcheck: "false", oninput: changed });
   const ignore = h("input", { type: "checkbox", checked: rule.ignore_case === true, onchange: changed });
-  const ignoring = h("label.check", ignore, " Ignore case");
+  const ignoring = h("label.check", ignore, t(" Ignore case"));
   const row = h(inner ? "div.rule.inner" : "div.rule", name, operator, value, ignoring);
   let where = rule.where && !rule.where.rules && !rule.where.where ? ruleRow(rule.where, changed, true) : null;
   const fit = () => {
@@ -161,7 +162,7 @@ function ruleRow(rule, changed, inner = false) {
     if (ofElements) where ??= ruleRow(NEW, changed, true);
     if (where) ofElements ? ignoring.after(where) : where.remove();
     value.hidden = ofElements || ALONE.has(operator.value);
-    value.placeholder = LISTS.has(operator.value) ? "one, two, 3" : TIMES.has(operator.value) ? "2024-05-05 or 2024-05-05T12:00:00+02:00" : "value";
+    value.placeholder = LISTS.has(operator.value) ? t("one, two, 3") : TIMES.has(operator.value) ? "2024-05-05 or 2024-05-05T12:00:00+02:00" : t("value");
     ignoring.hidden = !TEXTS.has(operator.value);
   };
   operator.addEventListener("change", () => (fit(), changed()));
@@ -205,7 +206,7 @@ function written(value) {
 }
 
 function shown(answer, on) {
-  if (!answer.items.length) return h("p.muted", "No events of this type yet: try a sample.");
-  const head = on === "sample" ? null : h("p", h("strong", `${answer.matched} of ${plural(answer.items.length, "event")}`), " would be sent.");
-  return [head, h("ul.trials", answer.items.map((one) => h("li", badge(one.matched ? "success" : "plain", one.matched ? "sent" : "not sent"), on === "sample" ? null : h("span", h("code", one.event_type), " ", time(one.accepted_at)), one.rule && h("p.muted.small", one.rule))))];
+  if (!answer.items.length) return h("p.muted", t("No events of this type yet: try a sample."));
+  const head = on === "sample" ? null : h("p", h("strong", t`${answer.matched} of ${plural(answer.items.length, "event")}`), t(" would be sent."));
+  return [head, h("ul.trials", answer.items.map((one) => h("li", badge(one.matched ? "success" : "plain", one.matched ? t("sent") : t("not sent")), on === "sample" ? null : h("span", h("code", one.event_type), " ", time(one.accepted_at)), one.rule && h("p.muted.small", one.rule))))];
 }

@@ -1,8 +1,9 @@
 // How figures, times and words are shown.
 
 import { parse, write } from "./exact.js";
+import { language, t } from "./strings.js";
 
-const LOCALE = navigator.language;
+const LOCALE = language === "en" ? navigator.language : language;
 const number = new Intl.NumberFormat(LOCALE);
 const compact = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
 const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto", style: "short" });
@@ -23,17 +24,17 @@ export function percent(rate) {
 
 export function milliseconds(value) {
   if (value === null || value === undefined) return "–";
-  return value < 1_000 ? `${number.format(Math.round(value))} ms` : `${number.format(Math.round(value / 100) / 10)} s`;
+  return value < 1_000 ? t`${number.format(Math.round(value))} ms` : `${number.format(Math.round(value / 100) / 10)} s`;
 }
 
 /** A stretch of time in its two largest units. */
 export function stretch(seconds) {
-  if (seconds < 1) return "less than a second";
+  if (seconds < 1) return t("less than a second");
   const parts = [];
   let left = Math.round(seconds);
   for (const [unit, size] of STEPS) {
     const some = Math.floor(left / size);
-    if (some && parts.length < 2) parts.push(`${some} ${unit}${some === 1 ? "" : "s"}`);
+    if (some && parts.length < 2) parts.push(plural(some, unit));
     left -= some * size;
   }
   return parts.join(" ");
@@ -49,7 +50,7 @@ export function ago(iso) {
 /** In the reader's zone, which it names. */
 export const local = (iso) => full.format(new Date(iso));
 export const clockTime = (date) => timed.format(date);
-export const zone = () => timed.formatToParts().find((part) => part.type === "timeZoneName")?.value ?? "local time";
+export const zone = () => timed.formatToParts().find((part) => part.type === "timeZoneName")?.value ?? t("local time");
 export const utc = (iso) => `${new Date(iso).toISOString().replace("T", " ").replace("Z", "")} UTC`;
 export const hourOf = (iso) => clock.format(new Date(iso));
 export const dayOf = (iso) => day.format(new Date(iso));
@@ -71,6 +72,6 @@ export function middle(text, most) {
 }
 
 /** "some_attempts_fail" -> "some attempts fail" */
-export const words = (name) => String(name ?? "").replaceAll("_", " ");
+export const words = (name) => t(String(name ?? "").replaceAll("_", " "));
 
-export const plural = (amount, one, many = `${one}s`) => `${count(amount)} ${amount === 1 ? one : many}`;
+export const plural = (amount, one, many = `${one}s`) => `${count(amount)} ${t(amount === 1 ? one : many)}`;

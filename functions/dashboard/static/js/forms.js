@@ -3,6 +3,7 @@
 import { fill, h, put } from "./dom.js";
 import { write } from "./exact.js";
 import { button } from "./ui.js";
+import { t } from "./strings.js";
 
 let made = 0;
 
@@ -14,7 +15,7 @@ export function field(name, label, control, { hint = null, optional = false } = 
   const error = h("p.field-error", { id: `${id}-error`, role: "alert" });
   const told = hint && h("p.hint", { id: `${id}-hint` }, hint);
   control.setAttribute("aria-describedby", [told && `${id}-hint`, `${id}-error`].filter(Boolean).join(" "));
-  const row = h("div.field", { "data-field": name }, h("label.label", { for: control.id }, label, optional && h("span.optional", " optional")), control, told, error);
+  const row = h("div.field", { "data-field": name }, h("label.label", { for: control.id }, label, optional && h("span.optional", t(" optional"))), control, told, error);
   row.complain = (text) => {
     error.textContent = text;
     control.setAttribute("aria-invalid", String(Boolean(text)));
@@ -27,7 +28,7 @@ export function field(name, label, control, { hint = null, optional = false } = 
 export function form(rows, { verb, submit, cancel = null, kind = "primary" }) {
   const message = h("div.form-error", { role: "alert" });
   const send = h(`button.button.${kind}`, { type: "submit" }, verb);
-  const whole = h("form.stack", { novalidate: true }, rows, message, h("div.actions", send, cancel && button("Cancel", cancel)));
+  const whole = h("form.stack", { novalidate: true }, rows, message, h("div.actions", send, cancel && button(t("Cancel"), cancel)));
   whole.addEventListener("input", () => (whole.dataset.unsaved = ""));
   whole.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -90,12 +91,12 @@ export const select = (options, chosen, more = {}) => {
 export function pairs(object, names, { locked = () => false } = {}) {
   const list = h("div.pairs");
   const add = (name = "", value = "") => {
-    const row = h("div.pair", text(name, { "aria-label": names[0], placeholder: names[0], readonly: locked(name) }), text(value, { "aria-label": names[1], placeholder: names[1] }), button("Remove", () => (row.remove(), list.dispatchEvent(new Event("input", { bubbles: true }))), { kind: "quiet", "aria-label": `Remove ${name || "row"}` }));
+    const row = h("div.pair", text(name, { "aria-label": names[0], placeholder: names[0], readonly: locked(name) }), text(value, { "aria-label": names[1], placeholder: names[1] }), button(t("Remove"), () => (row.remove(), list.dispatchEvent(new Event("input", { bubbles: true }))), { kind: "quiet", "aria-label": t`Remove ${name || t("row")}` }));
     list.append(row);
     return row;
   };
   Object.entries(object ?? {}).forEach(([name, value]) => add(name, value));
-  const control = h("div", { role: "group" }, list, button("Add", () => add().querySelector("input").focus(), { kind: "quiet", glyph: "plus" }));
+  const control = h("div", { role: "group" }, list, button(t("Add"), () => add().querySelector("input").focus(), { kind: "quiet", glyph: "plus" }));
   control.read = () => Object.fromEntries([...list.children].map((row) => [...row.querySelectorAll("input")].map((one) => one.value)).filter(([name]) => name.trim()).map(([name, value]) => [name.trim(), value]));
   return control;
 }

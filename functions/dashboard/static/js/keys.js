@@ -2,8 +2,9 @@
 
 import { h } from "./dom.js";
 import { dialog } from "./ui.js";
+import { t } from "./strings.js";
 
-const HELP = [["/", "Search"], ["j", "Next in the list"], ["k", "Previous in the list"], ["Enter", "Open"], ["Esc", "Close the dialog"], ["?", "Show this"]];
+const HELP = [["/", t("Search")], ["j", t("Next in the list")], ["k", t("Previous in the list")], ["Enter", t("Open")], ["Esc", t("Close the dialog")], ["?", t("Show this")]];
 
 const typing = (element) => element?.matches?.("input, select, textarea, [contenteditable]") ?? false;
 
@@ -24,7 +25,7 @@ function search() {
   field?.select();
 }
 
-const help = () => dialog("Keyboard", () => h("table.list.keys", h("tbody", HELP.map(([key, text]) => h("tr", h("th", { scope: "row" }, h("kbd", key)), h("td", text))))));
+const help = () => dialog(t("Keyboard"), () => h("table.list.keys", h("tbody", HELP.map(([key, text]) => h("tr", h("th", { scope: "row" }, h("kbd", key)), h("td", text))))));
 
 const DOES = { "/": search, j: () => step(1), k: () => step(-1), "?": help };
 

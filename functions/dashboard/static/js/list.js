@@ -5,6 +5,7 @@ import { address, remember, withQuery } from "./addresses.js";
 import { fill, h } from "./dom.js";
 import { write } from "./exact.js";
 import { failure, linkButton, skeleton } from "./ui.js";
+import { t } from "./strings.js";
 
 const EVERY_SECONDS = 15;
 
@@ -16,7 +17,7 @@ export function listing({ heads, load, row, none, signal, dense = false, fails =
   const host = h("div", skeleton(6));
   const cursor = address().query.get("cursor");
   const body = h("tbody");
-  const foot = h("nav.turner", { "aria-label": "Pages of the list" });
+  const foot = h("nav.turner", { "aria-label": t("Pages of the list") });
   const whole = h("div.scroll.flush", h(`table.list.cards${dense ? ".dense" : ""}`, h("thead", h("tr", heads.map((name) => (name ? h("th", { scope: "col" }, name) : h("td"))))), body));
   let rows = new Map();
 
@@ -64,7 +65,7 @@ function place(element, body) {
 function turn(foot, cursor, next) {
   const { path, query } = address();
   const to = (value) => withQuery(path, { ...Object.fromEntries(query), cursor: value });
-  fill(foot, cursor ? linkButton("Newest", to(null)) : null, next ? linkButton("Older", to(next)) : null);
+  fill(foot, cursor ? linkButton(t("Newest"), to(null)) : null, next ? linkButton(t("Older"), to(next)) : null);
 }
 
 /** Controls whose values stand in the address; `changed` is told when one was chosen. `controls`: {name: element} */

@@ -1,24 +1,24 @@
 // Start: who looks, how it looks, and then the page that the address names.
 
-import { ask, brand, embedded, listen, paint, portal, redeem } from "./portal.js";
+import { brand, portal } from "./portal.js";
 import { secretInAddress } from "./addresses.js";
 import { renewBy } from "./api.js";
 import { fill, h } from "./dom.js";
 import { listenToKeys } from "./keys.js";
 import { place } from "./router.js";
-import { begin, claims, credentials, end, inherit, keepApart, restore, share, signedIn, who } from "./session.js";
+import { begin, claims, credentials, end, inherit, restore, signedIn, who } from "./session.js";
 import { applyTheme, shell } from "./shell.js";
-import { button, confirm, dialog, empty, failure, linkButton, mayLeave, skeleton, toast, unsaved } from "./ui.js";
+import { confirm, failure, mayLeave, skeleton, toast, unsaved } from "./ui.js";
+import { language, t } from "./strings.js";
 
-const TOKEN_MS = 5_000;
 const DECLINED_MS = 60_000; // for which nobody is asked again only because something would be refreshed
 let declined = 0;
+const way = portal ? await import("./entering.js") : null;
 const app = document.getElementById("app");
 let frame = null;
 let leaving = null;
 let here = null; // the entry of the history that is shown
 const scrolled = new Map(); // how far down each was when it was left
-let arrived = () => null; // a session, in portal mode
 let asked = null; // whether a form may be left, while the question is open
 
 async function show() {
@@ -46,11 +46,11 @@ async function show() {
     await page.show({ root, params, query, signal });
     const heading = root.querySelector("h1");
     if (heading && !signal.aborted) {
-      document.title = `${heading.textContent} · ${(portal && brand.name) || "Webhooks"}`;
+      document.title = `${heading.textContent} · ${(portal && brand.name) || t("Webhooks")}`;
       if (!root.contains(document.activeElement)) heading.focus({ preventScroll: true });
     }
   } catch (error) {
-    if (error.name !== "AbortError" && !signal.aborted) fill(root, h("h1.offscreen", { tabindex: "-1" }, "Error"), failure(error, show));
+    if (error.name !== "AbortError" && !signal.aborted) fill(root, h("h1.offscreen", { tabindex: "-1" }, t("Error")), failure(error, show));
   }
 }
 
@@ -68,90 +68,32 @@ function comeBack(root, to, signal) {
   signal.addEventListener("abort", () => watch.disconnect());
 }
 
-/** Whether the embedding page hands over another session in time. */
-const came = (within) => new Promise((resolve) => {
-  arrived = () => resolve(true);
-  setTimeout(() => resolve(false), within);
-});
-
-async function welcome(reason = "") {
-  if (portal) return lone(reason);
+/** Nothing is shown any more of whoever was there. */
+function anew() {
   leaving?.abort();
   frame = null;
+}
+
+async function welcome(reason = "") {
+  anew();
+  if (way) return way.lone(reason);
   const { signIn } = await import("./pages/sign_in.js");
   signIn(app, { reason, done: (session) => (begin(session), show()) });
 }
 
-/** In portal mode, with nobody there. */
-function lone(reason) {
-  leaving?.abort();
-  frame = null;
-  const product = brand.name ?? "the product that they belong to";
-  const said = {
-    used: () => empty("This link works no more", `It was used before, or is too old. Open your webhooks from ${product} again.`),
-    ended: () => empty("The session has ended", embedded() ? "Reload the page that shows these webhooks to go on." : `Open your webhooks from ${product} again to go on.`),
-    unreachable: () => empty("No answer", `The service cannot be reached just now. Check the connection, then open your webhooks from ${product} again.`),
-    alone: () => empty("Not by itself", "This address shows webhooks inside the pages of a product that may do so. Open them there.", linkButton("Open the dashboard", location.pathname)),
-    opening: () => h("div", skeleton(5)),
-    waiting: () => h("div", skeleton(5), h("p.muted", "Waiting for the page around this one to sign you in …")),
-  };
-  fill(app, h("main.lone", h("h1.offscreen", "Webhooks"), said[reason || (embedded() ? "waiting" : "alone")]()));
-}
-
-/** Why a portal link gave nothing. */
-const refusal = (error) => (error.status === 401 ? "used" : "unreachable");
-
-/** By a portal link, in a tab of its own. It may not have anybody work in a stranger's account without a word. */
-async function enter(link) {
-  if (!signedIn()) lone("opening");
-  let session;
-  try {
-    session = await redeem(link);
-  } catch (error) {
-    if (!signedIn()) return lone(refusal(error));
-    toast("The link was used before, or is too old. You are still signed in.", "bad");
-    return frame || show();
-  }
-  const same = signedIn() && who() === session.userId;
-  const text = `You see, and change, the webhooks of ${session.userId.slice(0, 64)}. Go on only if you have just opened them yourself.`;
-  if (!same && (!(await confirm(`Go on as ${session.userId.slice(0, 64)}?`, text, "Go on", { danger: false })) || !(await mayLeave()))) {
-    return frame || show();
-  }
-  begin(session);
-  share();
-  if (same && frame) return;
-  frame = null;
-  show();
-}
-
-/** In a tab of its own, until the customer has opened the portal again in another one, which hands the session on. */
-const openedAgain = () => dialog("Your session has ended", (close) => {
-  arrived = () => close(true);
-  return h("div", h("p", `Open your webhooks from ${brand.name ?? "the product that they belong to"} again, in another tab. Then come back: what you typed is still here.`), h("div.actions.end", button("Not now", () => close(false))));
-});
-
 // in the middle of something: whoever looks signs in again in place, and what was asked for goes on
 renewBy(async (changes) => {
   if (!signedIn() || (!changes && Date.now() - declined < DECLINED_MS)) return false;
-  if (portal) {
-    ask();
-    if (await (embedded() ? came(TOKEN_MS) : openedAgain())) return true;
-    declined = Date.now();
-    if (unsaved()) return false; // it stays, and saving asks once more
-    end();
-    lone("ended");
-    return false;
-  }
-  const { signInAgain } = await import("./pages/sign_in.js");
   const before = who();
-  if (await signInAgain()) {
+  const again = way ? way.again : (await import("./pages/sign_in.js")).signInAgain;
+  if (await again()) {
     if (who() !== before) location.reload(); // what is on the page is somebody else's
     return true;
   }
   declined = Date.now();
   if (unsaved()) return false; // it stays, and saving asks once more
   end();
-  welcome("Your session has ended. Sign in again.");
+  welcome(way ? "ended" : "Your session has ended. Sign in again.");
   return false;
 });
 
@@ -168,9 +110,8 @@ async function offer(token) {
 }
 
 addEventListener("hashchange", async (event) => {
-  const brought = portal ? (embedded() ? null : "link") : "token";
-  const secret = brought && secretInAddress(brought, new URL(event.oldURL || location.href).hash || "#/");
-  if (secret) return brought === "link" ? enter(secret) : offer(secret);
+  const secret = secretInAddress(way ? "link" : "token", new URL(event.oldURL || location.href).hash || "#/");
+  if (secret) return way ? way.enter(secret) : offer(secret);
   if (!event.oldURL || !unsaved()) return show();
   history.pushState(null, "", event.oldURL); // the address is that of the form for as long as it is asked
   if (asked) return;
@@ -184,24 +125,16 @@ addEventListener("hashchange", async (event) => {
 addEventListener("beforeunload", (event) => unsaved() && event.preventDefault());
 addEventListener("unhandledrejection", (event) => {
   if (event.reason?.name === "AbortError") event.preventDefault();
-  else toast(event.reason?.message ?? "Something went wrong.", "bad");
+  else toast(event.reason?.message ?? t("Something went wrong."), "bad");
 });
 
 history.scrollRestoration = "manual";
 applyTheme();
 listenToKeys();
-if (portal) paint();
-if (portal && parent !== window) {
-  listen((changed) => (arrived(), frame && !changed ? undefined : show()), (error) => signedIn() || lone(refusal(error)));
-  show();
-} else if (portal) {
-  keepApart();
-  restore();
-  const link = secretInAddress("link");
-  secretInAddress("token"); // a stranger's, for all that is known
-  await inherit(() => lone("ended"), () => arrived());
-  if (link) enter(link);
-  else show();
+document.documentElement.lang = language;
+if (way) {
+  way.paint();
+  way.start({ show, shown: () => frame !== null, anew });
 } else {
   restore();
   const token = secretInAddress("token");

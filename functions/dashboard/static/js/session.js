@@ -105,7 +105,7 @@ export function may(scope) {
   if (!current) return false;
   if (!current.token) return ["webhooks", "events:write", "metrics:read", "api-keys", "webhooks:read"].includes(scope);
   const scopes = current.scopes ?? String(claims().scope ?? "").split(" ");
-  const including = { "events:write": ["events:write:any"], "webhooks:read": ["webhooks", "admin"], webhooks: ["admin"], "api-keys": ["admin"], "metrics:read": ["admin"] };
+  const including = { "events:write": ["events:write:any"], "webhooks:read": ["webhooks", "admin"], webhooks: ["admin"], "api-keys": ["admin"], "portal-links": ["admin"], "metrics:read": ["admin"] };
   return [scope, ...(including[scope] ?? [])].some((one) => scopes.includes(one));
 }
 

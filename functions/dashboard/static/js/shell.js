@@ -6,15 +6,16 @@ import { fill, h, icon } from "./dom.js";
 import { brand, portal } from "./portal.js";
 import { may, signOut, who } from "./session.js";
 import { report } from "./ui.js";
+import { t } from "./strings.js";
 
 const THEMES = ["auto", "light", "dark"];
 
 const LINKS = [
-  ["#/", "Overview", "overview", /^\/$/],
-  ["#/webhooks", "Webhooks", "webhooks", /^\/webhooks/],
-  ["#/deliveries", "Deliveries", "deliveries", /^\/deliveries/],
-  ["#/events", "Events", "events", /^\/events/],
-  ["#/dead-letters", "Dead letters", "dead", /^\/(dead-letters|replays)/],
+  ["#/", t("Overview"), "overview", /^\/$/],
+  ["#/webhooks", t("Webhooks"), "webhooks", /^\/webhooks/],
+  ["#/deliveries", t("Deliveries"), "deliveries", /^\/deliveries/],
+  ["#/events", t("Events"), "events", /^\/events/],
+  ["#/dead-letters", t("Dead letters"), "dead", /^\/(dead-letters|replays)/],
 ];
 const API_KEYS = ["#/api-keys", "API keys", "key", /^\/api-keys/];
 const SERVICE = ["#/service", "Service", "service", /^\/service/];
@@ -36,7 +37,7 @@ export function applyTheme(theme = stored()) {
 function themeButton() {
   const text = h("span");
   const label = (theme) => {
-    text.textContent = `Theme: ${theme}`;
+    text.textContent = t`Theme: ${t(theme)}`;
   };
   label(stored());
   return h("button.bare.theme", {
@@ -56,12 +57,12 @@ function themeButton() {
 
 function mark() {
   const logo = brand.logo ? h("img.logo", { src: brand.logo, alt: "" }) : h("span.mark", icon("webhooks"));
-  return h("a.brand", { href: "#/" }, logo, h("span", portal && brand.name ? brand.name : "Webhooks"));
+  return h("a.brand", { href: "#/" }, logo, h("span", portal && brand.name ? brand.name : t("Webhooks")));
 }
 
 /** One field for whatever was pasted: an id leads to what it names, words to webhooks. */
 function searchAll() {
-  const field = h("input", { type: "search", placeholder: "Search", "aria-label": "Search by id or name", spellcheck: "false", autocomplete: "off" });
+  const field = h("input", { type: "search", placeholder: t("Search"), "aria-label": t("Search by id or name"), spellcheck: "false", autocomplete: "off" });
   const find = async (event) => {
     event.preventDefault();
     const words = field.value.trim();
@@ -79,7 +80,7 @@ async function addressOf(words) {
   const there = (path) => get(path).then(() => true, (error) => [404, 422].includes(error.status) ? false : Promise.reject(error));
   if (/^dlv_\w+$/.test(words)) {
     const [one] = (await get("/deliveries", { id: words })).items;
-    if (!one) throw new Error(`No delivery ${words} was found.`);
+    if (!one) throw new Error(t`No delivery ${words} was found.`);
     return link("webhooks", one.webhook_id, "deliveries", one.id);
   }
   if (/^wh_\w+$/.test(words) && (await there(webhookPath(words)))) return link("webhooks", words);
@@ -95,8 +96,8 @@ export function shell(app) {
   const main = h("main", { id: "main" });
   const session = portal ? null : h("div.session", h("span.user", { title: "Signed in as" }, who()), h("button.bare", { type: "button", onclick: () => (signOut(), location.reload()) }, icon("out"), h("span", "Sign out")));
   fill(app,
-    h("button.skip", { type: "button", onclick: () => main.querySelector("h1")?.focus() }, "Skip to content"),
-    h("div.frame", h("header.side", mark(), searchAll(), h("nav", { "aria-label": "Pages" }, anchors), h("div.side-foot", themeButton(), session)), main));
+    h("button.skip", { type: "button", onclick: () => main.querySelector("h1")?.focus() }, t("Skip to content")),
+    h("div.frame", h("header.side", mark(), searchAll(), h("nav", { "aria-label": t("Pages") }, anchors), h("div.side-foot", themeButton(), session)), main));
   const at = (path) => links.forEach(([, , , pattern], index) => {
     if (pattern.test(path)) anchors[index].setAttribute("aria-current", "page");
     else anchors[index].removeAttribute("aria-current");

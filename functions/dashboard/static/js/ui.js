@@ -2,6 +2,7 @@
 
 import { fill, h, icon } from "./dom.js";
 import { ago, local, middle, utc, words } from "./format.js";
+import { t } from "./strings.js";
 
 const TONES = {
   active: "good", healthy: "good", delivered: "good", success: "good", completed: "good", closed: "good", queued: "good", recorded: "good", ok: "good",
@@ -28,10 +29,10 @@ export const shortUrl = (url, most = 56) => h("span.address", { title: url }, mi
 /** An id that is copied by a click. */
 export function idChip(id, { short = false } = {}) {
   const text = short && id.length > 16 ? `${id.slice(0, 8)}…${id.slice(-4)}` : id;
-  return h("button.id", { type: "button", title: `Copy ${id}`, onclick: () => copy(id) }, h("span.offscreen", "Copy "), h("code", text), icon("copy"));
+  return h("button.id", { type: "button", title: t`Copy ${id}`, onclick: () => copy(id) }, h("span.offscreen", t("Copy ")), h("code", text), icon("copy"));
 }
 
-export async function copy(text, what = "Copied") {
+export async function copy(text, what = t("Copied")) {
   try {
     await navigator.clipboard.writeText(text);
     toast(what);
@@ -39,7 +40,7 @@ export async function copy(text, what = "Copied") {
     const area = h("textarea.offscreen", { value: text, "aria-hidden": "true" });
     (document.querySelector("dialog[open]") ?? document.body).append(area);
     area.select();
-    toast(document.execCommand("copy") ? what : "Copying is blocked by the browser: select the text and copy it.");
+    toast(document.execCommand("copy") ? what : t("Copying is blocked by the browser: select the text and copy it."));
     area.remove();
   }
 }
@@ -76,21 +77,21 @@ export function empty(title, text, ...actions) {
 }
 
 export function skeleton(lines = 4) {
-  return h("div.skeleton", { role: "status", "aria-label": "Loading" }, Array.from({ length: lines }, () => h("span.bar")));
+  return h("div.skeleton", { role: "status", "aria-label": t("Loading") }, Array.from({ length: lines }, () => h("span.bar")));
 }
 
 /** What went wrong, and what to do next. */
 export function failure(error, again) {
   const next = {
-    0: "Check the connection, then try again.",
-    403: "The token lacks the scope for this. Sign in with one that has it.",
-    404: "It was deleted, or belongs to another user.",
-    429: "Too many requests. Wait a moment, then try again.",
-  }[error.status] ?? "Try again. If this persists, the request id helps to find the cause.";
+    0: t("Check the connection, then try again."),
+    403: t("The token lacks the scope for this. Sign in with one that has it."),
+    404: t("It was deleted, or belongs to another user."),
+    429: t("Too many requests. Wait a moment, then try again."),
+  }[error.status] ?? t("Try again. If this persists, the request id helps to find the cause.");
   return h("div.failure", { role: "alert" },
-    h("h2", error.title ?? "Something went wrong"), h("p", error.message), error.status === 0 ? null : h("p.muted", next),
-    error.requestId && h("p.muted", "Request id ", idChip(error.requestId)),
-    again && button("Try again", again));
+    h("h2", error.title ?? t("Something went wrong")), h("p", error.message), error.status === 0 ? null : h("p.muted", next),
+    error.requestId && h("p.muted", t("Request id "), idChip(error.requestId)),
+    again && button(t("Try again"), again));
 }
 
 const toasts = h("div.toasts", { role: "status", "aria-live": "polite" });
@@ -130,7 +131,7 @@ export function dialog(title, build, { wide = false, keep = false } = {}) {
       box.remove();
       resolve(result);
     });
-    const x = keep ? null : h("button.bare", { type: "button", "aria-label": "Close", onclick: leave }, icon("close"));
+    const x = keep ? null : h("button.bare", { type: "button", "aria-label": t("Close"), onclick: leave }, icon("close"));
     box.append(h("div.dialog-head", heading, x), h("div.dialog-body", build(close)));
     document.body.append(box);
     box.showModal();
@@ -142,7 +143,7 @@ export const unsaved = (within = document) => within.querySelector("form[data-un
 
 /** Ask before what was typed is lost; true when it may be, or when nothing was typed. */
 export async function mayLeave(within = document) {
-  return !unsaved(within) || Boolean(await confirm("Leave without saving?", "Your changes are not saved.", "Leave"));
+  return !unsaved(within) || Boolean(await confirm(t("Leave without saving?"), t("Your changes are not saved."), t("Leave")));
 }
 
 /** Ask before something that cannot be taken back; with `type`, only after that word was typed. */
@@ -152,15 +153,15 @@ export function confirm(title, text, verb, { type = null, danger = true } = {}) 
     const typed = type && h("input", { type: "text", autocomplete: "off", spellcheck: "false", oninput: () => (yes.disabled = typed.value.trim() !== type.trim()) });
     return h("form", { onsubmit: (event) => (event.preventDefault(), close(true)) },
       h("p", text),
-      type && h("label.field", h("span.label", "To confirm, type ", h("strong", type)), typed),
-      h("div.actions.end", button("Cancel", () => close(false)), yes));
+      type && h("label.field", h("span.label", t("To confirm, type "), h("strong", type)), typed),
+      h("div.actions.end", button(t("Cancel"), () => close(false)), yes));
   });
 }
 
 /** Text as it is, with a button that copies it. */
-export function code(text, { label = "Text", limit = 200_000 } = {}) {
+export function code(text, { label = t("Text"), limit = 200_000 } = {}) {
   const shown = text.length > limit ? `${text.slice(0, limit)}\n… (${text.length - limit} more characters)` : text;
-  return h("div.code", h("button.bare.code-copy", { type: "button", "aria-label": `Copy: ${label}`, onclick: () => copy(text) }, icon("copy")), h("pre", { tabindex: "0", "aria-label": label, role: "region" }, shown || " "));
+  return h("div.code", h("button.bare.code-copy", { type: "button", "aria-label": t`Copy: ${label}`, onclick: () => copy(text) }, icon("copy")), h("pre", { tabindex: "0", "aria-label": label, role: "region" }, shown || " "));
 }
 
 /** Names and values. */
@@ -168,7 +169,7 @@ export const facts = (...pairs) => h("dl.facts", pairs.filter(Boolean).map(([nam
 
 export function headersTable(headers, label) {
   const rows = Array.isArray(headers) ? headers : Object.entries(headers ?? {});
-  if (!rows.length) return h("p.muted", "No headers.");
+  if (!rows.length) return h("p.muted", t("No headers."));
   return h("div.scroll", { tabindex: "0", role: "region", "aria-label": label }, h("table.headers", h("tbody", rows.map(([name, value]) => h("tr", h("th", { scope: "row" }, name), h("td", value))))));
 }
 
@@ -215,7 +216,7 @@ export function growing(load, draw, none, host = h("div")) {
       const page = await load(cursor);
       any ||= page.items.length > 0;
       if (page.items.length) holder.append(...[draw(page.items)].flat());
-      if (page.next_cursor) fill(foot, actionButton(page.items.length ? "Show more" : "Search further back", () => next(page.next_cursor)));
+      if (page.next_cursor) fill(foot, actionButton(page.items.length ? t("Show more") : t("Search further back"), () => next(page.next_cursor)));
       else fill(foot, any ? null : none());
     } catch (error) {
       if (error.name !== "AbortError") fill(foot, failure(error, () => next(cursor)));

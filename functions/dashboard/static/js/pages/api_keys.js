@@ -13,6 +13,7 @@ const SCOPES = [
   ["events:write", "Publish your own events"],
   ["events:write:any", "Publish anybody's events"],
   ["metrics:read", "Read the service's metrics"],
+  ["portal-links", "Make portal links for any user"],
   ["admin", "See and manage everybody's webhooks"],
 ];
 const DAYS = [["30", "30 days"], ["90", "90 days"], ["180", "180 days"], ["365", "a year"]];

@@ -7,18 +7,19 @@ import { plural } from "../format.js";
 import { link, remember } from "../addresses.js";
 import { actionButton, badge, empty, failure, growing, head, linkButton, report, segmented, skeleton, time, toast } from "../ui.js";
 import { followAll, replay } from "../replaying.js";
+import { t } from "../strings.js";
 
 export async function show({ root, query, signal }) {
   const names = new Map();
   const body = h("div.stack");
   let view = query.get("view") === "list" ? "list" : "groups";
   const jobs = h("div.stack");
-  const choose = segmented("View", [["groups", "By cause"], ["list", "One by one"]], view, (chosen) => {
+  const choose = segmented(t("View"), [["groups", t("By cause")], ["list", t("One by one")]], view, (chosen) => {
     view = chosen;
     remember({ view: chosen === "groups" ? "" : chosen });
     draw();
   });
-  put(root, head("Dead letters", { below: h("p.muted", "Deliveries that were given up after the last attempt, or because a retry could not succeed."), actions: [linkButton("Replays", "#/replays"), choose] }), jobs, body);
+  put(root, head(t("Dead letters"), { below: h("p.muted", t("Deliveries that were given up after the last attempt, or because a retry could not succeed.")), actions: [linkButton(t("Replays"), "#/replays"), choose] }), jobs, body);
   const draw = () => (view === "groups" ? groups({ body, names, jobs, signal, draw }) : letters({ body, names, query, jobs, signal, draw }));
   draw();
   alive(async () => {
@@ -64,15 +65,15 @@ async function causes({ names, jobs, signal, draw }) {
   const say = () => {
     const of = grouped([...picked.values()]);
     const targets = [...of].map(([id, some]) => ({ webhook_id: id, reasons: some.map((one) => one.cause) }));
-    fill(chosen, picked.size ? actionButton(`Replay ${plural(picked.size, "selected cause")} …`, () => replay({ body: { targets }, name: nameOf(of, names), jobs, signal, done: draw }), { kind: "primary" }) : h("span.muted.small", "Select causes to replay several at once."));
+    fill(chosen, picked.size ? actionButton(t`Replay ${plural(picked.size, "selected cause")} …`, () => replay({ body: { targets }, name: nameOf(of, names), jobs, signal, done: draw }), { kind: "primary" }) : h("span.muted.small", t("Select causes to replay several at once.")));
   };
   const rows = all.map((one) => {
-    const box = h("input", { type: "checkbox", "aria-label": `Select ${names.get(one.webhook_id)}: ${one.cause}`, onchange: () => (box.checked ? picked.set(keyOf(one), one) : picked.delete(keyOf(one)), say()) });
+    const box = h("input", { type: "checkbox", "aria-label": t`Select ${names.get(one.webhook_id)}: ${one.cause}`, onchange: () => (box.checked ? picked.set(keyOf(one), one) : picked.delete(keyOf(one)), say()) });
     return group(one, box, names.get(one.webhook_id), { jobs, signal, draw });
   });
   say();
   const shared = common(all).map((one) => everywhere(one, { jobs, signal, draw }));
-  return [shared.length ? h("section.stack", h("h2", "At several webhooks"), h("ul.rows.card", shared)) : null, chosen, h("ul.rows.card", rows)];
+  return [shared.length ? h("section.stack", h("h2", t("At several webhooks")), h("ul.rows.card", shared)) : null, chosen, h("ul.rows.card", rows)];
 }
 
 /** Causes that several webhooks have. */
@@ -87,28 +88,28 @@ function everywhere(some, { jobs, signal, draw }) {
   const [{ cause, explanation }] = some;
   const name = plural(some.length, "webhook");
   return h("li.row.group",
-    h("div.big-count", h("strong", plural(some.reduce((sum, one) => sum + one.dead_letters, 0), "dead letter"))),
+    h("div.big-count", h("strong", plural(some.reduce((sum, one) => sum + one.dead_letters, 0), t("dead letter")))),
     h("div.row-main", h("h3", explanation ?? cause), h("p.inline", name, h("code.muted", cause))),
-    h("div.row-side", actionButton("Replay all …", () => replay({ body: { reason: cause }, name: "all webhooks with this cause", jobs, signal, done: draw }), { "aria-label": `Replay all … of ${name}: ${cause}` })));
+    h("div.row-side", actionButton(t("Replay all …"), () => replay({ body: { reason: cause }, name: t("all webhooks with this cause"), jobs, signal, done: draw }), { "aria-label": t`Replay all … of ${name}: ${cause}` })));
 }
 
 function group(one, box, name, { jobs, signal, draw }) {
   return h("li.row.group", box,
     h("div.big-count", h("strong", plural(one.dead_letters, "dead letter"))),
     h("div.row-main", h("h2", one.explanation ?? one.cause), h("p.inline", h("a", { href: link("webhooks", one.webhook_id) }, name), h("code.muted", one.cause)),
-      h("p.muted.small", "first ", time(one.first_seen), ", last ", time(one.last_seen), " · ", h("a", { href: link("webhooks", one.webhook_id, "deliveries", one.sample.delivery_id) }, "show an example"))),
-    h("div.row-side", actionButton("Replay all …", () => replay({ body: { targets: [{ webhook_id: one.webhook_id, reasons: [one.cause] }] }, name, jobs, signal, done: draw }), { "aria-label": `Replay all … of ${name}: ${one.cause}` })));
+      h("p.muted.small", t("first "), time(one.first_seen), t(", last "), time(one.last_seen), " · ", h("a", { href: link("webhooks", one.webhook_id, "deliveries", one.sample.delivery_id) }, t("show an example")))),
+    h("div.row-side", actionButton(t("Replay all …"), () => replay({ body: { targets: [{ webhook_id: one.webhook_id, reasons: [one.cause] }] }, name, jobs, signal, done: draw }), { "aria-label": t`Replay all … of ${name}: ${one.cause}` })));
 }
 
-const none = () => empty("No dead letters", "Nothing has been given up, or everything has been replayed.");
+const none = () => empty(t("No dead letters"), t("Nothing has been given up, or everything has been replayed."));
 
 function letters({ body, names, query, jobs, signal, draw }) {
   const chosen = new Map();
-  const processed = h("select", { "aria-label": "State", onchange: () => list() }, h("option", { value: "false" }, "Not replayed"), h("option", { value: "true" }, "Replayed"), h("option", { value: "" }, "All"));
-  const reason = h("input", { type: "text", value: query.get("reason") ?? "", placeholder: "Reason or cause", "aria-label": "Reason or cause", onchange: () => list() });
+  const processed = h("select", { "aria-label": t("State"), onchange: () => list() }, h("option", { value: "false" }, t("Not replayed")), h("option", { value: "true" }, t("Replayed")), h("option", { value: "" }, t("All")));
+  const reason = h("input", { type: "text", value: query.get("reason") ?? "", placeholder: t("Reason or cause"), "aria-label": t("Reason or cause"), onchange: () => list() });
   const selected = h("div.actions", { role: "status" });
   const holder = h("div");
-  const say = () => fill(selected, chosen.size ? actionButton(`Replay ${plural(chosen.size, "selected dead letter")} …`, () => many(chosen, names, jobs, signal, draw), { kind: "primary" }) : h("span.muted.small", "Select dead letters to replay several."));
+  const say = () => fill(selected, chosen.size ? actionButton(t`Replay ${plural(chosen.size, "selected dead letter")} …`, () => many(chosen, names, jobs, signal, draw), { kind: "primary" }) : h("span.muted.small", t("Select dead letters to replay several.")));
   const list = () => {
     chosen.clear();
     say();
@@ -126,21 +127,21 @@ function letters({ body, names, query, jobs, signal, draw }) {
 }
 
 function table(items, names, chosen, say) {
-  return h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["", "Dead letter", "Webhook", "Why", "Given up", ""].map((name) => (name ? h("th", { scope: "col" }, name) : h("td"))))),
+  return h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["", t("Dead letter"), t("Webhook"), t("Why"), t("Given up"), ""].map((name) => (name ? h("th", { scope: "col" }, name) : h("td"))))),
     h("tbody", items.map((one) => {
-      const box = h("input", { type: "checkbox", "aria-label": `Select ${one.id}`, disabled: one.is_processed, onchange: () => (box.checked ? chosen.set(one.id, one) : chosen.delete(one.id), say()) });
-      const again = actionButton("Replay", async () => {
+      const box = h("input", { type: "checkbox", "aria-label": t`Select ${one.id}`, disabled: one.is_processed, onchange: () => (box.checked ? chosen.set(one.id, one) : chosen.delete(one.id), say()) });
+      const again = actionButton(t("Replay"), async () => {
         await post(`${webhookPath(one.webhook_id)}/dead-letters/${encodeURIComponent(one.id)}/replay`);
-        toast("Replay queued");
-        again.replaceWith(badge("plain", "replayed"));
+        toast(t("Replay queued"));
+        again.replaceWith(badge("plain", t("replayed")));
         box.disabled = true;
-      }, { kind: "quiet", "aria-label": `Replay ${one.id}` });
+      }, { kind: "quiet", "aria-label": t`Replay ${one.id}` });
       return h("tr", h("td", box),
         h("td.wide-cell", h("a.strong", { href: link("webhooks", one.webhook_id, "deliveries", one.id) }, one.event_type), h("code.small.muted", one.id)),
-        h("td", { "data-label": "Webhook" }, h("a", { href: link("webhooks", one.webhook_id) }, names.get(one.webhook_id))),
-        h("td", { "data-label": "Why" }, one.explanation ?? one.failure_reason, h("p.muted.small", plural(one.attempt_count, "attempt"))),
-        h("td", { "data-label": "Given up" }, time(one.created_at)),
-        h("td", one.is_processed ? badge("plain", "replayed") : again));
+        h("td", { "data-label": t("Webhook") }, h("a", { href: link("webhooks", one.webhook_id) }, names.get(one.webhook_id))),
+        h("td", { "data-label": t("Why") }, one.explanation ?? one.failure_reason, h("p.muted.small", plural(one.attempt_count, "attempt"))),
+        h("td", { "data-label": t("Given up") }, time(one.created_at)),
+        h("td", one.is_processed ? badge("plain", t("replayed")) : again));
     }))));
 }
 

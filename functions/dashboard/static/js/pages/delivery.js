@@ -9,6 +9,7 @@ import { link } from "../addresses.js";
 import { actionButton, badge, button, code, copy, facts, head, headersTable, idChip, time, toast, unsaved } from "../ui.js";
 import { asCurl } from "../curl.js";
 import { signatureCheck } from "./signature_check.js";
+import { t } from "../strings.js";
 
 const EVERY_SECONDS = 3; // while something is still to come
 const SETTLED = ["delivered", "failed", "abandoned"];
@@ -29,7 +30,7 @@ export async function show({ root, params, signal }) {
   const retried = async () => {
     await post(`${path}/retry`);
     asked = true;
-    toast("Retry queued");
+    toast(t("Retry queued"));
   };
   draw(root, found, webhook, retried);
   alive(again, { every: EVERY_SECONDS, signal });
@@ -40,24 +41,24 @@ function draw(root, one, webhook, retried) {
   const last = one.attempts.findLast((attempt) => attempt.request);
   fill(root,
     head(one.event_type, {
-      above: [h("a", { href: "#/webhooks" }, "Webhooks"), " / ", h("a", { href: `${link("webhooks", webhook.id)}?tab=deliveries` }, webhook.name)],
-      below: [h("div.inline", badge(one.status), one.kind === "test" && badge("test"), idChip(one.id)), one.explanation && h("p", one.explanation), one.waiting && h("p.muted", one.waiting.explanation, " Next try ", time(one.waiting.until), "."), one.subscribed === false && h("p.muted", "The webhook has no active subscription to this type now. It had one when the event came, so this is still sent. Pause the webhook to stop it.")],
+      above: [h("a", { href: "#/webhooks" }, t("Webhooks")), " / ", h("a", { href: `${link("webhooks", webhook.id)}?tab=deliveries` }, webhook.name)],
+      below: [h("div.inline", badge(one.status), one.kind === "test" && badge("test"), idChip(one.id)), one.explanation && h("p", one.explanation), one.waiting && h("p.muted", one.waiting.explanation, t(" Next try "), time(one.waiting.until), "."), one.subscribed === false && h("p.muted", t("The webhook has no active subscription to this type now. It had one when the event came, so this is still sent. Pause the webhook to stop it."))],
       actions: [
-        one.kind !== "test" && actionButton(one.status === "delivered" ? "Send again" : "Retry now", retried, { kind: "primary" }),
-        last && body && button("Copy as curl", () => copy(asCurl(webhook.url, last.request.headers, body), "Command copied"), { glyph: "copy" }),
+        one.kind !== "test" && actionButton(one.status === "delivered" ? t("Send again") : t("Retry now"), retried, { kind: "primary" }),
+        last && body && button(t("Copy as curl"), () => copy(asCurl(webhook.url, last.request.headers, body), t("Command copied")), { glyph: "copy" }),
       ].filter(Boolean),
     }),
     h("section.card", facts(
-      ["Event", one.kind === "test" ? h("code", one.event_id) : h("a", { href: link("events", one.event_id) }, h("code", one.event_id))], ["To", h("code.address", webhook.url)],
-      ["Accepted", time(one.created_at, { long: true })], ["Attempts", one.attempt_count], one.next_attempt_at && ["Next attempt", time(one.next_attempt_at, { long: true })])),
-    h("section", { "aria-labelledby": "attempts" }, h("h2", { id: "attempts" }, "Attempts"), one.attempts.length ? h("ol.timeline", one.attempts.toReversed().map((attempt, index) => timed(attempt, index === 0))) : h("p.muted", "None yet.")),
-    h("section", h("h2", "Body"), body === null ? h("p.muted", "No longer stored: bodies are deleted with their events after the retention time.") : code(json(one.payload), { label: "Body as sent, laid out" })),
-    h("details.card", h("summary", h("strong", "Check a signature")), signatureCheck(last?.request.headers ?? {}, body)));
+      [t("Event"), one.kind === "test" ? h("code", one.event_id) : h("a", { href: link("events", one.event_id) }, h("code", one.event_id))], [t("To"), h("code.address", webhook.url)],
+      [t("Accepted"), time(one.created_at, { long: true })], [t("Attempts"), one.attempt_count], one.next_attempt_at && [t("Next attempt"), time(one.next_attempt_at, { long: true })])),
+    h("section", { "aria-labelledby": "attempts" }, h("h2", { id: "attempts" }, t("Attempts")), one.attempts.length ? h("ol.timeline", one.attempts.toReversed().map((attempt, index) => timed(attempt, index === 0))) : h("p.muted", t("None yet."))),
+    h("section", h("h2", t("Body")), body === null ? h("p.muted", t("No longer stored: bodies are deleted with their events after the retention time.")) : code(json(one.payload), { label: t("Body as sent, laid out") })),
+    h("details.card", h("summary", h("strong", t("Check a signature"))), signatureCheck(last?.request.headers ?? {}, body)));
 }
 
 function timed(attempt, open) {
-  const outcome = { success: "delivered", failure: "failed", unknown: "cut off" }[attempt.outcome];
-  const details = h("details", { open }, h("summary", h("span.inline", badge(attempt.outcome, outcome), h("strong", attempt.status_code !== null ? `HTTP ${attempt.status_code}` : (attempt.error_code ?? "")), h("span.muted", milliseconds(attempt.duration_ms)), time(attempt.started_at))));
+  const outcome = { success: "delivered", failure: "failed", unknown: t("cut off") }[attempt.outcome];
+  const details = h("details", { open }, h("summary", h("span.inline", badge(attempt.outcome, outcome), h("strong", attempt.status_code !== null ? t`HTTP ${attempt.status_code}` : (attempt.error_code ?? "")), h("span.muted", milliseconds(attempt.duration_ms)), time(attempt.started_at))));
   const draw = () => !details.dataset.drawn && ((details.dataset.drawn = "1"), put(details, inside(attempt)));
   details.addEventListener("toggle", () => details.open && draw());
   if (open) draw();
@@ -69,8 +70,8 @@ function inside(attempt) {
   return h("div.stack",
     attempt.explanation && h("p", attempt.explanation),
     attempt.remark && h("p.muted", attempt.remark),
-    h("p.muted.small", "Started ", time(attempt.started_at, { long: true }), timings.map(([name, value]) => ` · ${name.replace("_ms", "")} ${milliseconds(value)}`)),
+    h("p.muted.small", t("Started "), time(attempt.started_at, { long: true }), timings.map(([name, value]) => ` · ${name.replace("_ms", "")} ${milliseconds(value)}`)),
     h("div.columns.two",
-      h("section", h("h3", "Request"), attempt.request ? headersTable(attempt.request.headers, "Headers as sent") : h("p.muted", "Headers are stored for failed attempts only.")),
-      h("section", h("h3", "Response"), attempt.response ? [headersTable(attempt.response.headers, "Headers as received"), code(pretty(attempt.response.body), { label: "Response body" }), attempt.response.body_truncated && h("p.muted.small", "Truncated: the rest was not stored.")] : h("p.muted", attempt.status_code === null ? "No response." : "Not stored."))));
+      h("section", h("h3", t("Request")), attempt.request ? headersTable(attempt.request.headers, t("Headers as sent")) : h("p.muted", t("Headers are stored for failed attempts only."))),
+      h("section", h("h3", t("Response")), attempt.response ? [headersTable(attempt.response.headers, t("Headers as received")), code(pretty(attempt.response.body), { label: t("Response body") }), attempt.response.body_truncated && h("p.muted.small", t("Truncated: the rest was not stored."))] : h("p.muted", attempt.status_code === null ? t("No response.") : t("Not stored.")))));
 }

@@ -7,6 +7,7 @@ import { json, plural, words } from "../format.js";
 import { link } from "../addresses.js";
 import { may } from "../session.js";
 import { actionButton, badge, code, confirm, empty, facts, growing, head, idChip, linkButton, skeleton, time, toast } from "../ui.js";
+import { t } from "../strings.js";
 
 const FRESH_TRIES = 12;
 const EVERY_SECONDS = 2;
@@ -19,7 +20,7 @@ export async function show({ root, params, query, signal }) {
   put(root, skeleton(6));
   const event = await patiently(() => get(path, { ...chosen, limit: 50 }, signal), signal);
   if (!event) {
-    fill(root, head("No such event", { above: h("a", { href: "#/events" }, "Events") }), empty("Event not found", "Events show up within seconds of being published and are stored for the retention time. Ids are case sensitive.", linkButton("All events", "#/events")));
+    fill(root, head(t("No such event"), { above: h("a", { href: "#/events" }, t("Events")) }), empty(t("Event not found"), t("Events show up within seconds of being published and are stored for the retention time. Ids are case sensitive."), linkButton(t("All events"), "#/events")));
     return;
   }
   draw(root, event, path, chosen, signal);
@@ -50,28 +51,28 @@ function draw(root, event, path, chosen, signal) {
       return { items: page.webhooks, next_cursor: page.next_cursor };
     },
     outcomes,
-    () => empty("No webhook received it", "None was subscribed when it was published. A subscription applies to later events.", linkButton("Webhooks", "#/webhooks")));
+    () => empty(t("No webhook received it"), t("None was subscribed when it was published. A subscription applies to later events."), linkButton(t("Webhooks"), "#/webhooks")));
   fill(root,
-    head(event.type, { above: h("a", { href: "#/events" }, "Events"), below: h("div.inline", badge(event.disposition), idChip(event.id)), actions: event.payload && (may("admin") || may("events:write")) ? [actionButton("Erase payload", () => erase(root, event, path, chosen, signal), { kind: "quiet" })] : [] }),
-    h("section.card", facts(["Accepted", time(event.accepted_at, { long: true })], ["Workspace", event.workspace_id ?? "–"], ["User", event.user_id ?? "–"], counts && ["Outcomes", counts], event.retention_days !== null && ["Kept", event.retention_days ? plural(event.retention_days, "day") : "until delivered"])),
-    event.repeats.length > 0 && h("section", h("h2", "Published again"), repeats(event.repeats)),
-    h("section", h("h2", "Webhooks"), results),
-    h("section", h("h2", "Payload"), event.payload ? code(json(event.payload), { label: "Payload" }) : h("p.muted", "It is no longer kept.")),
-    event.redact.length > 0 && h("p.muted.small", `Receivers got these fields, and their values are not kept: ${event.redact.join(", ")}`));
+    head(event.type, { above: h("a", { href: "#/events" }, t("Events")), below: h("div.inline", badge(event.disposition), idChip(event.id)), actions: event.payload && (may("admin") || may("events:write")) ? [actionButton(t("Erase payload"), () => erase(root, event, path, chosen, signal), { kind: "quiet" })] : [] }),
+    h("section.card", facts([t("Accepted"), time(event.accepted_at, { long: true })], [t("Workspace"), event.workspace_id ?? "–"], [t("User"), event.user_id ?? "–"], counts && [t("Outcomes"), counts], event.retention_days !== null && [t("Kept"), event.retention_days ? plural(event.retention_days, "day") : t("until delivered")])),
+    event.repeats.length > 0 && h("section", h("h2", t("Published again")), repeats(event.repeats)),
+    h("section", h("h2", t("Webhooks")), results),
+    h("section", h("h2", t("Payload")), event.payload ? code(json(event.payload), { label: t("Payload") }) : h("p.muted", t("It is no longer kept."))),
+    event.redact.length > 0 && h("p.muted.small", t`Receivers got these fields, and their values are not kept: ${event.redact.join(", ")}`));
 }
 
 async function erase(root, event, path, chosen, signal) {
-  if (!(await confirm("Erase this payload?", "What waits is not sent, and nothing of it can be sent again. What became of the event stays listed.", "Erase payload"))) return;
+  if (!(await confirm(t("Erase this payload?"), t("What waits is not sent, and nothing of it can be sent again. What became of the event stays listed."), t("Erase payload")))) return;
   await del(`${path}?${new URLSearchParams(Object.entries(chosen).filter(([, value]) => value))}`);
-  toast("Payload erased");
+  toast(t("Payload erased"));
   draw(root, await get(path, { ...chosen, limit: 50 }, signal), path, chosen, signal);
 }
 
 /** What else came under its id, or its Idempotency-Key. */
 function repeats(items) {
-  const said = (one) => (one.outcome === "duplicate" ? "The same event. It was not sent again." : `Another event, which was refused. It differs in ${one.differs.join(", ")}.`);
-  return h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["First time", "What was published"].map((name) => h("th", { scope: "col" }, name)))),
-    h("tbody", items.map((one) => h("tr", h("td", { "data-label": "First time" }, time(one.at)), h("td.wide-cell", { "data-label": "What was published" }, said(one)))))));
+  const said = (one) => (one.outcome === "duplicate" ? t("The same event. It was not sent again.") : t`Another event, which was refused. It differs in ${one.differs.join(", ")}.`);
+  return h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", [t("First time"), t("What was published")].map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", items.map((one) => h("tr", h("td", { "data-label": t("First time") }, time(one.at)), h("td.wide-cell", { "data-label": t("What was published") }, said(one)))))));
 }
 
 /** What went wrong first; webhooks that it was not queued for are folded away. */
@@ -80,17 +81,17 @@ function outcomes(items) {
   const others = items.filter((one) => one.status === "not_queued");
   return [
     queued.length > 0 && table(queued),
-    others.length > 0 && h("details.others", { open: queued.length === 0 }, h("summary", `Not queued for ${plural(others.length, "webhook")}`), table(others)),
+    others.length > 0 && h("details.others", { open: queued.length === 0 }, h("summary", t`Not queued for ${plural(others.length, "webhook")}`), table(others)),
   ].filter(Boolean);
 }
 
 function table(items) {
-  return h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Webhook", "Outcome", "Why", "Attempts"].map((name) => h("th", { scope: "col" }, name)))),
+  return h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", [t("Webhook"), t("Outcome"), t("Why"), t("Attempts")].map((name) => h("th", { scope: "col" }, name)))),
     h("tbody", items.map((one) => h("tr",
-      h("td.wide-cell", h("a.strong", { href: link("webhooks", one.webhook_id) }, one.webhook_name), one.delivery_id && h("a.small", { href: link("webhooks", one.webhook_id, "deliveries", one.delivery_id) }, "Show the delivery")),
-      h("td", { "data-label": "Outcome" }, badge(one.status)),
-      h("td", { "data-label": "Why" }, one.explanation ?? words(one.reason ?? ""), one.evaluated_now && h("p.muted.small", "Determined from the webhook as it is now."), one.next_attempt_at && h("p.muted.small", "next attempt ", time(one.next_attempt_at))),
-      h("td", { "data-label": "Attempts" }, one.attempt_count))))));
+      h("td.wide-cell", h("a.strong", { href: link("webhooks", one.webhook_id) }, one.webhook_name), one.delivery_id && h("a.small", { href: link("webhooks", one.webhook_id, "deliveries", one.delivery_id) }, t("Show the delivery"))),
+      h("td", { "data-label": t("Outcome") }, badge(one.status)),
+      h("td", { "data-label": t("Why") }, one.explanation ?? words(one.reason ?? ""), one.evaluated_now && h("p.muted.small", t("Determined from the webhook as it is now.")), one.next_attempt_at && h("p.muted.small", t("next attempt "), time(one.next_attempt_at))),
+      h("td", { "data-label": t("Attempts") }, one.attempt_count))))));
 }
 
 /** While something is under way, look again. */

@@ -13,22 +13,23 @@ import { go, link, withQuery } from "../addresses.js";
 import { listsEvents, may } from "../session.js";
 import { badge, button, dialog, empty, failure, head, linkButton, skeleton, time, toast } from "../ui.js";
 import { fromOf, TIMES } from "./deliveries.js";
+import { t } from "../strings.js";
 
 const READ = 100; // deliveries
 const SHOWN = 30;
-const OUTCOMES = [["", "All outcomes"], ["queued", "Queued"], ["no_match", "No match"], ["missed", "Missed"], ["unknown_event_type", "Unknown type"]];
+const OUTCOMES = [["", t("All outcomes")], ["queued", t("Queued")], ["no_match", t("No match")], ["missed", t("Missed")], ["unknown_event_type", t("Unknown type")]];
 
 export const show = (page) => (listsEvents ? all(page) : lately(page));
 
 function all({ root, signal }) {
   const everybody = may("admin") && !portal;
   const controls = {
-    find: h("input", { type: "search", placeholder: "Event or resource id", "aria-label": "Event or resource id", spellcheck: "false" }),
-    outcome: select(OUTCOMES, "", { "aria-label": "Outcome" }),
-    since: select(TIMES, "", { "aria-label": "Time" }),
-    type: text("", { placeholder: "Event type", "aria-label": "Event type" }),
-    workspace: text("", { placeholder: "Workspace id", "aria-label": "Workspace id" }),
-    ...(everybody ? { owner: text("", { placeholder: "User", "aria-label": "User" }) } : {}),
+    find: h("input", { type: "search", placeholder: t("Event or resource id"), "aria-label": t("Event or resource id"), spellcheck: "false" }),
+    outcome: select(OUTCOMES, "", { "aria-label": t("Outcome") }),
+    since: select(TIMES, "", { "aria-label": t("Time") }),
+    type: text("", { placeholder: t("Event type"), "aria-label": t("Event type") }),
+    workspace: text("", { placeholder: t("Workspace id"), "aria-label": t("Workspace id") }),
+    ...(everybody ? { owner: text("", { placeholder: t("User"), "aria-label": t("User") }) } : {}),
   };
   const load = async (now, cursor, inner) => {
     const asked = { event_type: now.type, disposition: now.outcome, from: fromOf(now.since), workspace_id: now.workspace, user_id: now.owner, limit: 25 };
@@ -42,50 +43,50 @@ function all({ root, signal }) {
     controls,
     signal,
     build: (now, inner) => listing({
-      heads: ["Event", "Resource", "Workspace", ...(everybody ? ["User"] : []), "Outcome", "Deliveries", "Accepted"],
+      heads: [t("Event"), t("Resource"), t("Workspace"), ...(everybody ? [t("User")] : []), t("Outcome"), t("Deliveries"), t("Accepted")],
       signal: inner,
       dense: true,
       load: (cursor) => load(now, cursor, inner),
       row: (one) => row(one, everybody),
-      none: () => (Object.values(now).some(Boolean) ? empty("No matching events", "No event matches these filters.") : empty("No events yet", "Publish one on the event bus, with POST /api/v1/events, or here.")),
-      fails: (error) => [403, 422].includes(error.status) && empty("Narrow the search", error.message, linkButton("Clear the filters", "#/events")),
+      none: () => (Object.values(now).some(Boolean) ? empty(t("No matching events"), t("No event matches these filters.")) : empty(t("No events yet"), t("Publish one on the event bus, with POST /api/v1/events, or here."))),
+      fails: (error) => [403, 422].includes(error.status) && empty(t("Narrow the search"), error.message, linkButton(t("Clear the filters"), "#/events")),
     }),
   });
-  put(root, head("Events", { actions: publishing() }), h("form.bar-of-tools", { onsubmit: (event) => event.preventDefault() }, Object.values(controls)), list.element);
+  put(root, head(t("Events"), { actions: publishing() }), h("form.bar-of-tools", { onsubmit: (event) => event.preventDefault() }, Object.values(controls)), list.element);
 }
 
-const publishing = () => (may("events:write") && !portal ? [button("Publish an event", publish, { glyph: "plus" })] : []);
+const publishing = () => (may("events:write") && !portal ? [button(t("Publish an event"), publish, { glyph: "plus" })] : []);
 
 function row(one, everybody) {
   const more = (one.counts.queued ?? 0) - one.deliveries.length;
   const own = one.workspace_id === null ? { user_id: one.user_id } : { workspace_id: one.workspace_id };
   return h("tr",
     h("td.wide-cell", h("a.strong", { href: withQuery(`/events/${encodeURIComponent(one.event_id)}`, own) }, one.type), h("code.small.muted", one.event_id)),
-    h("td", { "data-label": "Resource" }, one.resource_id ?? "–"),
-    h("td", { "data-label": "Workspace" }, one.workspace_id ?? "–"),
-    everybody && h("td", { "data-label": "User" }, one.user_id ?? "–"),
-    h("td", { "data-label": "Outcome" }, badge(one.disposition)),
-    h("td", { "data-label": "Deliveries" }, h("span.inline", one.deliveries.map(delivered), more > 0 && h("span.muted.small", `+${more}`))),
-    h("td", { "data-label": "Accepted" }, time(one.accepted_at)));
+    h("td", { "data-label": t("Resource") }, one.resource_id ?? "–"),
+    h("td", { "data-label": t("Workspace") }, one.workspace_id ?? "–"),
+    everybody && h("td", { "data-label": t("User") }, one.user_id ?? "–"),
+    h("td", { "data-label": t("Outcome") }, badge(one.disposition)),
+    h("td", { "data-label": t("Deliveries") }, h("span.inline", one.deliveries.map(delivered), more > 0 && h("span.muted.small", `+${more}`))),
+    h("td", { "data-label": t("Accepted") }, time(one.accepted_at)));
 }
 
 const delivered = (one) => h("a", { href: link("webhooks", one.webhook_id, "deliveries", one.id), title: one.webhook_name }, badge(one.status));
 
 function lately({ root, signal }) {
-  const id = text("", { placeholder: "evt_…", "aria-label": "Event id", spellcheck: "false", class: "mono" });
-  const title = h("h2", "Recent events");
+  const id = text("", { placeholder: "evt_…", "aria-label": t("Event id"), spellcheck: "false", class: "mono" });
+  const title = h("h2", t("Recent events"));
   const list = h("div", skeleton(4));
   put(root,
-    head("Events", { actions: publishing() }),
-    h("form.bar-of-tools", { onsubmit: (event) => (event.preventDefault(), id.value.trim() && go(link("events", id.value.trim()))) }, id, h("button.button.primary", { type: "submit" }, "Look up")),
+    head(t("Events"), { actions: publishing() }),
+    h("form.bar-of-tools", { onsubmit: (event) => (event.preventDefault(), id.value.trim() && go(link("events", id.value.trim()))) }, id, h("button.button.primary", { type: "submit" }, t("Look up"))),
     title, list);
   let shown = "";
   const read = async () => {
     const { items, all } = await newest(signal);
     if (held() || shown === write(items)) return;
     shown = write(items);
-    fill(title, all ? "Recent events" : "Recent events with failed deliveries");
-    fill(list, items.length ? table(byEvent(items)) : empty("No events yet", "Publish one on the event bus, with POST /api/v1/events, or here."));
+    fill(title, all ? t("Recent events") : t("Recent events with failed deliveries"));
+    fill(list, items.length ? table(byEvent(items)) : empty(t("No events yet"), t("Publish one on the event bus, with POST /api/v1/events, or here.")));
   };
   const first = () => read().catch((error) => error.name === "AbortError" || fill(list, failure(error, first)));
   first();
@@ -113,12 +114,12 @@ function byEvent(deliveries) {
 }
 
 const byName = (a, b) => a.webhook_name.localeCompare(b.webhook_name);
-const table = (events) => h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", ["Event", "Accepted", "Deliveries"].map((name) => h("th", { scope: "col" }, name)))),
-  h("tbody", events.map((one) => h("tr", h("td.wide-cell", h("a.strong", { href: link("events", one.id) }, one.type), h("code.small.muted", one.id)), h("td", { "data-label": "Accepted" }, time(one.at)), h("td", { "data-label": "Deliveries" }, h("span.inline", one.deliveries.sort(byName).slice(0, 6).map(delivered))))))));
+const table = (events) => h("div.scroll.flush", h("table.list.cards", h("thead", h("tr", [t("Event"), t("Accepted"), t("Deliveries")].map((name) => h("th", { scope: "col" }, name)))),
+  h("tbody", events.map((one) => h("tr", h("td.wide-cell", h("a.strong", { href: link("events", one.id) }, one.type), h("code.small.muted", one.id)), h("td", { "data-label": t("Accepted") }, time(one.at)), h("td", { "data-label": t("Deliveries") }, h("span.inline", one.deliveries.sort(byName).slice(0, 6).map(delivered))))))));
 
 async function publish() {
   const types = (await get("/event-types")).items.map((one) => one.name);
-  await dialog("Publish an event", (close) => {
+  await dialog(t("Publish an event"), (close) => {
     const type = select(types.map((name) => [name, name]), "record.created");
     const resource = text("rec_1");
     const workspace = text("");
@@ -128,15 +129,15 @@ async function publish() {
       try {
         parsed = parse(data.value || "{}");
       } catch (error) {
-        throw new Wrong("data", `is not valid JSON: ${error.message}`);
+        throw new Wrong("data", t`is not valid JSON: ${error.message}`);
       }
       const place = workspace.value.trim();
       const answer = await post("/events", { type: type.value, resource_id: resource.value.trim() || null, data: parsed, ...(place ? { workspace_id: /^\d{1,15}$/.test(place) ? Number(place) : place } : {}) });
       close();
-      toast("Published");
+      toast(t("Published"));
       go(link("events", answer.events[0].id));
     };
-    return h("div.stack", h("p.muted", "This is a real event, published as you. Every subscribed webhook receives it."),
-      form([h("div.columns", field("type", "Event type", type), field("resource_id", "Resource id", resource, { optional: true }), field("workspace_id", "Workspace id", workspace, { optional: true })), field("data", "Data", data)], { verb: "Publish", submit, cancel: () => close() }));
+    return h("div.stack", h("p.muted", t("This is a real event, published as you. Every subscribed webhook receives it.")),
+      form([h("div.columns", field("type", t("Event type"), type), field("resource_id", t("Resource id"), resource, { optional: true }), field("workspace_id", t("Workspace id"), workspace, { optional: true })), field("data", t("Data"), data)], { verb: t("Publish"), submit, cancel: () => close() }));
   }, { wide: true });
 }

@@ -9,6 +9,7 @@ import { portal } from "../portal.js";
 import { link, remember } from "../addresses.js";
 import { may } from "../session.js";
 import { badge, causeOf, failure, head, linkButton, segmented, skeleton } from "../ui.js";
+import { t } from "../strings.js";
 
 const RANGES = { day: ["24 hours", 24, "hour"], week: ["7 days", 168, "hour"], month: ["30 days", 720, "day"] };
 const EVERY_SECONDS = 15;
@@ -18,9 +19,9 @@ export async function show(page) {
   const { root, query, signal } = page;
   const state = { range: RANGES[query.get("range")] ? query.get("range") : "day", live: true };
   const updated = h("span.muted", { role: "status" });
-  const live = h("label.switch", h("input", { type: "checkbox", checked: true, onchange: (event) => (state.live = event.target.checked) }), h("span", "Live"));
+  const live = h("label.switch", h("input", { type: "checkbox", checked: true, onchange: (event) => (state.live = event.target.checked) }), h("span", t("Live")));
   const body = h("div.stack.large", skeleton(8));
-  const ranges = segmented("Time", Object.entries(RANGES).map(([key, [text]]) => [key, text]), state.range, (range) => {
+  const ranges = segmented(t("Time"), Object.entries(RANGES).map(([key, [text]]) => [key, text]), state.range, (range) => {
     state.range = range;
     remember({ range: range === "day" ? "" : range });
     refresh();
@@ -32,7 +33,7 @@ export async function show(page) {
     const overview = await figures(range, signal);
     if (range !== state.range) return; // another time was chosen meanwhile, and is on its way
     fill(body, ...drawn(overview, letters));
-    fill(updated, `Updated ${clockTime(new Date())}`);
+    fill(updated, t`Updated ${clockTime(new Date())}`);
   };
   const refresh = async () => {
     try {
@@ -44,10 +45,10 @@ export async function show(page) {
 
   const letters = deadLetters(signal);
   const first = await figures(state.range, signal);
-  if (!first.webhooks) return put(root, head("Overview"), guide());
-  put(root, head("Overview", { below: updated, actions: [live, ranges] }), body, limits(signal));
+  if (!first.webhooks) return put(root, head(t("Overview")), guide());
+  put(root, head(t("Overview"), { below: updated, actions: [live, ranges] }), body, limits(signal));
   fill(body, ...drawn(first, letters));
-  fill(updated, `Updated ${clockTime(new Date())}`);
+  fill(updated, t`Updated ${clockTime(new Date())}`);
   alive(async () => state.live && !held() && read(), { every: EVERY_SECONDS, signal });
 }
 
@@ -65,17 +66,17 @@ function drawn({ totals, series, interval, open_circuits: open, waiting, webhook
   const rate = totals.success_rate;
   return [
     h("div.tiles",
-      tile("Deliveries", count(totals.deliveries), plural(totals.attempts, "attempt")),
-      tile("Success rate", percent(rate), `${count(totals.failures)} failed`, rate !== null && rate < 0.95 ? (rate < 0.5 ? "bad" : "warn") : ""),
-      tile("Latency, p95", milliseconds(totals.latency_ms.p95), `p50 ${milliseconds(totals.latency_ms.p50)}`),
+      tile(t("Deliveries"), count(totals.deliveries), plural(totals.attempts, "attempt")),
+      tile(t("Success rate"), percent(rate), t`${count(totals.failures)} failed`, rate !== null && rate < 0.95 ? (rate < 0.5 ? "bad" : "warn") : ""),
+      tile(t("Latency, p95"), milliseconds(totals.latency_ms.p95), `p50 ${milliseconds(totals.latency_ms.p50)}`),
       deadTile(letters),
-      tile("Open circuits", count(open), open ? "deliveries on hold" : "all closed", open ? "bad" : ""),
-      tile("Waiting", count(parked), reason ? `most: ${words(reason)}` : "nothing", parked ? "warn" : "")),
+      tile(t("Open circuits"), count(open), open ? t("deliveries on hold") : t("all closed"), open ? "bad" : ""),
+      tile(t("Waiting"), count(parked), reason ? t`most: ${words(reason)}` : "nothing", parked ? "warn" : "")),
     needs(attention, more, webhooks),
     h("div.charts",
-      chart({ title: "Attempts", kind: "bars", interval, format: count, series: [{ label: "succeeded", tone: "good" }, { label: "failed", tone: "bad" }], points: series.map((one) => ({ start: one.start, values: [one.successes, one.failures] })) }),
-      chart({ title: "Latency", kind: "lines", interval, format: milliseconds, series: [{ label: "p50", tone: "accent" }, { label: "p95", tone: "soft" }], points: series.map((one) => ({ start: one.start, values: [one.latency_ms.p50, one.latency_ms.p95] })) })),
-    h("p.muted.small", "Figures lag by a few seconds."),
+      chart({ title: t("Attempts"), kind: "bars", interval, format: count, series: [{ label: "succeeded", tone: "good" }, { label: "failed", tone: "bad" }], points: series.map((one) => ({ start: one.start, values: [one.successes, one.failures] })) }),
+      chart({ title: t("Latency"), kind: "lines", interval, format: milliseconds, series: [{ label: "p50", tone: "accent" }, { label: "p95", tone: "soft" }], points: series.map((one) => ({ start: one.start, values: [one.latency_ms.p50, one.latency_ms.p95] })) })),
+    h("p.muted.small", t("Figures lag by a few seconds.")),
   ];
 }
 
@@ -86,15 +87,15 @@ function limits(signal) {
     fill(inside, skeleton(4));
     try {
       const { items } = await get("/limits", {}, signal);
-      const name = (one) => [one.description, one.workspace_id && h("span.muted", ` Workspace ${one.workspace_id}`)];
-      const line = (one) => h("tr", h("td", name(one)), h("td.number", one.used === null ? "" : count(one.used)), h("td.number", one.limit === null ? "none" : count(one.limit)));
-      const columns = ["Limit", "Used", "At most"].map((text, at) => h(`th${at ? ".number" : ""}`, { scope: "col" }, text));
+      const name = (one) => [one.description, one.workspace_id && h("span.muted", t` Workspace ${one.workspace_id}`)];
+      const line = (one) => h("tr", h("td", name(one)), h("td.number", one.used === null ? "" : count(one.used)), h("td.number", one.limit === null ? t("none") : count(one.limit)));
+      const columns = [t("Limit"), t("Used"), t("At most")].map((text, at) => h(`th${at ? ".number" : ""}`, { scope: "col" }, text));
       fill(inside, h("div.scroll", h("table.list", h("thead", h("tr", columns)), h("tbody", items.map(line)))));
     } catch (error) {
       if (error.name !== "AbortError") fill(inside, failure(error, load));
     }
   };
-  return h("details.card", { ontoggle: (event) => event.target.open && load() }, h("summary", "Limits"), inside);
+  return h("details.card", { ontoggle: (event) => event.target.open && load() }, h("summary", t("Limits")), inside);
 }
 
 function tile(name, value, more, tone = "", href = null) {
@@ -103,33 +104,33 @@ function tile(name, value, more, tone = "", href = null) {
 }
 
 function deadTile(letters) {
-  const made = tile("Dead letters", "…", "", "", "#/dead-letters");
+  const made = tile(t("Dead letters"), "…", "", "", "#/dead-letters");
   letters.then((found) => {
     const dead = found?.items.reduce((sum, one) => sum + one.dead_letters, 0);
-    made.replaceWith(tile("Dead letters", found ? `${count(dead)}${found.next_cursor ? "+" : ""}` : "–", found ? (dead ? "not replayed yet" : "none") : "unavailable", dead ? "warn" : "", "#/dead-letters"));
+    made.replaceWith(tile(t("Dead letters"), found ? `${count(dead)}${found.next_cursor ? "+" : ""}` : "–", found ? (dead ? t("not replayed yet") : t("none")) : t("unavailable"), dead ? "warn" : "", "#/dead-letters"));
   });
   return made;
 }
 
 /** Webhooks that do not do well, the worst first; else how many do. */
 function needs(attention, more, webhooks) {
-  if (!attention.length) return h("section.card.calm", h("p", badge("healthy", "All healthy"), ` ${plural(webhooks, "webhook")}, none with problems.`));
+  if (!attention.length) return h("section.card.calm", h("p", badge("healthy", t("All healthy")), t` ${plural(webhooks, "webhook")}, none with problems.`));
   const list = h("ul.rows");
   const shown = (some) => put(list, some.map((one) => h("li.row",
     h("div.row-main", h("a.strong", { href: link("webhooks", one.webhook_id) }, one.webhook_name), h("p.muted.small", one.explanation ?? "")),
-    h("div.row-side", one.attempts ? h("span.rate", meter(one.success_rate), percent(one.success_rate)) : h("span.muted.small", "no recent attempts"), one.failing_since && h("span.muted.small", `failing since ${ago(one.failing_since)}`), causeOf(one), badge(one.health)))));
+    h("div.row-side", one.attempts ? h("span.rate", meter(one.success_rate), percent(one.success_rate)) : h("span.muted.small", t("no recent attempts")), one.failing_since && h("span.muted.small", t`failing since ${ago(one.failing_since)}`), causeOf(one), badge(one.health)))));
   shown(attention.slice(0, 8));
   const rest = attention.slice(8);
-  const others = rest.length > 0 && h("button.button.quiet", { type: "button", onclick: () => (shown(rest), others.remove()) }, `Show ${rest.length} more`);
-  return h("section.card", { "aria-labelledby": "attention" }, h("h2", { id: "attention" }, "Needs attention"), list, others,
-    more && h("p.muted", "The worst are shown. The list of ", h("a", { href: "#/webhooks" }, "all webhooks"), " has the others."));
+  const others = rest.length > 0 && h("button.button.quiet", { type: "button", onclick: () => (shown(rest), others.remove()) }, t`Show ${rest.length} more`);
+  return h("section.card", { "aria-labelledby": "attention" }, h("h2", { id: "attention" }, t("Needs attention")), list, others,
+    more && h("p.muted", t("The worst are shown. The list of "), h("a", { href: "#/webhooks" }, t("all webhooks")), t(" has the others.")));
 }
 
 function guide() {
   const step = (number, title, text) => h("li", h("span.step", { "aria-hidden": "true" }, number), h("div", h("h2", title), h("p", text)));
-  return h("section.guide.card", h("p.lead", "A webhook sends your events to an endpoint of yours, signed, with retries until they are received."),
-    h("ol", step(1, "Create a webhook", "Enter the URL that receives events. You get a signing secret, shown once."),
-      step(2, "Subscribe it", "Choose event types on the same form. Filters can narrow them down."),
-      step(3, "Send a test event", "See the request and the response of your server before anything real is sent.")),
-    h("div.actions", linkButton("Create the first webhook", "#/webhooks/new", { kind: "primary", glyph: "plus" })));
+  return h("section.guide.card", h("p.lead", t("A webhook sends your events to an endpoint of yours, signed, with retries until they are received.")),
+    h("ol", step(1, t("Create a webhook"), t("Enter the URL that receives events. You get a signing secret, shown once.")),
+      step(2, t("Subscribe it"), t("Choose event types on the same form. Filters can narrow them down.")),
+      step(3, t("Send a test event"), t("See the request and the response of your server before anything real is sent."))),
+    h("div.actions", linkButton(t("Create the first webhook"), "#/webhooks/new", { kind: "primary", glyph: "plus" })));
 }

@@ -9,41 +9,42 @@ import { select } from "../forms.js";
 import { may } from "../session.js";
 import { portal } from "../portal.js";
 import { actionButton, badge, empty, head, idChip, time, toast } from "../ui.js";
+import { t } from "../strings.js";
 
-const STATUSES = [["", "All statuses"], ["running", "Running"], ["pending", "Pending"], ["completed", "Completed"], ["failed", "Failed"], ["cancelled", "Cancelled"]];
+const STATUSES = [["", t("All statuses")], ["running", t("Running")], ["pending", t("Pending")], ["completed", t("Completed")], ["failed", t("Failed")], ["cancelled", t("Cancelled")]];
 
 export function show({ root, signal }) {
   const everybody = may("admin") && !portal;
-  const controls = { status: select(STATUSES, "", { "aria-label": "Status" }) };
+  const controls = { status: select(STATUSES, "", { "aria-label": t("Status") }) };
   const list = filtered({
     controls,
     signal,
     build: (now, inner) => {
       const made = listing({
-        heads: ["Replay", "Webhook", ...(everybody ? ["Owner"] : []), "Status", "Progress", "Started", ""],
+        heads: [t("Replay"), t("Webhook"), ...(everybody ? [t("Owner")] : []), t("Status"), t("Progress"), t("Started"), ""],
         signal: inner,
         dense: true,
         load: (cursor) => get("/replays", { status: now.status, cursor, limit: 25 }, inner),
         row: (one) => row(one, everybody, async () => {
           if (!(await cancelJob(one))) return;
           await made.again();
-          toast("Replay cancelled");
+          toast(t("Replay cancelled"));
         }),
-        none: () => empty("No replays", "Replays of dead letters and recoveries are listed here."),
+        none: () => empty(t("No replays"), t("Replays of dead letters and recoveries are listed here.")),
       });
       return made;
     },
   });
-  put(root, head("Replays", { above: h("a", { href: "#/dead-letters" }, "Dead letters") }), h("div.bar-of-tools", controls.status), list.element);
+  put(root, head(t("Replays"), { above: h("a", { href: "#/dead-letters" }, t("Dead letters")) }), h("div.bar-of-tools", controls.status), list.element);
 }
 
 function row(one, everybody, cancel) {
   return h("tr",
-    h("td.wide-cell", h("strong", one.kind === "recovery" ? "Recovery" : "Replay"), one.reason && h("code.small", one.reason), idChip(one.id, { short: true })),
-    h("td", { "data-label": "Webhook" }, one.webhook_id ? h("a", { href: link("webhooks", one.webhook_id) }, nameOf(one)) : nameOf(one)),
-    everybody && h("td", { "data-label": "Owner" }, h("a", { href: withQuery("/webhooks", { owner: one.user_id }) }, one.user_id)),
-    h("td", { "data-label": "Status" }, badge(one.status)),
-    h("td", { "data-label": "Progress" }, progressOf(one)),
-    h("td", { "data-label": "Started" }, time(one.created_at)),
-    h("td", underWay(one) ? actionButton("Cancel", cancel, { kind: "quiet", "aria-label": `Cancel ${one.id}` }) : null));
+    h("td.wide-cell", h("strong", one.kind === "recovery" ? t("Recovery") : t("Replay")), one.reason && h("code.small", one.reason), idChip(one.id, { short: true })),
+    h("td", { "data-label": t("Webhook") }, one.webhook_id ? h("a", { href: link("webhooks", one.webhook_id) }, nameOf(one)) : nameOf(one)),
+    everybody && h("td", { "data-label": t("Owner") }, h("a", { href: withQuery("/webhooks", { owner: one.user_id }) }, one.user_id)),
+    h("td", { "data-label": t("Status") }, badge(one.status)),
+    h("td", { "data-label": t("Progress") }, progressOf(one)),
+    h("td", { "data-label": t("Started") }, time(one.created_at)),
+    h("td", underWay(one) ? actionButton(t("Cancel"), cancel, { kind: "quiet", "aria-label": t`Cancel ${one.id}` }) : null));
 }

@@ -13,6 +13,7 @@ import { reading } from "./reading.js";
 import { subscriptions } from "./subscriptions.js";
 import { sendTest } from "./trial.js";
 import { showSecret } from "./webhook_form.js";
+import { t } from "../strings.js";
 
 const RANGES = { day: ["24 hours", 24, "hour"], week: ["7 days", 168, "hour"], month: ["30 days", 720, "day"], quarter: ["90 days", 2_160, "day"] };
 
@@ -34,17 +35,17 @@ export async function show({ root, params, query, signal }) {
   const first = webhook.kind === "pull" ? "reading" : "activity";
   put(root,
     head(webhook.name, {
-      above: h("a", { href: "#/webhooks" }, "Webhooks"),
-      below: [webhook.kind === "pull" ? h("span.muted", "Pull webhook: its events are read through the API") : h("code.address", webhook.url), h("div.inline", health, idChip(webhook.id))],
+      above: h("a", { href: "#/webhooks" }, t("Webhooks")),
+      below: [webhook.kind === "pull" ? h("span.muted", t("Pull webhook: its events are read through the API")) : h("code.address", webhook.url), h("div.inline", health, idChip(webhook.id))],
       actions: actions(webhook, path, etag, again),
     }),
-    webhook.status === "failed" && h("p.notice.bad", webhook.status_reason === "member_removed" ? "Disabled: its owner has left the workspace. An admin can make it active again." : `Disabled: ${words(webhook.status_reason)}. Resume it once the receiver works; events of the meantime can be recovered.`),
-    tabs("Parts of this webhook", [
-      webhook.kind === "pull" ? ["reading", "Reading", () => reading(webhook, signal)] : ["activity", "Activity", () => activity(path, looked, query, signal)],
-      ["subscriptions", "Subscriptions", () => subscriptions(webhook, signal)],
-      webhook.kind !== "pull" && ["deliveries", "Deliveries", () => deliveries(webhook, signal)],
-      ["settings", "Settings", () => settings(webhook)],
-      ["changes", "Changes", () => changes(webhook, signal)],
+    webhook.status === "failed" && h("p.notice.bad", webhook.status_reason === "member_removed" ? t("Disabled: its owner has left the workspace. An admin can make it active again.") : t`Disabled: ${words(webhook.status_reason)}. Resume it once the receiver works; events of the meantime can be recovered.`),
+    tabs(t("Parts of this webhook"), [
+      webhook.kind === "pull" ? ["reading", t("Reading"), () => reading(webhook, signal)] : ["activity", t("Activity"), () => activity(path, looked, query, signal)],
+      ["subscriptions", t("Subscriptions"), () => subscriptions(webhook, signal)],
+      webhook.kind !== "pull" && ["deliveries", t("Deliveries"), () => deliveries(webhook, signal)],
+      ["settings", t("Settings"), () => settings(webhook)],
+      ["changes", t("Changes"), () => changes(webhook, signal)],
     ].filter(Boolean), query.get("tab") ?? first, (tab) => remember({ tab: tab === first ? "" : tab, ...(["deliveries", "changes"].includes(tab) ? {} : { cursor: "", status: "", since: "", type: "", code: "" }) })));
   showHealth();
   alive(async () => draw(await get(`${path}/health`, {}, signal)), { every: 15, signal });
@@ -57,35 +58,35 @@ function actions(webhook, path, etag, again) {
     again();
   };
   return [
-    webhook.kind !== "pull" && actionButton("Send test", () => sendTest(webhook), { kind: "primary" }),
-    webhook.status === "active" ? actionButton("Pause", set("paused", webhook.kind === "pull" ? "Paused. Events are kept, and can be read once you resume it." : "Paused. Deliveries wait until you resume it.")) : actionButton("Resume", set("active", "Resumed")),
-    linkButton("Edit", link("webhooks", webhook.id, "edit")),
-    actionButton("Rotate secret", () => rotate(webhook, path, again)),
-    actionButton("Delete", () => remove(webhook, path), { kind: "danger-quiet" }),
+    webhook.kind !== "pull" && actionButton(t("Send test"), () => sendTest(webhook), { kind: "primary" }),
+    webhook.status === "active" ? actionButton(t("Pause"), set("paused", webhook.kind === "pull" ? t("Paused. Events are kept, and can be read once you resume it.") : t("Paused. Deliveries wait until you resume it."))) : actionButton(t("Resume"), set("active", t("Resumed"))),
+    linkButton(t("Edit"), link("webhooks", webhook.id, "edit")),
+    actionButton(t("Rotate secret"), () => rotate(webhook, path, again)),
+    actionButton(t("Delete"), () => remove(webhook, path), { kind: "danger-quiet" }),
   ].filter(Boolean);
 }
 
 async function rotate(webhook, path, again) {
   const hours = h("input", { type: "number", min: "0", max: "168", value: "24" });
-  const yes = await dialog("Rotate the secret", (close) => h("form", { onsubmit: (event) => (event.preventDefault(), close(true)) },
-    h("p", "Creates a new secret. During the overlap deliveries are signed with both, so the receiver can switch without missing one:"),
+  const yes = await dialog(t("Rotate the secret"), (close) => h("form", { onsubmit: (event) => (event.preventDefault(), close(true)) },
+    h("p", t("Creates a new secret. During the overlap deliveries are signed with both, so the receiver can switch without missing one:")),
     h("dl.facts.one",
-      h("div", h("dt", h("code", "webhook-signature")), h("dd", "Carries both signatures; libraries accept either. Replace the secret any time during the overlap.")),
-      h("div", h("dt", h("code", "X-…-Signature")), h("dd", "Stays with the old secret until the overlap ends; ", h("code", "X-…-Signature-Next"), " carries the new one. Accept a delivery if either matches your secret, then replace the secret any time during the overlap."))),
-    h("label.field", h("span.label", "Overlap, hours (0 to 168)"), hours),
-    h("p.hint", "0 ends the old secret immediately: for a secret that has leaked. Deliveries fail until the receiver has the new one."),
-    h("div.actions.end", h("button.button.primary", { type: "submit" }, "Create new secret"))));
+      h("div", h("dt", h("code", "webhook-signature")), h("dd", t("Carries both signatures; libraries accept either. Replace the secret any time during the overlap."))),
+      h("div", h("dt", h("code", "X-…-Signature")), h("dd", t("Stays with the old secret until the overlap ends; "), h("code", "X-…-Signature-Next"), t(" carries the new one. Accept a delivery if either matches your secret, then replace the secret any time during the overlap.")))),
+    h("label.field", h("span.label", t("Overlap, hours (0 to 168)")), hours),
+    h("p.hint", t("0 ends the old secret immediately: for a secret that has leaked. Deliveries fail until the receiver has the new one.")),
+    h("div.actions.end", h("button.button.primary", { type: "submit" }, t("Create new secret")))));
   if (!yes) return;
   const answer = await post(`${path}/regenerate-secret`, { overlap_hours: Number(hours.value) });
-  await showSecret(answer.secret, answer.previous_secret_expires_at ? ["The old secret is valid until ", time(answer.previous_secret_expires_at, { long: true }), "."] : "The old secret is no longer valid.");
+  await showSecret(answer.secret, answer.previous_secret_expires_at ? [t("The old secret is valid until "), time(answer.previous_secret_expires_at, { long: true }), "."] : t("The old secret is no longer valid."));
   again();
 }
 
 async function remove(webhook, path) {
-  const text = "It receives nothing any more, and waiting deliveries are given up. This cannot be undone. To stop for a while, pause it instead.";
-  if (!(await confirm(`Delete ${webhook.name}?`, text, "Delete webhook", { type: webhook.name }))) return;
+  const text = t("It receives nothing any more, and waiting deliveries are given up. This cannot be undone. To stop for a while, pause it instead.");
+  if (!(await confirm(t`Delete ${webhook.name}?`, text, t("Delete webhook"), { type: webhook.name }))) return;
   await del(path);
-  toast("Deleted");
+  toast(t("Deleted"));
   go("#/webhooks");
 }
 
@@ -107,7 +108,7 @@ function activity(path, looked, query, signal) {
       if (error.name !== "AbortError") fill(body, failure(error, () => load()));
     }
   };
-  const choose = segmented("Time", Object.entries(RANGES).map(([key, [text]]) => [key, text]), range, (chosen) => {
+  const choose = segmented(t("Time"), Object.entries(RANGES).map(([key, [text]]) => [key, text]), range, (chosen) => {
     range = chosen;
     remember({ range: chosen === "day" ? "" : chosen });
     load();
@@ -121,46 +122,46 @@ function drawn({ totals, series }, health, interval) {
   const reasons = Object.entries(totals.failure_reasons);
   return [
     h("div.tiles",
-      tile("Deliveries", count(totals.deliveries), plural(totals.attempts, "attempt")), tile("Success rate", percent(totals.success_rate), `${count(totals.failures)} failed`), tile("Latency, p95", milliseconds(totals.latency_ms.p95), `p50 ${milliseconds(totals.latency_ms.p50)}`), tile("Dead letters", count(totals.dead_letters), "in this time range"),
-      tile("Circuit", words(health.circuit.state), circuitSays(health.circuit)),
-      tile("Waiting", `${count(health.backlog.waiting)}${health.backlog.more ? "+" : ""}`, health.failing_since ? ["failing since ", time(health.failing_since)] : "deliveries on hold")),
-    totals.attempts + totals.deliveries === 0 && empty("No deliveries in this time range", "Send a test, or publish an event of a subscribed type."),
+      tile(t("Deliveries"), count(totals.deliveries), plural(totals.attempts, "attempt")), tile(t("Success rate"), percent(totals.success_rate), t`${count(totals.failures)} failed`), tile(t("Latency, p95"), milliseconds(totals.latency_ms.p95), `p50 ${milliseconds(totals.latency_ms.p50)}`), tile(t("Dead letters"), count(totals.dead_letters), t("in this time range")),
+      tile(t("Circuit"), words(health.circuit.state), circuitSays(health.circuit)),
+      tile(t("Waiting"), `${count(health.backlog.waiting)}${health.backlog.more ? "+" : ""}`, health.failing_since ? [t("failing since "), time(health.failing_since)] : t("deliveries on hold"))),
+    totals.attempts + totals.deliveries === 0 && empty(t("No deliveries in this time range"), t("Send a test, or publish an event of a subscribed type.")),
     h("div.charts",
-      chart({ title: "Attempts", kind: "bars", interval, format: count, series: [{ label: "succeeded", tone: "good" }, { label: "failed", tone: "bad" }], points: series.map((one) => ({ start: one.start, values: [one.successes, one.failures] })) }),
-      chart({ title: "Latency", kind: "lines", interval, format: milliseconds, series: [{ label: "p50", tone: "accent" }, { label: "p95", tone: "soft" }, { label: "p99", tone: "faint" }], points: series.map((one) => ({ start: one.start, values: [one.latency_ms.p50, one.latency_ms.p95, one.latency_ms.p99] })) })),
-    reasons.length > 0 && h("section.card", h("h2", "Why attempts failed"), h("table.list", h("thead", h("tr", h("th", { scope: "col" }, "Reason"), h("th.number", { scope: "col" }, "Attempts"))), h("tbody", reasons.map(([reason, times]) => h("tr", h("td", h("code", reason)), h("td.number", count(times))))))),
+      chart({ title: t("Attempts"), kind: "bars", interval, format: count, series: [{ label: "succeeded", tone: "good" }, { label: "failed", tone: "bad" }], points: series.map((one) => ({ start: one.start, values: [one.successes, one.failures] })) }),
+      chart({ title: t("Latency"), kind: "lines", interval, format: milliseconds, series: [{ label: "p50", tone: "accent" }, { label: "p95", tone: "soft" }, { label: "p99", tone: "faint" }], points: series.map((one) => ({ start: one.start, values: [one.latency_ms.p50, one.latency_ms.p95, one.latency_ms.p99] })) })),
+    reasons.length > 0 && h("section.card", h("h2", t("Why attempts failed")), h("table.list", h("thead", h("tr", h("th", { scope: "col" }, t("Reason")), h("th.number", { scope: "col" }, t("Attempts")))), h("tbody", reasons.map(([reason, times]) => h("tr", h("td", h("code", reason)), h("td.number", count(times))))))),
   ];
 }
 
 /** When an open circuit lets the next delivery through. */
 function circuitSays({ state, open_until: until }) {
-  if (state === "closed") return "deliveries are sent";
-  return until && new Date(until) > Date.now() ? ["next try ", time(until)] : "probing next";
+  if (state === "closed") return t("deliveries are sent");
+  return until && new Date(until) > Date.now() ? [t("next try "), time(until)] : t("probing next");
 }
 
 const tile = (name, value, more = null) => h("div.tile", h("span.tile-name", name), h("strong.tile-value", value), more && h("span.tile-more", more));
 
 function settings(webhook) {
   return h("div.stack.large",
-    h("section.card", h("h2", webhook.kind === "pull" ? "Reading" : "Delivery"), facts(
-      ...(webhook.kind === "pull" ? [["Kind", "pull"]] : [
-        ["Endpoint URL", h("code", webhook.url)], ["Retries", webhook.max_retries], ["Timeout", stretch(webhook.timeout_seconds)],
-        ["Rate limit", webhook.rate_limit_rps === null ? "none" : `${webhook.rate_limit_rps} a second`]]),
-      webhook.static_egress && ["Addresses", "static ones alone"],
-      ["Workspace", webhook.workspace_id ?? "none: the owner's events without a workspace"], ["Owner", webhook.user_id],
-      ["Description", webhook.description || "–"], ["Created", time(webhook.created_at, { long: true })], ["Changed", time(webhook.updated_at, { long: true })],
-      webhook.previous_secret_expires_at && ["Previous secret valid until", time(webhook.previous_secret_expires_at, { long: true })])),
+    h("section.card", h("h2", webhook.kind === "pull" ? t("Reading") : t("Delivery")), facts(
+      ...(webhook.kind === "pull" ? [[t("Kind"), "pull"]] : [
+        [t("Endpoint URL"), h("code", webhook.url)], [t("Retries"), webhook.max_retries], [t("Timeout"), stretch(webhook.timeout_seconds)],
+        [t("Rate limit"), webhook.rate_limit_rps === null ? t("none") : t`${webhook.rate_limit_rps} a second`]]),
+      webhook.static_egress && [t("Addresses"), t("static ones alone")],
+      [t("Workspace"), webhook.workspace_id ?? t("none: the owner's events without a workspace")], [t("Owner"), webhook.user_id],
+      [t("Description"), webhook.description || "–"], [t("Created"), time(webhook.created_at, { long: true })], [t("Changed"), time(webhook.updated_at, { long: true })],
+      webhook.previous_secret_expires_at && [t("Previous secret valid until"), time(webhook.previous_secret_expires_at, { long: true })])),
     webhook.ed25519 && publicKeys(webhook),
-    webhook.kind !== "pull" && h("section.card", h("h2", "Custom headers"), headersTable(webhook.headers, "Headers")),
-    Object.keys(webhook.metadata).length > 0 && h("section.card", h("h2", "Metadata"), h("pre.plain", json(webhook.metadata))));
+    webhook.kind !== "pull" && h("section.card", h("h2", t("Custom headers")), headersTable(webhook.headers, t("Headers"))),
+    Object.keys(webhook.metadata).length > 0 && h("section.card", h("h2", t("Metadata")), h("pre.plain", json(webhook.metadata))));
 }
 
 /** What a receiver of ed25519 signatures verifies them with, and what it has to heed. */
 function publicKeys(webhook) {
   const whose = webhook.workspace_id === null ? { user_id: webhook.user_id } : { workspace_id: webhook.workspace_id };
-  return h("section.card.stack", h("h2", webhook.public_keys.length > 1 ? "Public keys" : "Public key"),
-    webhook.public_keys.map((one) => [code(one.key, { label: "Public key" }), one.expires_at && h("p.muted", "The key before it, which signs until ", time(one.expires_at, { long: true }), ". Replace it by then.")]),
-    h("p", "The receiver verifies one of the ", h("code", "v1a,…"), " in ", h("code", "webhook-signature"), " with it, over ", h("code", "{webhook-id}.{webhook-timestamp}.{body}"), " (Standard Webhooks), and refuses timestamps that are more than five minutes off."),
-    h("p", "All webhooks of this service are signed with the same key. Accept only bodies that have ", h("code", json(whose).replace(/\s+/g, " ").slice(2, -2)), "."),
-    h("p.muted", "As a key set, with the next key once there is one: ", h("code.breaks", String(KEY_SET))));
+  return h("section.card.stack", h("h2", webhook.public_keys.length > 1 ? t("Public keys") : t("Public key")),
+    webhook.public_keys.map((one) => [code(one.key, { label: t("Public key") }), one.expires_at && h("p.muted", t("The key before it, which signs until "), time(one.expires_at, { long: true }), t(". Replace it by then."))]),
+    h("p", t("The receiver verifies one of the "), h("code", "v1a,…"), t(" in "), h("code", "webhook-signature"), t(" with it, over "), h("code", "{webhook-id}.{webhook-timestamp}.{body}"), t(" (Standard Webhooks), and refuses timestamps that are more than five minutes off.")),
+    h("p", t("All webhooks of this service are signed with the same key. Accept only bodies that have "), h("code", json(whose).replace(/\s+/g, " ").slice(2, -2)), "."),
+    h("p.muted", t("As a key set, with the next key once there is one: "), h("code.breaks", String(KEY_SET))));
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Locator, Route, expect
 
 from tests.browser.look import Look
@@ -282,7 +283,7 @@ def test_nothing_typed_is_lost_by_any_interruption(look: Look, webhook: tuple[Us
             try:
                 happens(editing)
                 editing.nothing_is_lost()
-            except AssertionError as exc:
+            except (AssertionError, PlaywrightError) as exc:
                 raise AssertionError(f"{name}, interrupted by {interruption}") from exc
             count += 1
         editing.save()
@@ -343,7 +344,7 @@ def test_no_job_is_lost_by_any_interruption(look: Look, webhook: tuple[User, Doc
             happens()
             expect(job).to_have_count(1)
             expect(job).to_contain_text("replayed")
-        except AssertionError as exc:
+        except (AssertionError, PlaywrightError) as exc:
             raise AssertionError(f"a running job, interrupted by {name}: {user.items('/replays')}") from exc
     (found,) = user.items("/replays")
     assert found["status"] in ("running", "completed")

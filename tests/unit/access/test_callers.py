@@ -72,6 +72,7 @@ INCLUDED: list[tuple[Scope, Scope]] = [
     ("admin", "webhooks:read"),
     ("admin", "metrics:read"),
     ("admin", "api-keys"),
+    ("admin", "portal-links"),
     ("webhooks", "webhooks:read"),
     ("events:write:any", "events:write"),
 ]

@@ -121,13 +121,17 @@ export function dialog(title, build, { wide = false, keep = false } = {}) {
       box.close();
     };
     const leave = async () => (await mayLeave(box)) && close();
-    box.addEventListener("cancel", (event) => event.target === box && (keep || unsaved(box)) && event.preventDefault());
-    box.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || !(keep || unsaved(box))) return;
-      event.preventDefault(); // a browser lets "cancel" be prevented once only
+    const stay = (event) => {
+      if (!keep && !unsaved(box)) return;
+      event.preventDefault();
       if (!keep) leave();
-    });
+    };
+    // a browser lets "cancel" be prevented once only, and the focus may be nowhere
+    const press = (event) => event.key === "Escape" && [...document.querySelectorAll("dialog[open]")].at(-1) === box && stay(event);
+    box.addEventListener("cancel", (event) => event.target === box && stay(event));
+    document.addEventListener("keydown", press);
     box.addEventListener("close", () => {
+      document.removeEventListener("keydown", press);
       box.remove();
       resolve(result);
     });

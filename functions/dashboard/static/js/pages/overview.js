@@ -74,7 +74,7 @@ function drawn({ totals, series, interval, open_circuits: open, waiting, webhook
       tile(t("Waiting"), count(parked), reason ? t`most: ${words(reason)}` : "nothing", parked ? "warn" : "")),
     needs(attention, more, webhooks),
     h("div.charts",
-      chart({ title: t("Attempts"), kind: "bars", interval, format: count, series: [{ label: "succeeded", tone: "good" }, { label: "failed", tone: "bad" }], points: series.map((one) => ({ start: one.start, values: [one.successes, one.failures] })) }),
+      chart({ title: t("Attempts"), kind: "bars", interval, format: count, series: [{ label: t("succeeded"), tone: "good" }, { label: t("failed"), tone: "bad" }], points: series.map((one) => ({ start: one.start, values: [one.successes, one.failures] })) }),
       chart({ title: t("Latency"), kind: "lines", interval, format: milliseconds, series: [{ label: "p50", tone: "accent" }, { label: "p95", tone: "soft" }], points: series.map((one) => ({ start: one.start, values: [one.latency_ms.p50, one.latency_ms.p95] })) })),
     h("p.muted.small", t("Figures lag by a few seconds.")),
   ];

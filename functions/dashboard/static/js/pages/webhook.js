@@ -127,7 +127,7 @@ function drawn({ totals, series }, health, interval) {
       tile(t("Waiting"), `${count(health.backlog.waiting)}${health.backlog.more ? "+" : ""}`, health.failing_since ? [t("failing since "), time(health.failing_since)] : t("deliveries on hold"))),
     totals.attempts + totals.deliveries === 0 && empty(t("No deliveries in this time range"), t("Send a test, or publish an event of a subscribed type.")),
     h("div.charts",
-      chart({ title: t("Attempts"), kind: "bars", interval, format: count, series: [{ label: "succeeded", tone: "good" }, { label: "failed", tone: "bad" }], points: series.map((one) => ({ start: one.start, values: [one.successes, one.failures] })) }),
+      chart({ title: t("Attempts"), kind: "bars", interval, format: count, series: [{ label: t("succeeded"), tone: "good" }, { label: t("failed"), tone: "bad" }], points: series.map((one) => ({ start: one.start, values: [one.successes, one.failures] })) }),
       chart({ title: t("Latency"), kind: "lines", interval, format: milliseconds, series: [{ label: "p50", tone: "accent" }, { label: "p95", tone: "soft" }, { label: "p99", tone: "faint" }], points: series.map((one) => ({ start: one.start, values: [one.latency_ms.p50, one.latency_ms.p95, one.latency_ms.p99] })) })),
     reasons.length > 0 && h("section.card", h("h2", t("Why attempts failed")), h("table.list", h("thead", h("tr", h("th", { scope: "col" }, t("Reason")), h("th.number", { scope: "col" }, t("Attempts")))), h("tbody", reasons.map(([reason, times]) => h("tr", h("td", h("code", reason)), h("td.number", count(times))))))),
   ];

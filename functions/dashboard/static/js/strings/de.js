@@ -130,6 +130,7 @@ export default {
   "replayed": "erneut gesendet",
   "retrying": "wird wiederholt",
   "running": "läuft",
+  "succeeded": "erfolgreich",
   "success": "Erfolg",
   "test": "Test",
   "unknown": "unbekannt",

@@ -117,7 +117,7 @@ EDITS = {
         made=_keys,
     ),
 }
-SHORT = ("a filter by rules", "a replay")
+SHORT = ("a filter by rules", "a test event", "a replay")
 QUESTION = "Leave without saving?"
 
 
@@ -268,7 +268,7 @@ def webhook(service: Service) -> tuple[User, Document]:
 
 @pytest.mark.timeout(900)
 def test_nothing_typed_is_lost_by_any_interruption(look: Look, webhook: tuple[User, Document], figure: Figure) -> None:
-    """Two edits in the suite, and all of them by `make test-browser`."""
+    """Three edits in the suite, and all of them by `make test-browser`."""
     user, made = webhook
     names = tuple(EDITS) if "SCALE" in os.environ else SHORT
     line = Line(look)

@@ -57,7 +57,7 @@ function draw(root, one, webhook, retried) {
 }
 
 function timed(attempt, open) {
-  const outcome = { success: "delivered", failure: "failed", unknown: t("cut off") }[attempt.outcome];
+  const outcome = { success: t("delivered"), failure: t("failed"), unknown: t("cut off") }[attempt.outcome];
   const details = h("details", { open }, h("summary", h("span.inline", badge(attempt.outcome, outcome), h("strong", attempt.status_code !== null ? t`HTTP ${attempt.status_code}` : (attempt.error_code ?? "")), h("span.muted", milliseconds(attempt.duration_ms)), time(attempt.started_at))));
   const draw = () => !details.dataset.drawn && ((details.dataset.drawn = "1"), put(details, inside(attempt)));
   details.addEventListener("toggle", () => details.open && draw());

@@ -11,7 +11,7 @@ import { may } from "../session.js";
 import { badge, causeOf, failure, head, linkButton, segmented, skeleton } from "../ui.js";
 import { t } from "../strings.js";
 
-const RANGES = { day: ["24 hours", 24, "hour"], week: ["7 days", 168, "hour"], month: ["30 days", 720, "day"] };
+const RANGES = { day: [t("24 hours"), 24, "hour"], week: [t("7 days"), 168, "hour"], month: [t("30 days"), 720, "day"] };
 const EVERY_SECONDS = 15;
 
 export async function show(page) {

@@ -15,7 +15,7 @@ import { sendTest } from "./trial.js";
 import { showSecret } from "./webhook_form.js";
 import { t } from "../strings.js";
 
-const RANGES = { day: ["24 hours", 24, "hour"], week: ["7 days", 168, "hour"], month: ["30 days", 720, "day"], quarter: ["90 days", 2_160, "day"] };
+const RANGES = { day: [t("24 hours"), 24, "hour"], week: [t("7 days"), 168, "hour"], month: [t("30 days"), 720, "day"], quarter: [t("90 days"), 2_160, "day"] };
 
 export async function show({ root, params, query, signal }) {
   const path = webhookPath(params.webhook);

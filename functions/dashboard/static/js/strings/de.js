@@ -77,6 +77,10 @@ export default {
   "must be {0}": "muss {0} sein",
 
   // amounts
+  "24 hours": "24 Stunden",
+  "7 days": "7 Tage",
+  "30 days": "30 Tage",
+  "90 days": "90 Tage",
   "less than a second": "weniger als eine Sekunde",
   "day": "Tag",
   "days": "Tage",
@@ -121,7 +125,6 @@ export default {
   "missed": "verpasst",
   "no match": "kein Treffer",
   "not queued": "nicht eingereiht",
-  "ok": "in Ordnung",
   "open": "offen",
   "paused": "pausiert",
   "pending": "ausstehend",

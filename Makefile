@@ -71,6 +71,10 @@ coverage: .venv/.ready ## which lines of functions and shared the unit and integ
 test-browser: .venv/.ready ## the dashboard in a real Chromium, also with 1,000 webhooks and 10,000 deliveries (apt install chromium npm)
 	@SCALE=1 $(PY) -m pytest tests/browser $(ARGS)
 
+.PHONY: left-open
+left-open: .venv/.ready ## the dashboard's pages left open for ten minutes of load say in the end what the API answers (SECONDS=)
+	@LEFT_OPEN=$(or $(SECONDS),600) $(PY) -m pytest -n 0 tests/browser/test_left_open.py $(ARGS)
+
 .PHONY: screenshots
 screenshots: .venv/.ready ## every page of the dashboard in light and dark, wide and narrow, into .local/screenshots
 	@$(PY) -m tests.browser.screenshots

@@ -19,6 +19,7 @@ JSON = "application/json"
 Processed = Annotated[bool | None, Query(description="whether it was sent again")]
 Reason = Annotated[str | None, Query(max_length=128, description="the `failure_reason` or the `cause`")]
 EventType = Annotated[str | None, Query(max_length=128)]
+LetterOwner = Annotated[str | None, Query(max_length=128, description="one owner's; for admins")]
 
 
 def routes(management: DeadLetterManagement, cursors: Cursors) -> Router:
@@ -49,12 +50,13 @@ def routes(management: DeadLetterManagement, cursors: Cursors) -> Router:
         is_processed: Processed = None,
         reason: Reason = None,
         event_type: EventType = None,
+        user_id: LetterOwner = None,
         from_: From = None,
         to: To = None,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
     ) -> DeadLetterPage:
-        selection = Selection(is_processed, reason, event_type)
+        selection = Selection(is_processed, reason, event_type, user_id)
         return page(caller_of(router, "webhooks:read"), None, selection, (from_, to), limit, cursor)
 
     @router.get(

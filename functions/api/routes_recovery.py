@@ -12,6 +12,7 @@ from answers.recovery import Recover
 from paging import Cursor, Pages
 from reading import IdempotencyKey, caller_of, once_by
 from request_limits import RequestLimiter
+from routes_dead_letters import LetterOwner
 from time_range import From, To, time_range
 from webhooks.management.bulk_replays import BulkReplays
 from webhooks.management.cursors import Cursors
@@ -37,10 +38,12 @@ def routes(
         tags=TAGS,
         operation_id="groupDeadLetters",
     )
-    def group_dead_letters(from_: From = None, to: To = None, cursor: Cursor = None) -> FailureGroupPage:
+    def group_dead_letters(
+        user_id: LetterOwner = None, from_: From = None, to: To = None, cursor: Cursor = None
+    ) -> FailureGroupPage:
         caller = caller_of(router, "webhooks:read")
-        pages = Pages(cursors, caller, f"groups|{caller.is_admin}|{from_}|{to}")
-        return _page(groups.dead_letters(caller, time_range(from_, to, pages.position(cursor))), pages)
+        pages = Pages(cursors, caller, f"groups|{caller.is_admin}|{user_id}|{from_}|{to}")
+        return _page(groups.dead_letters(caller, user_id, time_range(from_, to, pages.position(cursor))), pages)
 
     @router.get(
         "/webhooks/<webhook_id>/failures",

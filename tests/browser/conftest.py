@@ -1,5 +1,6 @@
 """A real Chromium on the pages of a running stack. Without one, these tests are skipped, with one line that says so."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Playwright, expect, syn
 
 from localstack.stack import LocalStack
 from tests.browser import estate
-from tests.browser.estate import Estate
+from tests.browser.estate import Crowd, Estate
 from tests.browser.look import Look
 from tests.support.service import Service
 from tests.support.stack import PARAMETERS
@@ -125,6 +126,24 @@ def look(service: Service, context: BrowserContext) -> Iterator[Look]:
     opened = Look(service.stack.base_url, context.new_page())
     yield opened
     assert opened.faults == []
+
+
+FEW, MANY = (40, 100), (int(os.environ.get("WEBHOOKS", "1000")), int(os.environ.get("DELIVERIES", "10000")))
+SCALE = pytest.mark.skipif("SCALE" not in os.environ, reason="takes minutes: `make test-browser` has it (SCALE=1)")
+
+
+@pytest.fixture(scope="package")
+def crowds() -> dict[tuple[int, int], Crowd]:
+    """Those that were made."""
+    return {}
+
+
+@pytest.fixture(params=[pytest.param(FEW, id="few"), pytest.param(MANY, id="many", marks=SCALE)])
+def crowd(request: pytest.FixtureRequest, service: Service, crowds: dict[tuple[int, int], Crowd]) -> Crowd:
+    """Webhooks and deliveries around what a test is about."""
+    if request.param not in crowds:
+        crowds[request.param] = estate.crowd(service, *request.param)
+    return crowds[request.param]
 
 
 @pytest.fixture(scope="package")

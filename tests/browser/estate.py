@@ -5,6 +5,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,35 @@ class Estate:
     event_id: str
     delivered: Document
     failed: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """An owner of so many webhooks, one of which, `busy`, has had so many deliveries."""
+
+    owner: User
+    busy: Document
+    webhooks: int
+    deliveries: int
+
+    def __str__(self) -> str:
+        return f"{self.webhooks:,} webhooks and {self.deliveries:,} deliveries"
+
+
+def crowd(service: Service, webhooks: int, deliveries: int) -> Crowd:
+    """Leaves room for one more webhook below `webhooks`, since 1,000 are all that an owner may have."""
+    owner, path = service.user(), service.path()
+    with ThreadPoolExecutor(4) as pool:
+        for _ in pool.map(
+            lambda number: owner.register(service.receiver.url("/other"), "table.deleted", name=f"Webhook {number}"),
+            range(webhooks - 2),
+        ):
+            pass
+    busy = owner.register(service.receiver.url(path), "record.created", name="The busy one")
+    for _ in range(0, deliveries, 100):
+        assert owner.post("/events", {"events": [event() for _ in range(100)]}).status_code == 202
+    eventually(lambda: len(service.receiver.requests(path)), lambda seen: seen >= deliveries, timeout=900, every=1)
+    return Crowd(owner, busy, webhooks, deliveries)
 
 
 def make(service: Service, owner: User, *, past: bool = True) -> Estate:

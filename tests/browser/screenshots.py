@@ -11,7 +11,7 @@ from tests.browser import estate
 from tests.browser.conftest import FLAGS, chromium
 from tests.browser.estate import Estate
 from tests.browser.look import LOADING, Look
-from tests.browser.test_pages import addresses
+from tests.browser.test_pages import ADMINS, addresses, admin
 from tests.support.service import Service
 
 PROJECT = Path(__file__).parents[2]
@@ -70,6 +70,19 @@ def take(browser: Browser, base_url: str, owned: Estate, folder: Path, theme: st
     return taken
 
 
+def admins(browser: Browser, service: Service, folder: Path, theme: str, size: str) -> int:
+    """What admins see otherwise, or alone."""
+    context = browser.new_context(viewport=SIZES[size], color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+    look = Look(service.stack.base_url, context.new_page())
+    look.sign_in(admin(service))
+    for name, address in ADMINS.items():
+        look.open(address)
+        file = name.replace("'", "").replace(", ", "-").replace(" ", "-")
+        look.page.screenshot(path=folder / f"{file}-{theme}-{size}.png", full_page=True)
+    context.close()
+    return len(ADMINS)
+
+
 def first_visit(browser: Browser, service: Service, folder: Path, theme: str, size: str) -> int:
     """An account with nothing in it."""
     context = browser.new_context(viewport=SIZES[size], color_scheme=theme)  # type: ignore[arg-type]
@@ -98,6 +111,7 @@ def main() -> int:
             for theme in THEMES:
                 for size in SIZES:
                     taken += take(browser, stack.base_url, owned, folder, theme, size)
+                    taken += admins(browser, service, folder, theme, size)
                     taken += first_visit(browser, service, folder, theme, size)
             browser.close()
     print(f"{taken} pictures in {folder} ({time.monotonic() - started:.0f} s)")  # noqa: T201

@@ -39,6 +39,10 @@ def test_whatever_is_pasted_is_found(look: Look, owned: Estate) -> None:
     expect(look.page.get_by_role("heading", name="Payload")).to_be_visible()
     _search(look, owned.webhooks["crm"]["id"])
     expect(look.page.locator("h1")).to_have_text("CRM sync")
+    _search(look, "rec_2")
+    expect(look.page.locator("h1")).to_have_text("Events")
+    expect(look.page.locator("main tbody tr")).to_have_count(1)
+    expect(look.page.locator("main tbody tr")).to_contain_text("rec_2")
     _search(look, "warehouse")
     expect(look.page.locator("h1")).to_have_text("Webhooks")
     expect(look.page.locator("main tbody tr")).to_have_count(1)
@@ -235,3 +239,70 @@ def test_events_that_matched_nothing_are_found_and_a_delivery_opens_from_its_eve
     assert look.page.url == at
     rows.get_by_role("link", name="record.created").click()
     expect(look.page.get_by_role("heading", name="Payload")).to_be_visible()
+
+
+def test_a_delivery_opens_beside_its_list(look: Look, service: Service) -> None:
+    user = service.user()
+    webhook_id, _ = _failed(service, user, 3)
+    look.sign_in(user, "#/deliveries?status=failed")
+    rows, panel = look.page.locator("main tbody tr"), look.page.get_by_role("complementary", name="Delivery")
+    at = look.page.url
+    listed = rows.locator("a.strong").evaluate_all(
+        "all => all.map((one) => one.getAttribute('href').split('/').at(-1))"
+    )
+    look.page.keyboard.press("j")
+    look.page.keyboard.press("Enter")
+    expect(panel.get_by_role("heading", name="Attempts")).to_be_visible()
+    expect(panel).to_contain_text(listed[0])
+    expect(look.page.locator("h1")).to_have_text("Deliveries")
+    look.page.keyboard.press("j")  # on in the list
+    look.page.keyboard.press("Enter")
+    expect(panel).to_contain_text(listed[1])
+    look.page.reload()
+    expect(panel).to_contain_text(listed[1])
+    panel.get_by_role("button", name="Retry now").click()
+    expect(panel.locator(".head .badge")).to_have_text("delivered", timeout=40_000)
+    look.page.keyboard.press("Escape")
+    expect(panel).to_have_count(0)
+    expect(look.page.get_by_label("Status", exact=True)).to_have_value("failed")
+    rows.last.get_by_role("link", name="record.created").click()
+    expect(panel).to_contain_text(listed[2])
+    look.page.go_back()
+    expect(panel).to_have_count(0)
+    assert look.page.url == at
+    look.page.set_viewport_size({"width": 800, "height": 860})  # no room for both
+    rows.last.get_by_role("link", name="record.created").click()
+    expect(look.page.locator("h1")).to_have_text("record.created")
+    assert look.page.url.endswith(f"#/webhooks/{webhook_id}/deliveries/{listed[2]}")
+
+
+def test_one_by_one_keeps_its_filters_and_what_is_selected(look: Look, service: Service) -> None:
+    user = service.user()
+    webhook_id, _ = _failed(service, user, 2)
+    look.page.clock.install()
+    look.sign_in(user, "#/dead-letters?view=list")
+    rows = look.page.locator("main tbody tr")
+    expect(rows).to_have_count(2)
+    rows.first.get_by_role("checkbox").check()
+    (letter, _) = user.items("/dead-letters")
+    look.page.get_by_role("button", name=f"Replay {letter['id']}").click()
+    user.settled(webhook_id, letter["event_id"])
+    look.page.get_by_label("Reason or cause").fill("http_500")
+    look.page.get_by_label("Reason or cause").press("Enter")
+    expect(rows).to_have_count(0)  # http_500 is neither: a cause has a fingerprint
+    look.page.get_by_label("Reason or cause").fill("")
+    look.page.get_by_label("State", exact=True).select_option("Replayed")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text(letter["id"])
+    look.page.reload()
+    expect(look.page.get_by_label("State", exact=True)).to_have_value("replayed")
+    expect(rows).to_have_count(1)
+    rows.get_by_role("link", name="Broken").click()
+    expect(look.page.locator("h1")).to_have_text("Broken")
+    look.page.go_back()
+    expect(look.page.get_by_label("State", exact=True)).to_have_value("replayed")
+    look.page.get_by_label("State", exact=True).select_option("Not replayed")
+    expect(rows).to_have_count(1)
+    user.post(f"/webhooks/{webhook_id}/dead-letters/bulk-replay")
+    _later(look.page)  # it is looked at again
+    expect(look.page.get_by_text("No dead letters")).to_be_visible(timeout=40_000)

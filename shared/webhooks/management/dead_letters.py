@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from webhooks.access.idempotency_keys import Once
-from webhooks.errors import Conflict, NotFound
+from webhooks.errors import Conflict, NotAllowed, NotFound
 from webhooks.ids import is_id, new_id
 from webhooks.management.audit import AuditLog
 from webhooks.management.changes import ManagementStore, find, of_seen
@@ -23,11 +23,12 @@ MAX_PAGE_BYTES = 1_000_000  # payloads of a page: API Gateway and Lambda end at 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which dead letters: those that every given part admits."""
+    """Which dead letters: those that every given part admits. `owner`: in a list of many webhooks, whose."""
 
     is_processed: bool | None = None
     reason: str | None = None
     event_type: str | None = None
+    owner: str | None = None
 
     def admits(self, letter: DeadLetter) -> bool:
         """Whether the dead letter is meant."""
@@ -36,6 +37,15 @@ class Selection:
             and is_for_reason(self.reason, letter.failure_reason, letter.cause)
             and self.event_type in (None, letter.event_type)
         )
+
+
+def owner_asked(caller: Caller, owner: str | None) -> str | None:
+    """Whose dead letters are asked for; None for everybody's. Raises NotAllowed."""
+    if caller.is_admin:
+        return owner
+    if owner not in (None, caller.owner):
+        raise NotAllowed("only admins see the dead letters of others")
+    return caller.owner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +63,14 @@ class DeadLetterManagement:
     def page(
         self, caller: Caller, webhook_id: str | None, selection: Selection, time_range: TimeRange, limit: int
     ) -> Page[DeadLetter]:
-        """Dead letters of one webhook, or of all that the caller sees, newest first; fewer where they are large."""
+        """Dead letters of one webhook, or of all that the caller sees, newest first; fewer where they are large.
+
+        Raises NotAllowed for those of an owner whom the caller is not.
+        """
         if webhook_id is not None:
             found = self.history.dead_letters(find(self.store, caller, webhook_id).webhook_id, time_range)
         else:
-            owned = self.history.dead_letters_of(None if caller.is_admin else caller.owner, time_range)
+            owned = self.history.dead_letters_of(owner_asked(caller, selection.owner), time_range)
             found = of_seen(caller, owned, self.history.webhooks)
         return page_of(
             found,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from webhooks.management.changes import ManagementStore, find, of_seen
+from webhooks.management.dead_letters import owner_asked
 from webhooks.management.paging import Page, TimeRange, page_of
 from webhooks.management.ports import History
 from webhooks.models.caller import Caller
@@ -61,10 +62,9 @@ class FailureGroups:
     store: ManagementStore
     history: History
 
-    def dead_letters(self, caller: Caller, time_range: TimeRange) -> GroupPage:
-        """Unprocessed dead letters of all webhooks that the caller sees."""
-        owner = None if caller.is_admin else caller.owner
-        owned = self.history.dead_letters_of(owner, time_range, with_body=False)
+    def dead_letters(self, caller: Caller, owner: str | None, time_range: TimeRange) -> GroupPage:
+        """Unprocessed dead letters of all webhooks that the caller sees, or of one owner's. Raises NotAllowed."""
+        owned = self.history.dead_letters_of(owner_asked(caller, owner), time_range, with_body=False)
         page = self._given_up(of_seen(caller, owned, self.history.webhooks))
         return GroupPage(grouped(page.items), page.position, is_complete=True)
 

@@ -94,6 +94,8 @@ def test_everybody_sees_the_dead_letters_of_their_own_webhooks_and_admins_all(cl
     assert listed(client, "/dead-letters") == ["e2", "e1"]
     assert listed(client, "/dead-letters", user_id="9") == ["e3"]
     assert listed(client, "/dead-letters", user_id="1", scopes=["admin"]) == ["e3", "e2", "e1"]
+    assert listed(client, "/dead-letters", user_id="1", scopes=["admin"], query={"user_id": "9"}) == ["e3"]
+    assert client.call("GET", "/dead-letters", query={"user_id": "9"}).status == 403
     assert client.call("GET", f"/webhooks/{theirs}/dead-letters").status == 404
     assert client.call("POST", path_of(letter(theirs, 3))).status == 404
     assert client.call("POST", path_of(replace(letter(theirs, 3), webhook_id=mine))).status == 404

@@ -119,6 +119,10 @@ def test_groups_are_ones_own_and_everybodys_for_admins(client: ApiClient, mine: 
     client.history.add(letter(theirs, 1, owner="9"))
     assert groups(client, "/dead-letters/groups") == []
     assert len(groups(client, "/dead-letters/groups", scopes=["webhooks", "admin"])) == 1
+    for owner, amount in (("9", 1), ("123", 0)):
+        asked = {"user_id": owner}
+        assert len(groups(client, "/dead-letters/groups", scopes=["webhooks", "admin"], query=asked)) == amount
+    assert client.call("GET", "/dead-letters/groups", query={"user_id": "9"}).status == 403
     assert client.call("GET", f"/webhooks/{theirs}/failures").status == 404
 
 

@@ -65,6 +65,17 @@ export function fill(element, ...children) {
   return put(element, ...children);
 }
 
+/** The same when figures are read anew: what was opened stays open, and the focus stays where it was. */
+export function redraw(element, ...children) {
+  const told = (one) => `${one.localName} ${one.getAttribute("href")} ${one.textContent}`;
+  const opened = [...element.querySelectorAll("details")].map((one) => one.open);
+  const focus = element.contains(document.activeElement) && told(document.activeElement);
+  fill(element, ...children);
+  const now = [...element.querySelectorAll("details")];
+  if (now.length === opened.length) now.forEach((one, at) => (one.open = opened[at]));
+  if (focus) [...element.querySelectorAll("a, button, summary")].find((one) => told(one) === focus)?.focus({ preventScroll: true });
+}
+
 const ICONS = {
   overview: "M4 19V11M10 19V5M16 19v-6M21 19H3",
   webhooks: "M12 7 8.4 13.6M12 7l4 7M8 17h8M12 7m-2.4 0a2.4 2.4 0 1 0 4.8 0a2.4 2.4 0 1 0-4.8 0M7 17m-2.4 0a2.4 2.4 0 1 0 4.8 0a2.4 2.4 0 1 0-4.8 0M17 17m-2.4 0a2.4 2.4 0 1 0 4.8 0a2.4 2.4 0 1 0-4.8 0",

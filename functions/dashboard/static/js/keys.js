@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { dialog } from "./ui.js";
 import { t } from "./strings.js";
 
-const HELP = [["/", t("Search")], ["j", t("Next in the list")], ["k", t("Previous in the list")], ["Enter", t("Open")], ["Esc", t("Close the dialog")], ["?", t("Show this")]];
+const HELP = [["/", t("Search")], ["j", t("Next in the list")], ["k", t("Previous in the list")], ["Enter", t("Open")], ["Esc", t("Close what is open")], ["?", t("Show this")]];
 
 const typing = (element) => element?.matches?.("input, select, textarea, [contenteditable]") ?? false;
 
@@ -13,7 +13,8 @@ const rows = () => [...document.querySelectorAll("main tbody tr, main ul.rows > 
 
 function step(by) {
   const all = rows();
-  const at = all.findIndex((one) => one.closest("tr, li").contains(document.activeElement));
+  const focused = all.findIndex((one) => one.closest("tr, li").contains(document.activeElement));
+  const at = focused === -1 ? all.findIndex((one) => one.getAttribute("aria-current")) : focused; // what is open beside the list
   const next = all[at === -1 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1)];
   next?.focus();
   next?.scrollIntoView({ block: "nearest" });

@@ -12,8 +12,8 @@ const EVERY_SECONDS = 15;
 /** The rows of one page, read anew now and then: only rows that have changed are drawn anew.
  *
  *  load(cursor) gives {items, next_cursor}; row(item) a <tr>; `heads` name the columns, "" for none; fails(error) may
- *  say what to do about it. */
-export function listing({ heads, load, row, none, signal, dense = false, fails = null }) {
+ *  say what to do about it; while busy() the rows stay as they are. */
+export function listing({ heads, load, row, none, signal, dense = false, fails = null, busy = () => false }) {
   const host = h("div", skeleton(6));
   const cursor = address().query.get("cursor");
   const body = h("tbody");
@@ -45,9 +45,10 @@ export function listing({ heads, load, row, none, signal, dense = false, fails =
     }
   };
   const again = async () => {
-    if (held()) return;
+    const stays = () => held() || busy();
+    if (stays()) return;
     const page = await load(cursor);
-    if (!held()) show(page);
+    if (!stays()) show(page);
   };
   first();
   alive(again, { every: EVERY_SECONDS, signal });

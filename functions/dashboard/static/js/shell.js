@@ -4,7 +4,7 @@ import { go, link, withQuery } from "./addresses.js";
 import { get, webhookPath } from "./api.js";
 import { fill, h, icon } from "./dom.js";
 import { brand, portal } from "./portal.js";
-import { may, signOut, who } from "./session.js";
+import { listsEvents, may, signOut, who } from "./session.js";
 import { report } from "./ui.js";
 import { t } from "./strings.js";
 
@@ -60,7 +60,7 @@ function mark() {
   return h("a.brand", { href: "#/" }, logo, h("span", portal && brand.name ? brand.name : t("Webhooks")));
 }
 
-/** One field for whatever was pasted: an id leads to what it names, words to webhooks. */
+/** One field for whatever was pasted: an id leads to what it names, a resource to its events, words to webhooks. */
 function searchAll() {
   const field = h("input", { type: "search", placeholder: t("Search"), "aria-label": t("Search by id or name"), spellcheck: "false", autocomplete: "off" });
   const find = async (event) => {
@@ -86,8 +86,12 @@ async function addressOf(words) {
   if (/^wh_\w+$/.test(words) && (await there(webhookPath(words)))) return link("webhooks", words);
   if (/^rpl_\w+$/.test(words)) return link("replays");
   if (/^evt_\w+$/.test(words) || (/^[\w-]{1,64}$/.test(words) && (await there(`/events/${encodeURIComponent(words)}`)))) return link("events", words);
+  if (listsEvents && /^\S+$/.test(words) && (await ofResource(words))) return withQuery("/events", { find: words });
   return withQuery("/webhooks", { q: words });
 }
+
+/** Whether there are events of this resource; of everybody's there is no list to look in. */
+const ofResource = (id) => get("/events", { resource_id: id, limit: 1 }).then((found) => found.items.length > 0, () => false);
 
 /** The frame around the pages; {main, at(path)}. */
 export function shell(app) {

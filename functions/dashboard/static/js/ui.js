@@ -68,8 +68,8 @@ export const linkButton = (text, href, { kind = "", glyph = null } = {}) =>
   h(`a.button${kind ? `.${kind}` : ""}`, { href }, glyph && icon(glyph), text);
 
 /** The head of a page; its heading takes the focus when the page is opened. */
-export function head(title, { above = null, below = null, actions = [] } = {}) {
-  return h("header.head", h("div.head-text", above && h("p.crumbs", above), h("h1", { tabindex: "-1" }, title), below && h("div.head-below", below)), actions.length ? h("div.actions", actions) : null);
+export function head(title, { above = null, below = null, actions = [], level = "h1" } = {}) {
+  return h("header.head", h("div.head-text", above && h("p.crumbs", above), h(level, { tabindex: "-1" }, title), below && h("div.head-below", below)), actions.length ? h("div.actions", actions) : null);
 }
 
 export function empty(title, text, ...actions) {

@@ -1,6 +1,7 @@
 // A webhook's deliveries, newest first, by status, type and response.
 
 import { deliveryPath, get, post, webhookPath } from "../api.js";
+import { beside } from "../beside.js";
 import { h } from "../dom.js";
 import { recover } from "../replaying.js";
 import { link } from "../addresses.js";
@@ -35,6 +36,7 @@ export function deliveries(webhook, signal) {
     }),
   });
   const missed = actionButton(t("Recover …"), () => recover({ webhook, jobs, signal, done: list.draw }), { title: t("Send what this webhook missed in a time range") });
+  beside(list.element, signal);
   return h("div.stack", h("form.bar-of-tools", { onsubmit: (event) => event.preventDefault() }, Object.values(controls), missed), jobs, list.element);
 }
 
@@ -45,7 +47,7 @@ function row(webhook, one) {
   }, { kind: "quiet", "aria-label": `${one.status === "delivered" ? t("Send again") : t("Retry")} ${one.id}` });
   return h("tr",
     h("td.wide-cell", h("a.strong", { href: link("webhooks", webhook.id, "deliveries", one.id) }, one.event_type), h("code.small.muted", one.id)),
-    h("td", { "data-label": t("Status") }, badge(one.status), one.kind === "test" && badge("test"), one.waiting && h("p.muted.small", one.waiting.explanation)),
+    h("td", { "data-label": t("Status") }, h("span.inline", badge(one.status), one.kind === "test" && badge("test")), one.waiting && h("p.muted.small", one.waiting.explanation)),
     h("td", { "data-label": t("Attempts") }, one.attempt_count),
     h("td", { "data-label": t("Last response") }, answerOf(one)),
     h("td", { "data-label": t("When") }, time(one.created_at), one.next_attempt_at && h("p.muted.small", t("next "), time(one.next_attempt_at))),

@@ -1,6 +1,7 @@
 // Deliveries of all webhooks, newest first.
 
 import { deliveryPath, get, post } from "../api.js";
+import { beside } from "../beside.js";
 import { h, put } from "../dom.js";
 import { link, remember, withQuery } from "../addresses.js";
 import { filtered, listing } from "../list.js";
@@ -36,6 +37,7 @@ export function show({ root, query, signal }) {
       fails: (error) => error.status === 422 && empty(t("Narrow the search"), error.message, linkButton(t("Show failed deliveries"), withQuery("/deliveries", { status: "failed" }))),
     }),
   });
+  beside(list.element, signal);
   put(root, head(t("Deliveries")), h("form.bar-of-tools", { onsubmit: (event) => event.preventDefault() }, Object.values(controls)), list.element);
 }
 
@@ -49,7 +51,7 @@ function row(one, everybody) {
     h("td.wide-cell", h("a.strong", { href: link("webhooks", one.webhook_id, "deliveries", one.id) }, one.event_type), h("code.small.muted", one.id)),
     h("td", { "data-label": t("Webhook") }, h("a", { href: link("webhooks", one.webhook_id) }, one.webhook_name)),
     everybody && h("td", { "data-label": t("Owner") }, h("a", { href: withQuery("/webhooks", { owner: one.user_id }) }, one.user_id)),
-    h("td", { "data-label": t("Status") }, h("span", { title: one.waiting?.explanation ?? one.explanation ?? "" }, badge(one.status)), one.kind === "test" && badge("test")),
+    h("td", { "data-label": t("Status") }, h("span.inline", { title: one.waiting?.explanation ?? one.explanation ?? "" }, badge(one.status), one.kind === "test" && badge("test"))),
     h("td", { "data-label": t("Attempts") }, one.attempt_count),
     h("td", { "data-label": t("Last response") }, answerOf(one)),
     h("td", { "data-label": t("When") }, time(one.created_at), one.next_attempt_at && h("p.muted.small", t("next "), time(one.next_attempt_at))),

@@ -12,35 +12,40 @@ import { signatureCheck } from "./signature_check.js";
 import { t } from "../strings.js";
 
 const EVERY_SECONDS = 3; // while something is still to come
+const SETTLED_MS = 15_000; // it may be sent again elsewhere
 const SETTLED = ["delivered", "failed", "abandoned"];
 
-export async function show({ root, params, signal }) {
+/** `level`: of its heading, where it stands beside a list. */
+export async function show({ root, params, signal, level = "h1" }) {
   const path = deliveryPath(params.webhook, params.delivery);
   const [found, webhook] = await Promise.all([get(path, {}, signal), get(webhookPath(params.webhook), {}, signal)]);
   let shown = found;
+  let looked = Date.now();
   let asked = false; // for another attempt, which the record does not tell of at once
   const again = async () => {
-    if (held() || (SETTLED.includes(shown.status) && !asked)) return;
+    if (held() || !root.isConnected || (SETTLED.includes(shown.status) && !asked && Date.now() - looked < SETTLED_MS)) return;
     const now = await get(path, {}, signal);
+    looked = Date.now();
     if (write(now) === write(shown) || held() || unsaved(root)) return;
     asked &&= now.attempts.length === shown.attempts.length;
     shown = now;
-    draw(root, now, webhook, retried);
+    draw(root, now, webhook, retried, level);
   };
   const retried = async () => {
     await post(`${path}/retry`);
     asked = true;
     toast(t("Retry queued"));
   };
-  draw(root, found, webhook, retried);
+  draw(root, found, webhook, retried, level);
   alive(again, { every: EVERY_SECONDS, signal });
 }
 
-function draw(root, one, webhook, retried) {
+function draw(root, one, webhook, retried, level) {
   const body = one.payload === null ? null : write(one.payload);
   const last = one.attempts.findLast((attempt) => attempt.request);
   fill(root,
     head(one.event_type, {
+      level,
       above: [h("a", { href: "#/webhooks" }, t("Webhooks")), " / ", h("a", { href: `${link("webhooks", webhook.id)}?tab=deliveries` }, webhook.name)],
       below: [h("div.inline", badge(one.status), one.kind === "test" && badge("test"), idChip(one.id)), one.explanation && h("p", one.explanation), one.waiting && h("p.muted", one.waiting.explanation, t(" Next try "), time(one.waiting.until), "."), one.subscribed === false && h("p.muted", t("The webhook has no active subscription to this type now. It had one when the event came, so this is still sent. Pause the webhook to stop it."))],
       actions: [

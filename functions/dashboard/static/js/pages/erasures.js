@@ -24,7 +24,7 @@ export function show({ root, signal }) {
   const erase = button("Erase a tenant", async () => {
     if (await asked()) list.again();
   }, { kind: "danger" });
-  put(root, head("Erased tenants", { above: h("a", { href: "#/overview" }, "Overview"), actions: [erase] }), list.element);
+  put(root, head("Erased tenants", { above: h("a", { href: "#/" }, "Overview"), actions: [erase] }), list.element);
 }
 
 function asked() {

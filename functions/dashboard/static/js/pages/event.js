@@ -11,6 +11,7 @@ import { t } from "../strings.js";
 
 const FRESH_TRIES = 12;
 const EVERY_SECONDS = 2;
+const SETTLED_MS = 15_000;
 const BY_OUTCOME = ["failed", "abandoned", "retrying", "pending", "recorded", "delivered"];
 const SETTLED = new Set(["delivered", "failed", "abandoned", "recorded", "not_queued"]);
 
@@ -94,13 +95,15 @@ function table(items) {
       h("td", { "data-label": t("Attempts") }, one.attempt_count))))));
 }
 
-/** While something is under way, look again. */
+/** Look again: soon while something is under way, and now and then after that, since it may be sent again. */
 function follow(root, event, path, chosen, signal) {
   let now = event;
+  let looked = Date.now();
   const said = (one) => one.webhooks.map((each) => each.status + each.attempt_count).join();
   alive(async () => {
-    if (held() || now.webhooks.every((one) => SETTLED.has(one.status))) return;
+    if (held() || (now.webhooks.every((one) => SETTLED.has(one.status)) && Date.now() - looked < SETTLED_MS)) return;
     const next = await get(path, { ...chosen, limit: 50 }, signal);
+    looked = Date.now();
     if (said(next) === said(now) || held()) return;
     now = next;
     draw(root, now, path, chosen, signal);

@@ -3,9 +3,10 @@
 
 import { alive, held } from "../alive.js";
 import { get, post } from "../api.js";
-import { fill, h, put } from "../dom.js";
+import { beside } from "../beside.js";
+import { fill, h, icon, put } from "../dom.js";
 import { parse, write } from "../exact.js";
-import { json } from "../format.js";
+import { json, middle } from "../format.js";
 import { area, field, form, select, text, Wrong } from "../forms.js";
 import { filtered, listing } from "../list.js";
 import { portal } from "../portal.js";
@@ -52,7 +53,8 @@ function all({ root, signal }) {
       fails: (error) => [403, 422].includes(error.status) && empty(t("Narrow the search"), error.message, linkButton(t("Clear the filters"), "#/events")),
     }),
   });
-  put(root, head(t("Events"), { actions: publishing() }), h("form.bar-of-tools", { onsubmit: (event) => event.preventDefault() }, Object.values(controls)), list.element);
+  beside(list.element, signal);
+  put(root, head(t("Events"), { actions: publishing() }), h("form.bar-of-tools", { onsubmit: (event) => event.preventDefault() }, h("span.search", icon("search"), controls.find), Object.values(controls).slice(1)), list.element);
 }
 
 const publishing = () => (may("events:write") && !portal ? [button(t("Publish an event"), publish, { glyph: "plus" })] : []);
@@ -61,12 +63,12 @@ function row(one, everybody) {
   const more = (one.counts.queued ?? 0) - one.deliveries.length;
   const own = one.workspace_id === null ? { user_id: one.user_id } : { workspace_id: one.workspace_id };
   return h("tr",
-    h("td.wide-cell", h("a.strong", { href: withQuery(`/events/${encodeURIComponent(one.event_id)}`, own) }, one.type), h("code.small.muted", one.event_id)),
-    h("td", { "data-label": t("Resource") }, one.resource_id ?? "–"),
+    h("td.wide-cell", h("a.strong", { href: withQuery(`/events/${encodeURIComponent(one.event_id)}`, own) }, one.type), h("code.small.muted", { title: one.event_id }, middle(one.event_id, 26))),
+    h("td", { "data-label": t("Resource") }, one.resource_id ? h("code.small", { title: one.resource_id }, middle(one.resource_id, 20)) : "–"),
     h("td", { "data-label": t("Workspace") }, one.workspace_id ?? "–"),
     everybody && h("td", { "data-label": t("User") }, one.user_id ?? "–"),
     h("td", { "data-label": t("Outcome") }, badge(one.disposition)),
-    h("td", { "data-label": t("Deliveries") }, h("span.inline", one.deliveries.map(delivered), more > 0 && h("span.muted.small", `+${more}`))),
+    h("td", { "data-label": t("Deliveries") }, one.deliveries.length ? h("span.inline", one.deliveries.map(delivered), more > 0 && h("span.muted.small", `+${more}`)) : h("span.muted", "–")),
     h("td", { "data-label": t("Accepted") }, time(one.accepted_at)));
 }
 

@@ -3,7 +3,7 @@
 import { alive, held } from "../alive.js";
 import { call, get } from "../api.js";
 import { meter } from "../chart.js";
-import { fill, h, put } from "../dom.js";
+import { fill, h, put, redraw } from "../dom.js";
 import { clockTime, count, percent, plural, stretch, words } from "../format.js";
 import { link, remember, withQuery } from "../addresses.js";
 import { depths, parse, sumOf } from "../metrics.js";
@@ -32,12 +32,12 @@ export async function show({ root, query, signal }) {
     remember({ hours: hours === "1" ? "" : hours });
     first();
   });
-  put(root, head("Overview", { below: ["All tenants. ", updated], actions: [range] }), body);
+  put(root, head("Overview", { below: h("span", "All tenants. ", updated), actions: [range] }), body);
   let last = null;
   const sorted = (by) => {
     state.by = by;
     remember({ by: by === "failures" ? "" : by });
-    fill(body, drawn(last, state, sorted));
+    redraw(body, drawn(last, state, sorted));
   };
   const read = async () => {
     const asked = state.hours;
@@ -46,7 +46,7 @@ export async function show({ root, query, signal }) {
     if (asked !== state.hours) return;
     last = { view, samples: parse(metrics.body) };
     if (held()) return;
-    fill(body, drawn(last, state, sorted));
+    redraw(body, drawn(last, state, sorted));
     fill(updated, `Updated ${clockTime(new Date())}`);
   };
   const first = () => read().catch((error) => error.name === "AbortError" || fill(body, failure(error, first)));
@@ -64,9 +64,9 @@ function drawn({ view, samples }, state, sorted) {
     h("div.tiles",
       tile("Deliveries", count(total("deliveries")), `in ${HOURS[state.hours]}`),
       tile("Success", percent(total("attempts") ? total("successes") / total("attempts") : null), plural(total("failures"), "failed attempt")),
-      tile("Tenants with failures", count(failing), `of ${count(view.items.length)}${view.is_complete ? "" : "+"}`, failing ? "warn" : ""),
+      tile("Failing tenants", count(failing), `of ${count(view.items.length)}${view.is_complete ? "" : "+"}`, failing ? "warn" : ""),
       tile("On hold", count(sum("webhook_parked_deliveries")), "outside the queues", sum("webhook_parked_deliveries") ? "warn" : ""),
-      tile("In queues", count(queues.reduce((all, one) => all + one.visible + one.in_flight + one.delayed, 0)), oldest?.age ? `oldest ${stretch(oldest.age)} (${words(oldest.name)})` : "ages not known here"),
+      tile("In queues", count(queues.reduce((all, one) => all + one.visible + one.in_flight + one.delayed, 0)), oldest?.age ? `oldest ${stretch(oldest.age)} (${words(oldest.name)})` : "age of the oldest unknown"),
       tile("Open circuits", count(samples.filter((one) => one.name === "webhook_circuit_breaker_state" && one.value > 0).length), "webhooks")),
     h("section", { "aria-labelledby": "tenants" }, h("h2", { id: "tenants" }, "Tenants"), tenants(view, state, sorted)),
     h("section", { "aria-labelledby": "trouble" }, h("h2", { id: "trouble" }, "Webhooks with problems"), attention(view)),

@@ -3,12 +3,12 @@
 import { alive, held } from "../alive.js";
 import { get } from "../api.js";
 import { chart, meter } from "../chart.js";
-import { fill, h, put } from "../dom.js";
-import { ago, clockTime, count, milliseconds, percent, plural, words } from "../format.js";
+import { fill, h, put, redraw } from "../dom.js";
+import { clockTime, count, milliseconds, percent, plural, words } from "../format.js";
 import { portal } from "../portal.js";
-import { link, remember } from "../addresses.js";
+import { go, link, remember } from "../addresses.js";
 import { may } from "../session.js";
-import { badge, causeOf, failure, head, linkButton, segmented, skeleton } from "../ui.js";
+import { badge, causeOf, failure, head, linkButton, segmented, skeleton, time } from "../ui.js";
 import { t } from "../strings.js";
 
 const RANGES = { day: [t("24 hours"), 24, "hour"], week: [t("7 days"), 168, "hour"], month: [t("30 days"), 720, "day"] };
@@ -32,7 +32,7 @@ export async function show(page) {
     const letters = deadLetters(signal);
     const overview = await figures(range, signal);
     if (range !== state.range) return; // another time was chosen meanwhile, and is on its way
-    fill(body, ...drawn(overview, letters));
+    redraw(body, ...drawn(overview, letters));
     fill(updated, t`Updated ${clockTime(new Date())}`);
   };
   const refresh = async () => {
@@ -45,7 +45,10 @@ export async function show(page) {
 
   const letters = deadLetters(signal);
   const first = await figures(state.range, signal);
-  if (!first.webhooks) return put(root, head(t("Overview")), guide());
+  if (!first.webhooks) {
+    alive(async () => (await figures(state.range, signal)).webhooks && go("#/"), { every: EVERY_SECONDS, signal });
+    return put(root, head(t("Overview")), guide());
+  }
   put(root, head(t("Overview"), { below: updated, actions: [live, ranges] }), body, limits(signal));
   fill(body, ...drawn(first, letters));
   fill(updated, t`Updated ${clockTime(new Date())}`);
@@ -83,19 +86,24 @@ function drawn({ totals, series, interval, open_circuits: open, waiting, webhook
 /** What there may be, and how much of it there is; asked for when it is opened. */
 function limits(signal) {
   const inside = h("div");
+  const read = async () => {
+    const { items } = await get("/limits", {}, signal);
+    const name = (one) => [one.description, one.workspace_id && h("span.muted", t` Workspace ${one.workspace_id}`)];
+    const line = (one) => h("tr", h("td", name(one)), h("td.number", one.used === null ? "" : count(one.used)), h("td.number", one.limit === null ? "none" : count(one.limit)));
+    const columns = [t("Limit"), t("Used"), t("At most")].map((text, at) => h(`th${at ? ".number" : ""}`, { scope: "col" }, text));
+    fill(inside, h("div.scroll", h("table.list", h("thead", h("tr", columns)), h("tbody", items.map(line)))));
+  };
   const load = async () => {
     fill(inside, skeleton(4));
     try {
-      const { items } = await get("/limits", {}, signal);
-      const name = (one) => [one.description, one.workspace_id && h("span.muted", t` Workspace ${one.workspace_id}`)];
-      const line = (one) => h("tr", h("td", name(one)), h("td.number", one.used === null ? "" : count(one.used)), h("td.number", one.limit === null ? t("none") : count(one.limit)));
-      const columns = [t("Limit"), t("Used"), t("At most")].map((text, at) => h(`th${at ? ".number" : ""}`, { scope: "col" }, text));
-      fill(inside, h("div.scroll", h("table.list", h("thead", h("tr", columns)), h("tbody", items.map(line)))));
+      await read();
     } catch (error) {
       if (error.name !== "AbortError") fill(inside, failure(error, load));
     }
   };
-  return h("details.card", { ontoggle: (event) => event.target.open && load() }, h("summary", t("Limits")), inside);
+  const whole = h("details.card", { ontoggle: () => whole.open && load() }, h("summary", t("Limits")), inside);
+  alive(async () => whole.open && read(), { every: EVERY_SECONDS, signal });
+  return whole;
 }
 
 function tile(name, value, more, tone = "", href = null) {
@@ -115,14 +123,12 @@ function deadTile(letters) {
 /** Webhooks that do not do well, the worst first; else how many do. */
 function needs(attention, more, webhooks) {
   if (!attention.length) return h("section.card.calm", h("p", badge("healthy", t("All healthy")), t` ${plural(webhooks, "webhook")}, none with problems.`));
-  const list = h("ul.rows");
-  const shown = (some) => put(list, some.map((one) => h("li.row",
+  const list = (some) => h("ul.rows", some.map((one) => h("li.row",
     h("div.row-main", h("a.strong", { href: link("webhooks", one.webhook_id) }, one.webhook_name), h("p.muted.small", one.explanation ?? "")),
-    h("div.row-side", one.attempts ? h("span.rate", meter(one.success_rate), percent(one.success_rate)) : h("span.muted.small", t("no recent attempts")), one.failing_since && h("span.muted.small", t`failing since ${ago(one.failing_since)}`), causeOf(one), badge(one.health)))));
-  shown(attention.slice(0, 8));
-  const rest = attention.slice(8);
-  const others = rest.length > 0 && h("button.button.quiet", { type: "button", onclick: () => (shown(rest), others.remove()) }, t`Show ${rest.length} more`);
-  return h("section.card", { "aria-labelledby": "attention" }, h("h2", { id: "attention" }, t("Needs attention")), list, others,
+    h("div.row-side", one.attempts ? h("span.rate", meter(one.success_rate), percent(one.success_rate)) : h("span.muted.small", t("no recent attempts")), one.failing_since && h("span.muted.small", t("failing since "), time(one.failing_since)), causeOf(one), badge(one.health)))));
+  const [first, rest] = [attention.slice(0, 8), attention.slice(8)];
+  const others = rest.length > 0 && h("details.others", h("summary", t`${rest.length} more`), list(rest));
+  return h("section.card", { "aria-labelledby": "attention" }, h("h2", { id: "attention" }, t("Needs attention")), list(first), others,
     more && h("p.muted", t("The worst are shown. The list of "), h("a", { href: "#/webhooks" }, t("all webhooks")), t(" has the others.")));
 }
 

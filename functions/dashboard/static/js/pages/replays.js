@@ -5,7 +5,7 @@ import { h, put } from "../dom.js";
 import { cancelJob, nameOf, progressOf, underWay } from "../jobs.js";
 import { link, withQuery } from "../addresses.js";
 import { filtered, listing } from "../list.js";
-import { select } from "../forms.js";
+import { select, text } from "../forms.js";
 import { may } from "../session.js";
 import { portal } from "../portal.js";
 import { actionButton, badge, empty, head, idChip, time, toast } from "../ui.js";
@@ -15,7 +15,10 @@ const STATUSES = [["", t("All statuses")], ["running", t("Running")], ["pending"
 
 export function show({ root, signal }) {
   const everybody = may("admin") && !portal;
-  const controls = { status: select(STATUSES, "", { "aria-label": t("Status") }) };
+  const controls = {
+    status: select(STATUSES, "", { "aria-label": t("Status") }),
+    ...(everybody ? { owner: text("", { placeholder: t("Owner"), "aria-label": t("Owner") }) } : {}),
+  };
   const list = filtered({
     controls,
     signal,
@@ -24,7 +27,7 @@ export function show({ root, signal }) {
         heads: [t("Replay"), t("Webhook"), ...(everybody ? [t("Owner")] : []), t("Status"), t("Progress"), t("Started"), ""],
         signal: inner,
         dense: true,
-        load: (cursor) => get("/replays", { status: now.status, cursor, limit: 25 }, inner),
+        load: (cursor) => get("/replays", { status: now.status, user_id: now.owner, cursor, limit: 25 }, inner),
         row: (one) => row(one, everybody, async () => {
           if (!(await cancelJob(one))) return;
           await made.again();
@@ -35,7 +38,7 @@ export function show({ root, signal }) {
       return made;
     },
   });
-  put(root, head(t("Replays"), { above: h("a", { href: "#/dead-letters" }, t("Dead letters")) }), h("div.bar-of-tools", controls.status), list.element);
+  put(root, head(t("Replays"), { above: h("a", { href: "#/dead-letters" }, t("Dead letters")) }), h("form.bar-of-tools", { onsubmit: (event) => event.preventDefault() }, Object.values(controls)), list.element);
 }
 
 function row(one, everybody, cancel) {

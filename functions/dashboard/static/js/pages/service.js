@@ -2,7 +2,7 @@
 
 import { alive } from "../alive.js";
 import { call } from "../api.js";
-import { fill, h, put } from "../dom.js";
+import { fill, h, put, redraw } from "../dom.js";
 import { depths, parse, rateOf, sumOf } from "../metrics.js";
 import { count, milliseconds, stretch, words } from "../format.js";
 import { link } from "../addresses.js";
@@ -15,7 +15,7 @@ export async function show({ root, signal }) {
   put(root, head("Service", { below: h("p.muted", "All tenants together, since the service began; queues and circuits as of now.") }), body);
   const read = async () => {
     const [metrics, ready] = await Promise.all([call("GET", "/metrics", { root: true, signal }), call("GET", "/ready", { root: true, signal }).then((answer) => answer.body, () => ({ checks: {}, status: "unavailable" }))]);
-    fill(body, ...drawn(parse(metrics.body), ready));
+    redraw(body, ...drawn(parse(metrics.body), ready));
   };
   const load = async () => {
     try {
@@ -42,14 +42,14 @@ function drawn(samples, ready) {
       h("section.card", h("h2", "Queues"), h("div.scroll", h("table.list", h("thead", h("tr", ["Queue", "Visible", "In flight", "Delayed", "Oldest"].map((name, at) => h(`th${at ? ".number" : ""}`, { scope: "col" }, name)))), h("tbody", depths(samples).map((queue) => h("tr", h("td", words(queue.name)),
         ["visible", "in_flight", "delayed"].map((state) => h("td.number", count(queue[state]))), h("td.number", queue.age ? stretch(queue.age) : "–"))))))),
       h("section.card", h("h2", "Dependencies"), h("ul.plain", Object.entries(ready.checks).map(([name, said]) => h("li.inline", badge(said === "ok" ? "ok" : "failed", said), words(name)))), h("h2", "Webhooks"), h("ul.plain", all("webhook_registered").map((one) => h("li.inline", badge(one.labels.status), count(one.value)))))),
-    h("div.columns.two", reasons("Why attempts failed", all("webhook_delivery_failures_total")), reasons("Why deliveries waited", all("webhook_delivery_deferrals_total"))),
+    h("div.columns.two", reasons("Waiting now, by reason", all("webhook_parked_deliveries"), "Deliveries"), reasons("Why attempts failed", all("webhook_delivery_failures_total")), reasons("Why deliveries waited so far", all("webhook_delivery_deferrals_total"))),
     circuits.length > 0 && h("section.card", h("h2", "Open circuits"), h("ul.plain", circuits.slice(0, 50).map((one) => h("li.inline", badge(one.value === 2 ? "open" : "half_open"), h("a", { href: link("webhooks", one.labels.webhook_id) }, "Show webhook"), idChip(one.labels.webhook_id))))),
   ];
 }
 
-function reasons(title, samples) {
+function reasons(title, samples, counted = "Times") {
   const some = samples.filter((one) => one.value).sort((a, b) => b.value - a.value);
-  return h("section.card", h("h2", title), some.length ? h("table.list", h("thead", h("tr", h("th", { scope: "col" }, "Reason"), h("th.number", { scope: "col" }, "Times"))), h("tbody", some.map((one) => h("tr", h("td", h("code", one.labels.reason)), h("td.number", count(one.value)))))) : h("p.muted", "None."));
+  return h("section.card", h("h2", title), some.length ? h("table.list", h("thead", h("tr", h("th", { scope: "col" }, "Reason"), h("th.number", { scope: "col" }, counted))), h("tbody", some.map((one) => h("tr", h("td", h("code", one.labels.reason)), h("td.number", count(one.value)))))) : h("p.muted", "None."));
 }
 
 function quantile(all, wanted) {

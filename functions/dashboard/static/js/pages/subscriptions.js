@@ -1,7 +1,9 @@
 // The subscriptions of a webhook: adding, changing and deleting them.
 
+import { alive, held } from "../alive.js";
 import { call, del, get, making, pages, put as change, webhookPath } from "../api.js";
 import { fill, h } from "../dom.js";
+import { write } from "../exact.js";
 import { json } from "../format.js";
 import { changes, field, form, text } from "../forms.js";
 import { filterEditor } from "../filter_editor.js";
@@ -11,13 +13,20 @@ import { t } from "../strings.js";
 export function subscriptions(webhook, signal) {
   const path = `${webhookPath(webhook.id)}/subscriptions`;
   const list = h("div", skeleton(4));
+  let drawn = null;
+  const read = async () => {
+    const found = [];
+    for await (const items of pages(path, {}, signal)) found.push(...items);
+    if (drawn === write(found)) return;
+    drawn = write(found);
+    const none = empty(t("No subscriptions yet"), t("Without a subscription this webhook receives no events."), button(t("Subscribe"), () => open(null), { kind: "primary", glyph: "plus" }));
+    fill(list, found.length ? table(found) : none);
+  };
   const load = async () => {
     try {
-      const found = [];
-      for await (const items of pages(path, {}, signal)) found.push(...items);
-      const none = empty(t("No subscriptions yet"), t("Without a subscription this webhook receives no events."), button(t("Subscribe"), () => open(null), { kind: "primary", glyph: "plus" }));
-      fill(list, found.length ? table(found) : none);
+      await read();
     } catch (error) {
+      drawn = null;
       if (error.name !== "AbortError") fill(list, failure(error, load));
     }
   };
@@ -50,6 +59,7 @@ export function subscriptions(webhook, signal) {
       }, { kind: "danger-quiet", "aria-label": t`Delete ${one.event_type}` }))))))));
 
   load();
+  alive(async () => !held() && list.isConnected && read(), { every: 15, signal });
   return h("div.stack", h("div.bar-of-tools.end", actionButton(t("Add a subscription"), () => open(null), { glyph: "plus" })), list);
 }
 

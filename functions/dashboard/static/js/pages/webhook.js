@@ -3,9 +3,9 @@
 import { alive, held } from "../alive.js";
 import { KEY_SET, call, del, get, post, put as change, webhookPath } from "../api.js";
 import { chart } from "../chart.js";
-import { fill, h, put } from "../dom.js";
+import { fill, h, put, redraw } from "../dom.js";
 import { count, json, milliseconds, percent, plural, stretch, words } from "../format.js";
-import { go, link, remember } from "../addresses.js";
+import { address, go, link, remember } from "../addresses.js";
 import { actionButton, badge, causeOf, code, confirm, dialog, empty, facts, failure, head, headersTable, idChip, linkButton, segmented, skeleton, tabs, time, toast } from "../ui.js";
 import { changes } from "./changes.js";
 import { deliveries } from "./deliveries.js";
@@ -17,6 +17,8 @@ import { t } from "../strings.js";
 
 const RANGES = { day: [t("24 hours"), 24, "hour"], week: [t("7 days"), 168, "hour"], month: [t("30 days"), 720, "day"], quarter: [t("90 days"), 2_160, "day"] };
 
+const LISTED = { cursor: "", show: "", status: "", since: "", type: "", code: "" }; // what another tab's list has in the address
+
 export async function show({ root, params, query, signal }) {
   const path = webhookPath(params.webhook);
   const looked = get(`${path}/health`, {}, signal); // while the webhook is on its way, and once for heading and activity
@@ -24,7 +26,7 @@ export async function show({ root, params, query, signal }) {
   const { body: webhook, etag } = await call("GET", path, { signal });
   const again = () => go(location.hash);
   const health = h("span.inline", badge(webhook.status));
-  const draw = (found) => fill(health, badge(found.health), causeOf(found), found.explanation && h("span.muted.small", found.explanation));
+  const draw = (found) => fill(health, badge(found.health), causeOf(found), found.explanation && h("span.muted.small", found.explanation), found.failing_since && h("span.muted.small", t("Failing since "), time(found.failing_since)));
   const showHealth = async () => {
     try {
       draw(await looked);
@@ -46,9 +48,13 @@ export async function show({ root, params, query, signal }) {
       webhook.kind !== "pull" && ["deliveries", t("Deliveries"), () => deliveries(webhook, signal)],
       ["settings", t("Settings"), () => settings(webhook)],
       ["changes", t("Changes"), () => changes(webhook, signal)],
-    ].filter(Boolean), query.get("tab") ?? first, (tab) => remember({ tab: tab === first ? "" : tab, ...(["deliveries", "changes"].includes(tab) ? {} : { cursor: "", status: "", since: "", type: "", code: "" }) })));
+    ].filter(Boolean), query.get("tab") ?? first, (tab) => tab === (address().query.get("tab") ?? first) || remember({ tab: tab === first ? "" : tab, ...LISTED })));
   showHealth();
-  alive(async () => draw(await get(`${path}/health`, {}, signal)), { every: 15, signal });
+  alive(async () => {
+    const [found, now] = await Promise.all([get(`${path}/health`, {}, signal), call("GET", path, { signal })]);
+    if (now.etag !== etag && !held()) again(); // somebody changed it
+    else draw(found);
+  }, { every: 15, signal });
 }
 
 function actions(webhook, path, etag, again) {
@@ -99,7 +105,7 @@ function activity(path, looked, query, signal) {
     const [, hours, interval] = RANGES[asked];
     const from = new Date(Date.now() - hours * 3_600_000).toISOString();
     const [metrics, health] = await Promise.all([get(`${path}/metrics`, { from, interval }, signal), known ?? get(`${path}/health`, {}, signal)]);
-    if (asked === range) fill(body, ...drawn(metrics, health, interval));
+    if (asked === range) redraw(body, ...drawn(metrics, health, interval));
   };
   const load = async (known = null) => {
     try {
@@ -124,7 +130,7 @@ function drawn({ totals, series }, health, interval) {
     h("div.tiles",
       tile(t("Deliveries"), count(totals.deliveries), plural(totals.attempts, "attempt")), tile(t("Success rate"), percent(totals.success_rate), t`${count(totals.failures)} failed`), tile(t("Latency, p95"), milliseconds(totals.latency_ms.p95), `p50 ${milliseconds(totals.latency_ms.p50)}`), tile(t("Dead letters"), count(totals.dead_letters), t("in this time range")),
       tile(t("Circuit"), words(health.circuit.state), circuitSays(health.circuit)),
-      tile(t("Waiting"), `${count(health.backlog.waiting)}${health.backlog.more ? "+" : ""}`, health.failing_since ? [t("failing since "), time(health.failing_since)] : t("deliveries on hold"))),
+      tile(t("Waiting"), `${count(health.backlog.waiting)}${health.backlog.more ? "+" : ""}`, t("deliveries on hold"))),
     totals.attempts + totals.deliveries === 0 && empty(t("No deliveries in this time range"), t("Send a test, or publish an event of a subscribed type.")),
     h("div.charts",
       chart({ title: t("Attempts"), kind: "bars", interval, format: count, series: [{ label: t("succeeded"), tone: "good" }, { label: t("failed"), tone: "bad" }], points: series.map((one) => ({ start: one.start, values: [one.successes, one.failures] })) }),

@@ -33,7 +33,7 @@ export function show({ root, signal }) {
     controls,
     signal,
     build: (now, inner) => listing({
-      heads: [t("Webhook"), ...(everybody ? [t("Owner")] : []), t("State"), t("Success, 2 h"), t("Waiting"), t("Changed"), t("Id")],
+      heads: [t("Webhook"), everybody && t("Owner"), t("State"), t("Success, 2 h"), t("Waiting"), !everybody && t("Changed"), t("Id")].filter(Boolean), // as many as fit
       signal: inner,
       dense: true,
       load: (cursor) => get("/webhooks", { limit: A_PAGE, include: "health", q: now.q, status: now.status, user_id: now.owner, cursor }, inner),
@@ -51,11 +51,11 @@ export function show({ root, signal }) {
 
 function row(one, everybody) {
   return h("tr",
-    h("td.wide-cell", h("a.strong", { href: link("webhooks", one.id) }, one.name), one.kind === "pull" ? h("span.muted", "pull") : shortUrl(one.url)),
+    h("td.wide-cell", h("a.strong", { href: link("webhooks", one.id) }, one.name), one.kind === "pull" ? h("span.muted", "pull") : shortUrl(one.url, everybody ? 36 : 40)),
     everybody && h("td", { "data-label": t("Owner") }, h("a", { href: withQuery("/webhooks", { owner: one.user_id }) }, one.user_id)),
     h("td", { "data-label": t("State") }, h("span.inline", { title: one.health.explanation ?? t("No problems") }, badge(one.health.health), causeOf(one.health))),
     h("td", { "data-label": t("Success, 2 h") }, one.health.attempts ? h("span.rate", meter(one.health.success_rate), percent(one.health.success_rate)) : h("span.muted", t("no attempts"))),
     h("td", { "data-label": t("Waiting") }, one.health.waiting ? `${count(one.health.waiting)}${one.health.waiting >= MANY_WAIT ? "+" : ""}` : h("span.muted", "0")),
-    h("td", { "data-label": t("Changed") }, time(one.updated_at)),
+    !everybody && h("td", { "data-label": t("Changed") }, time(one.updated_at)),
     h("td", { "data-label": t("Id") }, idChip(one.id, { short: true })));
 }

@@ -53,7 +53,11 @@ def _keys(user: User, _webhook: Document) -> list[Any]:
     return [each["name"] for each in user.items("/api-keys")]
 
 
-SUBSCRIPTION: dict[str, Any] = {"at": "#/webhooks/{id}?tab=subscriptions", "open": "Add a subscription", "save": "Subscribe"}
+SUBSCRIPTION: dict[str, Any] = {
+    "at": "#/webhooks/{id}?tab=subscriptions",
+    "open": "Add a subscription",
+    "save": "Subscribe",
+}
 TARGET = {"Event type": "record.updated", "Resource id": "rec_9"}
 RULE = {"conditions": {"operator": "and", "rules": [{"field": "status", "operator": "equals", "value": "open"}]}}
 EDITS = {

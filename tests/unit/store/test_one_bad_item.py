@@ -70,7 +70,7 @@ def listed(world: World) -> Counter[str]:
         found["letters"] += len(api.dead_letters.page(who, None, SomeLetters(), EVER, 100).items)
         found["jobs"] += len(api.replays.page(who, None, SomeJobs(), None, 100).items)
         found["given up"] += len(cases.delivery_search.page(who, Whose(), Selection("failed"), EVER, 100).items)
-        cases.failures.dead_letters(who, EVER)
+        cases.failures.dead_letters(who, None, EVER)
     found["searched"] += len(cases.delivery_search.page(OWNER, Whose(), Selection(), EVER, 100).items)
     found["tenants"] += len(cases.tenants.look(ADMIN, None, None).tenants)
     for who in (MAKER, ADMIN):

@@ -17,8 +17,8 @@ _HTTP = {
     "httpx", "httpx_aiohttp", "httpcore", "h11", "anyio", "sniffio", "aiohttp", "aiohappyeyeballs", "aiosignal", "attr",
     "attrs", "frozenlist", "multidict", "propcache", "yarl", "idna", "certifi",
 }  # fmt: skip
-# httpx imports them for its command line where they are installed; the layer has none of them
-_NOT_SHIPPED = {"click", "rich", "pygments"}
+# httpx imports them for its command line where they are installed, aiohttp looks for a backport; the layer has none
+_NOT_SHIPPED = {"click", "rich", "pygments", "backports"}
 _SEALED = {"cryptography", "cffi", "cython_runtime"}
 _PLAIN = _AWS | _LOGGER
 ALLOWED = {

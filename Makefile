@@ -52,11 +52,11 @@ token: .venv/.ready ## a JWT: USER_ID=123 [STAGE=dev] [SCOPE="webhooks admin"] [
 
 # -- checking -----------------------------------------------------------------
 
-# Two processes, which take longer to start than one file takes to run.
-PROCESSES := $(if $(findstring .py,$(ARGS)),-n 0,-n 2 --dist loadfile --no-loadscope-reorder)
+# More processes than cores, since tests of real servers mostly wait. They take longer to start than one file takes to run.
+PROCESSES := $(if $(findstring .py,$(ARGS)),-n 0,-n 3 --dist loadfile --no-loadscope-reorder)
 
 .PHONY: test
-test: .venv/.ready .venv-sam/.ready ## all tests, in two processes (ARGS="-k name" for some, ARGS="tests/unit/test_ids.py" for a file)
+test: .venv/.ready .venv-sam/.ready ## all tests, in three processes (ARGS="-k name" for some, ARGS="tests/unit/test_ids.py" for a file)
 	@$(PY) -m pytest $(PROCESSES) $(ARGS)
 
 .PHONY: unit

@@ -116,6 +116,7 @@ def test_a_key_is_kept_for_its_owner_alone_and_sent_to_its_url_alone(folder: Pat
         (listed,) = service.requests("/api/v1/webhooks")
         assert listed.header("Authorization") == "Bearer pyak_1"
         assert pyhooks("webhooks", "list", "--url", other.url("")).exit_code == 3
+        assert pyhooks("webhooks", "list", "--profile", "default", "--url", other.url("")).exit_code == 3
         assert pyhooks("webhooks", "list", PYHOOKS_URL=other.url("")).exit_code == 3
         profiles = json.loads((folder / "profiles.json").read_text())
         profiles["profiles"]["default"]["url"] = other.url("")  # somebody edits the file

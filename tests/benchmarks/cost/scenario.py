@@ -114,7 +114,7 @@ def run_pull(count: int, at_once: int = HTTP_BATCH) -> tuple[Bill, Bill]:
 def three_tries(first_try: Row, **scenario: Any) -> Row:
     """A delivery that fails twice, from a stream in which a few do: what that takes on top of one in which none does,
     by their number."""
-    count = STRETCHES * max(scenario.get("at_once", HTTP_BATCH), scenario.get("fill", 10))
+    count = STRETCHES * max(scenario.get("at_once", HTTP_BATCH), scenario.get("fill", 10), 10)  # so that some fail
     calm = run_scenario(streamed=True, count=count, **scenario)[2]
     service, _, mixed = run_scenario(streamed=True, tries=3, count=count, **scenario)
     failing = service.receivers.failed / 2 / mixed["deliveries"]

@@ -229,7 +229,7 @@ class Chaos:
             made = self._call("POST", "/webhooks", fields["user_id"], fields["workspace_id"], wanted)
             found.append({**made, "user_id": fields["user_id"]})
             whose = {"user_id": fields["user_id"], "workspace_id": fields["workspace_id"]}
-            known: Any = SimpleNamespace(webhook_id=made["id"], **whose)
+            known: Any = SimpleNamespace(webhook_id=made["id"], kind="push", **whose)
             self._ledger.webhooks[made["id"]] = Known(known, [Held(0, "active", tuple(interests))])
         return found
 

@@ -73,7 +73,7 @@ def test_a_block_is_run_or_checked(figure: Figure) -> None:
 def test_a_page_can_be_typed(page: str, service: Service, tmp_path: Path) -> None:
     if shutil.which("jq") is None and any("jq " in each.text for each in RUN[page]):
         pytest.skip("jq is not there (Debian: apt install jq)")
-    user = service.bearer(scope="webhooks events:write events:write:any api-keys", workspace_ids=["456"])
+    user = service.bearer(scope="webhooks events:write events:write:any api-keys portal-links", workspace_ids=["456"])
     webhook = user.register(service.receiver.url(service.path()))
     port, printed = free_port(), tmp_path / "printed"
     commands = "\n".join(_typed(RUN[page], WORDS.get(page, [])))
@@ -93,7 +93,8 @@ def test_a_page_can_be_typed(page: str, service: Service, tmp_path: Path) -> Non
             cwd=PROJECT,
             env={name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
             | dict.fromkeys(("URL", "BASE", "BASE_URL"), service.stack.base_url)
-            | {"TOKEN": user.headers["Authorization"].removeprefix("Bearer "), "WEBHOOK_ID": webhook["id"]}
+            | dict.fromkeys(("TOKEN", "BACKEND_KEY"), user.headers["Authorization"].removeprefix("Bearer "))
+            | {"WEBHOOK_ID": webhook["id"]}
             | {"PORT": str(port), "PRINTED": str(printed), "PYTHONDONTWRITEBYTECODE": "1"},
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -71,7 +71,7 @@ def test_whatever_invokes_a_function_invokes_the_alias(resources: Mapping[str, A
     assert retries["Properties"]["Qualifier"] == "live"
     named = re.findall(r":function:\$\{AWS::StackName\}-[a-z]+(:\w+)?", json.dumps(resources))
     assert set(named) == {":live"}
-    assert len(named) == 17  # fourteen routes, the authorizer, and the senders that the api may invoke
+    assert len(named) == 18  # fifteen routes, the authorizer, and the senders that the api may invoke
 
 
 def test_a_version_is_published_whenever_what_a_function_is_given_changes(template: Template) -> None:

@@ -20,8 +20,8 @@ NO_ROUTE = "There is no such route."
 RETRIES = 3
 FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 30.0
-_LATER = (429, 503)  # nothing was done
-_FAILED = (*_LATER, 500, 502, 504)  # for what may be done twice
+_LATER = (429,)  # nothing was done
+_FAILED = (*_LATER, 500, 502, 503, 504)  # for what may be done twice
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def routes(links: PortalLinks) -> Router:
         summary="Revoke a portal link",
         status_code=204,
         tags=TAGS,
-        description="It can be redeemed no more, and its session is refused everywhere within five seconds.",
+        description="It can no longer be redeemed, and its session is refused everywhere within five seconds.",
         operation_id="revokePortalLink",
     )
     def revoke_portal_link(link_id: str) -> Response[None]:

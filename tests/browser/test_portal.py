@@ -116,7 +116,7 @@ def test_portal_mode_by_itself_takes_no_token_and_shows_nothing(look: Look, serv
     """A link with an attacker's token, sent to somebody who takes the page for their own."""
     token = service.stack.token(service.user().user_id, scope="webhooks")
     look.page.goto(f"{look.base_url}/dashboard?portal&name=Acme#token={token}")
-    expect(look.page.get_by_role("heading", name="Not by itself")).to_be_visible(timeout=40_000)
+    expect(look.page.get_by_role("heading", name="Open this inside its product")).to_be_visible(timeout=40_000)
     expect(look.page.get_by_role("navigation", name="Pages")).to_have_count(0)
     assert token not in look.page.url
 

@@ -46,7 +46,7 @@ def test_a_link_opens_the_customer_s_webhooks_once(look: Look, service: Service)
     other = look.page.context.browser.new_context()  # type: ignore[union-attr]
     stolen = other.new_page()
     stolen.goto(made["url"])
-    expect(stolen.get_by_role("heading", name="This link works no more")).to_be_visible(timeout=40_000)
+    expect(stolen.get_by_role("heading", name="This link no longer works")).to_be_visible(timeout=40_000)
     expect(stolen.get_by_role("navigation", name="Pages")).to_have_count(0)
     other.close()
 
@@ -57,9 +57,9 @@ def test_a_link_does_not_have_anybody_work_as_somebody_else_without_a_word(look:
     look.page.goto(link_for(service, attacker)["url"])
     expect(look.page.get_by_role("dialog", name=f"Go on as {attacker.user_id}?")).to_be_visible(timeout=40_000)
     look.press("Cancel")
-    expect(look.page.get_by_role("heading", name="Not by itself")).to_be_visible()
+    expect(look.page.get_by_role("heading", name="Open this inside its product")).to_be_visible()
     look.page.reload()
-    expect(look.page.get_by_role("heading", name="Not by itself")).to_be_visible()
+    expect(look.page.get_by_role("heading", name="Open this inside its product")).to_be_visible()
 
 
 # Texts of the page that stand in the German file as something else.
@@ -111,7 +111,7 @@ def test_an_allowed_page_embeds_a_link_or_hands_it_over(look: Look, service: Ser
         tab = next(each for each in look.page.frames if "/dashboard" in each.url)
         assert tab.evaluate("() => sessionStorage.length + localStorage.length") == 0
     look.page.reload()
-    expect(frame.get_by_role("heading", name="This link works no more")).to_be_visible()
+    expect(frame.get_by_role("heading", name="This link no longer works")).to_be_visible()
 
 
 def test_a_session_that_ends_goes_on_in_place_once_the_portal_is_opened_again(look: Look, service: Service) -> None:

@@ -97,7 +97,7 @@ export async function enter(link) {
     session = await redeem(link);
   } catch (error) {
     if (!signedIn()) return lone(refusal(error));
-    toast(t("The link was used before, or is too old. You are still signed in."), "bad");
+    toast(t("The link was used before, or it has expired. You are still signed in."), "bad");
     return shell.shown() || shell.show();
   }
   const user = session.userId.slice(0, 64);
@@ -132,10 +132,10 @@ export function again() {
 /** With nobody there: why, and what to do. */
 export function lone(reason) {
   const said = {
-    used: () => empty(t("This link works no more"), t`It was used before, or is too old. Open your webhooks from ${product} again.`),
+    used: () => empty(t("This link no longer works"), t`It was used before, or it has expired. Open your webhooks from ${product} again.`),
     ended: () => empty(t("The session has ended"), embedded() ? t("Reload the page that shows these webhooks to go on.") : t`Open your webhooks from ${product} again to go on.`),
     unreachable: () => empty(t("No answer"), t`The service cannot be reached just now. Check the connection, then open your webhooks from ${product} again.`),
-    alone: () => empty(t("Not by itself"), t("This address shows webhooks inside the pages of a product that may do so. Open them there."), linkButton(t("Open the dashboard"), location.pathname)),
+    alone: () => empty(t("Open this inside its product"), t("This page shows webhooks inside another product. Open them there."), linkButton(t("Open the dashboard"), location.pathname)),
     opening: () => h("div", skeleton(5)),
     waiting: () => h("div", skeleton(5), h("p.muted", t("Waiting for the page around this one to sign you in …"))),
   };

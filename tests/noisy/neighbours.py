@@ -146,20 +146,30 @@ def two_hundred_recoveries(street: Street) -> None:
     street.at_once(street.so_many(200), lambda _: street.asked("POST", f"/webhooks/{webhook_id}/recover", wanted))
 
 
-def a_thousand_long_polls(street: Street) -> None:
-    """Of one tenant, again and again; who is told when to come back does so."""
+def long_polls(street: Street, count: int, seconds: int) -> None:
+    """Of one tenant, 40 at once; who is told when to come back does so."""
     document = {"name": "Noisy", "kind": "pull", "subscriptions": [{"event_type": "table.deleted"}]}
     made = street.asked("POST", "/webhooks", document)
     if made is None or made.status_code != 201:
         raise RuntimeError("no webhook to poll")
-    path = f"/webhooks/{made.json()['id']}/events?wait=20"
+    path = f"/webhooks/{made.json()['id']}/events?wait={seconds}"
 
     def poll(_number: int) -> None:
         answer = street.asked("GET", path)
         street.over.wait(float(answer.headers.get("Retry-After", 0)) if answer is not None else 1)
 
-    while not street.over.is_set():
-        street.at_once(street.so_many(1_000), poll, together=40)  # as many processes as were woken
+    street.at_once(count, poll, together=40)  # as many processes as were woken
+
+
+def a_thousand_long_polls(street: Street) -> None:
+    """More than there is time for: few are let in, and the others come back after 5 s."""
+    long_polls(street, street.so_many(1_000), 20)
+
+
+def a_few_long_polls(street: Street) -> None:
+    """More at once, of two owners, than one may have under way."""
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda each: long_polls(each, 10, 5), (street, Street(street.service, street.scale))))
 
 
 def one_event_for_many_webhooks(street: Street) -> None:
@@ -274,7 +284,7 @@ def wrong_requests(street: Street) -> None:
 NEIGHBOURS = (
     Neighbour("a receiver that answers 200 after 25 s", slow_but_well),
     Neighbour("test deliveries to a receiver that takes 6 s", tests_of_a_slow_receiver, at_first=a_few_tests),
-    Neighbour("1,000 long polls", a_thousand_long_polls),
+    Neighbour("1,000 long polls", a_thousand_long_polls, at_first=a_few_long_polls),
     Neighbour("200 recoveries of one webhook", two_hundred_recoveries),
     Neighbour("one event for many webhooks of one host", one_event_for_many_webhooks),
     Neighbour("filters that read whole events of 250 KB", many_searching_filters),

@@ -69,7 +69,7 @@ def _wake(street: Street, patience_seconds: float) -> None:
     street.at_once(street.so_many(80), lambda _: street.asked("GET", "/webhooks"), together=40)
     path = street.service.path(answer(delay_seconds=0.4))  # for more batches at once, and far from slow
     webhooks = street.webhooks(20, street.service.receiver.url(path))
-    street.publish(street.so_many(50))
-    street.service.receiver.wait_for(path, len(webhooks) * street.so_many(50), patience_seconds)
+    street.at_once(2, lambda _: street.publish(street.so_many(50)))
+    street.service.receiver.wait_for(path, 2 * len(webhooks) * street.so_many(50), patience_seconds)
     for each in webhooks:
         street.asked("DELETE", f"/webhooks/{each}")

@@ -6,7 +6,7 @@ crash in between is finished by the same message's next receive, from the record
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol, cast
@@ -91,6 +91,10 @@ class PullLog(Protocol):
         """Record each behind all that can have been read; whether it is. Nothing is begun after `until_ms`."""
         ...
 
+    def erased(self, webhook_ids: Iterable[str]) -> Collection[str]:
+        """Those of an erased tenant. Consistent. Raises Unavailable."""
+        ...
+
 
 class RefusedQueue(Protocol):
     """Takes ingest messages that no retry would make readable."""
@@ -170,6 +174,7 @@ class _Decided:
     pending: _Pending
     record: EventRecord
     routes: RouteSet
+    is_resumed: bool = False  # by a later receive of its message
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -485,7 +490,7 @@ class Ingestion:
                 report.put_off([each.pending.message_id], Unavailable("its event's item changes, or cannot be read"))
             elif record.token == each.record.token:
                 report.resumed += 1
-                settled.append(replace(each, record=_as_sent(record, each.record)))
+                settled.append(replace(each, record=_as_sent(record, each.record), is_resumed=True))
             else:
                 repeats.append(self._repeated(each, record, report))
         self._repeats.note(repeats)
@@ -565,8 +570,20 @@ class Ingestion:
     def _recorded_for_pull(
         self, settled: Sequence[_Decided], until_ms: int, report: IngestReport
     ) -> Sequence[_Decided]:
-        """Those of which every pull webhook has its entry now."""
-        entries = [(each, entry) for each in settled for entry in _entries(each.record)]
+        """Those of which every pull webhook has its entry now.
+
+        What was decided in an earlier invocation may be for a webhook that is erased by now, and nobody would look for
+        an entry of it any more.
+        """
+        resumed = [each for each in settled if each.is_resumed]
+        try:
+            erased = self._pulls.erased({w for each in resumed for w in each.record.pulled}) if resumed else ()
+        except Unavailable as exc:
+            report.put_off([each.pending.message_id for each in resumed], exc)
+            settled, erased = [each for each in settled if not each.is_resumed], ()
+        entries = [
+            (each, entry) for each in settled for entry in _entries(each.record) if entry.webhook_id not in erased
+        ]
         recorded = self._pulls.append([entry for _, entry in entries], until_ms)
         lacking = {id(each) for (each, _), is_there in zip(entries, recorded, strict=True) if not is_there}
         late = [each for each in settled if id(each) in lacking]

@@ -173,6 +173,8 @@ class TenantStore:
         for item, webhook_id in judged:
             with unreadable.left_out(item):
                 key = item[schema.PK]["S"], item[schema.SK]["S"]
+                if key[1] == schema.ERASED_SK:  # stays as long as the tombstone
+                    continue
                 if key[1] == schema.WEBHOOK_SK:
                     if _is_mine(item, erasure) and webhook_id in mine:
                         retired += self._retire(mine[webhook_id])
@@ -264,6 +266,8 @@ class TenantStore:
     def _retiring(self, item: Item) -> list[Mapping[str, Any]]:
         webhook = webhook_of(item)
         actions: list[Mapping[str, Any]] = [{"Put": self._tombstone(item, webhook)}]
+        if webhook.kind == "pull":  # ingest sees no webhook, and may still have something to record for this one
+            actions.append({"Put": {"Item": self._mark(webhook.webhook_id)}})
         if webhook.status == "deleted":
             return actions
         subscriptions = self._table.query(
@@ -283,6 +287,12 @@ class TenantStore:
             actions.append(_adding((schema.versions_pk(webhook.scope), schema.VERSIONS_SK), added))
         actions.append(_adding((schema.tenant_pk(webhook.owner), schema.AMOUNT_SK), {"webhooks": -1}))
         return actions
+
+    def _mark(self, webhook_id: str) -> Item:
+        return {
+            **key_of((schema.pull_pk(webhook_id), schema.ERASED_SK)),
+            schema.EXPIRES_AT: number((self._now_ms() + self._kept_ms) // 1000),
+        }
 
     def _tombstone(self, item: Item, webhook: Webhook) -> Mapping[str, Any]:
         """Only what is known to be needed: a newer version may have added something that describes it."""

@@ -53,6 +53,11 @@ class PullStore:
                 left = [i for i in left if not recorded[i]]
         return recorded
 
+    def erased(self, webhook_ids: Iterable[str]) -> set[str]:
+        """Those of an erased tenant. Consistent."""
+        marks = self._table.get_many([(schema.pull_pk(each), schema.ERASED_SK) for each in webhook_ids])
+        return {pk.removeprefix(schema.pull_pk("")) for pk, _ in marks}
+
     def entries(self, webhook_id: str, after: str, until_ms: int) -> Iterator[PullEntry]:
         """A pull webhook's entries with a stamp up to that time, behind a position, in order. Consistent."""
         partitions = (schema.pull_pk(webhook_id, shard) for shard in range(HISTORY_SHARDS))

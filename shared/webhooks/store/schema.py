@@ -18,6 +18,7 @@
 | ed25519 keys       | signingkeys          | signingkeys       |                             |                   |
 | pull entry         | pull|wh_|shard       | got#entry id      |                             |                   |
 | pull consumer      | pull|wh_             | consumer#name     |                             |                   |
+| erased pull webhook| pull|wh_             | erased            |                             |                   |
 | unreadable message | unreadable           | time, message id  |                             |                   |
 | statistics         | stat|wh_             | stat#hour         | troubled|owner / hour|wh_   |                   |
 | owner's statistics | own|owner            | stat#hour#shard   |                             |                   |
@@ -59,6 +60,7 @@ ATTEMPT_PREFIX = "att#"
 DEAD_PREFIX = "dead#"
 PULL_PREFIX = "got#"
 CONSUMER_PREFIX = "consumer#"
+ERASED_SK = "erased"
 JOB_SK = "job"
 IDEMPOTENCY_SK = "idem"
 DATA_KEY_PK = DATA_KEY_SK = "datakey"

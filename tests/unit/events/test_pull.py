@@ -23,19 +23,20 @@ if TYPE_CHECKING:
 
 WRITES = "dynamodb.batch_execute_statement"
 RETENTION_MS = 30 * 86_400_000
+VISIBILITY_SECONDS = 400
 
 
 class Nth:
-    """Something at some of the writes of ingest: the first is that of the event, the second that of the entries."""
+    """Something at some calls of ingest. Its first write is that of the event, the second that of the entries."""
 
-    def __init__(self, *numbers: int, fault: str | None = None, takes_ms: int = 0) -> None:
-        self.numbers, self.fault, self.takes_ms = numbers, fault, takes_ms
+    def __init__(self, *numbers: int, fault: str | None = None, takes_ms: int = 0, call: str = WRITES) -> None:
+        self.numbers, self.fault, self.takes_ms, self.call = numbers, fault, takes_ms, call
         self.count = 0
         self.world: World | None = None
         self.noticed: Callable[[], object] = int
 
     def __call__(self, call: str) -> str | None:
-        if call != WRITES:
+        if call != self.call:
             return None
         self.count += 1
         if self.count not in self.numbers:
@@ -56,6 +57,12 @@ def world_with(plan: Nth) -> tuple[World, Webhook]:
 def entries(world: World) -> list[tuple[str, str]]:
     """(position, event id) in order."""
     return sorted((item["sk"]["S"].removeprefix("got#"), item["event_id"]["S"]) for item in world.items("got#"))
+
+
+def tenants(world: World) -> TenantStore:
+    """The table as an erasure has it."""
+    table, now_ms = DynamoTable(world.dynamodb, TABLE), world.clock.now_ms
+    return TenantStore(table, DeliveryContextStore(table, RETENTION_MS, now_ms), RETENTION_MS, now_ms)
 
 
 def test_the_decision_is_recorded_with_the_event_and_nothing_is_queued() -> None:
@@ -140,11 +147,46 @@ def test_of_an_erased_tenant_nothing_is_left_to_be_read_by_others() -> None:
     world.publish(event("e1"))
     world.work("ingest")
     assert len(entries(world)) == 2
-    table, now_ms = DynamoTable(world.dynamodb, TABLE), world.clock.now_ms
-    store = TenantStore(table, DeliveryContextStore(table, RETENTION_MS, now_ms), RETENTION_MS, now_ms)
-    store.erase(Erasure("ws:1", world.clock.ms, "9", world.clock.ms), None)
+    tenants(world).erase(Erasure("ws:1", world.clock.ms, "9", world.clock.ms), None)
     assert entries(world) == []
     assert {theirs.kind, own.kind} == {"pull"}
+
+
+@pytest.mark.parametrize("status", ["active", "deleted"])
+def test_what_is_finished_after_its_webhook_was_erased_leaves_no_entry(status: str) -> None:
+    """The event came after the request, and is another tenant's; the webhook was there until a moment ago."""
+    world, webhook = world_with(Nth(2, fault="crash_before"))
+    kept = world.owners.register("kept", kind="pull", user_id=8)
+    world.publish(event("e1"))
+    with pytest.raises(Crash):
+        world.poll("ingest")
+    world.functions.restart("ingest")
+    if status == "deleted":
+        world.owners.delete(webhook)
+    store, erasure = tenants(world), Erasure("user:7", webhook.created_at_ms, "9", world.clock.ms)
+    store.retire(erasure, None)
+    for _ in range(2):  # a later erasure leaves the mark, too
+        store.erase(erasure, None)
+    world.run()
+    assert [item["pk"]["S"].split("|")[1] for item in world.items("got#")] == [kept.webhook_id]
+
+
+def test_while_nobody_can_say_whether_a_webhook_is_erased_its_event_comes_again() -> None:
+    plan = Nth(2, fault="crash_before")
+    world, _ = world_with(plan)
+    world.publish(event("e1"))
+    with pytest.raises(Crash):
+        world.poll("ingest")
+    world.functions.restart("ingest")
+    world.clock.sleep(VISIBILITY_SECONDS)
+    reads = Nth(*range(3, 100), fault="internal_error", call="dynamodb.batch_get_item")  # behind routes and event
+    world.clients["dynamodb"]._plan = reads
+    world.poll("ingest")
+    assert reads.count > 3
+    assert entries(world) == []
+    world.clients["dynamodb"]._plan = plan
+    world.run()
+    assert [event_id for _, event_id in entries(world)] == ["e1"]
 
 
 def test_an_entry_expires_with_its_event() -> None:

@@ -80,6 +80,16 @@ class Verdict:
     faults: list[str] = field(default_factory=list[str])
 
 
+def put_aside(world: World) -> Mapping[str, set[str]]:
+    """By their ids, events in the dead-letter queue, each with the reason why it was refused."""
+    dead = world.ingest_dead_letter_queue.messages.values()
+    bodies = [each.body for each in dead if "reason" in each.attributes and each.body.startswith('{"token"')]
+    aside: dict[str, set[str]] = defaultdict(set)
+    for event in (each for body in bodies for each in json.loads(body).get("events", ())):
+        aside[event["id"]].add(_told(event))
+    return aside
+
+
 class Ledger:
     """Everything published, every webhook, and the checks at the end."""
 
@@ -318,7 +328,7 @@ class Ledger:
         for record in self._records:
             recorded[record.event_id].append(record)
         queued: set[Pair] = set()
-        aside = self._put_aside()
+        aside = put_aside(self._world)
         for event_id, (document, published_ms) in self.published.items():
             if event_id not in recorded:
                 if event_id not in aside:
@@ -346,15 +356,6 @@ class Ledger:
                 if got not in could:
                     verdict.faults.append(f"{event_id} for {webhook_id}: decided {got}, expected {sorted(could)}")
         return queued
-
-    def _put_aside(self) -> Mapping[str, set[str]]:
-        """By their ids, events in the dead-letter queue, each with the reason why it was refused."""
-        dead = self._world.ingest_dead_letter_queue.messages.values()
-        bodies = [each.body for each in dead if "reason" in each.attributes and each.body.startswith('{"token"')]
-        aside: dict[str, set[str]] = defaultdict(set)
-        for event in (each for body in bodies for each in json.loads(body).get("events", ())):
-            aside[event["id"]].add(_told(event))
-        return aside
 
     def _could(self, known: Known, document: Mapping[str, Any], start_ms: int, end_ms: int) -> set[str]:
         outcomes: set[str] = set()

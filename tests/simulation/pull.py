@@ -12,7 +12,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from tests.fakes.world import TABLE, World
 from tests.simulation.accounts import Account
 from tests.simulation.callers import Client, redrive
 from tests.simulation.engine import Engine
-from tests.simulation.ledger import Ledger
+from tests.simulation.ledger import Ledger, put_aside
 from tests.simulation.scenario import MINUTE, Interest, Plan
 from tests.simulation.seeding import seeded_ids
 from tests.simulation.workers import Workers
@@ -110,6 +110,7 @@ class PullSimulation:
         self.published: dict[str, dict[str, Any]] = {}
         self.readings: list[Reading] = []
         self.behind = Counter[str]()  # entries that came behind a position that somebody had read past, by webhook
+        self.aside: Collection[str] = ()
         self._on_event = on_event
         self._count = consumers
         self._ended_ms: int | None = None
@@ -216,8 +217,11 @@ class PullSimulation:
         table.write = watched  # type: ignore[method-assign]
 
     def _faults(self) -> Iterator[str]:
+        """What was put aside with its reason is an operator's: a table refuses good items here, too."""
+        recorded = {each.event_id for each in self.world.event_records()}
+        self.aside = put_aside(self.world).keys() - recorded
         wanted = {
-            each.name: {name for name, document in self.published.items() if each.known.wants(document)}
+            each.name: {name for name, document in self.published.items() if each.known.wants(document)} - self.aside
             for each in self.readings[:WEBHOOKS]
         }
         for number, reading in enumerate(self.readings):
@@ -234,7 +238,8 @@ class PullSimulation:
         again = reads - sum(len(each.seen) for each in self.readings)
         places = [len(each) for each in {id(each.known): each.known.places for each in self.readings}.values()]
         return (
-            f"{len(self.published):,} events, {sum(places):,} places in {len(places)} orders, "
+            f"{len(self.published):,} events, {len(self.aside)} put aside by their table, "
+            f"{sum(places):,} places in {len(places)} orders, "
             f"{len(self.readings)} consumers with {deaths:,} deaths, {reads:,} reads, {again:,} of them again, "
             f"{self.engine.figures.struck.total():,} faults, {self.behind.total():,} writes that landed behind a reader"
         )

@@ -73,6 +73,7 @@ EDITS = {
         "#/webhooks/{id}/edit",
         {"Name": "Renamed", "Metadata": '{"n": 1.10}'},
         "Save",
+        shown=".toast:has-text('Saved')",
         made=_webhooks("Renamed"),
     ),
     "a subscription": Edit(**SUBSCRIPTION, typed=TARGET, made=_subscriptions),

@@ -5,7 +5,7 @@ import random
 from typing import Any, get_args
 
 import pytest
-from playwright.sync_api import Request, expect
+from playwright.sync_api import Request, Route, expect
 
 from tests.browser.look import Look
 from tests.support.service import Service, User
@@ -242,3 +242,22 @@ def test_what_was_typed_is_lost_only_when_somebody_says_so(look: Look, service: 
     expect(resource).to_be_visible()  # before it opens, the key would go to the page
     look.page.keyboard.press("Escape")
     expect(look.page.locator("dialog[open]")).to_have_count(0)
+
+
+def test_who_leaves_while_it_is_saved_is_not_called_back(look: Look, service: Service) -> None:
+    user = service.user()
+    webhook = user.register(service.receiver.url(service.path()), "record.created", name="Before")
+    look.sign_in(user, f"#/webhooks/{webhook['id']}/edit")
+    look.page.get_by_label("Name", exact=True).fill("After")
+    held: list[Route] = []
+    look.page.route(f"**/api/v1/webhooks/{webhook['id']}", lambda route: held.append(route))
+    look.page.get_by_role("button", name="Save", exact=True).click()
+    look.page.get_by_role("link", name="Events").click()
+    question = look.page.get_by_role("dialog", name="Leave without saving?")
+    question.get_by_role("button", name="Leave").click()
+    expect(question).to_have_count(0)
+    held.pop().continue_()
+    expect(look.page.locator(".toast:has-text('Saved')")).to_be_visible()
+    look.settled()
+    expect(look.page).to_have_url(f"{look.base_url}/dashboard#/events")
+    assert user.read(f"/webhooks/{webhook['id']}")["name"] == "After"

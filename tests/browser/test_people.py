@@ -239,7 +239,7 @@ class Night:
         _go(look, "Dead letters")
         look.page.get_by_label("Owner", exact=True).fill(str(self.owner.user_id))
         look.page.get_by_label("Owner", exact=True).press("Enter")
-        look.page.get_by_role("button", name=re.compile("^Replay all … of 2 webhooks")).click()
+        look.page.get_by_role("button", name=re.compile("^Replay all … of 2 webhooks")).first.click()
         expect(look.front.get_by_text(re.compile(r"dead letters of 2 webhooks, in about"))).to_be_visible()
         look.press("Cancel")
         return {"#deploying", "#replay-across-webhooks"}

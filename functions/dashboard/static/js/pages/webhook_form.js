@@ -38,7 +38,7 @@ function create(root, types) {
     const body = { ...read(at, kind.value), subscriptions, ...(secret.value.trim() ? { secret: secret.value.trim() } : {}) };
     const made = await make(body);
     if (made.secret) await showSecret(made.secret);
-    go(link("webhooks", made.id));
+    if (whole.isConnected) go(link("webhooks", made.id)); // else somebody has gone on meanwhile
     toast(made.notice ?? (kind.value === "pull" ? t("Webhook created.") : t("Webhook created. Send it a test event.")));
   };
   const whole = form(rows, { verb: t("Create webhook"), submit, cancel: () => history.back() });
@@ -55,10 +55,11 @@ function edit(root, webhook, etag) {
     if (Object.keys(changed).length) await change(webhookPath(webhook.id), changed, etag).catch((error) => {
       throw error.status === 412 ? new Error(t("This webhook was changed since you opened it. Your edits are still here: open it in another tab to compare.")) : error;
     });
-    go(link("webhooks", webhook.id));
+    if (whole.isConnected) go(link("webhooks", webhook.id)); // else somebody has gone on meanwhile
     toast(t("Saved"));
   };
-  put(root, head(t`Edit ${webhook.name}`, { above: [h("a", { href: "#/webhooks" }, t("Webhooks")), " / ", h("a", { href: link("webhooks", webhook.id) }, webhook.name)] }), h("div.card.narrow", suit(form(rows, { verb: t("Save"), submit, cancel: () => go(link("webhooks", webhook.id)) }), webhook.kind)));
+  const whole = form(rows, { verb: t("Save"), submit, cancel: () => go(link("webhooks", webhook.id)) });
+  put(root, head(t`Edit ${webhook.name}`, { above: [h("a", { href: "#/webhooks" }, t("Webhooks")), " / ", h("a", { href: link("webhooks", webhook.id) }, webhook.name)] }), h("div.card.narrow", suit(whole, webhook.kind)));
 }
 
 const sending = (row) => ((row.dataset.sending = ""), row);

@@ -261,6 +261,11 @@ bench-latency: .venv/.ready ## from publishing to the receiver on the local stac
 bench-limits: .venv/.ready ## ingest with every documented limit of filters and events used up at once: peak memory, slowest event
 	@$(PY) -m tests.benchmarks.limits
 
+.PHONY: bench-growth
+bench-growth: .venv/.ready ## what an event takes of a warm ingest process that has seen up to 100,000 tenants; table, JSON, plot
+	@$(UV) sync --frozen --quiet --inexact --group bench --python $(PY)
+	@$(PY) -m tests.benchmarks.growth $(ARGS)
+
 .PHONY: bench-start
 bench-start: .venv/.ready ## cold start: CPU of each function's init, with and without .pyc, and the libraries it imports
 	@$(PY) -m tests.benchmarks.cold_start

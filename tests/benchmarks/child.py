@@ -22,7 +22,7 @@ def main() -> None:
 
 
 def _workload(name: str) -> "Callable[..., object]":
-    from tests.benchmarks import contenders, functions_under_test, initiation, limits, shapes
+    from tests.benchmarks import contenders, functions_under_test, growth, initiation, limits, shapes
 
     return {
         "ours": contenders.ours,
@@ -34,6 +34,7 @@ def _workload(name: str) -> "Callable[..., object]":
         "release": functions_under_test.release,
         "limits": limits.limits,
         "initiation": initiation.initiation,
+        "tenants": growth.tenants,
     }[name]
 
 

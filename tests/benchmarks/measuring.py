@@ -145,15 +145,17 @@ class _Case:
         self._process.stdin.flush()
         return float(self.line())
 
-    def end(self) -> dict[str, float]:
+    def end(self, patience_seconds: float = 120.0) -> dict[str, float]:
         """What it came to."""
-        answers, _ = self._process.communicate(timeout=120)  # it ends with its standard input
+        answers, _ = self._process.communicate(timeout=patience_seconds)  # it ends with its standard input
         return json.loads(answers.splitlines()[-1])
 
 
-def measure_once(workload: str, parameters: Mapping[str, Any], stub: Stub) -> dict[str, float]:
+def measure_once(
+    workload: str, parameters: Mapping[str, Any], stub: Stub, patience_seconds: float = 120.0
+) -> dict[str, float]:
     """A workload that measures by itself: what it came to."""
-    return _Case(workload, parameters, stub).end()
+    return _Case(workload, parameters, stub).end(patience_seconds)
 
 
 def interleaved(

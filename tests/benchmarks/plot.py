@@ -41,7 +41,7 @@ def draw(results: Mapping[str, Any], file: Path) -> None:
     right.axvline(100, color=COLOURS["naive"], linewidth=1)
     right.invert_yaxis()
     right.set_xlabel("CPU us an event, matching 1,000 subscriptions (bar: 100)")
-    _save(figure, (left, middle, right), file)
+    save(figure, (left, middle, right), file)
 
 
 def draw_cost(bills: Mapping[str, Sequence[tuple[str, float, float]]], file: Path) -> None:
@@ -59,7 +59,7 @@ def draw_cost(bills: Mapping[str, Sequence[tuple[str, float, float]]], file: Pat
         axes.text(total, names[entry], f" ${total:.2f}", va="center")
     axes.set_xlabel("dollars a million deliveries of 2 KB, fan-out 1, first try")
     axes.legend(frameon=False, ncols=3, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1))
-    _save(figure, (axes,), file)
+    save(figure, (axes,), file)
 
 
 def draw_months(rows: Sequence[Mapping[str, Any]], rates: Sequence[int], file: Path) -> None:
@@ -85,10 +85,11 @@ def draw_months(rows: Sequence[Mapping[str, Any]], rates: Sequence[int], file: P
     axes.set_xlabel("events a second")
     axes.set_ylabel("dollars a month")
     axes.legend(frameon=False, fontsize=8)
-    _save(figure, (axes,), file)
+    save(figure, (axes,), file)
 
 
-def _save(figure: Any, all_axes: Sequence[Any], file: Path) -> None:
+def save(figure: Any, all_axes: Sequence[Any], file: Path) -> None:
+    """As a file that is the same for the same figures."""
     for axes in all_axes:
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(file, metadata={"Date": None})

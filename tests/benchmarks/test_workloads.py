@@ -36,3 +36,9 @@ def test_a_workload_measures_a_round(stub: Stub, name: str) -> None:
 def test_initiation_is_measured(stub: Stub) -> None:
     parameters = {"batch": 10, "batches": 1, "share": 1.0, "aws_ms": 0.0, "tls": False}
     assert measure_once("initiation", parameters, stub)["p50"] > 0
+
+
+def test_growth_is_measured(stub: Stub) -> None:
+    assert measure_once("tenants", {"sizes": [1, 10]}, stub).keys() == {
+        f"{figure} {size}" for figure in ("us", "mb", "calls") for size in (1, 10)
+    }

@@ -17,7 +17,7 @@ from tests.conftest import Figure
 from tests.support.receiver import answer
 from tests.support.service import Document, Service, User, event, eventually
 
-FILTERS = '{"fields": {"status": ["open", 1.10]}}'
+FILTERS = '{"fields": {"status": "open", "amount": 1.10}}'
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Three people and what they come for, from sign-in to its end, with few webhooks around and with a thousand."""
 
+import random
 import re
+import string
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -160,7 +162,7 @@ class Night:
     def __init__(self, service: Service) -> None:
         self.service, self.owner = service, service.user()
         self.admin = service.bearer(scope=ADMIN)
-        self.body = f"night {time.time_ns()}".encode()
+        self.body = "".join(random.choices(string.ascii_lowercase, k=16)).encode()  # a cause of its own
         self.webhooks = [
             self.owner.register(
                 service.receiver.url(service.path(answer(500, self.body))), "record.created", name=name, max_retries=0
@@ -239,7 +241,7 @@ class Night:
         _go(look, "Dead letters")
         look.page.get_by_label("Owner", exact=True).fill(str(self.owner.user_id))
         look.page.get_by_label("Owner", exact=True).press("Enter")
-        look.page.get_by_role("button", name=re.compile("^Replay all … of 2 webhooks")).first.click()
+        look.page.get_by_role("button", name=f"Replay all … of 2 webhooks: {self.cause}").click()
         expect(look.front.get_by_text(re.compile(r"dead letters of 2 webhooks, in about"))).to_be_visible()
         look.press("Cancel")
         return {"#deploying", "#replay-across-webhooks"}

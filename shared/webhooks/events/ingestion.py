@@ -500,10 +500,15 @@ class Ingestion:
         return sorted(settled, key=lambda each: order[id(each.pending)])
 
     def _insert(self, decided: Sequence[_Decided], taken: list[_Decided], report: IngestReport) -> list[_Decided]:
-        """What is inserted; what was there before is added to `taken`."""
+        """What is inserted; what was there before is added to `taken`.
+
+        An item may be refused although an earlier one of the same event is there: what matches by now is too much for
+        an item, say. Then that one counts.
+        """
         inserted: list[_Decided] = []
         try:
             results = self._events.insert([each.record for each in decided]) if decided else ()
+            there = self._stored([each for each, result in zip(decided, results, strict=True) if result == "refused"])
         except Unavailable as exc:
             report.put_off([each.pending.message_id for each in decided], exc)
             return inserted
@@ -511,7 +516,7 @@ class Ingestion:
             if result == "inserted":
                 report.events += 1
                 inserted.append(each)
-            elif result == "exists":
+            elif result == "exists" or each.key in there:
                 taken.append(each)
             elif result == "undone":
                 report.put_off([each.pending.message_id], Unavailable("its event was not taken"))

@@ -100,6 +100,23 @@ def test_an_event_that_the_table_does_not_take_costs_no_other(fault: str) -> Non
     assert refused == ([] if fault == "partial" else ["the table refused the event's item"] * 2)
 
 
+def test_an_event_that_is_recorded_already_is_finished_although_the_table_refuses_it_anew() -> None:
+    fault = Outage("sqs.send_message_batch")
+    world = World(plan=fault)
+    world.owners.register("one")
+    world.publish(event("e1"))
+    fault.is_on = True
+    world.poll("ingest")
+    assert (len(world.event_records()), heard(world, "one")) == (1, [])
+    fault.calls, fault.fault = "dynamodb.batch_execute_statement", "statement_refused"
+    world.clock.sleep(HOUR_MS // 1000)
+    world.poll("ingest")
+    fault.is_on = False
+    world.run()
+    assert heard(world, "one") == ["e1"]
+    assert not reasons(world.ingest_dead_letter_queue)
+
+
 def test_an_event_whose_messages_are_not_taken_costs_no_other() -> None:
     outage = Outage("sqs.send_message_batch", "partial")
     world = World(plan=outage)

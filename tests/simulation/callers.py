@@ -19,6 +19,7 @@ from tests.simulation.scenario import HOUR, MINUTE, Interest, for_pull
 from webhooks.errors import Conflict, NotFound, Unavailable
 from webhooks.models.caller import Caller
 from webhooks.models.replay import ReplaySelection
+from webhooks.store import schema
 
 T = TypeVar("T")
 BURSTS = (1, 2, 5, 10, 20, 50)
@@ -28,13 +29,18 @@ RECOVERED_RATE = 50
 
 
 def redrive(world: World) -> None:
-    """What an operator does after the alarm: messages that are not refused go back to where they came from."""
+    """What an operator does after the alarm: messages that are not refused go back to where they came from.
+
+    Those of an erased tenant are left out: a message of the ingest queue's own door counts as published when it goes
+    back.
+    """
     for dead, source in (
         (world.ingest_dead_letter_queue, world.ingest_queue),
         (world.jobs_dead_letter_queue, world.jobs_queue),
     ):
         for message in [m for m in dead.messages.values() if _is_ours(m)]:
-            world.send_raw(source, message.body)
+            if not _is_erased(world, message):
+                world.send_raw(source, message.body)
             del dead.messages[message.message_id]
 
 
@@ -42,6 +48,14 @@ def _is_ours(message: Message) -> bool:
     """Whether an operator sends a dead message back: not what has its reason beside it, nor plain garbage."""
     words = ("job_id", "erase", "events", "detail")
     return "reason" not in message.attributes and any(word in message.body for word in words)
+
+
+def _is_erased(world: World, message: Message) -> bool:
+    """Whether it is of a workspace that was erased after it was sent."""
+    erased = [json.loads(item["erasure"]["S"]) for item in world.items("ws:") if item["pk"]["S"] == schema.ERASED_PK]
+    until = {each["scope"]: each["requested_at_ms"] for each in erased}
+    events = json.loads(message.body).get("events", ())
+    return any(message.sent_at_ms <= until.get(f"ws:{each['workspace_id']}", 0) for each in events)
 
 
 class Client:

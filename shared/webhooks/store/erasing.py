@@ -17,7 +17,7 @@ from webhooks.recovery.erasure_jobs import Progress
 from webhooks.store import schema
 from webhooks.store.attributes import number, read_foreign_id, read_int, read_text, text
 from webhooks.store.deliveries import DeliveryStore
-from webhooks.store.dynamo import DynamoTable, Item, Key, key_of
+from webhooks.store.dynamo import DynamoTable, Item, Key, Statement, key_of
 from webhooks.store.events import event_of
 from webhooks.store.webhook_items import webhook_key, webhook_of
 
@@ -168,6 +168,7 @@ class TenantStore:
         waiting: list[tuple[str, str]] = []
         stripped: list[tuple[str, str]] = []
         removed: list[Key] = []
+        counted: list[Key] = []
         events: list[EventRecord] = []
         retired = 0
         for item, webhook_id in judged:
@@ -181,7 +182,7 @@ class TenantStore:
                 elif webhook_id in mine:
                     if key[1].startswith(schema.DELIVERY_PREFIX) and "waiting" in item:
                         waiting.append((webhook_id, key[1].removeprefix(schema.DELIVERY_PREFIX)))
-                    removed.append(key)
+                    (counted if key[1].startswith(schema.STATISTICS_PREFIX) else removed).append(key)
                 elif webhook_id is not None and key[1].startswith(schema.DELIVERY_PREFIX):
                     delivery_id = key[1].removeprefix(schema.DELIVERY_PREFIX)
                     if read_text(item, "scope") == erasure.scope and time_of(delivery_id) <= erasure.requested_at_ms:
@@ -203,14 +204,25 @@ class TenantStore:
         elsewhere = self._elsewhere(events, erasure)
         ended += self._eraser.erase([(each.webhook_id, each.delivery_id) for each in elsewhere.values()], elsewhere)
         self._table.remove(removed)
+        self._let_expire(counted)
         return Progress(
             None if last is None else json.dumps(last),
             looked_at=len(items),
-            changed=len(removed) + len(stripped) + retired,
+            changed=len(removed) + len(counted) + len(stripped) + retired,
             webhooks=retired,
             ended=ended,
             unreadable=unreadable.count,
         )
+
+    def _let_expire(self, keys: Sequence[Key]) -> None:
+        """Have TTL remove hours' sums. Their marks say what was counted of what the stream may still repeat."""
+        soon = number(self._now_ms() // 1000 + schema.COUNTED_SECONDS)
+        statement = f'UPDATE "{self._table.name}" SET expires_at=? WHERE pk=? AND sk=? AND expires_at>?'  # noqa: S608 - our own names
+        results = self._table.execute(
+            [Statement(statement, (soon, text(key[0]), text(key[1]), soon), key) for key in keys]
+        )
+        if undone := sum(result not in ("done", "conflict") for result in results):
+            raise Unavailable(f"DynamoDB did not change {undone} items")
 
     def erase_sums(self, erasure: Erasure) -> Progress:
         """Remove the sums of a user's hours. Raises Unavailable."""

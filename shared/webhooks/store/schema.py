@@ -76,6 +76,7 @@ COUNTER_SHARDS = 16
 COUNTERS_PK = "count#service"
 CIRCUITS_PK = "count#circuits"
 COUNTED_SK = "counted"
+COUNTED_SECONDS = 2 * 86_400  # that a note of it stays: the stream may repeat a record for one day
 AMOUNT_SK = "amount"
 PACE_SK = "pace"
 FILTER_BYTES, FILTER_SEARCHES = "#filter_bytes", "#filter_searches"  # beside patterns, none of which begins so

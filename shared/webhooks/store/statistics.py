@@ -27,7 +27,6 @@ from webhooks.store.webhook_items import webhook_key, webhook_of
 
 OWNER_SHARDS = 4  # as many processes add to an owner's hour without waiting for each other; readers read them all
 STATISTICS_DAYS = 90
-COUNTED_SECONDS = 2 * 86_400  # a stream keeps its records for one day
 CIRCUIT_SECONDS = 30 * 86_400  # the net for a webhook that was deleted while its circuit changed
 _MARK, _LAST_SUCCESS, _LAST_FAILURE = "mark#", "success#", "failure#"
 
@@ -108,7 +107,8 @@ class StatisticsStore:
     def _hour(self, update: HourUpdate) -> Item:
         expression = Expression()
         expression.add(update.added.counts, prefix=schema.COUNT_PREFIX)
-        expression.set(schema.EXPIRES_AT, number((update.key[1] + self._kept_ms) // 1000))
+        # what was erased expires sooner, and so it stays
+        expression.set_once(schema.EXPIRES_AT, number((update.key[1] + self._kept_ms) // 1000))
         for shard, mark in update.marks.items():
             before = update.before.get(shard)
             expression.expect(f"{_MARK}{shard}", None if before is None else text(str(before)))
@@ -257,6 +257,11 @@ class Expression:
         """Replace an attribute."""
         self._sets.append(f"{self._name(name)} = {self._value(value)}")
 
+    def set_once(self, name: str, value: Item) -> None:
+        """Give an item an attribute that it does not have yet."""
+        own = self._name(name)
+        self._sets.append(f"{own} = if_not_exists({own}, {self._value(value)})")
+
     def expect(self, name: str, value: Item | None) -> None:
         """Go on only if the attribute is this (None: absent)."""
         own = self._name(name)
@@ -297,7 +302,7 @@ def _window(update: WindowUpdate) -> Item:
     expression.expect("tokens", number(len(update.before)) if update.before else None)
     expression.set("tokens", number(len(update.tokens)))
     expression.set("counted", binary(b"".join(sorted(update.tokens))))
-    expression.set(schema.EXPIRES_AT, number(update.window * WINDOW_SECONDS + COUNTED_SECONDS))
+    expression.set(schema.EXPIRES_AT, number(update.window * WINDOW_SECONDS + schema.COUNTED_SECONDS))
     return {"Update": {"Key": key_of(_window_key(update.window)), **expression.request()}}
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests.fakes.api import Api
 from tests.fakes.owners import caller, url_of
 from tests.fakes.receivers import Answer
+from tests.fakes.stream_source import lambda_records
 from tests.fakes.world import TABLE, World, event
 from tests.simulation.readable import texts
 from tests.support.api_client import NOW, ApiClient
@@ -15,7 +16,10 @@ from webhooks.errors import Conflict, NotFound
 from webhooks.management.erasures import UNTOUCHED_MS
 from webhooks.models.caller import Caller
 from webhooks.models.replay import ReplaySelection
+from webhooks.store import schema
 from webhooks.store.delivery_items import delivery_key
+from webhooks.store.dynamo import DynamoTable
+from webhooks.store.statistics import StatisticsReader
 
 ADMIN: dict[str, Any] = {"user_id": "platform", "scopes": ["admin"]}
 PLATFORM = Caller("platform", frozenset(), frozenset({"events:write:any"}))
@@ -126,6 +130,29 @@ def test_nothing_of_an_erased_event_is_sent_again() -> None:
             api.deliveries.retry(caller(7), record.webhook_id, record.delivery_id)
     world.run()
     assert len(world.receivers.log) == sent
+
+
+def test_what_the_stream_repeats_after_its_webhook_was_erased_is_not_counted_again() -> None:
+    world = World(keeps_stream=True)
+    webhook = world.owners.register("paused")
+    world.owners.change(webhook, status="paused")
+    world.publish(event("e1"), event("e2"))
+    world.work()
+    reader = StatisticsReader(DynamoTable(world.dynamodb, TABLE))
+
+    def counted() -> int:
+        world.functions.invoke("rollup", {"Records": lambda_records(world.dynamodb.tables[TABLE])})
+        return reader.service()["parked#paused"]
+
+    assert counted() == 2
+    Api(world.services).use_cases.tenant_erasures.start(Caller("p", frozenset(), frozenset({"admin"})), "user:7")
+    world.run()
+    assert not [each for each in world.deliveries() if each.waiting]
+    assert counted() == 0
+    assert counted() == 0
+    hours = [item for item in world.items(schema.STATISTICS_PREFIX) if item["pk"]["S"].startswith("stat|")]
+    expire = [int(item["expires_at"]["N"]) for item in hours]
+    assert max(expire) <= world.clock.ms // 1000 + schema.COUNTED_SECONDS
 
 
 def test_a_recovery_leaves_out_what_was_erased() -> None:

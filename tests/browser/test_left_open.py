@@ -16,7 +16,7 @@ from tests.conftest import Figure
 from tests.support.receiver import answer
 from tests.support.service import Document, Service, User, event, eventually
 
-DRAWN = "[...document.querySelectorAll('.plot')].every((each) => each.firstChild)"
+DRAWN = "() => [...document.querySelectorAll('.plot')].every((each) => each.firstChild)"
 SECONDS = float(os.environ.get("LEFT_OPEN", "4"))
 A_STEP = 1.0
 REFRESHED = 90.0  # the slowest page asks every 15 s; the rest is for a busy machine
@@ -172,7 +172,7 @@ class Left:
         """What it says when it is opened now."""
         self.judge.page.goto("about:blank")
         self.judge.open(self.at)
-        self.judge.page.wait_for_function(DRAWN)  # charts are, in one of the next frames
+        eventually(lambda: self.judge.page.evaluate(DRAWN))  # charts are, in one of the next frames
         return shown(self.judge.page)
 
 

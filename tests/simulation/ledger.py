@@ -328,7 +328,7 @@ class Ledger:
         for record in self._records:
             recorded[record.event_id].append(record)
         queued: set[Pair] = set()
-        aside = put_aside(self._world)
+        aside = self._put_aside()
         for event_id, (document, published_ms) in self.published.items():
             if event_id not in recorded:
                 if event_id not in aside:
@@ -356,6 +356,9 @@ class Ledger:
                 if got not in could:
                     verdict.faults.append(f"{event_id} for {webhook_id}: decided {got}, expected {sorted(could)}")
         return queued
+
+    def _put_aside(self) -> Mapping[str, set[str]]:
+        return put_aside(self._world)
 
     def _could(self, known: Known, document: Mapping[str, Any], start_ms: int, end_ms: int) -> set[str]:
         outcomes: set[str] = set()

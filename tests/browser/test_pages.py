@@ -14,10 +14,13 @@ from playwright.sync_api import Browser, expect
 from tests.browser.estate import Estate
 from tests.browser.look import Look
 from tests.conftest import Figure
-from tests.support.service import Service
+from tests.support.receiver import answer
+from tests.support.service import Service, event
 
 AXE = "axe-core@4.14.1"
 PROJECT = Path(__file__).parents[2]
+# Whether a table is wider than its place.
+HIDDEN = "[...document.querySelectorAll('main .scroll')].some((one) => one.scrollWidth > one.clientWidth + 1)"
 
 
 def addresses(owned: Estate) -> dict[str, str]:
@@ -98,16 +101,40 @@ def _fit(look: Look, pages: dict[str, str]) -> None:
 
 def test_the_columns_of_a_list_are_all_there(look: Look, service: Service, owned: Estate) -> None:
     look.sign_in(owned.owner)
-    hidden = "[...document.querySelectorAll('main .scroll')].some((one) => one.scrollWidth > one.clientWidth + 1)"
     at = addresses(owned)
     for name in ("webhooks", "deliveries", "all deliveries", "events", "dead letters, one by one", "changes"):
         look.open(at[name])
-        assert not look.page.evaluate(hidden), name
+        assert not look.page.evaluate(HIDDEN), name
     look.sign_out()
     look.sign_in(admin(service))
     for name, page in ADMINS.items():
         look.open(page)
-        assert not look.page.evaluate(hidden), name
+        assert not look.page.evaluate(HIDDEN), name
+
+
+def test_a_name_without_spaces_widens_no_list(look: Look, service: Service) -> None:
+    user = service.user()
+    url = service.receiver.url(service.path(answer(500)))
+    webhook = user.register(url, "record.created", name="Unbroken" * 20, max_retries=0)
+    published = event()
+    user.post("/events", published)
+    user.settled(webhook["id"], published["id"], "failed")
+    look.sign_in(user)
+    for page in (
+        "#/",
+        "#/webhooks",
+        "#/deliveries",
+        "#/dead-letters",
+        "#/dead-letters?view=list",
+        f"#/events/{published['id']}",
+    ):
+        look.open(page)
+        assert not look.page.evaluate(HIDDEN), page
+    look.sign_out()
+    look.sign_in(admin(service))
+    for name, page in ADMINS.items():
+        look.open(page)
+        assert not look.page.evaluate(HIDDEN), name
 
 
 @cache

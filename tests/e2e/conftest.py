@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from localstack.stack import LocalStack
+from scripts.doctor import EMPTY
 from tests.support.service import Service, User
 from tests.support.stack import stack
 
@@ -28,6 +29,16 @@ def user(service: Service) -> User:
 def platform(service: Service) -> User:
     """The platform itself: publishes for everybody."""
     return service.bearer(scope="webhooks events:write:any")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that leaves a message where operators want none fails itself, and not a later one that looks there."""
+    yield
+    running = request.node.funcargs.get("service")
+    if isinstance(running, Service):
+        left = {name: running.left(running.stack.outputs[f"{name}Url"]) for name in EMPTY}
+        assert not any(left.values()), {name: messages[:3] for name, messages in left.items()}
 
 
 @pytest.hookimpl(wrapper=True)

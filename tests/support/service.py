@@ -231,6 +231,18 @@ class Service:
                 self.client("sqs").delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
                 yield message
 
+    def left(self, queue_url: str) -> list[tuple[str, str]]:
+        """(reason, body) of what lies on a queue that nobody consumes; it is deleted."""
+        asked = self.client("sqs").get_queue_attributes(
+            QueueUrl=queue_url, AttributeNames=["ApproximateNumberOfMessages"]
+        )
+        if asked["Attributes"]["ApproximateNumberOfMessages"] == "0":
+            return []
+        return [
+            (each.get("MessageAttributes", {}).get("reason", {}).get("StringValue", ""), each["Body"][:500])
+            for each in self.messages(queue_url, timeout=1)
+        ]
+
 
 def body_of(request: ReceivedRequest) -> Document:
     """The event that a delivery brought."""

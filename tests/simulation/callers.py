@@ -46,7 +46,7 @@ def redrive(world: World) -> None:
 
 def _is_ours(message: Message) -> bool:
     """Whether an operator sends a dead message back: not what has its reason beside it, nor plain garbage."""
-    words = ("job_id", "erase", "events", "detail")
+    words = ("job_id", "erase", "events", "detail", "continue")
     return "reason" not in message.attributes and any(word in message.body for word in words)
 
 

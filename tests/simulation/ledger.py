@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from tests.fakes.world import World
@@ -90,6 +91,13 @@ def put_aside(world: World) -> Mapping[str, set[str]]:
     return aside
 
 
+def _pages_put_aside(world: World) -> Set[str]:
+    """The events of which an operator has a page that the table refused."""
+    dead = world.ingest_dead_letter_queue.messages.values()
+    bodies = [each.body for each in dead if "reason" in each.attributes and each.body.startswith('{"continue":{')]
+    return {json.loads(body)["continue"].get("event_id", "") for body in bodies}
+
+
 class Ledger:
     """Everything published, every webhook, and the checks at the end."""
 
@@ -97,7 +105,8 @@ class Ledger:
         self._world = world
         self.published: dict[str, tuple[dict[str, Any], int]] = {}
         self.others: dict[str, list[str]] = defaultdict(list)  # events that were taken under the same id, by it
-        self.recorded_ms: dict[str, int] = {}
+        self.recorded_ms: dict[str, int] = {}  # an event's last page
+        self._pages: set[tuple[str, str]] = set()
         self.webhooks: dict[str, Known] = {}
         self.letters: dict[str, list[str]] = defaultdict(list)  # delivery ids by webhook, as they died
         self.deaths = Deaths()
@@ -146,7 +155,9 @@ class Ledger:
         """An item was written: when did a decision fall, a change take effect, a delivery die?"""
         pk, sk = key
         if pk.startswith("event|"):
-            self.recorded_ms.setdefault(pk.removeprefix("event|"), self._world.clock.ms)
+            if key not in self._pages:
+                self._pages.add(key)
+                self.recorded_ms[pk.removeprefix("event|")] = self._world.clock.ms
         elif sk == "webhook":
             self._static[pk].append((self._world.clock.ms, "static_egress" in item))
             self._note_webhook(pk, item["status"]["S"])
@@ -328,7 +339,7 @@ class Ledger:
         for record in self._records:
             recorded[record.event_id].append(record)
         queued: set[Pair] = set()
-        aside = self._put_aside()
+        aside, pages_aside = self._put_aside(), _pages_put_aside(self._world)
         for event_id, (document, published_ms) in self.published.items():
             if event_id not in recorded:
                 if event_id not in aside:
@@ -346,6 +357,7 @@ class Ledger:
             went = {webhook_id for page in pages for webhook_id in page.queued}
             pulled = {webhook_id for page in pages for webhook_id in page.pulled}
             missed = dict(each for page in pages for each in page.missed)
+            ends = max(pages, key=attrgetter("page")).continues_after if event_id in pages_aside else None
             queued |= {(event_id, webhook_id) for webhook_id in went}
             self._pulled |= {(event_id, webhook_id) for webhook_id in pulled}
             for known in self.webhooks.values():
@@ -353,6 +365,8 @@ class Ledger:
                 taken_by = pulled if known.webhook.kind == "pull" else went
                 got = "queued" if webhook_id in taken_by else missed.get(webhook_id, "not")
                 could = self._could(known, document, published_ms, self.recorded_ms[event_id])
+                if ends and webhook_id > ends:
+                    could.add("not")
                 if got not in could:
                     verdict.faults.append(f"{event_id} for {webhook_id}: decided {got}, expected {sorted(could)}")
         return queued

@@ -1,10 +1,11 @@
-"""Ids from a seed, so that a run can be repeated."""
+"""What a run has in place of chance and of size: ids from its seed, and pages that a few webhooks fill."""
 
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from webhooks import ids
+from webhooks.events import ingestion
 
 
 @contextmanager
@@ -20,3 +21,14 @@ def seeded_ids(rng: random.Random) -> Iterator[None]:
         yield
     finally:
         ids.secrets = real
+
+
+@contextmanager
+def pages_of(sizes: tuple[int, int]) -> Iterator[None]:
+    """So many webhooks in a page of an event's fan-out and in a short one, instead of hundreds."""
+    real = ingestion.PAGE, ingestion.SHORT_PAGE
+    ingestion.PAGE, ingestion.SHORT_PAGE = sizes
+    try:
+        yield
+    finally:
+        ingestion.PAGE, ingestion.SHORT_PAGE = real

@@ -14,7 +14,7 @@ from tests.simulation.erasures import Eraser, Tenant
 from tests.simulation.ledger import Ledger, Verdict
 from tests.simulation.readers import Readers
 from tests.simulation.scenario import DAY, HOUR, MINUTE, Plan
-from tests.simulation.seeding import seeded_ids
+from tests.simulation.seeding import pages_of, seeded_ids
 from tests.simulation.streams import SHARDS, Streams
 from tests.simulation.workers import Workers
 from webhooks.errors import Conflict
@@ -23,6 +23,7 @@ from webhooks.store.schema import STATE_SK
 
 WORKERS = {"ingest": 3, "sender": 6, "static_sender": 3, "dead_letter_writer": 2, "jobs": 1}
 LONGEST_MS = 60 * DAY
+PAGES = ((500, 10), (3, 1))  # webhooks in a page and in a short one: with the second, many events have several pages
 INDEX_LAGS_MS = (0, 5, 50, 400, 5_000)
 
 
@@ -75,7 +76,7 @@ class Simulation:
     def run(self) -> Verdict:
         """Everything, and then the ledger's checks."""
         random.seed(self.engine.rng.getrandbits(64))  # the management's store waits for a random while between tries
-        with seeded_ids(self.engine.rng):
+        with seeded_ids(self.engine.rng), pages_of(PAGES[self.plan.seed % 2]):
             self.scheduler.spawn("owners", self._own)
             self.scheduler.spawn("schedule", self._tick)
             for shard in range(SHARDS):

@@ -6,9 +6,10 @@ crash in between is finished by the same message's next receive, from the record
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any, Literal, Protocol, cast
 
 from webhooks.delivery.hand_back import delay_seconds
@@ -39,11 +40,15 @@ from webhooks.models.pull import PullEntry
 from webhooks.payload import MAX_EVENT_BYTES, loads, serialise, serialise_noting_numbers
 
 PAGE = 500  # webhooks a page of one event's fan-out
+# What an event gets at once when a batch has a page already, a call's worth. For the rest it has a message of its own:
+# a batch may be a thousand events for all webhooks of a tenant, which no invocation could send in its time.
+SHORT_PAGE = 10
 CALL_MS = 10_000  # a call to AWS ends by then
 RECORDING_MS = 25_000  # what recording and sending what is decided takes at worst
 # CPU of matching one event. What takes longer at first is matched again alone, when those beside it are on their way.
 FIRST_SECONDS = 0.1
 ALONE_SECONDS = 0.6
+TIME_IS_OVER = "the invocation's time is nearly over"
 LATE_MS = 20_000  # after so much of an invocation no event is matched alone: its message comes again
 
 logger = logging.getLogger(__name__)
@@ -162,6 +167,7 @@ class _Pending:
     published_at_ms: int
     page: int = 0
     after: str = ""
+    continuation: str = ""  # the message that asks for this page
 
     @property
     def former_key(self) -> tuple[str, str, int] | None:
@@ -230,8 +236,7 @@ class Ingestion:
             pending = []
         pending = self._kept(pending, versions, report)
         slow: list[_Pending] = []
-        decided = (self._decide_first(each, versions, slow, deadline_ms, report) for each in pending)
-        self._keep([each for each in decided if each is not None], deadline_ms, report)
+        self._keep(self._decide_all(pending, versions, slow, deadline_ms, report), deadline_ms, report)
         for each in slow:
             if self._now_ms() - began_ms > LATE_MS:
                 report.put_off([each.message_id], Unavailable("the time for slow events is over"))
@@ -349,6 +354,7 @@ class Ingestion:
                 first.accepted_at_ms,
                 page=page,
                 after=after,
+                continuation=message.message,
             )
         ]
 
@@ -357,30 +363,43 @@ class Ingestion:
         self._refused.refuse(body, str(cause))
         report.refused += 1
 
-    def _decide_first(
-        self, each: _Pending, versions: Versions, slow: list[_Pending], deadline_ms: int, report: IngestReport
-    ) -> _Decided | None:
-        """None for what is `slow`, and for what must come again."""
-        if self._now_ms() > deadline_ms - RECORDING_MS:
-            report.put_off([each.message_id], Unavailable("the invocation's time is nearly over"))
-            return None
-        try:
-            return self._decide_within(FIRST_SECONDS, each, versions, report)
-        except _OverTime:
-            slow.append(each)
-            return None
+    def _decide_all(
+        self,
+        pending: Sequence[_Pending],
+        versions: Versions,
+        slow: list[_Pending],
+        deadline_ms: int,
+        report: IngestReport,
+    ) -> list[_Decided]:
+        """Without what is `slow`, and what must come again."""
+        decided: list[_Decided] = []
+        reached = 0
+        for each in pending:
+            if self._now_ms() > deadline_ms - RECORDING_MS:
+                report.put_off([each.message_id], Unavailable(TIME_IS_OVER))
+                continue
+            size = PAGE if reached < PAGE else SHORT_PAGE
+            try:
+                one = self._decide_within(FIRST_SECONDS, each, size, versions, report)
+            except _OverTime:
+                slow.append(each)
+                continue
+            if one is not None:
+                decided.append(one)
+                reached += len(one.record.queued) + len(one.record.pulled)
+        return decided
 
     def _decide_alone(self, each: _Pending, versions: Versions, report: IngestReport) -> _Decided | None:
         """None for what was put aside, and for what must come again."""
         try:
-            return self._decide_within(ALONE_SECONDS, each, versions, report)
+            return self._decide_within(ALONE_SECONDS, each, PAGE, versions, report)
         except _OverTime:
             cause = f"matching the event with the filters of its scope takes more than {ALONE_SECONDS:g} s"
             self._put_aside(each, cause, report)
             return None
 
     def _decide_within(
-        self, seconds: float, each: _Pending, versions: Versions, report: IngestReport
+        self, seconds: float, each: _Pending, size: int, versions: Versions, report: IngestReport
     ) -> _Decided | None:
         try:
             route_set = self._routes.of(each.event, versions)
@@ -390,7 +409,7 @@ class Ingestion:
                 if self._cpu_seconds() > ends:
                     raise _OverTime
 
-            return _Decided(each, self._decide(each, route_set, check), route_set)
+            return _Decided(each, self._decide(each, route_set, check, PAGE if each.page else size), route_set)
         except _OverTime:
             raise
         except Unavailable as exc:
@@ -420,7 +439,7 @@ class Ingestion:
         report.duplicates += len(decided) - len(left)
         return left
 
-    def _decide(self, each: _Pending, route_set: RouteSet, check: Callable[[], None]) -> EventRecord:
+    def _decide(self, each: _Pending, route_set: RouteSet, check: Callable[[], None], size: int) -> EventRecord:
         event = each.event
         record = EventRecord(
             event_id=event.event_id,
@@ -448,7 +467,7 @@ class Ingestion:
         pulled = [webhook_id for webhook_id in outcome.pulled if webhook_id > each.after and webhook_id != itself]
         missed = [(w, reason) for w, reason in outcome.missed if w > each.after and w != itself]
         reached = sorted([*queued, *pulled, *(webhook_id for webhook_id, _ in missed)])
-        last = reached[PAGE - 1] if len(reached) > PAGE else None
+        last = reached[size - 1] if len(reached) > size else None
         return replace(
             record,
             queued=tuple(w for w in queued if last is None or w <= last),
@@ -538,7 +557,10 @@ class Ingestion:
 
     def _put_aside(self, each: _Pending, cause: str, report: IngestReport) -> None:
         event = each.event
-        body = message_of_one(each.token, event.publisher, event.document(), event.fingerprint, event.trace)
+        # of a page, what goes on there when it comes back: the event would only be known already
+        body = each.continuation or message_of_one(
+            each.token, event.publisher, event.document(), event.fingerprint, event.trace
+        )
         try:
             self._refuse(body, TooLarge(cause), report)
         except Unavailable as exc:
@@ -555,22 +577,19 @@ class Ingestion:
         self._send(settled, until_ms, report)
 
     def _send(self, settled: Sequence[_Decided], until_ms: int, report: IngestReport) -> None:
-        outgoing = [_outgoing(each) for each in settled]
-        try:
-            self._deliveries.send([message for messages in outgoing for message in messages])
-            sent = [True] * len(settled)
-        except Unavailable as exc:
-            logger.warning("events are distributed one by one: %s", exc)
-            sent = [self._send_alone(each, own, until_ms, report) for each, own in zip(settled, outgoing, strict=True)]
-        for each, is_sent in zip(settled, sent, strict=True):
-            if is_sent and self._continue(each, report):
-                record = each.record
-                report.queued += len(record.queued)
-                report.pulled += len(record.pulled)
-                report.steps.append(f"{record.event_id} {len(record.queued)} queued")
-                report.missed += len(record.missed)
-                report.skipped += sum(record.skipped_counts.values())
-                report.unknown_type += record.skipped_counts.get("unknown_event_type", 0)
+        """Those for few webhooks go first, and do not wait for those for many."""
+        for some in _parts(sorted(settled, key=lambda each: len(each.record.queued))):
+            if self._now_ms() > until_ms:
+                report.put_off([each.pending.message_id for each in some], Unavailable(TIME_IS_OVER))
+                continue
+            outgoing = [_outgoing(each) for each in some]
+            try:
+                self._deliveries.send([message for messages in outgoing for message in messages])
+                sent = [True] * len(some)
+            except Unavailable as exc:
+                logger.warning("events are distributed one by one: %s", exc)
+                sent = [self._send_alone(each, own, until_ms, report) for each, own in zip(some, outgoing, strict=True)]
+            self._continue([each for each, is_sent in zip(some, sent, strict=True) if is_sent], report)
 
     def _recorded_for_pull(
         self, settled: Sequence[_Decided], until_ms: int, report: IngestReport
@@ -600,28 +619,59 @@ class Ingestion:
     ) -> bool:
         try:
             if self._now_ms() > until_ms:
-                raise Unavailable("the invocation's time is nearly over")
+                raise Unavailable(TIME_IS_OVER)
             self._deliveries.send(messages)
         except Unavailable as exc:
             report.put_off([each.pending.message_id], exc)
             return False
         return True
 
-    def _continue(self, each: _Decided, report: IngestReport) -> bool:
-        record = each.record
-        if record.continues_after is None:
-            return True
-        following: dict[str, object] = {"event_id": record.event_id, "scope": record.scope, "page": record.page + 1}
-        if not record.is_whole and record.keeping is not None:  # the stored event cannot tell the next page its payload
-            following |= {"payload": loads(_body_of(each)), **record.keeping.document()}
-        try:
-            self._ingest_queue.continue_fan_out(
-                [{**following, "after": record.continues_after}], group_of(record.scope)
-            )
-        except Unavailable as exc:
-            report.put_off([each.pending.message_id], exc)
-            return False
-        return True
+    def _continue(self, sent: Sequence[_Decided], report: IngestReport) -> None:
+        """Ask for their next pages, and count those that have all they need."""
+        lacking: set[int] = set()
+        more = [each for each in sent if each.record.continues_after is not None]
+        for scope, group in groupby(sorted(more, key=_scope), _scope):
+            some = list(group)
+            try:
+                self._ingest_queue.continue_fan_out([_following(each) for each in some], group_of(scope))
+            except Unavailable as exc:
+                report.put_off([each.pending.message_id for each in some], exc)
+                lacking.update(map(id, some))
+        for each in sent:
+            if id(each) not in lacking:
+                record = each.record
+                report.queued += len(record.queued)
+                report.pulled += len(record.pulled)
+                report.steps.append(f"{record.event_id} {len(record.queued)} queued")
+                report.missed += len(record.missed)
+                report.skipped += sum(record.skipped_counts.values())
+                report.unknown_type += record.skipped_counts.get("unknown_event_type", 0)
+
+
+def _parts(settled: Sequence[_Decided]) -> Iterator[list[_Decided]]:
+    """Of about a page of deliveries each."""
+    part: list[_Decided] = []
+    messages = 0
+    for each in settled:
+        part.append(each)
+        messages += len(each.record.queued)
+        if messages >= PAGE:
+            yield part
+            part, messages = [], 0
+    if part:
+        yield part
+
+
+def _scope(each: _Decided) -> str:
+    return each.record.scope
+
+
+def _following(each: _Decided) -> dict[str, object]:
+    record = each.record
+    following: dict[str, object] = {"event_id": record.event_id, "scope": record.scope, "page": record.page + 1}
+    if not record.is_whole and record.keeping is not None:  # the stored event cannot tell the next page its payload
+        following |= {"payload": loads(_body_of(each)), **record.keeping.document()}
+    return {**following, "after": record.continues_after}
 
 
 def _outgoing(each: _Decided) -> list[tuple[DeliveryMessage, int]]:

@@ -98,7 +98,7 @@ class Street:
 class Neighbour:
     """Begins `act` before the quiet tenant publishes. `is_short`: in the short form too.
 
-    `at_first` is over by then. It is for processes that many slow requests start: on AWS each has a machine of its own,
+    `at_first` is over by then. It is for processes that much at once starts: on AWS each has a machine of its own,
     and here their starts would be all that is measured.
     """
 
@@ -170,6 +170,15 @@ def a_few_long_polls(street: Street) -> None:
     """More at once, of two owners, than one may have under way."""
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda each: long_polls(each, 10, 5), (street, Street(street.service, street.scale))))
+
+
+def a_few_wide_events(street: Street) -> None:
+    """The second while ingestion has the first."""
+    webhook_ids = street.webhooks(street.so_many(50), street.service.receiver.url(street.service.path()))
+    for _ in range(3):
+        street.publish(10)
+    for each in webhook_ids:
+        street.asked("DELETE", f"/webhooks/{each}")
 
 
 def one_event_for_many_webhooks(street: Street) -> None:
@@ -286,7 +295,7 @@ NEIGHBOURS = (
     Neighbour("test deliveries to a receiver that takes 6 s", tests_of_a_slow_receiver, at_first=a_few_tests),
     Neighbour("1,000 long polls", a_thousand_long_polls, at_first=a_few_long_polls),
     Neighbour("200 recoveries of one webhook", two_hundred_recoveries),
-    Neighbour("one event for many webhooks of one host", one_event_for_many_webhooks),
+    Neighbour("one event for many webhooks of one host", one_event_for_many_webhooks, at_first=a_few_wide_events),
     Neighbour("filters that read whole events of 250 KB", many_searching_filters),
     Neighbour("200 KB of filters on every event type", large_filters_on_everything),
     Neighbour("a webhook's state of the next version", a_state_of_the_next_version),

@@ -52,7 +52,8 @@ class EventSelection:
 
 @dataclass(frozen=True, slots=True)
 class FoundEvent:
-    """An event with what became of it: by its first 500 webhooks, and the newest deliveries that the caller sees."""
+    """An event with what became of it: by its first 500 webhooks at least, and the newest of their deliveries that
+    the caller sees."""
 
     record: EventRecord
     disposition: Disposition
@@ -88,20 +89,27 @@ class EventSearch:
         return self._shown(caller, [r for r in records if not r.page and selection.admits(r) and sees_event(caller, r)])
 
     def _shown(self, caller: Caller, records: Sequence[EventRecord]) -> list[FoundEvent]:
-        webhooks = self.history.webhooks(list({each for record in records for each in record.queued}))
-        results = [_newest_of(caller, record, webhooks) for record in records]
+        decided = self._decided(records)
+        webhooks = self.history.webhooks(list({each for decisions in decided for each in decisions.queued}))
+        results = [_newest_of(caller, decisions, webhooks) for decisions in decided]
         ids = [(each.webhook.webhook_id, each.delivery_id or "") for each_of in results for each in each_of]
         found = self.history.records(ids)
         return [
             FoundEvent(
-                record,
+                decisions.first,
                 decisions.disposition,
                 decisions.counts,
                 [EventResult(each.webhook, each.delivery_id, found.get(each.delivery_id or "")) for each in own],
             )
-            for record, own in zip(records, results, strict=True)
-            for decisions in [Decisions([record])]
+            for decisions, own in zip(decided, results, strict=True)
         ]
+
+    def _decided(self, records: Sequence[EventRecord]) -> list[Decisions]:
+        """With two pages each, since the first may be a short one."""
+        seconds = [(r.event_id, r.scope, 1) for r in records if r.continues_after is not None]
+        found = self.events.get(seconds, self.now_ms()) if seconds else {}
+        pages = [(record, found.get((record.event_id, record.scope, 1))) for record in records]
+        return [Decisions([first] if second is None else [first, second]) for first, second in pages]
 
 
 def position_of(record: EventRecord) -> str:
@@ -126,9 +134,10 @@ def _scopes(caller: Caller, selection: EventSelection) -> Sequence[str]:
     return scopes
 
 
-def _newest_of(caller: Caller, record: EventRecord, webhooks: Mapping[str, Webhook]) -> list[EventResult]:
+def _newest_of(caller: Caller, decisions: Decisions, webhooks: Mapping[str, Webhook]) -> list[EventResult]:
     """Deliveries to the newest webhooks that the caller sees."""
-    seen = (webhooks[each] for each in sorted(record.queued, reverse=True) if each in webhooks)
+    record = decisions.first
+    seen = (webhooks[each] for each in sorted(decisions.queued, reverse=True) if each in webhooks)
     own = [each for each in seen if each.status != "deleted" and sees(caller, each)][:SHOWN]
     return [
         EventResult(each, delivery_id(record.accepted_at_ms, record.scope, record.event_id, each.webhook_id))

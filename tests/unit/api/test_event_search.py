@@ -135,3 +135,12 @@ def test_where_events_are_not_listed_they_are_found_by_id() -> None:
 def test_a_list_s_word_is_not_enough_to_show_an_event(client: ApiClient) -> None:
     client.events.add(event(1), event(2, user_id=9))  # which stands in a list that it does not belong to
     assert ids(client) == ["e1"]
+
+
+def test_an_event_of_several_pages_is_counted_beyond_its_first(client: ApiClient) -> None:
+    first = event(1, queued=("wh_1", "wh_2"), continues_after="wh_2")
+    client.events.add(
+        first, replace(first, page=1, body=b"", queued=("wh_3",), missed=(("wh_4", "inactive"),), continues_after=None)
+    )
+    (shown,) = found(client)
+    assert shown["counts"] == {"queued": 3, "inactive": 1}

@@ -107,7 +107,7 @@ class EventSearch:
     def _decided(self, records: Sequence[EventRecord]) -> list[Decisions]:
         """With two pages each, since the first may be a short one."""
         seconds = [(r.event_id, r.scope, 1) for r in records if r.continues_after is not None]
-        found = self.events.get(seconds, self.now_ms()) if seconds else {}
+        found = self.events.get(seconds, self.now_ms())
         pages = [(record, found.get((record.event_id, record.scope, 1))) for record in records]
         return [Decisions([first] if second is None else [first, second]) for first, second in pages]
 

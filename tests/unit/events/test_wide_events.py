@@ -90,3 +90,23 @@ def test_a_page_that_the_table_refuses_goes_on_when_an_operator_sends_the_event_
     assert Counter(each.event_id for each in world.receivers.log) == dict.fromkeys(
         ("first", "e1", "e2"), ingestion.PAGE + 3
     )
+
+
+def test_an_event_whose_next_page_cannot_be_asked_for_comes_again() -> None:
+    sends = 0
+
+    def plan(call: str) -> str | None:
+        nonlocal sends
+        sends += call == "sqs.send_message_batch"
+        return "no_connection" if 50 < sends < 60 and call == "sqs.send_message_batch" else None
+
+    world = World(plan=plan)
+    for number in range(ingestion.PAGE + 3):
+        world.owners.register(f"w{number}")
+    world.publish(event("e1"))
+    world.poll("ingest")
+    assert len(world.messages(world.delivery_queue)) == ingestion.PAGE
+    assert len(world.messages(world.ingest_queue)) == 1
+    sends = 60
+    world.run()
+    assert len({each.url for each in world.receivers.log}) == ingestion.PAGE + 3

@@ -357,7 +357,9 @@ class Ledger:
             went = {webhook_id for page in pages for webhook_id in page.queued}
             pulled = {webhook_id for page in pages for webhook_id in page.pulled}
             missed = dict(each for page in pages for each in page.missed)
-            ends = max(pages, key=attrgetter("page")).continues_after if event_id in pages_aside else None
+            # nor does an event go on to further pages once its payload is erased
+            goes_on = event_id not in pages_aside and event_id not in self.forgotten.events
+            ends = None if goes_on else max(pages, key=attrgetter("page")).continues_after
             queued |= {(event_id, webhook_id) for webhook_id in went}
             self._pulled |= {(event_id, webhook_id) for webhook_id in pulled}
             for known in self.webhooks.values():

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +92,9 @@ class Figures:
 
 class ChaosLedger(Ledger):
     """The simulation's, without what a local stack cannot show."""
+
+    def _pages_put_aside(self) -> Set[str]:
+        return frozenset()  # no event here has a second page
 
     def _put_aside(self) -> Mapping[str, set[str]]:
         """Nothing is refused here, and what ingest received too often goes to it again."""

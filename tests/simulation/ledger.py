@@ -91,7 +91,7 @@ def put_aside(world: World) -> Mapping[str, set[str]]:
     return aside
 
 
-def _pages_put_aside(world: World) -> Set[str]:
+def pages_put_aside(world: World) -> Set[str]:
     """The events of which an operator has a page that the table refused."""
     dead = world.ingest_dead_letter_queue.messages.values()
     bodies = [each.body for each in dead if "reason" in each.attributes and each.body.startswith('{"continue":{')]
@@ -339,7 +339,7 @@ class Ledger:
         for record in self._records:
             recorded[record.event_id].append(record)
         queued: set[Pair] = set()
-        aside, pages_aside = self._put_aside(), _pages_put_aside(self._world)
+        aside, pages_aside = self._put_aside(), self._pages_put_aside()
         for event_id, (document, published_ms) in self.published.items():
             if event_id not in recorded:
                 if event_id not in aside:
@@ -375,6 +375,9 @@ class Ledger:
 
     def _put_aside(self) -> Mapping[str, set[str]]:
         return put_aside(self._world)
+
+    def _pages_put_aside(self) -> Set[str]:
+        return pages_put_aside(self._world)
 
     def _could(self, known: Known, document: Mapping[str, Any], start_ms: int, end_ms: int) -> set[str]:
         outcomes: set[str] = set()

@@ -91,13 +91,6 @@ def put_aside(world: World) -> Mapping[str, set[str]]:
     return aside
 
 
-def pages_put_aside(world: World) -> Set[str]:
-    """The events of which an operator has a page that the table refused."""
-    dead = world.ingest_dead_letter_queue.messages.values()
-    bodies = [each.body for each in dead if "reason" in each.attributes and each.body.startswith('{"continue":{')]
-    return {json.loads(body)["continue"].get("event_id", "") for body in bodies}
-
-
 class Ledger:
     """Everything published, every webhook, and the checks at the end."""
 
@@ -377,7 +370,10 @@ class Ledger:
         return put_aside(self._world)
 
     def _pages_put_aside(self) -> Set[str]:
-        return pages_put_aside(self._world)
+        """The events of which an operator has a page that the table refused."""
+        dead = self._world.ingest_dead_letter_queue.messages.values()
+        bodies = [each.body for each in dead if "reason" in each.attributes and each.body.startswith('{"continue":{')]
+        return {json.loads(body)["continue"].get("event_id", "") for body in bodies}
 
     def _could(self, known: Known, document: Mapping[str, Any], start_ms: int, end_ms: int) -> set[str]:
         outcomes: set[str] = set()

@@ -378,7 +378,7 @@ class Ingestion:
             if self._now_ms() > deadline_ms - RECORDING_MS:
                 report.put_off([each.message_id], Unavailable(TIME_IS_OVER))
                 continue
-            size = PAGE if reached < PAGE else SHORT_PAGE
+            size = PAGE if each.page or reached < PAGE else SHORT_PAGE
             try:
                 one = self._decide_within(FIRST_SECONDS, each, size, versions, report)
             except _OverTime:
@@ -409,7 +409,7 @@ class Ingestion:
                 if self._cpu_seconds() > ends:
                     raise _OverTime
 
-            return _Decided(each, self._decide(each, route_set, check, PAGE if each.page else size), route_set)
+            return _Decided(each, self._decide(each, route_set, check, size), route_set)
         except _OverTime:
             raise
         except Unavailable as exc:
@@ -557,7 +557,7 @@ class Ingestion:
 
     def _put_aside(self, each: _Pending, cause: str, report: IngestReport) -> None:
         event = each.event
-        # of a page, what goes on there when it comes back: the event would only be known already
+        # A page comes back as what asks for it: the event itself is known already, and would be dropped.
         body = each.continuation or message_of_one(
             each.token, event.publisher, event.document(), event.fingerprint, event.trace
         )

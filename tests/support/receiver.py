@@ -230,8 +230,10 @@ class Receiver:
         self.port = server.sockets[0].getsockname()[1]
         self._started.set()
         await self._stopping.wait()
-        server.close()
+        # A closed server does not take what it has just accepted, and nobody closes that socket then.
+        self._loop.remove_reader(server.sockets[0].fileno())
         await _turns_of_the_loop()  # what was just accepted gets its task
+        server.close()
         left = asyncio.all_tasks() - {asyncio.current_task()}  # connections in their handshake are among them
         for task in left:
             task.cancel()

@@ -82,20 +82,20 @@ def delivery_counts(before: DeliveryRecord | None, after: DeliveryRecord, writte
     """What one write of a delivery's record adds: a delivery to the hour of its event, an attempt to the hour in which
     it started, waiting to the hour of the write."""
     hours: dict[int, HourCounts] = {}
-
-    def at(time_ms: int) -> HourCounts:
-        return hours.setdefault(hour_of(time_ms), HourCounts())
-
+    accepted_ms = time_of(after.delivery_id)
     if before is None:
-        at(time_of(after.delivery_id)).counts[DELIVERIES] += 1
+        _at(hours, accepted_ms).counts[DELIVERIES] += 1
     seen = len(before.attempts) if before else 0
     for attempt in after.attempts[seen:]:
-        _count_attempt(at(attempt.started_at_ms), attempt)
-        if attempt.number == 1 and _came_straight(before, after):
-            _count_initiation(at(attempt.started_at_ms), attempt.started_at_ms - time_of(after.delivery_id))
+        hour = _at(hours, attempt.started_at_ms)
+        _count_attempt(hour, attempt)
+        # neither held back for its webhook nor sent anew after its record had expired
+        is_straight = (before is None or before.generation == 1) and after.cycle_started_at_ms == accepted_ms
+        if attempt.number == 1 and is_straight:
+            _count_initiation(hour, attempt.started_at_ms - accepted_ms)
     was, now = before.waiting if before else None, after.waiting
     if was != now:
-        service = at(written_at_ms).service
+        service = _at(hours, written_at_ms).service
         if was is not None:
             service[f"{PARKED}#{waiting_reason(was)}"] -= 1
         if now is not None:
@@ -126,7 +126,7 @@ def event_counts(record: EventRecord) -> Counter[str]:
 def write_units_at(hours: ByHour, item: str, units: int, written_at_ms: int) -> ByHour:
     """The same, and the write units that the write took, in the hour of it."""
     with_units = dict(hours)
-    with_units.setdefault(hour_of(written_at_ms), HourCounts()).service[f"{WRITE_UNITS}#{item}"] += units
+    _at(with_units, written_at_ms).service[f"{WRITE_UNITS}#{item}"] += units
     return with_units
 
 
@@ -253,6 +253,14 @@ class Statistics:
         return percentile(histogram(self.counts, DURATION), share)
 
 
+def _at(hours: dict[int, HourCounts], time_ms: int) -> HourCounts:
+    hour = hour_of(time_ms)
+    found = hours.get(hour)
+    if found is None:
+        found = hours[hour] = HourCounts()
+    return found
+
+
 def _count_attempt(hour: HourCounts, attempt: Attempt) -> None:
     if attempt.outcome == "unknown":
         hour.counts[UNKNOWN] += 1
@@ -266,11 +274,6 @@ def _count_attempt(hour: HourCounts, attempt: Attempt) -> None:
         hour.last_failure_ms = max(hour.last_failure_ms, ended_ms)
     hour.counts[DURATION_MS] += attempt.duration_ms
     hour.counts[f"{DURATION}#{bucket_of(attempt.duration_ms)}"] += 1
-
-
-def _came_straight(before: DeliveryRecord | None, after: DeliveryRecord) -> bool:
-    """Neither held back for its webhook nor sent anew after its record had expired."""
-    return (before is None or before.generation == 1) and after.cycle_started_at_ms == time_of(after.delivery_id)
 
 
 def _count_initiation(hour: HourCounts, waited_ms: int) -> None:

@@ -73,6 +73,51 @@ def signatures(stub: Stub, *, rounds: int, units: int) -> Row:
     return {"us": us, "v1a_to_v1": ratio(found["v1a"], found["v1"])}
 
 
+# Of a delivery's whole way: the measured parts, each with its share of one delivery, and the bar in reference loops.
+WHOLE_WAY: dict[str, tuple[dict[str, float], float]] = {
+    "HTTP, one event a POST": ({"api": 1, "ingest": 1, "sender": 1, "rollup": 1}, 3.0),
+    "HTTP, 100 events a POST": ({"api, 100": 0.01, "ingest, 100": 1, "sender": 1, "rollup": 1}, 2.4),
+    "bus": ({"ingest, bus": 1, "sender": 1, "rollup": 1}, 2.1),
+    "queue": ({"ingest": 1, "sender": 1, "rollup": 1}, 2.1),
+    "20 webhooks, one event a POST": ({"api": 0.05, "ingest, 20": 0.05, "sender": 1, "rollup, 20": 1}, 1.6),
+    "one at a time": ({"api": 1, "ingest, alone": 1, "sender, alone": 1, "rollup": 1}, 9.0),
+}
+
+
+def whole_way(stub: Stub, *, rounds: int, units: int) -> list[Row]:
+    """A delivery of 0.3 KB from the door to its counters, by the way it comes in: microseconds, and reference loops of
+    batches of ten in the same round."""
+    published = {"kilobytes": 0, "keyed": False}
+    sent = {"tls": False, "latency_ms": 0, "kilobytes": 0}
+    cases: dict[str, tuple[str, dict[str, Any]]] = {
+        "reference": ("reference", {"batch": 10, "units": units, **sent}),
+        "api": ("api", {"call": "POST /events", "units": units // 4, **published}),
+        "api, 100": ("api", {"call": "POST /events x 100", "units": units // 40, **published}),
+        "ingest": ("fan out", {"webhooks": 1, "door": "http", "batch": 10, "units": units}),
+        "ingest, 100": ("fan out", {"webhooks": 1, "door": "http100", "batch": 1, "units": units}),
+        "ingest, bus": ("fan out", {"webhooks": 1, "door": "bus", "batch": 10, "units": units}),
+        "ingest, 20": ("fan out", {"webhooks": 20, "door": "http", "batch": 10, "units": units // 4}),
+        "ingest, alone": ("fan out", {"webhooks": 1, "door": "http", "batch": 1, "units": units // 4}),
+        "sender": ("ours", {"batch": 10, "units": units, **sent}),
+        "sender, alone": ("ours", {"batch": 1, "units": units // 4, **sent}),
+        "rollup": ("rollup", {"webhooks": 1, "units": units}),
+        "rollup, 20": ("rollup", {"webhooks": 20, "units": units}),
+    }
+    found = interleaved(cases, rounds, stub)
+    say()
+    say("parts of a delivery's whole way, 0.3 KB: CPU us an event, call or delivery")
+    for name, each in found.items():
+        say(f"  {name:<20}{median(each):>9.0f}")
+    rows: list[Row] = []
+    for way, (parts, bar) in WHOLE_WAY.items():
+        sums = [{"us": sum(found[part][n]["us"] * share for part, share in parts.items())} for n in range(rounds)]
+        us = {part: median(found[part]) for part in parts}
+        rows.append(
+            {"way": way, "us": median(sums), "to_reference": ratio(sums, found["reference"]), "bar": bar, "parts": us}
+        )
+    return rows
+
+
 def ingest(stub: Stub, *, rounds: int, units: int) -> list[Row]:
     """Subscriptions in a workspace, 10 of which want each event; and the predicate work by itself."""
     sizes = (10, 100, 1_000, 10_000, 100_000)
@@ -137,6 +182,26 @@ def initiation(stub: Stub, *, batches: int) -> Row:
     return {**parameters, **found}
 
 
+def tls(stub: Stub, *, rounds: int) -> list[Row]:
+    """Deliveries over TLS to 1,000 webhooks, some of which get far more than others: on one host, and on 1,000."""
+    say()
+    say("TLS: 1,000 webhooks by Zipf's law, batches of 10, receivers that take 100 ms; connections are kept")
+    rows: list[Row] = []
+    found: dict[int, list[dict[str, float]]] = {1: [], 1_000: []}
+    for _ in range(rounds):
+        for hosts, each in found.items():
+            parameters = {"hosts": hosts, "seconds": 10, "latency_ms": 100}
+            each.append(measure_once("many hosts", parameters, stub))
+    for hosts, each in found.items():
+        row = {"hosts": hosts, **{key: median(each, key) for key in ("us", "opened", "per_second")}}
+        rows.append({**row, "to_one": ratio(each, found[1])})
+        say(
+            f"{hosts:>7,} hosts{row['us']:>7.0f} us a delivery ({rows[-1]['to_one']:.2f} of one host), "
+            f"{row['opened']:.0%} with a handshake, {row['per_second']:.0f} a second"
+        )
+    return rows
+
+
 def bars(results: Mapping[str, Any]) -> list[Row]:
     """The project's bars, each as figure and ratio."""
     plain = {r["batch"]: r for r in results["sender"] if not r["tls"] and r["latency_ms"] == 0}
@@ -149,6 +214,7 @@ def bars(results: Mapping[str, Any]) -> list[Row]:
             (f"AWS calls a delivery, batch {n}", plain[n]["calls"], limit, float.__le__)
             for n, limit in ((10, 0.35), (100, 0.1))
         ),
+        *((f"whole way, {row['way']}", row["to_reference"], row["bar"], float.__le__) for row in results["whole_way"]),
         ("ingest: 100,000 subscriptions to 100", by_size[100_000]["to_100"], 3.0, float.__le__),
         (f"matching 1,000 subscriptions, slowest: {slowest['shape']}, us", slowest["us"], 100.0, float.__le__),
         ("initiation p95, ms", results["initiation"]["p95"], 100.0, float.__le__),
@@ -174,7 +240,9 @@ def main() -> None:
     results: dict[str, Any] = {"machine": machine, "rounds": args.rounds, "load_before": os.getloadavg()[0]}
     with running_stub() as stub:
         results["sender"] = sender(stub, rounds=args.rounds, units=args.units, quick=args.quick)
+        results["tls"] = tls(stub, rounds=-(-args.rounds // 5))
         results["signatures"] = signatures(stub, rounds=args.rounds, units=args.units)
+        results["whole_way"] = whole_way(stub, rounds=args.rounds, units=args.units)
         results["ingest"] = ingest(stub, rounds=args.rounds, units=max(50, args.units // 8))
         results["matching"] = predicates(stub, rounds=-(-args.rounds // 3))
         results["api"] = api(stub, rounds=-(-args.rounds // 3))

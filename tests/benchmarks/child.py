@@ -22,19 +22,22 @@ def main() -> None:
 
 
 def _workload(name: str) -> "Callable[..., object]":
-    from tests.benchmarks import contenders, functions_under_test, growth, initiation, limits, shapes
+    from tests.benchmarks import contenders, functions_under_test, growth, initiation, limits, many_hosts, shapes
 
     return {
         "ours": contenders.ours,
         "reference": contenders.reference,
         "naive": contenders.naive,
         "ingest": functions_under_test.ingest,
+        "fan out": functions_under_test.fan_out,
+        "rollup": functions_under_test.rollup,
         "api": functions_under_test.api,
         "matching": lambda _stub, **parameters: shapes.matching(**parameters),
         "release": functions_under_test.release,
         "limits": limits.limits,
         "initiation": initiation.initiation,
         "tenants": growth.tenants,
+        "many hosts": many_hosts.many_hosts,
     }[name]
 
 

@@ -8,6 +8,7 @@ import os
 import ssl
 import sys
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from webhooks.aws.clients import Clients
 from webhooks.batch_log import Handler
 from webhooks.egress.policy import EgressPolicy
 from webhooks.egress.transport import HttpTransport
+from webhooks.egress.transport.resolver import Resolver
 from webhooks.ids import new_id
 from webhooks.messages import DeliveryMessage
 from webhooks.models.signing_key import SealedKeys, SigningKey
@@ -72,11 +74,12 @@ def load(name: str) -> Any:
     return module
 
 
-def sender(authority: str) -> Handler:
+def sender(authority: str, resolver: Resolver | None = None) -> Handler:
     """The sender's handler as functions/sender/app.py has it built, trusting the stub's authority instead of the public
     ones."""
     settings = SenderSettings.read(os.environ)
-    transport = HttpTransport(EgressPolicy.from_settings(settings), tls=ssl.create_default_context(cafile=authority))
+    tls = ssl.create_default_context(cafile=authority)
+    transport = HttpTransport(EgressPolicy.from_settings(settings), tls=tls, resolver=resolver)
     logger = Logger(service="webhooks", level=settings.log_level)
     handler = sender_function.build(settings, Clients(), transport, asyncio.new_event_loop(), logger)
     settle()
@@ -134,3 +137,13 @@ def ingest_record(message_id: str, events: Sequence[Mapping[str, Any]]) -> dict[
         "messageId": message_id, "receiptHandle": "r", "body": json.dumps({"token": message_id, "events": events}),
         "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": str(now_ms())}, "messageAttributes": {},
     }  # fmt: skip
+
+
+def bus_record(name: str, event: Mapping[str, Any]) -> dict[str, Any]:
+    """EventBridge's envelope of an event on the ingest queue, as its rule puts it there."""
+    envelope = {
+        "version": "0", "id": str(uuid.uuid5(uuid.NAMESPACE_OID, name)), "detail-type": event["type"],
+        "source": "pyairtable", "account": "000000000000", "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "region": "us-east-1", "resources": [], "detail": event,
+    }  # fmt: skip
+    return {**ingest_record(name, []), "body": json.dumps(envelope)}

@@ -21,7 +21,9 @@ from webhooks.payload import serialise
 WEBHOOKS = 5  # that the deliveries of a batch belong to
 
 
-def ours(stub: Stub, *, batch: int, tls: bool, latency_ms: int, units: int, ed25519: bool = False) -> dict[str, float]:
+def ours(
+    stub: Stub, *, batch: int, tls: bool, latency_ms: int, units: int, kilobytes: int = 2, ed25519: bool = False
+) -> dict[str, float]:
     """functions/sender as its app.py has it."""
     composition.configure(stub)
     asks = {"ed25519": {"BOOL": True}} if ed25519 else {}
@@ -31,7 +33,7 @@ def ours(stub: Stub, *, batch: int, tls: bool, latency_ms: int, units: int, ed25
 
     def prepare(number: int) -> list[dict[str, Any]]:
         return [
-            composition.delivery_record(message(f"evt_{number:020d}{n:06d}", ids[n % WEBHOOKS], made_ms, n))
+            composition.delivery_record(message(f"evt_{number:020d}{n:06d}", ids[n % WEBHOOKS], made_ms, n, kilobytes))
             for n in range(batch)
         ]
 
@@ -47,10 +49,10 @@ def ours(stub: Stub, *, batch: int, tls: bool, latency_ms: int, units: int, ed25
     return {"us": us, "calls": sum(stub.calls().values()) / done}
 
 
-def message(event_id: str, webhook_id: str, made_ms: int, number: int) -> DeliveryMessage:
+def message(event_id: str, webhook_id: str, made_ms: int, number: int, kilobytes: int = 2) -> DeliveryMessage:
     """A delivery message of the corpus."""
     identifier = delivery_id(made_ms, "ws:456", event_id, webhook_id)
-    bodies = _bodies()
+    bodies = _bodies(kilobytes)
     body = bodies[number % len(bodies)]
     return DeliveryMessage(
         identifier, webhook_id, event_id, "record.updated", "ws:456", "g" * 32, body, cycle_started_at_ms=made_ms
@@ -58,12 +60,12 @@ def message(event_id: str, webhook_id: str, made_ms: int, number: int) -> Delive
 
 
 @functools.cache
-def _bodies() -> list[str]:
-    return [serialise({"id": "evt_00000000000000000000000000", **each}).decode() for each in corpus.events(2)]
+def _bodies(kilobytes: int) -> list[str]:
+    return [serialise({"id": "evt_00000000000000000000000000", **each}).decode() for each in corpus.events(kilobytes)]
 
 
-def _records(batch: int, number: int) -> list[dict[str, Any]]:
-    bodies = _bodies()
+def _records(batch: int, kilobytes: int, number: int) -> list[dict[str, Any]]:
+    bodies = _bodies(kilobytes)
     return [{"messageId": f"{number}-{n}", "body": bodies[n % len(bodies)]} for n in range(batch)]
 
 
@@ -73,7 +75,9 @@ def _sign(body: str) -> dict[str, str]:
     return {"Content-Type": "application/json", "X-Signature": f"sha256={digest}", "X-Timestamp": timestamp}
 
 
-def reference(stub: Stub, *, batch: int, tls: bool, latency_ms: int, units: int) -> dict[str, float]:
+def reference(
+    stub: Stub, *, batch: int, tls: bool, latency_ms: int, units: int, kilobytes: int = 2
+) -> dict[str, float]:
     """The loop that others are measured by: aiohttp, parse + sign + POST, one boto3 BatchWriteItem per 25."""
     composition.configure(stub)
     import aiohttp
@@ -105,7 +109,8 @@ def reference(stub: Stub, *, batch: int, tls: bool, latency_ms: int, units: int)
             client.batch_write_item(RequestItems={"t": puts})
         return batch
 
-    us = cpu_us(work, functools.partial(_records, batch), warm_up=0 if latency_ms else 200, units=units)
+    prepare = functools.partial(_records, batch, kilobytes)
+    us = cpu_us(work, prepare, warm_up=0 if latency_ms else 200, units=units)
     loop.run_until_complete(session.close())
     return {"us": us}
 
@@ -147,7 +152,7 @@ def naive(stub: Stub, *, batch: int, tls: bool, latency_ms: int, units: int) -> 
         return batch
 
     us = cpu_us(
-        work, functools.partial(_records, batch), warm_up=0 if latency_ms else 100, units=max(batch, units // 8)
+        work, functools.partial(_records, batch, 2), warm_up=0 if latency_ms else 100, units=max(batch, units // 8)
     )
     loop.run_until_complete(client.aclose())
     return {"us": us}

@@ -1,4 +1,4 @@
-"""CPU of ingest, api and release as they are deployed."""
+"""CPU of ingest, api, rollup and release as they are deployed."""
 
 import base64
 import gc
@@ -18,6 +18,7 @@ from webhooks.store.delivery_items import delivery_item, delivery_key
 
 MATCHING = 10  # webhooks that every event reaches
 SUBSCRIPTIONS_A_WEBHOOK = 10
+ROLLUP_BATCH = 500  # the template's RollupMapping
 TYPES = ("record.created", "record.updated", "record.deleted", "table.created", "table.updated")
 
 
@@ -68,17 +69,81 @@ def _routes(subscriptions: int) -> dict[str, list[Item]]:
                 entry = [f"sub_{n:026d}", None, {"fields": {"Stage": f"stage {n}"}}]
                 by_pattern.setdefault(TYPES[n % len(TYPES)], []).append(entry)
         for pattern, entries in by_pattern.items():
-            rows.setdefault(pattern, []).append(
-                {
-                    "pk": {"S": schema.route_pk("ws:456", pattern)}, "sk": {"S": webhook_id}, "owner": {"S": "789"},
-                    "status": {"S": "active"}, "subscriptions": {"S": json.dumps(entries)},
-                }
-            )  # fmt: skip
+            rows.setdefault(pattern, []).append(_route(pattern, webhook_id, entries))
     return rows
 
 
-def api(stub: Stub, *, call: str, units: int) -> dict[str, float]:
-    """POST /events with one event or with 100, or POST /webhooks, as API Gateway hands it over."""
+def _route(pattern: str, webhook_id: str, entries: list[list[Any]]) -> Item:
+    return {
+        "pk": {"S": schema.route_pk("ws:456", pattern)}, "sk": {"S": webhook_id}, "owner": {"S": "789"},
+        "status": {"S": "active"}, "subscriptions": {"S": json.dumps(entries)},
+    }  # fmt: skip
+
+
+def fan_out(stub: Stub, *, webhooks: int, door: str, batch: int, units: int) -> dict[str, float]:
+    """Small events that so many webhooks want, none of them filtered, in messages as the door makes them: one event in
+    each by "http" (and the queue) and "bus", a hundred by "http100"."""
+    composition.configure(stub)
+    rows = [_route("record.updated", f"wh_{n:026d}", [[f"sub_{n:026d}", None, {}]]) for n in range(webhooks)]
+    versions = {"pk": {"S": schema.versions_pk("ws:456")}, "sk": {"S": schema.VERSIONS_SK}}
+    queries = {schema.route_pk("ws:456", "record.updated"): rows}
+    stub.control("Seed", items=[versions | {"record.updated": {"N": "1"}}], queries=queries)
+    app = composition.load("ingest")
+    event = {**corpus.SMALL, "workspace_id": 456, "user_id": 789}
+    at_once = 100 if door == "http100" else 1
+
+    def record(number: int, n: int) -> dict[str, Any]:
+        name = f"{number:020d}{n:06d}"
+        if door == "bus":
+            return composition.bus_record(name, event)
+        return composition.ingest_record(f"pub_{name}-0", [event] * at_once)
+
+    def work(records: list[dict[str, Any]]) -> int:
+        answer = app.handler({"Records": records}, composition.Context())
+        if answer["batchItemFailures"]:
+            raise RuntimeError(f"not all were taken: {answer}")
+        return batch * at_once
+
+    def prepare(number: int) -> list[dict[str, Any]]:
+        return [record(number, n) for n in range(batch)]
+
+    gc.freeze()
+    us = cpu_us(work, prepare, warm_up=100, units=units)
+    stub.calls()
+    work(prepare(10**6))
+    return {"us": us, "calls": sum(stub.calls().values()) / batch / at_once}
+
+
+def rollup(stub: Stub, *, webhooks: int, units: int) -> dict[str, float]:
+    """The table's stream, 500 changes at once, of events that so many webhooks got at the first try; a delivery."""
+    from tests.fakes.stream_source import lambda_records
+    from tests.fakes.world import TABLE, World
+
+    world = World(keeps_stream=True)
+    for number in range(webhooks):
+        world.owners.register(f"w{number}")
+    world.dynamodb.tables[TABLE].stream.clear()
+    world.publish(*[{**corpus.SMALL, "workspace_id": 1, "user_id": 7}] * -(-1_000 // webhooks))
+    world.run()
+    records = lambda_records(world.dynamodb.tables[TABLE])
+    changes = len(records) / len(world.deliveries())  # of one delivery
+    composition.configure(stub)
+    app = composition.load("rollup")
+
+    def work(number: int) -> int:
+        start = number * ROLLUP_BATCH % (len(records) - ROLLUP_BATCH + 1)
+        batch = records[start : start + ROLLUP_BATCH]
+        if app.handler({"Records": batch}, composition.Context())["batchItemFailures"]:
+            raise RuntimeError("not all were added up")
+        return round(len(batch) / changes)
+
+    gc.freeze()
+    return {"us": cpu_us(work, lambda number: number, warm_up=1, units=units)}
+
+
+def api(stub: Stub, *, call: str, units: int, kilobytes: int = 2, keyed: bool = True) -> dict[str, float]:
+    """POST /events with one event or with 100, or POST /webhooks, as API Gateway hands it over. `keyed`: with an
+    idempotency key, for which recorded events are looked at."""
     composition.configure(stub)
     composition.seed_webhooks(stub, [])
     app = composition.load("api")
@@ -87,8 +152,11 @@ def api(stub: Stub, *, call: str, units: int) -> dict[str, float]:
     else:
         count = 100 if call.endswith("100") else 1
         event = _request("api_publish_events", "events:write:any")
-        events = [{**corpus.events(2)[n % 20], "workspace_id": 456, "user_id": 789} for n in range(count)]
+        found = corpus.events(kilobytes)
+        events = [{**found[n % len(found)], "workspace_id": 456, "user_id": 789} for n in range(count)]
         event["body"] = json.dumps({"events": events})
+        if not keyed:
+            del event["headers"]["Idempotency-Key"]
 
     def work(_number: int) -> int:
         answer = app.handler(event, composition.Context())

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 PROJECT = Path(__file__).resolve().parents[2]
 _READY = "ready"
-CONTROLS = ("Seed", "Calls", "Arrivals")
+CONTROLS = ("Seed", "Calls", "Arrivals", "Connections")
 T = TypeVar("T")
 Work = Callable[[T], int]  # does a piece of work; how many deliveries (events, calls) it was
 
@@ -31,6 +31,7 @@ class Stub:
     aws_port: int
     http_port: int
     tls_port: int
+    named_port: int
     authority: str
 
     @property
@@ -42,6 +43,10 @@ class Stub:
         """A receiver: one that keeps connections, or one with TLS that closes each after its answer."""
         base = f"https://127.0.0.1:{self.tls_port}" if tls else f"http://127.0.0.1:{self.http_port}"
         return f"{base}/{latency_ms}/{body_bytes}/{int(rich)}"
+
+    def url_of_host(self, number: int, *, latency_ms: int) -> str:
+        """A receiver with TLS and a name of its own, whose address is 127.0.0.1; it keeps connections."""
+        return f"https://h{number}.hooks.test:{self.named_port}/{latency_ms}/2/0"
 
     def control(self, operation: str, **request: Any) -> Any:
         """One of the stub's own controls: Seed, Calls, Arrivals."""
@@ -76,9 +81,9 @@ def running_stub() -> Iterator[Stub]:
     with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         if process.stdout is None:
             raise RuntimeError("the stub has no pipe")
-        aws, http, tls, authority = process.stdout.readline().split()
+        aws, http, tls, named, authority = process.stdout.readline().split()
         try:
-            yield Stub(int(aws), int(http), int(tls), authority)
+            yield Stub(int(aws), int(http), int(tls), int(named), authority)
         finally:
             process.communicate(timeout=10)  # it ends with its standard input
 

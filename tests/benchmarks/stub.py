@@ -25,14 +25,16 @@ Answer = tuple[bytes, float, bool]  # the response, seconds until it comes, whet
 class Http(asyncio.Protocol):
     """Just enough HTTP/1.1 for boto3, aiohttp and httpx: bodies with a length, connections that are kept."""
 
-    def __init__(self, answer: Callable[[bytes, bytes], Answer]) -> None:
+    def __init__(self, answer: Callable[[bytes, bytes], Answer], opened: Callable[[], object] = int) -> None:
         self._answer = answer
+        self._opened = opened
         self._buffer = bytearray()
         self._transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client came."""
+        """A client came, and has shaken hands where the port wants that."""
         self._transport = transport
+        self._opened()
 
     def data_received(self, data: bytes) -> None:
         """Answer every request that is complete."""
@@ -144,12 +146,21 @@ class Aws:
         arrivals, self._receivers.arrivals = self._receivers.arrivals, {}
         return arrivals
 
+    def _Connections(self, _request: dict[str, Any]) -> dict[str, Any]:
+        connections, self._receivers.connections = self._receivers.connections, 0
+        return {"count": connections}
+
 
 class Receivers:
     """POST /<latency in ms>/<bytes of body>/<1 for 15 headers>; when the first byte of each event came."""
 
     def __init__(self) -> None:
         self.arrivals: dict[str, float] = {}
+        self.connections = 0  # of the port with names
+
+    def opened(self) -> None:
+        """One more connection."""
+        self.connections += 1
 
     def kept(self, head: bytes, _body: bytes) -> Answer:
         """The connection stays."""
@@ -172,18 +183,20 @@ class Receivers:
 
 
 async def serve(folder: Path) -> None:
-    """Three ports on loopback, and the authority that signed the third one's certificate, until the input closes."""
+    """Ports on loopback: AWS, a receiver that keeps connections, one with TLS that closes them, one with TLS and names
+    below hooks.test that keeps them; and the authority that signed both certificates. Until the input closes."""
     loop = asyncio.get_running_loop()
     receivers = Receivers()
     aws = Aws(receivers)
     authority = CertificateAuthority(folder)
     certificates = folder / "authority.pem"
     certificates.write_bytes(authority.pem)
-    tls = authority.server_context("127.0.0.1")
+    tls, named = authority.server_context("127.0.0.1"), authority.server_context("*.hooks.test")
     servers = [
         await loop.create_server(lambda: Http(aws.answer), "127.0.0.1", 0),
         await loop.create_server(lambda: Http(receivers.kept), "127.0.0.1", 0),
         await loop.create_server(lambda: Http(receivers.closed), "127.0.0.1", 0, ssl=tls),
+        await loop.create_server(lambda: Http(receivers.kept, receivers.opened), "127.0.0.1", 0, ssl=named),
     ]
     ports = [server.sockets[0].getsockname()[1] for server in servers]
     sys.stdout.write(" ".join(map(str, [*ports, certificates])) + "\n")

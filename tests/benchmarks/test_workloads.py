@@ -14,6 +14,8 @@ SHORT: dict[str, tuple[str, Mapping[str, Any]]] = {
     },
     "ed25519": ("ours", {"batch": 10, "tls": True, "latency_ms": 0, "units": 10, "ed25519": True}),
     "ingest": ("ingest", {"subscriptions": 10, "batch": 1, "units": 1}),
+    "fan out": ("fan out", {"webhooks": 2, "door": "bus", "batch": 1, "units": 1}),
+    "rollup": ("rollup", {"webhooks": 20, "units": 1}),
     "POST /events": ("api", {"call": "POST /events", "units": 1}),
     "POST /webhooks": ("api", {"call": "POST /webhooks", "units": 1}),
     "matching": ("matching", {"shape": "equals"}),
@@ -36,6 +38,12 @@ def test_a_workload_measures_a_round(stub: Stub, name: str) -> None:
 def test_initiation_is_measured(stub: Stub) -> None:
     parameters = {"batch": 10, "batches": 1, "share": 1.0, "aws_ms": 0.0, "tls": False}
     assert measure_once("initiation", parameters, stub)["p50"] > 0
+
+
+def test_many_hosts_are_measured(stub: Stub) -> None:
+    found = measure_once("many hosts", {"hosts": 1, "seconds": 0.1, "latency_ms": 0}, stub)
+    assert found["us"] > 0
+    assert found["opened"] == 0  # it is kept
 
 
 def test_growth_is_measured(stub: Stub) -> None:

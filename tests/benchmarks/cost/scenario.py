@@ -15,18 +15,9 @@ STRETCHES, LAST_STRETCHES = 30, 8  # nothing fails in the last ones, in which se
 Row = dict[str, Any]
 
 
-# Of 0.3 KB: what most events are that name a record and a few of its fields.
-SMALL = {
-    "type": "record.updated",
-    "data": {"table_id": "tblQ8sC1x5mVd0Lp", "record_id": "recW3kZr7yTn2HbX", "fields": {
-        "Name": "Order 10482", "Status": "Shipped", "Total": 129.9, "Customer": "Maja Lindqvist", "City": "Malmö",
-        "Note": "leave with the neighbour on the second floor"}},
-}  # fmt: skip
-
-
 def events_of(kilobytes: int, count: int) -> list[Mapping[str, Any]]:
     """So many events of the corpus, in turn; 0: small ones."""
-    return list(itertools.islice(itertools.cycle(corpus.events(kilobytes) if kilobytes else [SMALL]), count))
+    return list(itertools.islice(itertools.cycle(corpus.events(kilobytes)), count))
 
 
 def batches(events: Sequence[Mapping[str, Any]], size: int) -> Iterator[Sequence[Mapping[str, Any]]]:

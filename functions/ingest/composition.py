@@ -8,6 +8,7 @@ from aws_lambda_powertools import Logger
 from webhooks.aws.clients import Clients
 from webhooks.aws.sqs import Queue, SqsDeliveries, SqsIngest
 from webhooks.batch_log import INGEST, BatchLog, Context, Handler, oldest_ms
+from webhooks.events.fan_out import FanOut
 from webhooks.events.ingestion import Ingestion
 from webhooks.matching.route_cache import RouteCache
 from webhooks.messages import failures, received_text
@@ -31,13 +32,20 @@ def build(
     """The handler."""
     now_ms, sleep = runtime.now_ms, runtime.sleep
     table = DynamoTable(clients.hot_dynamodb, settings.table_name, sleep=sleep)
+    ingest_queue = SqsIngest(Queue(clients.hot_sqs, settings.ingest_queue_url, sleep=sleep))
     ingestion = Ingestion(
         RouteCache(RouteStore(table)),
         EventStore(table, settings.retention_ms, settings.event_ms, listed=settings.list_events),
         RepeatStore(table, settings.retention_ms),
-        SqsDeliveries.of(clients.hot_sqs, settings.delivery_queue_url, settings.static_delivery_queue_url, sleep=sleep),
-        PullStore(table, settings.retention_ms, now_ms),
-        SqsIngest(Queue(clients.hot_sqs, settings.ingest_queue_url, sleep=sleep)),
+        FanOut(
+            SqsDeliveries.of(
+                clients.hot_sqs, settings.delivery_queue_url, settings.static_delivery_queue_url, sleep=sleep
+            ),
+            PullStore(table, settings.retention_ms, now_ms),
+            ingest_queue,
+            now_ms,
+        ),
+        ingest_queue,
         SqsIngest(Queue(clients.hot_sqs, settings.ingest_dead_letter_queue_url, sleep=sleep)),
         event_types=settings.event_types,
         now_ms=now_ms,

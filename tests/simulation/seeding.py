@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from webhooks import ids
-from webhooks.events import ingestion
+from webhooks.events import fan_out, ingestion
 
 
 @contextmanager
@@ -28,7 +28,9 @@ def pages_of(sizes: tuple[int, int]) -> Iterator[None]:
     """So many webhooks in a page of an event's fan-out and in a short one, instead of hundreds."""
     real = ingestion.PAGE, ingestion.SHORT_PAGE
     ingestion.PAGE, ingestion.SHORT_PAGE = sizes
+    fan_out.PAGE = ingestion.PAGE
     try:
         yield
     finally:
         ingestion.PAGE, ingestion.SHORT_PAGE = real
+        fan_out.PAGE = ingestion.PAGE

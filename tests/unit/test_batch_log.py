@@ -10,7 +10,7 @@ from webhooks import batch_log
 from webhooks.batch_log import BatchLog, oldest_ms
 from webhooks.delivery.job import SendReport
 from webhooks.delivery.release import ReleaseReport
-from webhooks.events.ingestion import IngestReport
+from webhooks.events.ingest_batch import IngestReport
 
 
 class Context:

@@ -6,16 +6,16 @@ crash in between is finished by the same message's next receive, from the record
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import Any, Literal, Protocol, cast
 
 from webhooks.delivery.hand_back import delay_seconds
-from webhooks.delivery.ports import DeliveryQueue
 from webhooks.errors import Invalid, PoisonMessage, TooLarge, Unavailable
 from webhooks.event_types import OPERATIONAL_EVENT_TYPES
+from webhooks.events.fan_out import PAGE, FanOut
+from webhooks.events.ingest_batch import TIME_IS_OVER, Decided, IngestReport, Pending
 from webhooks.events.ingest_messages import (
     continuation_of,
     document_of,
@@ -31,15 +31,12 @@ from webhooks.events.keeping import kept
 from webhooks.events.repeats import Repeats, differences, fingerprint_of, is_others, is_same, own_id
 from webhooks.events.trace_context import traces_of
 from webhooks.events.validation import check_id, normalise
-from webhooks.ids import delivery_id, derived_id
+from webhooks.ids import derived_id
 from webhooks.matching.route_cache import ERASED_UNTIL, RouteCache, RouteSet, Versions
-from webhooks.messages import DeliveryMessage, Received, group_of
-from webhooks.models.event import Event, EventRecord, Repeat
-from webhooks.models.keeping import mark_of
-from webhooks.models.pull import PullEntry
+from webhooks.messages import Received
+from webhooks.models.event import EventRecord, Repeat
 from webhooks.payload import MAX_EVENT_BYTES, loads, serialise, serialise_noting_numbers
 
-PAGE = 500  # webhooks a page of one event's fan-out
 # What an event gets at once when a batch has a page already, a call's worth. For the rest it has a message of its own:
 # a batch may be a thousand events for all webhooks of a tenant, which no invocation could send in its time.
 SHORT_PAGE = 10
@@ -48,7 +45,6 @@ RECORDING_MS = 25_000  # what recording and sending what is decided takes at wor
 # CPU of matching one event. What takes longer at first is matched again alone, when those beside it are on their way.
 FIRST_SECONDS = 0.1
 ALONE_SECONDS = 0.6
-TIME_IS_OVER = "the invocation's time is nearly over"
 LATE_MS = 20_000  # after so much of an invocation no event is matched alone: its message comes again
 
 logger = logging.getLogger(__name__)
@@ -74,11 +70,7 @@ class EventStore(Protocol):
 
 
 class IngestQueue(Protocol):
-    """The ingest queue, for work that a later invocation continues."""
-
-    def continue_fan_out(self, continuations: Sequence[Mapping[str, object]], group: str) -> None:
-        """Ask for the next page of an event's webhooks. Raises Unavailable."""
-        ...
+    """The ingest queue, for what a later invocation takes up again."""
 
     def hand_back(self, messages: Sequence[tuple[Received[str], int]]) -> None:
         """Have copies take the place of messages, each after a delay in seconds. Raises Unavailable."""
@@ -86,18 +78,6 @@ class IngestQueue(Protocol):
 
     def postpone(self, delays: Sequence[tuple[str, int]]) -> None:
         """Show messages again after seconds. Raises Unavailable."""
-        ...
-
-
-class PullLog(Protocol):
-    """What pull webhooks have to read."""
-
-    def append(self, entries: Sequence[PullEntry], until_ms: int) -> Sequence[bool]:
-        """Record each behind all that can have been read; whether it is. Nothing is begun after `until_ms`."""
-        ...
-
-    def erased(self, webhook_ids: Iterable[str]) -> Collection[str]:
-        """Those of an erased tenant. Consistent. Raises Unavailable."""
         ...
 
 
@@ -109,82 +89,8 @@ class RefusedQueue(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class IngestReport:
-    """The result of one batch, as ids of messages: `failed` are to be received again.
-
-    `waiting` lacked AWS, or time, and `touched` are those of which something may be recorded; `faulty` brought out a
-    fault of ours.
-    """
-
-    failed: set[str] = field(default_factory=set[str])
-    waiting: set[str] = field(default_factory=set[str])
-    touched: set[str] = field(default_factory=set[str])
-    faulty: set[str] = field(default_factory=set[str])
-    events: int = 0
-    duplicates: int = 0
-    conflicts: int = 0  # other events under an id that is taken; each is refused
-    resumed: int = 0
-    refused: int = 0
-    unknown_type: int = 0
-    erased: int = 0
-    queued: int = 0
-    pulled: int = 0
-    missed: int = 0
-    skipped: int = 0
-    steps: list[str] = field(default_factory=list[str])  # "evt_... N queued", for whoever follows an event
-
-    def counts(self) -> dict[str, int]:
-        """The numbers of it, by name."""
-        numbers = {each.name: getattr(self, each.name) for each in fields(self) if each.type is int}
-        return {"failed": len(self.failed), **numbers}
-
-    def put_off(self, message_ids: Iterable[str], cause: Exception) -> None:
-        """These come again, through no fault of their own."""
-        for message_id in message_ids:
-            logger.warning("message %s returned to the queue: %s", message_id, cause)
-            self.failed.add(message_id)
-            self.waiting.add(message_id)
-
-    def note_fault(self, message_id: str) -> None:
-        """This comes again, and ends in the dead-letter queue if it always does this."""
-        self.failed.add(message_id)
-        self.faulty.add(message_id)
-
-
 class _OverTime(Exception):
     """Matching an event takes longer than it may."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    event: Event
-    body: bytes
-    matched: Mapping[str, object]  # the payload with floats for all that filters compare as numbers
-    token: str
-    accepted_at_ms: int
-    message_id: str
-    published_at_ms: int
-    page: int = 0
-    after: str = ""
-    continuation: str = ""  # the message that asks for this page
-
-    @property
-    def former_key(self) -> tuple[str, str, int] | None:
-        former_id = self.event.former_id
-        return None if former_id is None else (former_id, self.event.scope, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class _Decided:
-    pending: _Pending
-    record: EventRecord
-    routes: RouteSet
-    is_resumed: bool = False  # by a later receive of its message
-
-    @property
-    def key(self) -> tuple[str, str, int]:
-        return self.record.event_id, self.record.scope, self.record.page
 
 
 class Ingestion:
@@ -195,8 +101,7 @@ class Ingestion:
         routes: RouteCache,
         events: EventStore,
         repeats: Repeats,
-        deliveries: DeliveryQueue,
-        pulls: PullLog,
+        fan_out: FanOut,
         ingest_queue: IngestQueue,
         refused: RefusedQueue,
         *,
@@ -208,8 +113,7 @@ class Ingestion:
         self._routes = routes
         self._events = events
         self._repeats = repeats
-        self._deliveries = deliveries
-        self._pulls = pulls
+        self._fan_out = fan_out
         self._ingest_queue = ingest_queue
         self._refused = refused
         self._event_types = frozenset(event_types) | frozenset(OPERATIONAL_EVENT_TYPES)
@@ -235,7 +139,7 @@ class Ingestion:
             report.put_off([each.message_id for each in pending], exc)
             pending = []
         pending = self._kept(pending, versions, report)
-        slow: list[_Pending] = []
+        slow: list[Pending] = []
         self._keep(self._decide_all(pending, versions, slow, deadline_ms, report), deadline_ms, report)
         for each in slow:
             if self._now_ms() - began_ms > LATE_MS:
@@ -245,7 +149,7 @@ class Ingestion:
         self._hand_back(messages, report)
         return report
 
-    def _kept(self, pending: Sequence[_Pending], versions: Versions, report: IngestReport) -> list[_Pending]:
+    def _kept(self, pending: Sequence[Pending], versions: Versions, report: IngestReport) -> list[Pending]:
         """Without what was published before its user or workspace was erased."""
         kept = [
             each for each in pending if each.published_at_ms > versions.get(each.event.scope, {}).get(ERASED_UNTIL, -1)
@@ -275,7 +179,7 @@ class Ingestion:
         except Unavailable as exc:
             logger.warning("%d messages are left to their visibility timeout: %s", len(waiting), exc)
 
-    def _read(self, message: Received[str], report: IngestReport) -> list[_Pending]:
+    def _read(self, message: Received[str], report: IngestReport) -> list[Pending]:
         try:
             try:
                 document = document_of(message.message)
@@ -291,14 +195,14 @@ class Ingestion:
             report.note_fault(message.message_id)
         return []
 
-    def _read_events(self, document: Mapping[str, Any], message: Received[str], report: IngestReport) -> list[_Pending]:
+    def _read_events(self, document: Mapping[str, Any], message: Received[str], report: IngestReport) -> list[Pending]:
         token, raws, made_ms = envelope_of(document, message)
         publisher = publisher_of(document)
         former_ids, fingerprints = former_ids_of(document, len(raws)), fingerprints_of(document, len(raws))
         traces = traces_of(document.get("traces"), len(raws))
         published_at_ms = published_ms(token, made_ms)
         timestamp = datetime.fromtimestamp(made_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        pending: list[_Pending] = []
+        pending: list[Pending] = []
         for position, (raw, former_id, fingerprint, trace) in enumerate(
             zip(raws, former_ids, fingerprints, traces, strict=True)
         ):
@@ -323,13 +227,13 @@ class Ingestion:
                 continue
             matched = json.loads(body) if has_numbers else event.payload
             pending.append(
-                _Pending(
+                Pending(
                     event, body, matched, f"{token}.{position}", message.sent_at_ms, message.message_id, published_at_ms
                 )
             )
         return pending
 
-    def _read_continuation(self, document: object, message: Received[str]) -> list[_Pending]:
+    def _read_continuation(self, document: object, message: Received[str]) -> list[Pending]:
         event_id, scope, page, after = continuation_of(document)
         key = (event_id, scope, 0)
         first = self._events.get([key], self._now_ms()).get(key)
@@ -344,7 +248,7 @@ class Ingestion:
         event = replace(event, trace=first.trace, keeping=first.keeping)
         body = first.body if first.is_whole else serialise(event.payload)
         return [
-            _Pending(
+            Pending(
                 event,
                 body,
                 json.loads(body),
@@ -365,14 +269,14 @@ class Ingestion:
 
     def _decide_all(
         self,
-        pending: Sequence[_Pending],
+        pending: Sequence[Pending],
         versions: Versions,
-        slow: list[_Pending],
+        slow: list[Pending],
         deadline_ms: int,
         report: IngestReport,
-    ) -> list[_Decided]:
+    ) -> list[Decided]:
         """Without what is `slow`, and what must come again."""
-        decided: list[_Decided] = []
+        decided: list[Decided] = []
         reached = 0
         for each in pending:
             if self._now_ms() > deadline_ms - RECORDING_MS:
@@ -389,7 +293,7 @@ class Ingestion:
                 reached += len(one.record.queued) + len(one.record.pulled)
         return decided
 
-    def _decide_alone(self, each: _Pending, versions: Versions, report: IngestReport) -> _Decided | None:
+    def _decide_alone(self, each: Pending, versions: Versions, report: IngestReport) -> Decided | None:
         """None for what was put aside, and for what must come again."""
         try:
             return self._decide_within(ALONE_SECONDS, each, PAGE, versions, report)
@@ -399,8 +303,8 @@ class Ingestion:
             return None
 
     def _decide_within(
-        self, seconds: float, each: _Pending, size: int, versions: Versions, report: IngestReport
-    ) -> _Decided | None:
+        self, seconds: float, each: Pending, size: int, versions: Versions, report: IngestReport
+    ) -> Decided | None:
         try:
             route_set = self._routes.of(each.event, versions)
             ends = self._cpu_seconds() + seconds
@@ -409,7 +313,7 @@ class Ingestion:
                 if self._cpu_seconds() > ends:
                     raise _OverTime
 
-            return _Decided(each, self._decide(each, route_set, check, size), route_set)
+            return Decided(each, self._decide(each, route_set, check, size), route_set)
         except _OverTime:
             raise
         except Unavailable as exc:
@@ -419,16 +323,16 @@ class Ingestion:
             report.note_fault(each.message_id)
         return None
 
-    def _keep(self, decided: Sequence[_Decided], deadline_ms: int, report: IngestReport) -> None:
+    def _keep(self, decided: Sequence[Decided], deadline_ms: int, report: IngestReport) -> None:
         """Record the decisions and send the deliveries."""
         try:
             decided = self._not_known_by_former_ids(decided, report)
         except Unavailable as exc:
             report.put_off([each.pending.message_id for each in decided], exc)
             return
-        self._fan_out(self._settle(decided, report), deadline_ms - CALL_MS, report)
+        self._fan_out.send(self._settle(decided, report), deadline_ms - CALL_MS, report)
 
-    def _not_known_by_former_ids(self, decided: Sequence[_Decided], report: IngestReport) -> Sequence[_Decided]:
+    def _not_known_by_former_ids(self, decided: Sequence[Decided], report: IngestReport) -> Sequence[Decided]:
         """Without the repeats of requests that an older version took: it derived other ids, and noted no publisher."""
         keys = {key for each in decided if (key := each.pending.former_key) is not None}
         if not keys:
@@ -439,7 +343,7 @@ class Ingestion:
         report.duplicates += len(decided) - len(left)
         return left
 
-    def _decide(self, each: _Pending, route_set: RouteSet, check: Callable[[], None], size: int) -> EventRecord:
+    def _decide(self, each: Pending, route_set: RouteSet, check: Callable[[], None], size: int) -> EventRecord:
         event = each.event
         record = EventRecord(
             event_id=event.event_id,
@@ -478,7 +382,7 @@ class Ingestion:
             continues_after=last,
         )
 
-    def _settle(self, decided: Sequence[_Decided], report: IngestReport) -> list[_Decided]:
+    def _settle(self, decided: Sequence[Decided], report: IngestReport) -> list[Decided]:
         """Insert; where an event was there before, its record decides (same token) or it is a duplicate. Another event
         under the same id is put aside.
 
@@ -486,7 +390,7 @@ class Ingestion:
         dropped. The later one goes on under an id of its own, since receivers tell repeats by the id.
         """
         report.touched.update(each.pending.message_id for each in decided)
-        taken: list[_Decided] = []
+        taken: list[Decided] = []
         settled = self._insert(decided, taken, report)
         try:
             stored = self._stored(taken)
@@ -499,7 +403,7 @@ class Ingestion:
         except Unavailable as exc:
             report.put_off([each.pending.message_id for each in taken], exc)
             return settled
-        others: list[_Decided] = []
+        others: list[Decided] = []
         repeats: list[Repeat] = []
         for each in taken:
             record = stored.get(each.key)
@@ -518,13 +422,13 @@ class Ingestion:
         order = {id(each.pending): position for position, each in enumerate(decided)}
         return sorted(settled, key=lambda each: order[id(each.pending)])
 
-    def _insert(self, decided: Sequence[_Decided], taken: list[_Decided], report: IngestReport) -> list[_Decided]:
+    def _insert(self, decided: Sequence[Decided], taken: list[Decided], report: IngestReport) -> list[Decided]:
         """What is inserted; what was there before is added to `taken`.
 
         An item may be refused although an earlier one of the same event is there: what matches by now is too much for
         an item, say. Then that one counts.
         """
-        inserted: list[_Decided] = []
+        inserted: list[Decided] = []
         try:
             results = self._events.insert([each.record for each in decided]) if decided else ()
             there = self._stored([each for each, result in zip(decided, results, strict=True) if result == "refused"])
@@ -543,7 +447,7 @@ class Ingestion:
                 self._put_aside(each.pending, "the table refused the event's item", report)
         return inserted
 
-    def _repeated(self, each: _Decided, stored: EventRecord, report: IngestReport) -> Repeat:
+    def _repeated(self, each: Decided, stored: EventRecord, report: IngestReport) -> Repeat:
         event = each.pending.event
         differs: tuple[str, ...] = ()
         if is_same(stored, event.fingerprint):
@@ -555,7 +459,7 @@ class Ingestion:
             self._put_aside(each.pending, cause, report)
         return Repeat(stored.event_id, stored.scope, event.fingerprint or "", self._now_ms(), differs)
 
-    def _put_aside(self, each: _Pending, cause: str, report: IngestReport) -> None:
+    def _put_aside(self, each: Pending, cause: str, report: IngestReport) -> None:
         event = each.event
         # A page comes back as what asks for it: the event itself is known already, and would be dropped.
         body = each.continuation or message_of_one(
@@ -566,156 +470,8 @@ class Ingestion:
         except Unavailable as exc:
             report.put_off([each.message_id], exc)
 
-    def _stored(self, taken: Sequence[_Decided]) -> dict[tuple[str, str, int], EventRecord]:
+    def _stored(self, taken: Sequence[Decided]) -> dict[tuple[str, str, int], EventRecord]:
         return dict(self._events.get([each.key for each in taken], self._now_ms())) if taken else {}
-
-    def _fan_out(self, settled: Sequence[_Decided], until_ms: int, report: IngestReport) -> None:
-        """What nobody reads by pull goes first: another's entries are no reason to wait."""
-        if read := [each for each in settled if each.record.pulled]:
-            self._send([each for each in settled if not each.record.pulled], until_ms, report)
-            settled = self._recorded_for_pull(read, until_ms, report)
-        self._send(settled, until_ms, report)
-
-    def _send(self, settled: Sequence[_Decided], until_ms: int, report: IngestReport) -> None:
-        """Those for few webhooks go first, and do not wait for those for many."""
-        for some in _parts(sorted(settled, key=lambda each: len(each.record.queued))):
-            if self._now_ms() > until_ms:
-                report.put_off([each.pending.message_id for each in some], Unavailable(TIME_IS_OVER))
-                continue
-            outgoing = [_outgoing(each) for each in some]
-            try:
-                self._deliveries.send([message for messages in outgoing for message in messages])
-                sent = [True] * len(some)
-            except Unavailable as exc:
-                logger.warning("events are distributed one by one: %s", exc)
-                sent = [self._send_alone(each, own, until_ms, report) for each, own in zip(some, outgoing, strict=True)]
-            self._continue([each for each, is_sent in zip(some, sent, strict=True) if is_sent], report)
-
-    def _recorded_for_pull(
-        self, settled: Sequence[_Decided], until_ms: int, report: IngestReport
-    ) -> Sequence[_Decided]:
-        """Those of which every pull webhook has its entry now.
-
-        What was decided in an earlier invocation may be for a webhook that is erased by now, and nobody would look for
-        an entry of it any more.
-        """
-        resumed = [each for each in settled if each.is_resumed]
-        try:
-            erased = self._pulls.erased({w for each in resumed for w in each.record.pulled}) if resumed else ()
-        except Unavailable as exc:
-            report.put_off([each.pending.message_id for each in resumed], exc)
-            settled, erased = [each for each in settled if not each.is_resumed], ()
-        entries = [
-            (each, entry) for each in settled for entry in _entries(each.record) if entry.webhook_id not in erased
-        ]
-        recorded = self._pulls.append([entry for _, entry in entries], until_ms)
-        lacking = {id(each) for (each, _), is_there in zip(entries, recorded, strict=True) if not is_there}
-        late = [each for each in settled if id(each) in lacking]
-        report.put_off([each.pending.message_id for each in late], Unavailable("not all can be read by pull yet"))
-        return [each for each in settled if id(each) not in lacking]
-
-    def _send_alone(
-        self, each: _Decided, messages: Sequence[tuple[DeliveryMessage, int]], until_ms: int, report: IngestReport
-    ) -> bool:
-        try:
-            if self._now_ms() > until_ms:
-                raise Unavailable(TIME_IS_OVER)
-            self._deliveries.send(messages)
-        except Unavailable as exc:
-            report.put_off([each.pending.message_id], exc)
-            return False
-        return True
-
-    def _continue(self, sent: Sequence[_Decided], report: IngestReport) -> None:
-        """Ask for their next pages, and count those that have all they need."""
-        lacking: set[int] = set()
-        more = [each for each in sent if each.record.continues_after is not None]
-        for scope, group in groupby(sorted(more, key=_scope), _scope):
-            some = list(group)
-            try:
-                self._ingest_queue.continue_fan_out([_following(each) for each in some], group_of(scope))
-            except Unavailable as exc:
-                report.put_off([each.pending.message_id for each in some], exc)
-                lacking.update(map(id, some))
-        for each in sent:
-            if id(each) not in lacking:
-                record = each.record
-                report.queued += len(record.queued)
-                report.pulled += len(record.pulled)
-                report.steps.append(f"{record.event_id} {len(record.queued)} queued")
-                report.missed += len(record.missed)
-                report.skipped += sum(record.skipped_counts.values())
-                report.unknown_type += record.skipped_counts.get("unknown_event_type", 0)
-
-
-def _parts(settled: Sequence[_Decided]) -> Iterator[list[_Decided]]:
-    """Of about a page of deliveries each."""
-    part: list[_Decided] = []
-    messages = 0
-    for each in settled:
-        part.append(each)
-        messages += len(each.record.queued)
-        if messages >= PAGE:
-            yield part
-            part, messages = [], 0
-    if part:
-        yield part
-
-
-def _scope(each: _Decided) -> str:
-    return each.record.scope
-
-
-def _following(each: _Decided) -> dict[str, object]:
-    record = each.record
-    following: dict[str, object] = {"event_id": record.event_id, "scope": record.scope, "page": record.page + 1}
-    if not record.is_whole and record.keeping is not None:  # the stored event cannot tell the next page its payload
-        following |= {"payload": loads(_body_of(each)), **record.keeping.document()}
-    return {**following, "after": record.continues_after}
-
-
-def _outgoing(each: _Decided) -> list[tuple[DeliveryMessage, int]]:
-    record = each.record
-    body, keeping = _body_of(each).decode(), mark_of(record.keeping)
-    return [
-        (
-            DeliveryMessage(
-                delivery_id=delivery_id(record.accepted_at_ms, record.scope, record.event_id, webhook_id),
-                webhook_id=webhook_id,
-                event_id=record.event_id,
-                event_type=record.event_type,
-                scope=record.scope,
-                group=each.routes.groups.get(webhook_id) or group_of(webhook_id),
-                body=body,
-                cycle_started_at_ms=record.accepted_at_ms,
-                trace=record.trace,
-                static_egress=webhook_id in each.routes.static,
-                keeping=keeping,
-            ),
-            0,
-        )
-        for webhook_id in record.queued
-    ]
-
-
-def _entries(record: EventRecord) -> list[PullEntry]:
-    return [
-        PullEntry(
-            webhook_id=webhook_id,
-            delivery_id=delivery_id(record.accepted_at_ms, record.scope, record.event_id, webhook_id),
-            event_id=record.event_id,
-            event_type=record.event_type,
-            scope=record.scope,
-            accepted_at_ms=record.accepted_at_ms,
-            days=record.keeping and record.keeping.days,
-        )
-        for webhook_id in record.pulled
-    ]
-
-
-def _body_of(each: _Decided) -> bytes:
-    """What receivers get: a renamed event's has its new id."""
-    return each.record.body or each.pending.body
 
 
 def _as_sent(stored: EventRecord, decided: EventRecord) -> EventRecord:

@@ -273,11 +273,14 @@ def _bars(
 
 
 def _month_bars(months: Sequence[Row]) -> list[tuple[str, float, float, bool]]:
-    """By the cheapest door at which a publisher collects events for ten seconds at most."""
+    """By the cheapest door at which a publisher collects events for ten seconds at most; and as one begins."""
     given: list[tuple[str, float, float]] = []
     for position, (rate, bar) in enumerate(zip(RATES, MONTH_BARS, strict=True)):
         ours = [row["dollars"][position] for row in months if row.get("at_once", rate * 11) <= rate * 10]
         given.append((f"$ a million, all in, {rate:,} a second", min(ours) / rate / SECONDS * MILLION, bar))
+    default = next(row for row in months if row["name"] == "http")
+    singly = default["dollars"][RATES.index(10)] / 10 / SECONDS * MILLION
+    given.append(("$ a million, all in, 10 a second by HTTP, no parameter", singly, 6.0))
     return [(name, figure, bar, figure <= bar) for name, figure, bar in given]
 
 

@@ -20,9 +20,9 @@ class CpuCost:
 
 
 CPU = {
-    "api": CpuCost(3_000, 150),
-    "ingest": CpuCost(3_600, 300),
-    "sender": CpuCost(4_200, 310),
+    "api": CpuCost(600, 200),
+    "ingest": CpuCost(700, 250),
+    "sender": CpuCost(1_000, 310),
     "rollup": CpuCost(4_000, 60),
     "release": CpuCost(4_000, 400),
     "replay": CpuCost(4_000, 600),

@@ -1,4 +1,5 @@
-"""`make bench-growth`: what an event takes of a warm ingest process, by the tenants that it has seen; table and plot.
+"""`make bench-growth`: what an event takes of a warm ingest process, by the tenants that it has seen, and what a
+webhook's lists cost to read, by its deliveries; tables and plot.
 
 Each tenant has a scope of its own with one webhook, which wants each event. What is kept of scopes has room for so many
 bytes, so memory ends somewhere, and beyond that an event of a tenant who is seldom seen costs a read.
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks import composition, corpus
+from tests.benchmarks.history import Figures, history
 from tests.benchmarks.measuring import Stub, cpu_seconds, measure_once, running_stub
 from webhooks.store import schema
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 RESULTS = Path(__file__).parent / "results"
 SIZES = (1, 10, 100, 1_000, 10_000, 100_000)
+DELIVERIES = (1_000, 10_000, 100_000, 1_000_000)
 BATCH, BATCHES = 10, 100
 SEEDED_AT_ONCE = 2_000
 PATIENCE_SECONDS = 900.0
@@ -93,19 +96,26 @@ def _resident_mb() -> float:
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
-def _draw(figures: Mapping[str, float], sizes: Sequence[int], file: Path) -> None:
+def _draw(figures: Mapping[str, float], sizes: Sequence[int], lists: Mapping[int, Figures], file: Path) -> None:
     from tests.benchmarks.plot import COLOURS, plt, save
 
     figure: Any
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
-    for axes, unit, label in ((left, "us", "CPU us an event, ingest"), (right, "mb", "memory of the process, MB")):
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 3), layout="constrained")
+    for axes, unit, label in ((left, "us", "CPU us an event, ingest"), (middle, "mb", "memory of the process, MB")):
         values = [figures[f"{unit} {size}"] for size in sizes]
         axes.plot(sizes, values, marker="o", color=COLOURS["ours"])
         axes.set_xscale("log")
         axes.set_ylim(0, 1.2 * max(values))
         axes.set_xlabel("tenants that the process has seen")
         axes.set_ylabel(label)
-    save(figure, (left, right), file)
+    for name in next(iter(lists.values())):
+        right.plot([*lists], [each[name][1] for each in lists.values()], marker="o", label=name)
+    right.set_xscale("log")
+    right.set_ylim(0)
+    right.set_xlabel("deliveries of the webhook")
+    right.set_ylabel("read units a page")
+    right.legend(fontsize="x-small")
+    save(figure, (left, middle, right), file)
 
 
 def main() -> None:
@@ -119,9 +129,15 @@ def main() -> None:
     for size in sizes:
         us, calls, mb = (figures[f"{unit} {size}"] for unit in ("us", "calls", "mb"))
         print(f"{size:>9,}{us:>18.0f}{calls:>12.2f}{mb:>13.0f}")  # noqa: T201
+    lists = history(DELIVERIES)
+    asked = list(next(iter(lists.values())))
+    print("\na webhook's deliveries: calls and read units\n" + " " * 9 + "".join(f"{name:>24}" for name in asked))  # noqa: T201
+    for size, each in lists.items():
+        cells = (f"{calls:.0f} calls, {units:g} units" for calls, units in each.values())
+        print(f"{size:>9,}" + "".join(f"{cell:>24}" for cell in cells))  # noqa: T201
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "growth.json").write_text(json.dumps(figures, indent=1) + "\n")
-    _draw(figures, sizes, RESULTS / "growth.svg")
+    (RESULTS / "growth.json").write_text(json.dumps(figures | {"lists": lists}, indent=1) + "\n")
+    _draw(figures, sizes, lists, RESULTS / "growth.svg")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.benchmarks.history import history
 from tests.benchmarks.measuring import Stub, interleaved, measure_once, running_stub
 
 SHORT: dict[str, tuple[str, Mapping[str, Any]]] = {
@@ -44,6 +45,12 @@ def test_many_hosts_are_measured(stub: Stub) -> None:
     found = measure_once("many hosts", {"hosts": 1, "seconds": 0.1, "latency_ms": 0}, stub)
     assert found["us"] > 0
     assert found["opened"] == 0  # it is kept
+
+
+def test_lists_cost_no_more_where_there_are_more_deliveries() -> None:
+    small, large = history([200, 2_000]).values()
+    assert small["the newest deliveries"] == large["the newest deliveries"]
+    assert small["one delivery"] == large["one delivery"]
 
 
 def test_growth_is_measured(stub: Stub) -> None:

@@ -76,12 +76,11 @@ def history_shard(delivery_id: str) -> int:
 
 def base62(value: int, width: int) -> str:
     """The number in ALPHABET, with leading zeros; digits beyond `width` are cut off at the left."""
-    pairs, parts = _pairs(), list[str]()
-    for _ in range((width + 1) // 2):
+    pairs, text = _pairs(), ""
+    while len(text) < width:
         value, pair = divmod(value, len(pairs))
-        parts.append(pairs[pair])
-    parts.reverse()
-    return "".join(parts)[-width:]
+        text = pairs[pair] + text
+    return text[-width:]
 
 
 @functools.cache

@@ -178,7 +178,7 @@ def _shard(record: EventRecord) -> int:
 
 def event_of(item: Item) -> EventRecord:
     """The record that an event item holds."""
-    counts, first, *_ = json.loads(read_text(item, "skipped") or "[{}, []]")
+    skipped: Sequence[Any] = _loaded(item, "skipped") or ({}, ())
     return EventRecord(
         event_id=item[schema.PK]["S"].partition("|")[2],
         scope=item["scope"]["S"],
@@ -193,14 +193,19 @@ def event_of(item: Item) -> EventRecord:
         fingerprint=read_text(item, "fp"),
         queued=_parted(read_text(item, "queued")),
         pulled=_parted(read_text(item, "pulled")),
-        missed=_pairs(json.loads(read_text(item, "missed") or "[]")),
-        skipped_counts=counts,
-        skipped_first=_pairs(first),
+        missed=_pairs(_loaded(item, "missed") or ()),
+        skipped_counts=skipped[0],
+        skipped_first=_pairs(skipped[1]),
         continues_after=read_text(item, "continues_after"),
         trace=read_text(item, "trace") or "",
-        keeping=Keeping.of(json.loads(read_text(item, "keeping") or "{}")),
+        keeping=Keeping.of(_loaded(item, "keeping") or dict[str, Any]()),
         resource_id=read_foreign_id(item, "resource_id"),
     )
+
+
+def _loaded(item: Item, name: str) -> Any:  # noqa: ANN401
+    stored = read_text(item, name)
+    return None if stored is None else json.loads(stored)
 
 
 def _joined(webhook_ids: Sequence[str]) -> str:
@@ -212,7 +217,7 @@ def _parted(ids: str | None) -> tuple[str, ...]:
     return tuple(f"wh_{ids[i : i + _ID_CHARACTERS]}" for i in range(0, len(ids), _ID_CHARACTERS))
 
 
-def _pairs(values: list[Any]) -> tuple[tuple[str, str], ...]:
+def _pairs(values: Sequence[Any]) -> tuple[tuple[str, str], ...]:
     return tuple((webhook_id, reason) for webhook_id, reason, *_ in values)
 
 

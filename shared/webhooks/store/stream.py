@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -85,8 +84,11 @@ def _stream_record(record: Record) -> StreamRecord | None:
         if sk.startswith(prefix):
             return read(change, pk, before, after)
     if pk.startswith(schema.event_pk("")):
+        if before:
+            return None
         counts = event_counts(event_of(after))
-        return None if before else _loose(change, counts + Counter({f"{WRITE_UNITS}#event": write_units(change)}))
+        counts[f"{WRITE_UNITS}#event"] = write_units(change)
+        return _loose(change, counts)
     reader: Callable[[Record, Item | None, Item], StreamRecord | None] | None
     reader = {schema.WEBHOOK_SK: _webhook, schema.STATE_SK: _state}.get(sk)
     return None if reader is None else reader(change, before, after)

@@ -262,7 +262,7 @@ bench-limits: .venv/.ready ## ingest with every documented limit of filters and 
 	@$(PY) -m tests.benchmarks.limits
 
 .PHONY: bench-growth
-bench-growth: .venv/.ready ## what an event takes of a warm ingest process that has seen up to 100,000 tenants; table, JSON, plot
+bench-growth: .venv/.ready ## an event of up to 100,000 tenants, and lists of up to a million deliveries; tables, JSON, plot
 	@$(UV) sync --frozen --quiet --inexact --group bench --python $(PY)
 	@$(PY) -m tests.benchmarks.growth $(ARGS)
 

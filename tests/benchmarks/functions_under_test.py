@@ -4,7 +4,7 @@ import base64
 import gc
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.benchmarks import composition, corpus
@@ -30,7 +30,6 @@ def ingest(stub: Stub, *, subscriptions: int, batch: int, units: int, kilobytes:
     keys = {"pk": {"S": schema.versions_pk("ws:456")}, "sk": {"S": schema.VERSIONS_SK}}
     queries = {schema.route_pk("ws:456", pattern): items for pattern, items in rows.items()}
     stub.control("Seed", items=[keys | versions], queries=queries)
-    app = composition.load("ingest")
     events = [
         {**each, "type": "record.updated", "workspace_id": 456, "user_id": 789} for each in corpus.events(kilobytes)
     ]
@@ -42,17 +41,7 @@ def ingest(stub: Stub, *, subscriptions: int, batch: int, units: int, kilobytes:
             composition.ingest_record(f"pub_{number:020d}{n:06d}-0", [events[n % len(events)]]) for n in range(batch)
         ]
 
-    def work(records: list[dict[str, Any]]) -> int:
-        answer = app.handler({"Records": records}, composition.Context())
-        if answer["batchItemFailures"]:
-            raise RuntimeError(f"not all were taken: {answer}")
-        return batch
-
-    gc.freeze()
-    us = cpu_us(work, prepare, warm_up=100, units=units)
-    stub.calls()
-    work(prepare(10**6))
-    return {"us": us, "calls": sum(stub.calls().values()) / batch}
+    return _ingesting(stub, prepare, units)
 
 
 def _routes(subscriptions: int) -> dict[str, list[Item]]:
@@ -88,7 +77,6 @@ def fan_out(stub: Stub, *, webhooks: int, door: str, batch: int, units: int) -> 
     versions = {"pk": {"S": schema.versions_pk("ws:456")}, "sk": {"S": schema.VERSIONS_SK}}
     queries = {schema.route_pk("ws:456", "record.updated"): rows}
     stub.control("Seed", items=[versions | {"record.updated": {"N": "1"}}], queries=queries)
-    app = composition.load("ingest")
     event = {**corpus.SMALL, "workspace_id": 456, "user_id": 789}
     at_once = 100 if door == "http100" else 1
 
@@ -98,20 +86,29 @@ def fan_out(stub: Stub, *, webhooks: int, door: str, batch: int, units: int) -> 
             return composition.bus_record(name, event)
         return composition.ingest_record(f"pub_{name}-0", [event] * at_once)
 
+    def prepare(number: int) -> list[dict[str, Any]]:
+        return [record(number, n) for n in range(batch)]
+
+    return _ingesting(stub, prepare, units, at_once)
+
+
+def _ingesting(
+    stub: Stub, prepare: Callable[[int], list[dict[str, Any]]], units: int, at_once: int = 1
+) -> dict[str, float]:
+    """CPU and AWS calls of an event, of which there are `at_once` in a message."""
+    app = composition.load("ingest")
+
     def work(records: list[dict[str, Any]]) -> int:
         answer = app.handler({"Records": records}, composition.Context())
         if answer["batchItemFailures"]:
             raise RuntimeError(f"not all were taken: {answer}")
-        return batch * at_once
-
-    def prepare(number: int) -> list[dict[str, Any]]:
-        return [record(number, n) for n in range(batch)]
+        return len(records) * at_once
 
     gc.freeze()
     us = cpu_us(work, prepare, warm_up=100, units=units)
     stub.calls()
-    work(prepare(10**6))
-    return {"us": us, "calls": sum(stub.calls().values()) / batch / at_once}
+    done = work(prepare(10**6))
+    return {"us": us, "calls": sum(stub.calls().values()) / done}
 
 
 def rollup(stub: Stub, *, webhooks: int, units: int) -> dict[str, float]:

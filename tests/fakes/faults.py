@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from tests.fakes.aws_errors import client_error, lost_answer, no_connection
 from tests.fakes.event_source import Crash
 
@@ -83,7 +85,11 @@ def applies(fault: str, operation: str) -> bool:
 
 
 class FaultyClient:
-    """A boto3 client whose calls fail as planned. `made` counts calls, `struck` faults by (fault, call)."""
+    """A boto3 client whose calls fail as planned. `made` counts calls, `struck` faults by (fault, call).
+
+    What a direct client hands on to botocore is the same call: what was wrong with it is still wrong. Else no error of
+    a single call would ever reach those who make it.
+    """
 
     def __init__(self, client: Any, service: str, plan: Plan) -> None:
         self._client = client
@@ -91,18 +97,31 @@ class FaultyClient:
         self._plan = plan
         self.made: Counter[str] = Counter()
         self.struck: Counter[tuple[str, str]] = Counter()
+        self._failed: tuple[str, str] | None = None  # (operation, fault) of the last call, if it ended in an error
+        self._again: tuple[str, str] | None = None
+
+    def is_handed_on(self) -> None:
+        """The last call, which ended in an error, is made again by other means."""
+        self._again = self._failed
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         call = getattr(self._client, operation)
         name = f"{self._service}.{operation}"
 
         def faulty(**request: Any) -> Any:
+            again, self._again, self._failed = self._again, None, None
+            if again is not None and again[0] == operation:
+                return _strike(again[1], self._service, operation, call, request)
             self.made[name] += 1
             fault = self._plan(name)
             if fault is None or not applies(fault, operation):
                 return call(**request)
             self.struck[(fault, name)] += 1
-            return _strike(fault, self._service, operation, call, request)
+            try:
+                return _strike(fault, self._service, operation, call, request)
+            except (BotoCoreError, ClientError):
+                self._failed = operation, fault
+                raise
 
         return faulty
 

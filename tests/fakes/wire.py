@@ -7,6 +7,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tests.fakes.faults import FaultyClient
+
 OPERATIONS = {
     "BatchGetItem": "batch_get_item",
     "BatchExecuteStatement": "batch_execute_statement",
@@ -30,10 +32,16 @@ def wire(client: Any) -> Callable[[str, bytes], bytes | None]:
         except ClientError as exc:
             code = exc.response["Error"]["Code"]  # type: ignore[typeddict-item]
             reasons = exc.response.get("CancellationReasons", [])  # type: ignore[typeddict-item]
-            return json.dumps({"__type": code, "CancellationReasons": reasons}).encode() if code in ANSWERS else None
+            if code in ANSWERS:
+                return json.dumps({"__type": code, "CancellationReasons": reasons}).encode()
+            return handed_on()
         except BotoCoreError:
-            return None
+            return handed_on()
         return json.dumps(answer, default=lambda value: base64.b64encode(value).decode()).encode()
+
+    def handed_on() -> None:
+        if isinstance(client, FaultyClient):
+            client.is_handed_on()
 
     return post
 

@@ -33,4 +33,4 @@ def test_without_its_rule_something_is_jumped_over(
     module: object, name: str, value: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, name, value)
-    assert any(fault.startswith("lost") for seed in range(1, 9) for fault in PullSimulation(seed, 100, 5).run())
+    assert any(fault.startswith("lost") for seed in range(1, 33) for fault in PullSimulation(seed, 100, 5).run())

@@ -100,7 +100,7 @@ class FaultyClient:
         self._failed: tuple[str, str] | None = None  # (operation, fault) of the last call, if it ended in an error
         self._again: tuple[str, str] | None = None
 
-    def is_handed_on(self) -> None:
+    def hand_on(self) -> None:
         """The last call, which ended in an error, is made again by other means."""
         self._again = self._failed
 

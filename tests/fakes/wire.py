@@ -41,7 +41,7 @@ def wire(client: Any) -> Callable[[str, bytes], bytes | None]:
 
     def handed_on() -> None:
         if isinstance(client, FaultyClient):
-            client.is_handed_on()
+            client.hand_on()
 
     return post
 

@@ -205,7 +205,7 @@ def event_of(item: Item) -> EventRecord:
 
 def _loaded(item: Item, name: str) -> Any:  # noqa: ANN401
     stored = read_text(item, name)
-    return None if stored is None else json.loads(stored)
+    return json.loads(stored) if stored else None
 
 
 def _joined(webhook_ids: Sequence[str]) -> str:
